@@ -1,0 +1,94 @@
+"""One inbound call, as much of it as rules may judge. Never its content: facts, sizes and counts.
+
+A *call* is what a client sent us; an *attempt* is what we sent to a provider for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tallystick.core.usage import Reading
+
+JsonObject = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the request body asks for, read once by its dialect. `None` means the caller did not
+    say; a wrong type is read as not said (the provider will refuse it; we forward it unchanged)."""
+
+    model: str | None = None
+    stream: bool = False
+    output_limit: int | None = None          # tokens, the caller's own cap
+    n: int = 1                               # alternatives asked for
+    reasoning_effort: str | None = None
+    reasoning_limit: int | None = None       # tokens
+    media: int = 0                           # inline images, audio, video, files
+    media_bytes: int = 0                     # their bytes as they stand in the body (base64)
+    references: int = 0                      # by id or URL: files, previous response, caches, stores
+    tools: int = 0                           # tools the caller runs
+    server_tools: int = 0                    # tools the provider runs
+    server_tool_limit: int | None = None     # most rounds the request allows them
+    wants_stream_usage: bool = False         # the caller asked for usage in the stream itself
+    tier: str | None = None                  # service tier as asked
+    background: bool = False
+    inputs: int = 1                          # documents or strings in a batch-shaped request
+    end_user: str | None = None              # `user`, `metadata.user_id`…: claimed, never verified
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyHead:
+    """What a meter may know before the first body byte. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    streaming: bool                          # an event stream or a stream of JSON documents
+    path: str = ""                           # as sent upstream, without query
+
+
+class Meter(Protocol):
+    """Reads usage from one reply as its bytes pass. Never raises on any input, keeps bounded state,
+    and gives the same reading however the bytes were split."""
+
+    @property
+    def ended(self) -> bool:
+        """The framing's own end marker was seen (`[DONE]`, `message_stop`…): settle before
+        passing on the piece that carried it."""
+
+    def feed(self, data: bytes) -> None:
+        """The next piece of the body, content encoding already removed."""
+
+    def finish(self) -> Reading:
+        """What was read, whether or not the reply came to its end. May be called twice."""
+
+
+class Dialect(Protocol):
+    """A wire format: how a request states its facts and a reply its usage. A frozen dataclass
+    whose fields are the quirks a provider may have; it names no vendor."""
+
+    @property
+    def name(self) -> str:
+        """Stable: it stands in entries and in docs."""
+
+    def facts(self, body: JsonObject, path_model: str | None) -> Facts:
+        """Read a request body. `path_model`: the model where the path names it."""
+
+    def meter(self, facts: Facts, head: ReplyHead) -> Meter:
+        """A fresh meter for one reply with status 2xx."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call on its way: who asks what of whom."""
+
+    request_id: str
+    provider: str
+    method: str
+    path: str                                # the provider's own path, as sent upstream
+    operation: str                           # route name: chat, responses, embeddings, models, other…
+    dialect: str | None
+    facts: Facts = field(default_factory=Facts)
+    body_bytes: int = 0
+    at_us: int = 0                           # UTC, microseconds; the day it belongs to is decided by this

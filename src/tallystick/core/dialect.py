@@ -1,0 +1,93 @@
+"""What core asks of a provider: its routes, where its credential goes, its quirks. A provider is one
+frozen value built from these in one file of `providers/`; adding one is adding that file and a name
+in `PROVIDERS`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from tallystick.core.call import Dialect
+
+ErrorShape = Literal["openai", "anthropic", "gemini", "cohere", "bedrock"]
+
+RouteKind = Literal["generation", "count", "models", "object", "other"]
+"""What a stored credential may open: generation, count (token counting) and models (lists); all
+else is refused to callers without a credential of their own (decisions.md, "With a stored credential")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One path of a provider. `path` is a template: `{model}` matches a model name (which may hold
+    slashes where `model_slashes`), any other `{x}` one segment. `free`: the provider bills nothing
+    for it. A billable route without a dialect is journaled as `unpriced`."""
+
+    method: str
+    path: str
+    operation: str
+    kind: RouteKind = "generation"
+    dialect: Dialect | None = None
+    free: bool = False
+    model_slashes: bool = False
+    uploads: bool = False                    # streams through up to the upload limit, never parsed
+    poll: bool = False                       # repeats a bill that belongs to the job's creator
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialPlace:
+    """A header in which a provider takes its key, and the scheme before it (`Bearer `)."""
+
+    header: str
+    scheme: str = ""
+
+
+@dataclass(frozen=True)
+class Provider:
+    """Everything about one provider that is not its prices."""
+
+    id: str
+    name: str
+    base_url: str | None                     # origin before its own path; None: must be configured
+    routes: tuple[Route, ...]
+    credentials: tuple[CredentialPlace, ...]
+    """Where it takes its key; the first is where a stored credential goes."""
+    error_shape: ErrorShape = "openai"
+    prefix: str = "/v1"
+    """The part of its path that clients leave out on the short forms (`/openai/v1` for Groq)."""
+    asks_stream_usage: bool = False
+    """Its streams carry usage only if `stream_options.include_usage` is sent: inject it, undo it."""
+    states_cost: bool = False                # its replies say what they cost, and that is billed
+    default_headers: Mapping[str, str] = field(default_factory=dict)   # sent where the caller has none
+    query_credential: str | None = None      # `key` for Google: taken out of the URL, sent as header
+    free_models: bool = False                # self-hosted: no price is a price of zero
+    price_book: str | None = None            # id of the price book to use, if not its own
+    docs_url: str = ""
+
+    def route_for(self, method: str, path: str) -> tuple[Route, str | None]:
+        """The route of a path and the model it names. An unlisted POST is billable and unmetered;
+        every other unlisted method is free."""
+        for route, pattern in self._compiled:
+            if route.method == method and (match := pattern.fullmatch(path)):
+                return route, match.groupdict().get("model")
+        return (UNLISTED_POST if method == "POST" else UNLISTED), None
+
+    @cached_property
+    def _compiled(self) -> tuple[tuple[Route, re.Pattern[str]], ...]:
+        return tuple((route, _pattern(route)) for route in self.routes)
+
+
+UNLISTED_POST = Route("POST", "", "other", kind="other")
+UNLISTED = Route("GET", "", "other", kind="other", free=True)
+
+
+def _pattern(route: Route) -> re.Pattern[str]:
+    """A template as an anchored pattern: `/v1/models/{model}:generateContent`."""
+    model = r"(?P<model>[^?]+?)" if route.model_slashes else r"(?P<model>[^/?:]+)"
+    parts = re.split(r"(\{[a-z_]+\})", route.path)
+    return re.compile("".join(
+        model if part == "{model}" else r"[^/?]+" if part.startswith("{") else re.escape(part) for part in parts
+    ))

@@ -1,0 +1,93 @@
+"""Who a call belongs to. A key says what is *verified*; the caller's headers may add to it or narrow
+it and are marked *claimed*. Nothing a client sends can move spend out of its key's scope.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from tallystick.core.errors import Denied
+
+# Names of the single-valued labels, in the order in which they stand in entries and exports.
+LABELS: Final = ("team", "project", "user", "agent", "environment", "cost_center",
+                 "prompt_key", "prompt_version", "session")
+
+TAGS_MAX = 32
+NAME_CHARS_MAX = 64
+VALUE_CHARS_MAX = 256
+_PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who a valid key speaks for. Labels fixed on the key are verified; `organization` always is."""
+
+    key_id: str
+    organization: str
+    labels: Mapping[str, str] = field(default_factory=dict)      # fixed on the key: team, project, user…
+    dimensions: Mapping[str, str] = field(default_factory=dict)
+    credential: str | None = None            # name of the stored credential to use, if the key names one
+    expires_at_us: int | None = None
+    anonymous: bool = False                  # booked on `[gateway] anonymous_project`; brings its own credential
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What the caller's headers and body metadata assert, after aliases were resolved."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[tuple[str, str], ...] = ()   # (name, value), value "" for a bare tag
+    dimensions: Mapping[str, str] = field(default_factory=dict)
+    budget_nanos: int | None = None          # X-Tallystick-Budget: dollars a month, journaled
+    route: str | None = None
+    confirm: bool = False
+    sandbox: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """What an attempt is booked on. `claimed` names the labels that only the caller asserts."""
+
+    key_id: str
+    organization: str
+    labels: Mapping[str, str]
+    tags: tuple[tuple[str, str], ...] = ()
+    dimensions: Mapping[str, str] = field(default_factory=dict)
+    claimed: frozenset[str] = frozenset()
+
+
+def attribute(principal: Principal, claims: Claims) -> Attribution | Denied:
+    """Merge the key's verified labels with the caller's claims.
+
+    A claim equal to the key's value stays verified. A different team, or a different project,
+    than the key's own is refused (`outside_key_scope`): a client may narrow, never move. Any
+    other label of the key wins over the claim.
+    """
+    verified = principal.labels
+    labels = dict(verified)
+    claimed: set[str] = set()
+    for name, value in claims.labels.items():
+        own = verified.get(name)
+        if own is None:
+            labels[name] = value
+            claimed.add(name)
+        elif own != value and name in ("team", "project"):
+            return Denied("outside_key_scope", f"This key is bound to {name} '{own}'.", details={"label": name})
+    dimensions = {**claims.dimensions, **principal.dimensions}
+    claimed.update(f"dimension.{name}" for name in claims.dimensions if name not in principal.dimensions)
+    return Attribution(principal.key_id, principal.organization, labels, claims.tags, dimensions, frozenset(claimed))
+
+
+def check_claims(claims: Claims) -> Denied | None:
+    """Sizes and characters of everything a caller may name; None when all is well."""
+    if len(claims.tags) > TAGS_MAX or len(claims.dimensions) > TAGS_MAX:
+        return Denied("bad_attribution", f"At most {TAGS_MAX} tags and {TAGS_MAX} dimensions may be given.")
+    for name, value in (*claims.labels.items(), *claims.tags, *claims.dimensions.items()):
+        if not name or len(name) > NAME_CHARS_MAX or len(value) > VALUE_CHARS_MAX:
+            return Denied("bad_attribution", f"Names have 1 to {NAME_CHARS_MAX} characters, values at most {VALUE_CHARS_MAX}.")
+        if not (_PRINTABLE.fullmatch(name) and _PRINTABLE.fullmatch(value)):
+            return Denied("bad_attribution", "Names and values must not hold control characters.")
+    return None

@@ -1,0 +1,98 @@
+"""What the call's line needs of the outside world. Each port has one real implementation, and a
+memory one that tests use as oracle. Methods document the faults they raise; the exchange sees
+nothing else of the world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tallystick.core.attempt import Admission, Refusal, Settlement
+from tallystick.core.identity import Principal
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+"""Names and values exactly as on the wire: case, order and duplicates kept."""
+
+
+class Clock(Protocol):
+    def now_us(self) -> int:
+        """UTC, microseconds since the epoch."""
+
+    def monotonic_us(self) -> int:
+        """Microseconds that never go back; only differences mean anything."""
+
+
+class Ids(Protocol):
+    def request_id(self) -> str:
+        """`req_` and 32 hexadecimal digits, time-ordered (UUIDv7)."""
+
+
+class Keyring(Protocol):
+    """Issued keys. A hit is answered from memory; a miss reads the database, so that a key works
+    the moment the command that made it returns. A revocation is seen within a second."""
+
+    def recognises(self, text: str) -> bool:
+        """Whether the text has one of our prefixes, hence may never be forwarded, valid or not."""
+
+    async def find(self, presented: str) -> Principal | None:
+        """The principal of a valid key; None when it was never issued, is revoked or has expired."""
+
+
+class Journal(Protocol):
+    """The write-ahead record of every attempt. Each method returns once its record is as durable
+    as the installation asks (`process`: written to the file; `strict`: on the disk).
+
+    Raises StoreFault when it cannot be; the call must then not go upstream.
+    """
+
+    async def admit(self, admission: Admission) -> None: ...
+
+    async def settle(self, settlement: Settlement) -> None: ...
+
+    async def refuse(self, refusal: Refusal) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """`url_path` is path and query exactly as they go on the wire. `body` is bytes, or an async
+    iterator for uploads that stream through (then `body_length` may give the Content-Length)."""
+
+    origin: str                              # scheme://host[:port][/base path]
+    method: str
+    url_path: str
+    headers: RawHeaders                      # without Host, Content-Length, Transfer-Encoding, Connection
+    body: bytes | AsyncIterator[bytes]
+    body_length: int | None = None
+
+
+class UpstreamReply(Protocol):
+    """A reply whose head has arrived. `headers` are the provider's, hop-by-hop ones included;
+    framing (chunks) is removed from the body, content encoding is not."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+
+    async def next(self) -> bytes | None:
+        """The next piece as soon as it is there, None at the reply's proper end.
+
+        Raises UpstreamFault when the reply is cut short or falls silent for too long.
+        """
+
+    @property
+    def at_end(self) -> bool:
+        """True as soon as the reply is known to be complete and no piece is left."""
+
+    async def close(self) -> None:
+        """Give the connection back (after the end) or cut it (before). Never raises."""
+
+
+class Upstreams(Protocol):
+    """The one way to a provider (or, in the sandbox, to a simulated one)."""
+
+    async def send(self, request: UpstreamRequest) -> UpstreamReply:
+        """Send the request and wait for the reply's head.
+
+        Raises UpstreamFault; `written` on it says whether any byte may have reached the provider.
+        """
