@@ -1,0 +1,1 @@
+"""The way out: how a request reaches a provider, or the sandbox that stands in for one."""
