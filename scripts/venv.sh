@@ -26,7 +26,10 @@ make_venv() {
     if ! "$base" -c 'import ensurepip, venv' 2>/dev/null; then
         if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
             say "Installing python3-venv (apt) …"
-            { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends python3-venv; } >&2 </dev/null
+            if ! { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends python3-venv; } >/dev/null </dev/null; then
+                say "That failed: .venv cannot be made without it."
+                exit 2
+            fi
         else
             say "Python's venv module is missing. Run this line, then try again:"
             say "    sudo apt-get install -y python3-venv"
