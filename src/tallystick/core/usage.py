@@ -133,6 +133,9 @@ class Reading:
     """All a meter learnt from one reply. `usage=None`: the reply stated none."""
 
     usage: Usage | None = None
+    floor: Usage | None = None
+    """What a reply that was cut had stated until then, where that leaves its output out: no bill of
+    its own (`usage` is None), but an estimate may not go below it."""
     model: str | None = None                 # as served
     response_id: str | None = None
     traits: Mapping[str, str] = field(default_factory=dict)
