@@ -1,0 +1,164 @@
+"""Who calls, and with whose provider key (decisions.md, "Who calls"; rule 9). Identity is decided by
+the path and by our own headers, never by guessing at key text. Text has one use: a value with a
+prefix of ours, or an issued key, is recognised in every credential place, and is then taken out and
+never forwarded, valid or not.
+
+The order of the places is the rule: our key headers, `Authorization`, `x-api-key`,
+`x-goog-api-key`, `api-key`, `?key=`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from tallystick.core.dialect import CredentialPlace, Provider
+from tallystick.core.errors import Denied
+from tallystick.core.identity import Principal
+from tallystick.core.secret import Secret
+from tallystick.edge.paths import HeaderLookup, Target
+from tallystick.ports import Keyring
+
+KEY_HEADERS: Final = (
+    b"x-tallystick-key",
+    b"x-cartie-key",                         # S0
+    b"x-aso-api-key",                        # S1
+    b"x-virtual-key",                        # S2: any issued string, whatever it looks like
+    b"x-project-token",                      # S4
+    b"x-litellm-api-key",
+)
+PROVIDER_KEY_HEADER: Final = b"x-provider-key"       # S3: the provider's key, on S3's paths only
+CREDENTIAL_HEADERS: Final = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key")
+
+_INVALID: Final = Denied("invalid_api_key", "This Tallystick key is not valid: never issued, revoked or expired.")
+_MISSING: Final = Denied(
+    "missing_api_key", "No Tallystick key: send one in X-Tallystick-Key, or in the place of the provider's key.",
+)
+_NO_CREDENTIAL: Final = Denied("provider_credential_missing", "The provider's own key is missing from this call.")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A caller who may speak, and what was found on the way.
+
+    provider_credential: the caller's own key for the provider; None: use a stored one.
+    withheld: credential headers that must not go upstream, lower case.
+    insert: where `provider_credential` must be written, because it came in another place; None
+        where it already stands, byte for byte, where the provider takes it.
+    query: the query without `key=`.
+    """
+
+    principal: Principal
+    provider_credential: Secret | None
+    withheld: frozenset[bytes]
+    insert: CredentialPlace | None
+    query: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One credential place with something in it. `header` None: the query's `key=`."""
+
+    header: bytes | None
+    token: str                               # without its scheme
+
+
+async def identify(
+    target: Target, headers: HeaderLookup, keyring: Keyring, *, anonymous: Principal | None = None, sandbox: bool = False,
+) -> Caller | Denied:
+    """The caller of a request, or `invalid_api_key`, `missing_api_key`, `provider_credential_missing`.
+
+    anonymous: the principal for calls without a gateway key, where the installation allows them.
+    sandbox: no provider is asked, so none of its keys is needed.
+    """
+    query, keys = _without_key(target.query)
+    places = _places(headers, CREDENTIAL_HEADERS) + [_Found(None, key) for key in keys]
+    provider_key = _places(headers, (PROVIDER_KEY_HEADER,)) if target.promptcost else []
+    principal: Principal | None = None
+    if own := _places(headers, KEY_HEADERS)[:1]:
+        principal = await keyring.find(own[0].token)
+        if principal is None:
+            return _INVALID
+    theirs: list[_Found] = []
+    for place in places + provider_key:
+        ours = _ours(place.token, keyring)
+        # An issued key need not look like one; only a caller without a key header pays for asking.
+        holder = await keyring.find(place.token) if ours or (principal is None and place not in provider_key) else None
+        if ours and holder is None:
+            return _INVALID
+        if holder is None:
+            theirs.append(place)
+        principal = principal or holder
+    if target.promptcost:
+        return _on_promptcost(target, principal, theirs, query, sandbox=sandbox)
+    withheld = frozenset(place.header for place in places if place.header and place not in theirs)
+    credential, insert = _provider_credential(target.provider, theirs)
+    if principal is None and anonymous is not None and credential is None and not sandbox:
+        return _NO_CREDENTIAL
+    principal = principal or anonymous
+    return _MISSING if principal is None else Caller(principal, credential, withheld, insert, query)
+
+
+def _on_promptcost(
+    target: Target, principal: Principal | None, theirs: list[_Found], query: bytes, *, sandbox: bool,
+) -> Caller | Denied:
+    """S3: `Authorization` is the platform key, `X-Provider-Key` the provider's, and nothing else is
+    looked at (its own SDK snippet sends a provider key in `x-api-key` as well)."""
+    if principal is None:
+        return _INVALID if any(place.header == b"authorization" for place in theirs) else _MISSING
+    token = next((place.token for place in theirs if place.header == PROVIDER_KEY_HEADER), None)
+    if token is None and not sandbox:
+        return _NO_CREDENTIAL
+    credential = Secret(token) if token is not None else None
+    return Caller(principal, credential, frozenset(CREDENTIAL_HEADERS), _first_place(target.provider), query)
+
+
+def _provider_credential(provider: Provider, theirs: list[_Found]) -> tuple[Secret | None, CredentialPlace | None]:
+    """The caller's own key for the provider, and where to write it if it stands in the query. A
+    value in a place that the provider's file does not list is no credential and goes no further."""
+    listed = {place.header.lower().encode() for place in provider.credentials}
+    for place in theirs:
+        if place.header is None and provider.query_credential is not None:
+            return Secret(place.token), _first_place(provider)
+        if place.header in listed:
+            return Secret(place.token), None
+    return None, None
+
+
+def _first_place(provider: Provider) -> CredentialPlace | None:
+    return provider.credentials[0] if provider.credentials else None
+
+
+def _places(headers: HeaderLookup, names: tuple[bytes, ...]) -> list[_Found]:
+    """What stands in these headers, in this order. An empty value, or a scheme alone, is nothing."""
+    found = []
+    for name in names:
+        value = headers.get(name)
+        if value:
+            scheme, _, rest = value.decode("latin-1").strip().partition(" ")
+            token = rest.strip() or ("" if scheme.lower() == "bearer" else scheme)
+            if token:
+                found.append(_Found(name, token))
+    return found
+
+
+def _ours(token: str, keyring: Keyring) -> bool:
+    """Whether any word of a value has a prefix of ours: a key hidden behind another word would
+    otherwise reach the provider."""
+    return any(keyring.recognises(word) for word in token.replace(",", " ").split())
+
+
+def _without_key(query: bytes) -> tuple[bytes, list[str]]:
+    """The query without its `key=` parameters, and their values."""
+    if b"key" not in query and b"%" not in query:
+        return query, []
+    kept: list[bytes] = []
+    keys: list[str] = []
+    for piece in query.split(b"&"):
+        name, _, value = piece.partition(b"=")
+        if unquote_to_bytes(name) != b"key":
+            kept.append(piece)
+        elif value:
+            keys.append(unquote_to_bytes(value).decode("latin-1"))
+    return b"&".join(kept), keys
