@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
 
 import click
 import msgspec
@@ -104,7 +104,8 @@ def type_text(hint: Any) -> str:
     options = [arg for arg in get_args(hint) if arg is not type(None)]
     if options:
         return " or ".join(f"`{arg}`" if isinstance(arg, str) else type_text(arg) for arg in options)
-    return {"str": "text", "int": "whole number", "bool": "`true` or `false`", "Path": "path"}.get(getattr(hint, "__name__", ""), cell(hint))
+    names = {"str": "text", "int": "whole number", "bool": "`true` or `false`", "Path": "path"}
+    return names.get(getattr(hint, "__name__", ""), cell(hint))
 
 
 def default_text(field: msgspec.structs.FieldInfo) -> str:
