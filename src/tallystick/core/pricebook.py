@@ -1,0 +1,250 @@
+"""What a usage costs: one rate per disjoint unit, multiplied, summed exactly, never guessed.
+
+The price of a call is a dot product: for every unit used, the one row that fits the model, the
+moment, the context length and the traits as served. Three rules keep it honest. A unit without a
+rate is named in `unpriced`, never taken as free. A tier, speed, processing, geo or zone that no row
+knows leaves the tokens unpriced, for "standard" would be a guess. And which rate stands in for
+which is one table, `STAND_IN`, and nothing else.
+
+A book reads a provider's rows at first use and compiles each (period, clock, context, traits) it
+meets into a dict; after that a price is a few dict lookups (money.md §5, decisions.md rules 2–4).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import Final
+
+from tallystick.core.attempt import Line
+from tallystick.core.money import EXACT, NANOS_PER_UNIT, to_nanos
+from tallystick.core.price_cards import FOREVER_US, Card, PricedBy
+from tallystick.core.price_rows import Alias, Load, PricedModel, PriceRow, ProviderPrices, instant_us
+from tallystick.core.usage import TOKEN_CLASSES, UNIT_RANK, Part, Usage
+
+_SHELVES_MAX: Final = 1_024                  # providers are the operator's, never this many
+_NAMES_MAX: Final = 4_096                    # resolved names kept, misses included
+_TOKENS: Final = frozenset(TOKEN_CLASSES)
+_ONE: Final = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A priced usage. `exact` is the sum of the lines' exact amounts; `unpriced` names the units
+    (and models, for parts) without a rate; `notes` say why where that is not plain."""
+
+    lines: tuple[Line, ...]
+    exact: Decimal
+    unpriced: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def nanos(self) -> int:
+        return to_nanos(self.exact)
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """The most an attempt may cost, rounded up; `priced=False`: no bound can be given."""
+
+    nanos: int
+    priced: bool
+
+
+def amount(line: Line) -> Decimal:
+    """One line's exact amount in currency units: quantity × rate × factor / per."""
+    product = EXACT.multiply(EXACT.multiply(Decimal(line.quantity), line.rate), line.factor)
+    return EXACT.divide(product, Decimal(line.per))
+
+
+class PriceBook:
+    """All providers' prices under one version. Immutable but for what it remembers of its rows."""
+
+    def __init__(self, version: str, load: Load) -> None:
+        self.version = version
+        self._load = load
+        self._shelves: dict[str, _Shelf | None] = {}
+
+    def price(self, provider: str, model: str | None, usage: Usage, at_us: int, traits: Mapping[str, str],
+              context_tokens: int | None = None, parts: Sequence[Part] = (), *,
+              requested: str | None = None) -> Charge:
+        """What this usage costs at `at_us`, the start of the request.
+
+        `model` is the one served; where the book does not know it, `requested` is tried. The
+        context tier is chosen by `context_tokens`, else by the inclusive input. `parts` are priced
+        at their own models' rates; parts that split the reply replace its own tokens.
+        """
+        own = usage
+        if any(part.splits for part in parts):
+            own = Usage({unit: quantity for unit, quantity in usage.counts.items() if unit not in _TOKENS})
+        bill = _Bill()
+        context = usage.input_tokens if context_tokens is None else context_tokens
+        bill.add(self._card(provider, (model, requested), at_us, traits, context), own, 0, "")
+        for number, part in enumerate(parts, start=1):
+            card = self._card(provider, (part.model,), at_us, traits, part.usage.input_tokens)
+            bill.add(card, part.usage, number, part.model)
+        return bill.charge()
+
+    def ceiling(self, provider: str, model: str | None, at_us: int, input_tokens: int,
+                output_tokens: int | None = None, n: int = 1, *, traits: Mapping[str, str] | None = None,
+                media: bool = True, tool_calls: int = 0) -> Ceiling:
+        """An upper bound of one attempt's cost (books.md §2.1): every class at the dearest rate it
+        could land in, given what the request asks (`traits`; a tier not asked may be any tier).
+
+        `output_tokens` None means the model's maximum; `media=False` promises that no audio, image
+        or video goes in; `tool_calls` is how often the provider may run its own tools.
+        """
+        found = self._find(provider, (model,), at_us)
+        if found is None:
+            return Ceiling(0, False)
+        if found.free:
+            return Ceiling(0, True)
+        bound = found.bound(at_us, input_tokens, traits or {}, media)
+        if bound.input_rate is None:
+            return Ceiling(0, False)
+        if output_tokens is None and bound.output_rate:
+            output_tokens = found.model.output_max or found.model.context_window
+            if output_tokens is None:
+                return Ceiling(0, False)
+        total = bound.input_rate * input_tokens + bound.output_rate * (output_tokens or 0) * max(n, 1)
+        total += bound.call_fee * tool_calls
+        return Ceiling(int((total * NANOS_PER_UNIT).to_integral_value(rounding=ROUND_CEILING)), True)
+
+    def limits(self, provider: str, model: str | None, at_us: int = 0) -> tuple[int | None, int | None]:
+        """The model's context window and longest output in tokens, None where unknown."""
+        found = self._find(provider, (model,), at_us or FOREVER_US - 1)
+        return (found.model.context_window, found.model.output_max) if found else (None, None)
+
+    def resolve(self, provider: str, model: str | None, at_us: int) -> tuple[str, str] | None:
+        """The (provider, model) whose rows price this name at that moment, None where none do."""
+        found = self._find(provider, (model,), at_us)
+        return (found.provider, found.model.id) if found else None
+
+    def rows(self, provider: str) -> tuple[PriceRow, ...]:
+        """Every row of a provider's own file, in file order."""
+        shelf = self._shelf(provider)
+        return tuple(shelf.prices.all_rows()) if shelf else ()
+
+    def warm(self, providers: Iterable[str]) -> None:
+        """Read these providers' rows now rather than at their first call."""
+        for provider in providers:
+            self._shelf(provider)
+
+    def _card(self, provider: str, names: Sequence[str | None], at_us: int, traits: Mapping[str, str],
+              context: int) -> Card | None:
+        found = self._find(provider, names, at_us)
+        return found.card(at_us, traits, context) if found else None
+
+    def _find(self, provider: str, names: Sequence[str | None], at_us: int) -> PricedBy | None:
+        shelf = self._shelf(provider)
+        if shelf is None:
+            return None
+        for name in names:
+            if not name:
+                continue
+            if (found := shelf.find(name, at_us)) is not None:
+                return found
+            for other in shelf.prices.fallback:
+                lender = self._shelf(other)
+                if lender is not None and (found := lender.find(name, at_us)) is not None:
+                    return found
+        return shelf.everything if shelf.prices.free else None
+
+    def _shelf(self, provider: str) -> _Shelf | None:
+        if provider in self._shelves:
+            return self._shelves[provider]
+        if len(self._shelves) >= _SHELVES_MAX:
+            return None
+        prices = self._load(provider)
+        shelf = self._shelves[provider] = _Shelf(prices) if prices is not None else None
+        return shelf
+
+
+class _Bill:
+    """Lines being added up."""
+
+    __slots__ = ("exact", "lines", "notes", "unpriced")
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self.exact = Decimal(0)
+        self.unpriced: list[str] = []
+        self.notes: list[str] = []
+
+    def add(self, card: Card | None, usage: Usage, part: int, model: str) -> None:
+        rates = card.rates if card else {}
+        multiply, plus, divide = EXACT.multiply, EXACT.add, EXACT.divide
+        counts = usage.counts
+        for unit in sorted(counts, key=UNIT_RANK.__getitem__) if len(counts) > 1 else counts:
+            quantity = counts[unit]
+            rate = rates.get(unit)
+            if rate is None:
+                self.lines.append(Line(unit, quantity, None, part=part))
+                self.unpriced.append(f"{model}:{unit}" if part else unit)
+                continue
+            factor = rate.factor
+            self.lines.append(Line(unit, quantity, rate.row, rate.price, rate.per, factor, rate.factor_row, part))
+            product = multiply(Decimal(quantity), rate.price)
+            if factor is not _ONE:
+                product = multiply(product, factor)
+            self.exact = plus(self.exact, divide(product, Decimal(rate.per)))
+        if card:
+            self.notes += card.notes
+
+    def charge(self) -> Charge:
+        return Charge(tuple(self.lines), self.exact, tuple(self.unpriced), tuple(dict.fromkeys(self.notes)))
+
+
+class _Shelf:
+    """One provider's prices, with its names resolved as they are met."""
+
+    __slots__ = ("_aliases", "_common", "_compiled", "_met", "_names", "_patterns", "_prefix", "_snapshot", "everything", "prices")
+
+    def __init__(self, prices: ProviderPrices) -> None:
+        self.prices = prices
+        self.everything = PricedBy(prices, PricedModel("*", free=True), (), everything=True)
+        self._names = {name: model.id for model in prices.models.values() for name in (*model.names, model.id)}
+        self._patterns = [(re.compile(p), model.id) for model in prices.models.values() for p in model.patterns]
+        self._aliases: dict[str, list[Alias]] = {}
+        for alias in prices.aliases:
+            self._aliases.setdefault(alias.name, []).append(alias)
+        self._prefix = re.compile(prices.prefix) if prices.prefix else None
+        self._snapshot = re.compile(prices.snapshot) if prices.snapshot else None
+        self._common = prices.rows.get("*", ())
+        self._compiled: dict[str, PricedBy] = {}
+        self._met: dict[str, list[tuple[int, int, str]]] = {}
+
+    def find(self, name: str, at_us: int) -> PricedBy | None:
+        spans = self._met.get(name)
+        if spans is None:
+            if len(self._met) >= _NAMES_MAX:
+                self._met.clear()
+            spans = self._met[name] = self._spans(name.lower())
+        for start, end, model in spans:
+            if start <= at_us < end:
+                return self._compile(model)
+        return None
+
+    def _spans(self, name: str) -> list[tuple[int, int, str]]:
+        """What a name means, and when: dated aliases first, then its one plain meaning."""
+        if self._prefix:
+            name = self._prefix.sub("", name, count=1)
+        spans = [(instant_us(a.valid_from) if a.valid_from else 0, instant_us(a.valid_to) if a.valid_to else FOREVER_US,
+                  a.model) for a in self._aliases.get(name, ())]
+        plain = self._names.get(name) or next((m for p, m in self._patterns if p.fullmatch(name)), None)
+        if plain is None and not spans and self._snapshot and (dated := self._snapshot.fullmatch(name)):
+            return self._spans_of_base(dated.group(1))
+        return [*spans, (0, FOREVER_US, plain)] if plain else spans
+
+    def _spans_of_base(self, base: str) -> list[tuple[int, int, str]]:
+        """A dated snapshot is never what an undated alias has moved on to, so only plain names count."""
+        plain = self._names.get(base)
+        return [(0, FOREVER_US, plain)] if plain else []
+
+    def _compile(self, model: str) -> PricedBy | None:
+        compiled = self._compiled.get(model)
+        if compiled is None and (known := self.prices.models.get(model)) is not None:
+            compiled = self._compiled[model] = PricedBy(self.prices, known, (*self.prices.rows.get(model, ()), *self._common))
+        return compiled
