@@ -1,6 +1,6 @@
 # `make` lists what it can do: every line `target: … ## what for`.
 .DEFAULT_GOAL := help
-.PHONY: help serve check lint house lock
+.PHONY: help serve check lint reference house lock
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -13,6 +13,9 @@ check: ## Install what the tests need and run every check
 
 lint: ## The checks that need no test run: ruff, mypy, import-linter
 	@.venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports
+
+reference: ## Write docs/reference from the code's own tables
+	@.venv/bin/python scripts/build_reference.py
 
 house: ## The largest modules and functions (guides: 450 and 60 lines)
 	@python3 scripts/house.py

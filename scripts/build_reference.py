@@ -3,7 +3,7 @@
     python scripts/build_reference.py            write the pages
     python scripts/build_reference.py --check    exit 1 when a page is not what it would write
 
-`tests/test_docs.py` calls `pages()` and compares.
+`tests/test_docs.py` makes each page of `PAGES` and compares.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, Final, get_args, get_origin
 
 import click
 import msgspec
@@ -22,17 +22,9 @@ import typer.main
 from tallystick import cli, config, telemetry
 
 ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "src" / "tallystick"
 FOLDER = ROOT / "docs" / "reference"
 MADE = "<!-- Made by scripts/build_reference.py from the code; edit the code, then run `make reference`. -->\n"
-
-
-def pages() -> dict[str, str]:
-    """File name → text of every generated page."""
-    return {
-        "settings.md": settings_page(),
-        "metrics.md": metrics_page(),
-        "cli.md": cli_page(),
-    }
 
 
 def cell(text: object) -> str:
@@ -178,18 +170,44 @@ def argument_text(argument: click.Parameter) -> str:
     return name if argument.required else f"[{name}]"
 
 
+def command_names() -> Iterator[str]:
+    """Every command as it is typed, without the program's name: `keys create`."""
+    def below(command: click.Command, name: str) -> Iterator[str]:
+        yield name
+        for child_name, child in getattr(command, "commands", {}).items():
+            yield from below(child, f"{name} {child_name}".strip())
+
+    yield from (name for name in below(typer.main.get_command(cli.build()), "") if name)
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+def refusal_codes() -> set[str]:
+    """The code of every `Denied(…)` in the source."""
+    codes = set()
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Denied" and node.args:
+                code = node.args[0]
+                if isinstance(code, ast.Constant):
+                    codes.add(str(code.value))
+    return codes
+
+
 # --- writing --------------------------------------------------------------------------------------
 
-def string_constants(path: Path) -> set[str]:
-    """Every string literal of a source file."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "settings.md": settings_page,
+    "metrics.md": metrics_page,
+    "cli.md": cli_page,
+}
+"""File name → what makes its text."""
 
 
 def main() -> int:
     stale = []
-    for name, text in pages().items():
-        path = FOLDER / name
+    for name, make in PAGES.items():
+        text, path = make(), FOLDER / name
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             stale.append(name)
             if "--check" not in sys.argv:
