@@ -199,8 +199,7 @@ class _BodyMeter:
     def _read(self) -> Reading:
         members = rj.fields(self._body.join())
         if members is None:
-            remark = "reply too long to read" if self._body.overflowed else "reply is no JSON object"
-            return Reading(notes=(remark,))
+            return Reading(notes=(self._body.fault,))
         reply = _Reply(ended=True)
         reply.identify({"model": rj.value(members, "model"), "id": rj.value(members, "id")})
         reply.failed = rj.mapping(rj.value(members, "error")) != {}

@@ -52,9 +52,12 @@ class Body:
 
     def join(self) -> bytes:
         """All of it; nothing where it overflowed."""
-        if len(self._pieces) > 1:
-            self._pieces = [b"".join(self._pieces)]
-        return self._pieces[0] if self._pieces else b""
+        return b"".join(self._pieces)
+
+    @property
+    def fault(self) -> str:
+        """Why there is nothing to read in it."""
+        return "reply too long to read" if self.overflowed else "reply is no JSON object"
 
 
 def fields(data: bytes | msgspec.Raw) -> Fields | None:
@@ -67,7 +70,11 @@ def fields(data: bytes | msgspec.Raw) -> Fields | None:
 
 def value(members: Fields, name: str) -> Any:
     """One member, decoded; None where it is missing or cannot be read."""
-    raw = members.get(name)
+    return decoded(members.get(name))
+
+
+def decoded(raw: msgspec.Raw | None) -> Any:
+    """An undecoded member, decoded; None where it is missing or cannot be read."""
     if raw is None:
         return None
     try:

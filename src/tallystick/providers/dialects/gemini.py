@@ -1,0 +1,408 @@
+"""The generateContent wire format: JSON, server-sent events, or one streamed JSON array; and embeddings.
+
+Where the bill stands: `usageMetadata`, in a stream that of the last chunk, taken whole (the counts start
+anew between tool steps, so that the largest of each field would bill too much). Input =
+`promptTokenCount` (which holds `cachedContentTokenCount`) + `toolUsePromptTokenCount`; output =
+`candidatesTokenCount` + `thoughtsTokenCount`. Lists beside them divide each by modality: a modality
+may stand there twice, or as a number of the enum where the caller asked for numbers.
+Searches are stated as what they were, not as a fee: queries and grounded prompts are both counted, and
+the price of the served model says which of the two is charged.
+Source: the provider's API reference, and the recorded traffic that money.md section 2 sums up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from tallystick.core.call import Facts, JsonObject, Meter, ReplyHead
+from tallystick.core.usage import Reading, Usage, usage_of
+from tallystick.providers.dialects import reply_json as rj
+from tallystick.providers.dialects.framing import SseReader
+from tallystick.providers.dialects.json_documents import DOCUMENT_BYTES_MAX, JsonDocuments
+
+# Modalities by name and by number of the enum; a document is read as its pages' images.
+MODALITIES: Final[Mapping[object, str]] = {
+    "TEXT": "text", "IMAGE": "image", "VIDEO": "video", "AUDIO": "audio", "DOCUMENT": "image",
+    1: "text", 2: "image", 3: "video", 4: "audio", 5: "image",
+}
+
+# Kinds of traffic by name and by number of the enum; `None` is the standard one.
+TRAFFIC: Final[Mapping[object, str | None]] = {
+    "TRAFFIC_TYPE_UNSPECIFIED": None, "ON_DEMAND": None, "ON_DEMAND_FLEX": "flex",
+    "ON_DEMAND_PRIORITY": "priority", "PROVISIONED_THROUGHPUT": "provisioned_throughput",
+    0: None, 1: None, 2: "provisioned_throughput", 3: "priority", 4: "flex",
+}
+STANDARD_TIERS: Final = frozenset({"standard", "unspecified", "service_tier_unspecified"})
+
+# Tools of a request that the caller runs; every other one runs at the provider.
+_CALLERS_TOOLS: Final = frozenset({"functionDeclarations", "function_declarations", "computerUse", "computer_use"})
+
+
+@dataclass(frozen=True, slots=True)
+class Gemini:
+    """`…:generateContent`, and `…:streamGenerateContent` with `streams`. `tier_header`: where a reply
+    states its service tier if its body does not."""
+
+    streams: bool = False
+    tier_header: str | None = None
+    name: str = "gemini"
+
+    def facts(self, body: JsonObject, path_model: str | None) -> Facts:
+        settings = _either(body, "generationConfig", "generation_config")
+        thinking = _either(settings, "thinkingConfig", "thinking_config")
+        tools, server_tools = _tools(body)
+        media, media_bytes, references = _media(body)
+        cache = _either(body, "cachedContent", "cached_content", str)
+        return Facts(
+            model=path_model or _bare(body.get("model")),
+            stream=self.streams,
+            output_limit=rj.whole(_either(settings, "maxOutputTokens", "max_output_tokens", int)),
+            n=rj.whole(_either(settings, "candidateCount", "candidate_count", int)) or 1,
+            reasoning_effort=rj.words(_either(thinking, "thinkingLevel", "thinking_level", str)),
+            reasoning_limit=rj.whole(_either(thinking, "thinkingBudget", "thinking_budget", int)),
+            media=media,
+            media_bytes=media_bytes,
+            references=references + (1 if cache else 0),
+            tools=tools,
+            server_tools=server_tools,
+            tier=rj.words(_either(body, "serviceTier", "service_tier", str)),
+        )
+
+    def meter(self, facts: Facts, head: ReplyHead) -> Meter:  # noqa: ARG002 - the reply says it all
+        tier = head.headers.get(self.tier_header) if self.tier_header else None
+        return _GenerationMeter(_documents(head, self.streams), tier)
+
+
+@dataclass(frozen=True, slots=True)
+class GeminiEmbeddings:
+    """`…:embedContent` and `…:batchEmbedContents`. Only newer models state usage."""
+
+    name: str = "gemini_embeddings"
+
+    def facts(self, body: JsonObject, path_model: str | None) -> Facts:
+        requests = rj.listing(body.get("requests"))
+        inner = [rj.mapping(request) for request in requests] or [body]
+        counted = [_media(request) for request in inner]
+        return Facts(
+            model=path_model or _bare(body.get("model")),
+            media=sum(media for media, _, _ in counted),
+            media_bytes=sum(media_bytes for _, media_bytes, _ in counted),
+            references=sum(references for _, _, references in counted),
+            inputs=max(1, len(requests)),
+        )
+
+    def meter(self, facts: Facts, head: ReplyHead) -> Meter:  # noqa: ARG002
+        return _GenerationMeter(_documents(head, streams=False), None)
+
+
+# --- the request ------------------------------------------------------------------------------------
+
+
+def _either(found: Mapping[str, Any], camel: str, snake: str, kind: type = dict) -> Any:
+    """A field under either of its two spellings; an empty `kind` where it is neither or no such kind."""
+    stated = found.get(camel, found.get(snake))
+    return stated if isinstance(stated, kind) else kind()
+
+
+def _bare(model: object) -> str | None:
+    """A model without its collection: `models/gemini-2.5-pro` is `gemini-2.5-pro`."""
+    return model.removeprefix("models/") or None if isinstance(model, str) else None
+
+
+def _tools(body: JsonObject) -> tuple[int, int]:
+    """Functions the caller declares, and tools of the provider."""
+    own = server = 0
+    for tool in rj.listing(body.get("tools")):
+        for name, declared in rj.mapping(tool).items():
+            if name in _CALLERS_TOOLS:
+                own += max(1, len(rj.listing(declared)))
+            else:
+                server += 1
+    return own, server
+
+
+def _media(body: JsonObject) -> tuple[int, int, int]:
+    """Inline media, their bytes as base64, and files named by URI."""
+    media = media_bytes = references = 0
+    for part in _parts(body):
+        data = _either(_either(part, "inlineData", "inline_data"), "data", "data", str)
+        if data:
+            media += 1
+            media_bytes += rj.utf8_bytes(data)
+        elif _either(part, "fileData", "file_data"):
+            references += 1
+    return media, media_bytes, references
+
+
+def _parts(body: JsonObject) -> Iterator[Mapping[str, Any]]:
+    """Every part of a request, those that answer a function call too."""
+    waiting: list[Any] = [
+        body.get("contents"), body.get("content"), body.get("systemInstruction"), body.get("system_instruction"),
+    ]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, list):
+            waiting += found
+        elif isinstance(found, dict):
+            yield found
+            waiting += [found.get("parts"), found.get("functionResponse"), found.get("function_response")]
+
+
+# --- the reply's framing ----------------------------------------------------------------------------
+
+
+class _Documents(Protocol):
+    """The documents of a reply, undecoded, as its bytes pass. `dropped`: those too long to keep."""
+
+    @property
+    def ended(self) -> bool: ...
+    @property
+    def dropped(self) -> int: ...
+
+    def feed(self, data: bytes) -> list[bytes]: ...
+    def finish(self) -> list[bytes]: ...
+
+
+class _EventData:
+    """The data of server-sent events. This format has no event that ends it."""
+
+    __slots__ = ("_events",)
+
+    ended: Final = False
+
+    def __init__(self) -> None:
+        self._events = SseReader(DOCUMENT_BYTES_MAX)      # a picture is one event
+
+    @property
+    def dropped(self) -> int:
+        return self._events.dropped
+
+    def feed(self, data: bytes) -> list[bytes]:
+        return [event.data for event in self._events.feed(data)]
+
+    def finish(self) -> list[bytes]:
+        return [event.data for event in self._events.finish()]
+
+
+class _OneDocument:
+    """A buffered reply: one document, at its end."""
+
+    __slots__ = ("_body",)
+
+    ended: Final = False
+
+    def __init__(self) -> None:
+        self._body = rj.Body()
+
+    @property
+    def dropped(self) -> int:
+        return 1 if self._body.overflowed else 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        self._body.feed(data)
+        return []
+
+    def finish(self) -> list[bytes]:
+        return [self._body.join()]
+
+
+def _documents(head: ReplyHead, streams: bool) -> _Documents:
+    """What the reply says it is; where it does not, what was asked for."""
+    kind = head.headers.get("content-type", "")
+    if "event-stream" in kind or (not kind and head.streaming):
+        return _EventData()
+    return JsonDocuments() if streams else _OneDocument()
+
+
+# --- the reply's meaning ----------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Reply:
+    """What has been read of one reply so far."""
+
+    usage: msgspec.Raw | None = None         # the last usageMetadata with counts in it
+    model: str | None = None
+    response_id: str | None = None
+    queries: int = 0
+    grounded: bool = False
+    ended: bool = False
+    blocked: bool = False
+    failed: bool = False
+    output_bytes: int = 0
+
+    def read(self, document: bytes) -> bool:
+        """Take one document; whether it was one."""
+        members = rj.fields(document)
+        if members is None:
+            return False
+        usage = members.get("usageMetadata")
+        if usage is not None and (self.usage is None or b"oken" in bytes(usage)):
+            self.usage = usage
+        if self.model is None:
+            self.model = rj.text(members, "modelVersion")
+        if self.response_id is None:
+            self.response_id = rj.text(members, "responseId")
+        if "candidates" in members:
+            self._see([rj.mapping(found) for found in rj.listing(rj.value(members, "candidates"))])
+        if "promptFeedback" in members and rj.mapping(rj.value(members, "promptFeedback")).get("blockReason"):
+            self.blocked = self.ended = True
+        if "error" in members and rj.value(members, "error"):
+            self.failed = True
+        return True
+
+    def _see(self, candidates: list[Mapping[str, Any]]) -> None:
+        queries = 0
+        for candidate in candidates:
+            self.ended = self.ended or bool(candidate.get("finishReason"))
+            grounding = rj.mapping(candidate.get("groundingMetadata"))
+            self.grounded = self.grounded or bool(grounding)
+            queries += len(rj.listing(grounding.get("webSearchQueries")))
+            for part in rj.listing(rj.mapping(candidate.get("content")).get("parts")):
+                self.output_bytes += _generated_bytes(rj.mapping(part))
+        self.queries = max(self.queries, queries)      # chunks repeat them
+
+
+class _GenerationMeter:
+    """One reply, whatever its framing. `output_bytes`: text, thoughts shown, code and the arguments
+    of function calls; not pictures and not signatures."""
+
+    __slots__ = ("_documents", "_reading", "_reply", "_tier", "_unread")
+
+    def __init__(self, documents: _Documents, tier: str | None) -> None:
+        self._documents = documents
+        self._reply = _Reply()
+        self._tier = tier
+        self._unread = 0
+        self._reading: Reading | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self._documents.ended
+
+    def feed(self, data: bytes) -> None:
+        for document in self._documents.feed(data):
+            self._unread += not self._reply.read(document)
+
+    def finish(self) -> Reading:
+        if self._reading is None:
+            for document in self._documents.finish():
+                self._unread += not self._reply.read(document)
+            self._reading = self._read()
+        return self._reading
+
+    def _read(self) -> Reading:
+        reply, notes = self._reply, []
+        if self._documents.dropped:
+            notes.append("a part of the reply was too long to read")
+        elif self._unread:
+            notes.append("a part of the reply is no JSON object")
+        stated = rj.mapping(rj.decoded(reply.usage))
+        whole_body = not notes and isinstance(self._documents, _OneDocument)
+        return Reading(
+            usage=_usage(stated, reply, notes),
+            model=reply.model,
+            response_id=reply.response_id,
+            traits=_traits(stated, self._tier),
+            ended=reply.ended or self._documents.ended or whole_body,
+            failed=reply.failed,
+            output_bytes=reply.output_bytes,
+            notes=tuple(notes),
+        )
+
+
+def _generated_bytes(part: Mapping[str, Any]) -> int:
+    size = rj.utf8_bytes(part.get("text"))
+    if "functionCall" in part:
+        call = rj.mapping(part["functionCall"])
+        size += rj.utf8_bytes(call.get("name")) + len(rj.encode(call.get("args")))
+    if "executableCode" in part:
+        size += rj.utf8_bytes(rj.mapping(part["executableCode"]).get("code"))
+    return size
+
+
+# --- the bill ---------------------------------------------------------------------------------------
+
+
+def _usage(stated: Mapping[str, Any], reply: _Reply, notes: list[str]) -> Usage | None:
+    """Usage in disjoint classes. A prompt that was blocked carries usageMetadata without counts: that
+    states that nothing was used."""
+    totals = [rj.count(stated, name, notes) for name in (
+        "promptTokenCount", "cachedContentTokenCount", "toolUsePromptTokenCount",
+        "candidatesTokenCount", "thoughtsTokenCount",
+    )]
+    if all(total is None for total in totals):
+        return Usage() if stated and reply.blocked else None
+    prompt, cached, tool, candidates, thoughts = (total or 0 for total in totals)
+    details = _list_of(stated, "promptTokensDetails") or _list_of(stated, "promptTokenDetails")
+    return split_by_modality(
+        prompt=prompt,
+        cached=cached,
+        output=candidates,
+        prompt_details=_by_modality(details, "tokenCount", notes),
+        cached_details=_by_modality(_list_of(stated, "cacheTokensDetails"), "tokenCount", notes),
+        output_details=_by_modality(_list_of(stated, "candidatesTokensDetails"), "tokenCount", notes),
+    ).plus(usage_of(
+        input_tool=tool,
+        output_reasoning=thoughts,
+        grounding_queries=reply.queries,
+        grounded_prompts=1 if reply.grounded else 0,
+    ))
+
+
+def _list_of(stated: Mapping[str, Any], name: str) -> list[Any]:
+    return rj.listing(stated.get(name))
+
+
+def _by_modality(details: list[Any], count_name: str, notes: list[str]) -> dict[str, int]:
+    """Tokens by modality other than text, which is what remains; a modality listed twice counts twice."""
+    found: dict[str, int] = {}
+    for detail in details:
+        row = rj.mapping(detail)
+        stated = row.get("modality")
+        modality = MODALITIES.get(stated.upper() if isinstance(stated, str) else stated if type(stated) is int else None)
+        if modality is not None and modality != "text":
+            found[modality] = found.get(modality, 0) + (rj.count(row, count_name, notes) or 0)
+    return found
+
+
+def split_by_modality(
+    *, prompt: int, cached: int, output: int,
+    prompt_details: Mapping[str, int], cached_details: Mapping[str, int], output_details: Mapping[str, int],
+) -> Usage:
+    """Inclusive totals and their lists as disjoint classes. No list may take more than its total has:
+    what they leave is text, and never negative."""
+    cached_tokens = _shares(cached, cached_details)
+    fresh = {name: max(0, tokens - cached_tokens.get(name, 0)) for name, tokens in prompt_details.items()}
+    input_tokens = _shares(max(0, prompt - cached), fresh)
+    output_tokens = _shares(output, {name: output_details.get(name, 0) for name in ("audio", "image")})
+    counts = {f"cached_{name}": tokens for name, tokens in cached_tokens.items()}
+    counts |= {f"input_{name}": tokens for name, tokens in input_tokens.items()}
+    counts |= {f"output_{name}": tokens for name, tokens in output_tokens.items()}
+    return usage_of(**counts)
+
+
+def _shares(total: int, details: Mapping[str, int]) -> dict[str, int]:
+    shares: dict[str, int] = {}
+    for name, tokens in details.items():
+        shares[name] = min(tokens, total)
+        total -= shares[name]
+    return {**shares, "text": total}
+
+
+def _traits(stated: Mapping[str, Any], header_tier: str | None) -> dict[str, str]:
+    """The tier as served: stated by name, as a kind of traffic, or in a header."""
+    tier = rj.words(stated.get("serviceTier"))
+    if tier is None:
+        traffic = stated.get("trafficType")
+        if isinstance(traffic, str | int) and traffic in TRAFFIC:
+            tier = TRAFFIC[traffic]
+        elif isinstance(traffic, str):
+            tier = traffic
+        elif header_tier in ("flex", "priority"):
+            tier = header_tier
+    return {"tier": tier.lower()} if tier and tier.lower() not in STANDARD_TIERS else {}
