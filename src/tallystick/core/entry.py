@@ -1,0 +1,338 @@
+"""What an entry says of a call: admission, settlement and refusal as an entry's fields, and back.
+
+An entry names teams, keys, models, price rows… by number; `define` gives the number of a name, and
+at first use chains a DEFINE entry before the one that uses it. Everything the API's document of a
+call shows, and everything its cost is computed from, is in these fields and in the DEFINEs they
+name; nothing else is kept (decisions.md, rule 7).
+
+Members at their usual value are left out, so most entries stay below 600 bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Final, Protocol, cast
+
+from tallystick.core import facts as call_facts
+from tallystick.core.attempt import Admission, Line, Refusal, Settlement
+from tallystick.core.call import Facts
+from tallystick.core.identity import LABELS, Attribution
+from tallystick.core.usage import UNIT_RANK, Part, Quantity, Usage
+
+PRIVATE: Final = frozenset(("user", "end_user", "session", "tags"))
+"""Kinds whose values are a person's or free text: the ledger holds salted HMACs of them."""
+
+Fields = dict[str, Any]
+
+_USUAL: Final[list[Any]] = [0, "1", 0, 0]    # of a line, after unit and quantity: row, factor, factor row, part
+
+
+class Define(Protocol):
+    def __call__(self, kind: str, name: str, content: Callable[[], Mapping[str, str]] | None = None) -> int:
+        """The number under which this name of this kind is known, from 1. At first use it is
+        defined, with what `content` says (asked only then)."""
+
+
+Describe = Callable[[str], Mapping[str, str]]
+"""What is known of a price row besides its rate (provider, model, dates, source), by its id."""
+
+Named = Callable[[str, int], tuple[str, Mapping[str, str]]]
+"""The name and content behind a number of a kind. Raises LookupError when there is none."""
+
+
+# --- writing ---------------------------------------------------------------------------------------
+
+def admission_fields(admission: Admission, define: Define) -> Fields:
+    """The members every ADMIT, DEFER and ATTEMPT has; the caller adds `kind`, `org` and `seq`."""
+    fields = _who(admission.attribution, define)
+    fields |= _what(admission.provider, admission.operation, admission.model, admission.facts, define)
+    fields["at"] = admission.at_us
+    fields["request"] = request_hex(admission.request_id)
+    fields["facts"] = call_facts.pack(admission.facts, admission.body_bytes, admission.input_bound)
+    fields["hold_nanos"] = str(admission.hold_nanos)
+    if admission.attempt != 1:
+        fields["attempt"] = admission.attempt
+    if admission.credential != "caller":
+        fields["credential"] = define("credential", admission.credential)
+    if admission.price_version:
+        fields["price_version"] = define("price_version", admission.price_version)
+    if admission.dialect is not None:
+        fields["dialect"] = define("dialect", admission.dialect)
+    if admission.route_name is not None:
+        fields["route"] = define("route", admission.route_name)
+    if admission.budget_nanos is not None:
+        fields["budget_nanos"] = str(admission.budget_nanos)
+    for member, said in (("unpriced_hold", not admission.hold_priced), ("free", not admission.billable),
+                         ("sandbox", admission.sandbox), ("stream", admission.facts.stream)):
+        if said:
+            fields[member] = True
+    return fields
+
+
+def settlement_fields(settlement: Settlement, define: Define, describe: Describe) -> Fields:
+    """The members a settlement brings; a SETTLE entry has `request`, `attempt` and `ref` beside them."""
+    fields: Fields = {
+        "settled": settlement.at_us, "outcome": settlement.outcome, "method": settlement.method,
+        "basis": settlement.basis, "cost_nanos": str(settlement.cost_nanos),
+    }
+    for member, number in (("status", settlement.status), ("latency_us", settlement.latency_us),
+                           ("reply_bytes", settlement.reply_bytes)):
+        if number:
+            fields[member] = number
+    for member, amount in (("stated_nanos", settlement.stated_nanos), ("computed_nanos", settlement.computed_nanos),
+                           ("would_be_nanos", settlement.would_be_nanos), ("upstream_nanos", settlement.upstream_nanos)):
+        if amount is not None:
+            fields[member] = str(amount)
+    if settlement.model is not None:
+        fields["served"] = define("model", settlement.model)
+    if settlement.usage is not None:
+        fields["usage"] = _usage_out(settlement.usage)
+        if settlement.usage.overlap_tokens:
+            fields["overlap"] = settlement.usage.overlap_tokens
+    if settlement.lines:
+        fields["lines"] = [_line_out(line, define, describe) for line in settlement.lines]
+    if settlement.parts:
+        fields["parts"] = [_part_out(part, define) for part in settlement.parts]
+    if settlement.traits:
+        fields["traits"] = dict(settlement.traits)
+    if settlement.drift:
+        fields["drift"] = True
+    if settlement.response_id is not None:
+        fields["response"] = settlement.response_id
+    if settlement.first_byte_us is not None:
+        fields["first_byte_us"] = settlement.first_byte_us
+    if settlement.code is not None:
+        fields["code"] = define("code", settlement.code)
+    if settlement.notes:
+        fields["notes"] = list(settlement.notes)
+    return fields
+
+
+def refusal_fields(refusal: Refusal, define: Define) -> Fields:
+    """The members of a REFUSED entry. Without attribution there is no caller text in them."""
+    fields: Fields = {}
+    if refusal.attribution is not None:
+        fields |= _who(refusal.attribution, define)
+        fields |= _what(refusal.provider, refusal.operation, refusal.model, refusal.facts or Facts(), define)
+    if refusal.facts is not None:
+        fields["facts"] = call_facts.pack(refusal.facts, refusal.body_bytes, 0)
+    fields["at"] = refusal.at_us
+    fields["request"] = request_hex(refusal.request_id)
+    fields["code"] = define("code", refusal.code)
+    fields["status"] = refusal.status
+    return fields
+
+
+def request_hex(request_id: str) -> str:
+    """The 32 hexadecimal digits of a request id; `req_` is the same in all. Raises ValueError."""
+    digits = request_id.removeprefix("req_")
+    if len(bytes.fromhex(digits)) != 16:
+        raise ValueError(f"not a request id: {request_id}")
+    return digits
+
+
+def _who(attribution: Attribution, define: Define) -> Fields:
+    fields: Fields = {"key": define("key", attribution.key_id)}
+    for label, value in attribution.labels.items():
+        fields[label] = define(label, value)
+    if attribution.tags:
+        fields["tags"] = define("tags", _pairs_text(attribution.tags))
+    if attribution.dimensions:
+        fields["dimensions"] = define("dimensions", _pairs_text(sorted(attribution.dimensions.items())))
+    if attribution.claimed:
+        fields["claimed"] = sorted(attribution.claimed)
+    return fields
+
+
+def _what(provider: str | None, operation: str | None, model: str | None, facts: Facts, define: Define) -> Fields:
+    fields: Fields = {}
+    if provider is not None:
+        fields["provider"] = define("provider", provider)
+    if operation is not None:
+        fields["operation"] = define("operation", operation)
+    if model is not None:
+        fields["model"] = define("model", model)
+    if facts.end_user is not None:
+        fields["end_user"] = define("end_user", facts.end_user)
+    return fields
+
+
+def _pairs_text(pairs: Sequence[tuple[str, str]]) -> str:
+    """Pairs as one line of text: tab between name and value, newline between pairs; neither may stand
+    in a name or value (core/identity.py refuses control characters)."""
+    return "\n".join(f"{name}\t{value}" for name, value in pairs)
+
+
+def _usage_out(usage: Usage) -> dict[str, int | str]:
+    return {unit: _quantity_out(quantity) for unit, quantity in usage.counts.items()}
+
+
+def _quantity_out(quantity: Quantity) -> int | str:
+    return quantity if isinstance(quantity, int) else format(quantity, "f")
+
+
+def _part_out(part: Part, define: Define) -> list[Any]:
+    return [part.role, define("model", part.model), _usage_out(part.usage), int(part.splits), part.usage.overlap_tokens]
+
+
+def _line_out(line: Line, define: Define, describe: Describe) -> list[Any]:
+    """[unit, quantity, price row, factor, factor row, part], cut after the last that is not as usual."""
+    row = factor_row = 0
+    if line.row is not None:
+        row_id = line.row
+        row = define("price_row", f"{row_id} {line.rate:f}/{line.per}", lambda: {
+            **describe(row_id), "row": row_id, "unit": line.unit, "price": f"{line.rate:f}", "per": str(line.per)})
+    if line.factor_row is not None:
+        factor_row = define("factor", f"{line.factor_row} {line.factor:f}", lambda: {
+            **describe(line.factor_row or ""), "row": line.factor_row or "", "factor": f"{line.factor:f}"})
+    out: list[Any] = [line.unit, _quantity_out(line.quantity), row, f"{line.factor:f}", factor_row, line.part]
+    while len(out) > 2 and out[-1] == _USUAL[len(out) - 3]:
+        out.pop()
+    return out
+
+
+# --- reading ---------------------------------------------------------------------------------------
+
+def read_admission(fields: Mapping[str, Any], named: Named) -> Admission:
+    """The admission of an ADMIT, DEFER or ATTEMPT. Equal to the one written, save that facts are as
+    `facts.pack` keeps them. Raises LookupError or ValueError for an entry that does not say enough."""
+    asked = call_facts.unpack(fields["facts"])
+    model = _name(fields, "model", named)
+    return Admission(
+        request_id="req_" + fields["request"],
+        attempt=fields.get("attempt", 1),
+        at_us=fields["at"],
+        attribution=read_attribution(fields, named),
+        provider=named("provider", fields["provider"])[0],
+        operation=named("operation", fields["operation"])[0],
+        dialect=_name(fields, "dialect", named),
+        model=model,
+        facts=_with_names(asked.facts, model, _name(fields, "end_user", named)),
+        body_bytes=asked.body_bytes,
+        input_bound=asked.input_bound,
+        hold_nanos=int(fields["hold_nanos"]),
+        hold_priced="unpriced_hold" not in fields,
+        billable="free" not in fields,
+        credential=_name(fields, "credential", named) or "caller",
+        sandbox="sandbox" in fields,
+        budget_nanos=_amount(fields, "budget_nanos"),
+        route_name=_name(fields, "route", named),
+        price_version=_name(fields, "price_version", named) or "",
+    )
+
+
+def read_settlement(fields: Mapping[str, Any], named: Named) -> Settlement:
+    """The settlement of an ATTEMPT, DEFER or SETTLE, equal to the one written.
+
+    Raises LookupError or ValueError for an entry that does not say enough.
+    """
+    usage = fields.get("usage")
+    return Settlement(
+        request_id="req_" + fields["request"],
+        attempt=fields.get("attempt", 1),
+        at_us=fields["settled"],
+        outcome=fields["outcome"],
+        method=fields["method"],
+        basis=fields["basis"],
+        cost_nanos=int(fields["cost_nanos"]),
+        status=fields.get("status", 0),
+        model=_name(fields, "served", named, "model"),
+        usage=None if usage is None else _usage_in(usage, fields.get("overlap", 0)),
+        lines=read_lines(fields, named),
+        parts=tuple(
+            Part(role, named("model", model)[0], _usage_in(counts, overlap), bool(splits))
+            for role, model, counts, splits, overlap in fields.get("parts", ())
+        ),
+        traits=fields.get("traits", {}),
+        stated_nanos=_amount(fields, "stated_nanos"),
+        computed_nanos=_amount(fields, "computed_nanos"),
+        would_be_nanos=_amount(fields, "would_be_nanos"),
+        upstream_nanos=_amount(fields, "upstream_nanos"),
+        drift="drift" in fields,
+        response_id=fields.get("response"),
+        first_byte_us=fields.get("first_byte_us"),
+        latency_us=fields.get("latency_us", 0),
+        reply_bytes=fields.get("reply_bytes", 0),
+        code=_name(fields, "code", named),
+        notes=tuple(fields.get("notes", ())),
+    )
+
+
+def read_refusal(fields: Mapping[str, Any], named: Named) -> Refusal:
+    """The refusal of a REFUSED entry. Raises LookupError or ValueError when it does not say enough."""
+    asked = call_facts.unpack(fields["facts"]) if "facts" in fields else None
+    model = _name(fields, "model", named)
+    return Refusal(
+        request_id="req_" + fields["request"],
+        at_us=fields["at"],
+        organization=fields["org"],
+        code=named("code", fields["code"])[0],
+        status=fields["status"],
+        attribution=read_attribution(fields, named) if "key" in fields else None,
+        provider=_name(fields, "provider", named),
+        operation=_name(fields, "operation", named),
+        model=model,
+        facts=_with_names(asked.facts, model, _name(fields, "end_user", named)) if asked else None,
+        body_bytes=asked.body_bytes if asked else 0,
+    )
+
+
+def read_attribution(fields: Mapping[str, Any], named: Named) -> Attribution:
+    """Who the entry is booked on."""
+    tags, dimensions = _name(fields, "tags", named), _name(fields, "dimensions", named)
+    return Attribution(
+        key_id=named("key", fields["key"])[0],
+        organization=fields["org"],
+        labels={label: named(label, fields[label])[0] for label in LABELS if label in fields},
+        tags=_pairs_in(tags) if tags is not None else (),
+        dimensions=dict(_pairs_in(dimensions)) if dimensions is not None else {},
+        claimed=frozenset(fields.get("claimed", ())),
+    )
+
+
+def read_lines(fields: Mapping[str, Any], named: Named) -> tuple[Line, ...]:
+    """The lines of arithmetic with the rates of their DEFINEd price rows."""
+    lines = []
+    for unit, quantity, *rest in fields.get("lines", ()):
+        row, factor, factor_row, part = cast("list[Any]", rest) + _USUAL[len(rest):]
+        stated = named("price_row", row)[1] if row else {}
+        lines.append(Line(
+            unit=unit,
+            quantity=_quantity_in(quantity),
+            row=stated.get("row"),
+            rate=Decimal(stated["price"]) if row else Decimal(0),
+            per=int(stated["per"]) if row else 1,
+            factor=Decimal(factor),
+            factor_row=named("factor", factor_row)[1]["row"] if factor_row else None,
+            part=part,
+        ))
+    return tuple(lines)
+
+
+def _name(fields: Mapping[str, Any], member: str, named: Named, kind: str | None = None) -> str | None:
+    number = fields.get(member)
+    return None if number is None else named(kind or member, number)[0]
+
+
+def _with_names(facts: Facts, model: str | None, end_user: str | None) -> Facts:
+    return replace(facts, model=model, end_user=end_user)
+
+
+def _amount(fields: Mapping[str, Any], member: str) -> int | None:
+    text = fields.get(member)
+    return None if text is None else int(text)
+
+
+def _quantity_in(quantity: int | str) -> Quantity:
+    return quantity if isinstance(quantity, int) else Decimal(quantity)
+
+
+def _usage_in(counts: Mapping[str, int | str], overlap_tokens: int) -> Usage:
+    ordered = sorted(counts.items(), key=lambda item: UNIT_RANK[item[0]])
+    return Usage({unit: _quantity_in(quantity) for unit, quantity in ordered}, overlap_tokens)
+
+
+def _pairs_in(text: str) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, _, value in (pair.partition("\t") for pair in text.split("\n")))

@@ -1,0 +1,112 @@
+"""The narrow row beside each call's entry, for lists and sums without opening entries. It is a pure
+function of the entry's fields and the organisation's calendar; the shipper inserts what it gives and
+`verify` compares with it, so the two cannot mean different things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, get_args
+from zoneinfo import ZoneInfo
+
+from tallystick.core.attempt import Basis, Method, Outcome
+from tallystick.core.usage import INPUT_CLASSES, OUTPUT_CLASSES
+
+# A code is the place in its tuple, from 1; 0 means "none". Only ever append.
+FACT_KINDS: Final = ("attempt", "refusal", "sandbox")
+OUTCOMES: Final[tuple[str, ...]] = get_args(Outcome)
+METHODS: Final[tuple[str, ...]] = get_args(Method)
+BASES: Final[tuple[str, ...]] = get_args(Basis)
+
+STREAM: Final = 1
+CLAIMED: Final = 2
+DRIFT: Final = 4
+FREE: Final = 8                              # the route is not billable
+UNPRICED_HOLD: Final = 16
+STORED_CREDENTIAL: Final = 32
+OPEN: Final = 64                             # admitted, not settled yet
+
+COLUMNS: Final = (
+    "organization", "at_us", "seq", "kind", "day", "hour", "request_id", "attempt",
+    "key_id", "team_id", "project_id", "user_id", "agent_id", "environment_id", "cost_center_id",
+    "prompt_key_id", "prompt_version_id", "session_id", "tags_id", "dimensions_id",
+    "provider_id", "operation_id", "model_id", "served_id", "status", "outcome", "method", "basis",
+    "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens",
+    "cost_nanos", "upstream_nanos", "would_be_nanos", "latency_us", "first_byte_us", "flags", "code_id",
+)
+FACT_INSERT: Final = (
+    "INSERT INTO call_fact_{month} (" + ", ".join(COLUMNS) + ") VALUES (" + ", ".join("?" * len(COLUMNS)) + ")"  # noqa: S608 - literals, above
+)
+# An attempt settled after its admission was chained: its row is written anew.
+FACT_DELETE: Final = "DELETE FROM call_fact_{month} WHERE request_id = ? AND attempt = ? AND organization = ? AND seq = ?"
+
+_LABEL_MEMBERS: Final = ("key", "team", "project", "user", "agent", "environment", "cost_center", "prompt_key",
+                         "prompt_version", "session", "tags", "dimensions", "provider", "operation", "model", "served")
+_CACHED: Final = ("cached_text", "cached_audio", "cached_image", "cached_video")
+_QUARTER_US: Final = 900_000_000
+_QUARTERS_KEPT_MAX = 4096
+
+
+class Calendar:
+    """Days and months of one organisation's zone. Offsets change on quarter hours only, so each
+    quarter is worked out once."""
+
+    def __init__(self, zone: str) -> None:
+        self._zone = ZoneInfo(zone)
+        self._quarters: dict[int, tuple[int, int]] = {}
+
+    def day_and_month(self, at_us: int) -> tuple[int, int]:
+        """Days since 1970-01-01 of the local date, and its month as YYYYMM."""
+        quarter = at_us // _QUARTER_US
+        found = self._quarters.get(quarter)
+        if found is None:
+            date = datetime.fromtimestamp(quarter * 900, UTC).astimezone(self._zone).date()
+            found = date.toordinal() - 719_163, date.year * 100 + date.month
+            if len(self._quarters) >= _QUARTERS_KEPT_MAX:
+                self._quarters.clear()
+            self._quarters[quarter] = found
+        return found
+
+
+def fact_of(fields: Mapping[str, Any], organization: int, calendar: Calendar) -> tuple[Any, ...]:
+    """The row of an ATTEMPT, ADMIT, DEFER or REFUSED entry, in the order of `COLUMNS`. For a settled
+    ADMIT or DEFER the fields are those of both entries, the settlement's last, `at` and `seq` the
+    admission's."""
+    get = fields.get
+    at_us: int = fields["at"]
+    refusal = "hold_nanos" not in fields
+    usage: Mapping[str, Any] = get("usage") or {}
+    input_tokens, output_tokens, cached, reasoning = _tokens(usage, get("overlap", 0)) if usage else (0, 0, 0, 0)
+    return (
+        organization, at_us, fields["seq"], 2 if refusal else 3 if "sandbox" in fields else 1,
+        calendar.day_and_month(at_us)[0], at_us // 3_600_000_000, bytes.fromhex(fields["request"]), get("attempt", 1),
+        *[get(member, 0) for member in _LABEL_MEMBERS],
+        get("status", 0), _code(OUTCOMES, get("outcome")), _code(METHODS, get("method")), _code(BASES, get("basis")),
+        input_tokens, output_tokens, cached, reasoning,
+        int(get("cost_nanos", 0)), int(get("upstream_nanos", 0)), int(get("would_be_nanos", 0)),
+        get("latency_us", 0), get("first_byte_us", 0), _flags(fields, refusal), get("code", 0),
+    )
+
+
+def _tokens(usage: Mapping[str, Any], overlap: int) -> tuple[int, int, int, int]:
+    get = usage.get
+    return (
+        sum([get(unit, 0) for unit in INPUT_CLASSES]) - overlap,
+        sum([get(unit, 0) for unit in OUTPUT_CLASSES]),
+        sum([get(unit, 0) for unit in _CACHED]),
+        get("output_reasoning", 0),
+    )
+
+
+def _flags(fields: Mapping[str, Any], refusal: bool) -> int:
+    flags = 0
+    for member, flag in (("stream", STREAM), ("claimed", CLAIMED), ("drift", DRIFT), ("free", FREE), ("unpriced_hold", UNPRICED_HOLD),
+                         ("credential", STORED_CREDENTIAL)):
+        if member in fields:
+            flags |= flag
+    return flags if refusal or "outcome" in fields else flags | OPEN
+
+
+def _code(words: tuple[str, ...], word: str | None) -> int:
+    return words.index(word) + 1 if word else 0

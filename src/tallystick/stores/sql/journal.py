@@ -1,0 +1,270 @@
+"""The ledger's one pen. Whoever is inside `Sequencer.append` holds the database's write lock and with it
+every organisation's chain: it may define names, append entries and change the tables they speak of, and
+all of it commits together. The server's shipper and the CLI both write through it, so a control-plane
+change and its chained entry are one transaction (docs/adr/0003-journal.md).
+
+Rows are gathered and written at the end of the transaction; chains are read at their first use in it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from sqlite3 import Connection
+from typing import Any, Final, Protocol
+
+from tallystick.core import merkle
+from tallystick.core.entry import PRIVATE, Fields
+from tallystick.core.errors import Defect
+from tallystick.core.ledger import Checkpoint, body_of, leaf_of, sign_checkpoint
+from tallystick.stores.sql.callfact import FACT_INSERT, Calendar
+from tallystick.stores.sql.engine import Database, ensure_month, month_sql
+
+STANDING: Final = 0                          # the "month" of entries that outlive every month
+CHECKPOINT_ENTRIES: Final = 10_000
+CHECKPOINT_EVERY_US: Final = 60_000_000
+_NAMES_KEPT_MAX = 200_000
+_SALT_BYTES = 16
+
+_Name = tuple[int, str, str]                 # organisation, kind, name
+
+
+class Signer(Protocol):
+    """The ledger's signing key (`stores/secrets.py`)."""
+
+    @property
+    def public_key(self) -> bytes: ...
+
+    def sign(self, message: bytes) -> bytes: ...
+
+
+class Sequencer:
+    """Writes to the chains of one database. Without a signer no checkpoints are made; the running
+    server, which has one, makes them."""
+
+    def __init__(self, database: Database, signer: Signer | None = None,
+                 random: Callable[[int], bytes] = os.urandom) -> None:
+        self.database = database
+        self._signer = signer
+        self._random = random
+        self._names: dict[_Name, int] = {}
+
+    @contextmanager
+    def append(self, now_us: int) -> Iterator[Appending]:
+        """One write transaction on the ledger. `now_us` stamps what is not stamped by its record.
+
+        Raises StoreFault when the database cannot be written; then nothing of it has happened.
+        """
+        with self.database.write() as db:
+            appending = Appending(db, now_us, self._names, self._random)
+            yield appending
+            appending.close(self._signer)
+        if len(self._names) > _NAMES_KEPT_MAX:
+            self._names.clear()
+        self._names.update(appending.fresh)
+
+
+@dataclass(slots=True)
+class _Mark:
+    chains: dict[int, tuple[int, bytes, list[bytes]]]
+    fresh: dict[_Name, int]
+    lengths: list[tuple[list[Any], int]]
+
+
+class Appending:
+    """The open transaction. `db` is for the rows that belong to it; entries go through `chain`."""
+
+    def __init__(self, db: Connection, now_us: int, names: Mapping[_Name, int], random: Callable[[int], bytes]) -> None:
+        self.db = db
+        self.now_us = now_us
+        self.fresh: dict[_Name, int] = {}
+        self._names = names
+        self._random = random
+        self._chains: dict[int, Chain] = {}
+        self._entries: defaultdict[int, list[tuple[int, int, bytes, bytes]]] = defaultdict(list)
+        self._facts: defaultdict[int, list[tuple[Any, ...]]] = defaultdict(list)
+
+    def chain(self, organization: int) -> Chain:
+        """The organisation's chain. Raises Defect when there is no such organisation."""
+        chain = self._chains.get(organization)
+        if chain is None:
+            row = self.db.execute(
+                "SELECT o.slug, o.zone, c.next_seq, c.head, c.frontier FROM chain c JOIN organization o ON o.id = c.organization"
+                " WHERE c.organization = ?", (organization,)).fetchone()
+            if row is None:
+                raise Defect(f"organisation {organization} has no chain")
+            slug, zone, next_seq, head, frontier = row
+            chain = Chain(self, organization, slug, Calendar(zone), next_seq, head, merkle.unpack(frontier))
+            self._chains[organization] = chain
+        return chain
+
+    def chain_of(self, slug: str) -> Chain:
+        """The chain of an organisation by its name in records. Raises LookupError for an unknown one."""
+        for chain in self._chains.values():
+            if chain.slug == slug:
+                return chain
+        row = self.db.execute("SELECT id FROM organization WHERE slug = ?", (slug,)).fetchone()
+        if row is None:
+            raise LookupError(f"no organisation {slug}")
+        return self.chain(row[0])
+
+    def key_event(self, organization: int, event: str, key_id: str, *, actor: str,
+                  labels: Mapping[str, str] | None = None, dimensions: Mapping[str, str] | None = None) -> int:
+        """Chain that a key was `created`, `rotated` or `revoked`, by whom, and what is fixed on it."""
+        chain = self.chain(organization)
+        fields: Fields = {"kind": "KEY", "at": self.now_us, "event": event, "actor": actor,
+                          "key": chain.define("key", key_id)}
+        for label, value in (labels or {}).items():
+            fields[label] = chain.define(label, value)
+        if dimensions:
+            fields["dimensions"] = chain.define(
+                "dimensions", "\n".join(f"{name}\t{value}" for name, value in sorted(dimensions.items())))
+        return chain.append(fields)
+
+    def gather(self, month: int, row: tuple[int, int, bytes, bytes]) -> None:
+        self._entries[month].append(row)
+
+    def add_fact(self, month: int, fact: tuple[Any, ...]) -> None:
+        self._facts[month].append(fact)
+
+    def flush(self) -> None:
+        """Write the rows gathered so far, for a statement that must see them."""
+        for month in sorted({*self._entries, *self._facts} - {STANDING}):
+            ensure_month(self.db, month, self.now_us)
+        for month, rows in self._entries.items():
+            if rows:
+                self.db.executemany(entry_insert(month), rows)
+                rows.clear()
+        for month, facts in self._facts.items():
+            if facts:
+                self.db.executemany(month_sql(FACT_INSERT, month), facts)
+                facts.clear()
+
+    def close(self, signer: Signer | None) -> None:
+        """Write what was gathered, the heads, and the checkpoints that are due."""
+        self.flush()
+        for chain in self._chains.values():
+            self.db.execute("UPDATE chain SET next_seq = ?, head = ?, frontier = ? WHERE organization = ?",
+                            (chain.next_seq, chain.head, merkle.pack(chain.frontier), chain.organization))
+        if signer is not None:
+            self._checkpoint(signer)
+
+    def mark(self) -> _Mark:
+        """Where everything stands, to come back to with `rewind`. Flush first."""
+        chains = {number: (c.next_seq, c.head, list(c.frontier)) for number, c in self._chains.items()}
+        lengths: list[tuple[list[Any], int]] = [(rows, len(rows)) for rows in (*self._entries.values(), *self._facts.values())]
+        return _Mark(chains, dict(self.fresh), lengths)
+
+    def rewind(self, mark: _Mark) -> None:
+        """Forget what was gathered since the mark; the caller rolls back its savepoint."""
+        for number in [number for number in self._chains if number not in mark.chains]:
+            del self._chains[number]
+        for number, (next_seq, head, frontier) in mark.chains.items():
+            chain = self._chains[number]
+            chain.next_seq, chain.head, chain.frontier = next_seq, head, list(frontier)
+        self.fresh = mark.fresh
+        known = {id(rows): length for rows, length in mark.lengths}
+        for rows in (*self._entries.values(), *self._facts.values()):
+            gathered: list[Any] = rows
+            del gathered[known.get(id(rows), 0):]
+
+    def number_of(self, chain: Chain, kind: str, name: str, content: Callable[[], Mapping[str, str]] | None) -> int:
+        key = (chain.organization, kind, name)
+        number = self._names.get(key) or self.fresh.get(key)
+        if number is None:
+            number = self._find(key) or self._define(chain, kind, name, dict(content()) if content else {})
+            self.fresh[key] = number
+        return number
+
+    def _find(self, key: _Name) -> int | None:
+        query = ("SELECT id FROM dictionary_private WHERE organization = ? AND kind = ? AND value = ?" if key[1] in PRIVATE
+                 else "SELECT id FROM dictionary WHERE organization = ? AND kind = ? AND name = ?")
+        row = self.db.execute(query, key).fetchone()
+        return int(row[0]) if row else None
+
+    def _define(self, chain: Chain, kind: str, name: str, content: dict[str, str]) -> int:
+        top = self.db.execute("SELECT max(id) FROM dictionary WHERE organization = ? AND kind = ?",
+                              (chain.organization, kind)).fetchone()[0]
+        number = int(top or 0) + 1
+        shown = name
+        fields: Fields = {"kind": "DEFINE", "at": self.now_us, "of": kind, "id": number}
+        if kind in PRIVATE:
+            salt = self._random(_SALT_BYTES)
+            shown = fields["mac"] = private_mac(salt, name)
+            self.db.execute("INSERT INTO dictionary_private (organization, kind, id, salt, value) VALUES (?, ?, ?, ?, ?)",
+                            (chain.organization, kind, number, salt, name))
+        else:
+            fields["name"] = name
+        if content:
+            fields["content"] = content
+        seq = chain.append(fields)
+        self.db.execute(
+            "INSERT INTO dictionary (organization, kind, id, name, content, seq) VALUES (?, ?, ?, ?, ?, ?)",
+            (chain.organization, kind, number, shown, json.dumps(content, sort_keys=True, ensure_ascii=False), seq))
+        return number
+
+    def _checkpoint(self, signer: Signer) -> None:
+        due = self.db.execute(
+            "SELECT o.slug, c.organization, c.next_seq, c.frontier FROM chain c JOIN organization o ON o.id = c.organization"
+            " WHERE c.next_seq > c.checkpoint_size AND (c.next_seq >= c.checkpoint_size + ? OR c.checkpoint_us <= ?)",
+            (CHECKPOINT_ENTRIES, self.now_us - CHECKPOINT_EVERY_US)).fetchall()
+        for slug, organization, size, frontier in due:
+            root = merkle.root_of(merkle.unpack(frontier))
+            note = sign_checkpoint(Checkpoint(origin_of(signer.public_key, slug), size, root), signer.public_key, signer.sign)
+            self.db.execute("INSERT INTO checkpoint (organization, size, at_us, note) VALUES (?, ?, ?, ?)",
+                            (organization, size, self.now_us, note))
+            self.db.execute("UPDATE chain SET checkpoint_size = ?, checkpoint_us = ? WHERE organization = ?",
+                            (size, self.now_us, organization))
+
+
+class Chain:
+    """One organisation's chain in an open transaction."""
+
+    __slots__ = ("_appending", "calendar", "frontier", "head", "next_seq", "organization", "slug")
+
+    def __init__(self, appending: Appending, organization: int, slug: str, calendar: Calendar,
+                 next_seq: int, head: bytes, frontier: list[bytes]) -> None:
+        self._appending = appending
+        self.organization = organization
+        self.slug = slug
+        self.calendar = calendar
+        self.next_seq = next_seq
+        self.head = head
+        self.frontier = frontier
+
+    def define(self, kind: str, name: str, content: Callable[[], Mapping[str, str]] | None = None) -> int:
+        """The number of a name, chained as a DEFINE at first use (`core.entry.Define`)."""
+        return self._appending.number_of(self, kind, name, content)
+
+    def append(self, fields: Fields, month: int = STANDING) -> int:
+        """Chain one entry and gather its row; its sequence number."""
+        seq = self.next_seq
+        fields["org"], fields["seq"] = self.slug, seq
+        body = body_of(fields)
+        leaf = leaf_of(body, self.head)
+        merkle.push(self.frontier, seq, leaf)
+        self.head, self.next_seq = leaf, seq + 1
+        self._appending.gather(month, (self.organization, seq, body, leaf))
+        return seq
+
+
+def private_mac(salt: bytes, value: str) -> str:
+    """How the ledger names a person's value: HMAC-SHA-256 under a salt of its own, hexadecimal. With
+    the salt gone (erasure) nobody can say any more whom it named."""
+    return hmac.digest(salt, value.encode(), "sha256").hex()
+
+
+def origin_of(public_key: bytes, slug: str) -> str:
+    """The name under which an organisation's checkpoints are signed: unique to this installation."""
+    return f"tallystick/{public_key[:8].hex()}/{slug}"
+
+
+def entry_insert(month: int) -> str:
+    if month == STANDING:
+        return "INSERT INTO entry_standing (organization, seq, body, leaf) VALUES (?, ?, ?, ?)"
+    return month_sql("INSERT INTO entry_{month} (organization, seq, body, leaf) VALUES (?, ?, ?, ?)", month)
