@@ -3,8 +3,7 @@
 Where the bill stands: `usageMetadata`, in a stream that of the last chunk, taken whole (the counts start
 anew between tool steps, so that the largest of each field would bill too much). Input =
 `promptTokenCount` (which holds `cachedContentTokenCount`) + `toolUsePromptTokenCount`; output =
-`candidatesTokenCount` + `thoughtsTokenCount`. Lists beside them divide each by modality: a modality
-may stand there twice, or as a number of the enum where the caller asked for numbers.
+`candidatesTokenCount` + `thoughtsTokenCount`. Lists beside them divide each by modality.
 Searches are stated as what they were, not as a fee: queries and grounded prompts are both counted, and
 the price of the served model says which of the two is charged.
 Source: the provider's API reference, and the recorded traffic that money.md section 2 sums up.
@@ -23,12 +22,7 @@ from tallystick.core.usage import Reading, Usage, usage_of
 from tallystick.providers.dialects import reply_json as rj
 from tallystick.providers.dialects.framing import SseReader
 from tallystick.providers.dialects.json_documents import DOCUMENT_BYTES_MAX, JsonDocuments
-
-# Modalities by name and by number of the enum; a document is read as its pages' images.
-MODALITIES: Final[Mapping[object, str]] = {
-    "TEXT": "text", "IMAGE": "image", "VIDEO": "video", "AUDIO": "audio", "DOCUMENT": "image",
-    1: "text", 2: "image", 3: "video", 4: "audio", 5: "image",
-}
+from tallystick.providers.dialects.modalities import by_modality, split_by_modality
 
 # Kinds of traffic by name and by number of the enum; `None` is the standard one.
 TRAFFIC: Final[Mapping[object, str | None]] = {
@@ -338,60 +332,20 @@ def _usage(stated: Mapping[str, Any], reply: _Reply, notes: list[str]) -> Usage 
     if all(total is None for total in totals):
         return Usage() if stated and reply.blocked else None
     prompt, cached, tool, candidates, thoughts = (total or 0 for total in totals)
-    details = _list_of(stated, "promptTokensDetails") or _list_of(stated, "promptTokenDetails")
+    prompt_details = stated.get("promptTokensDetails") or stated.get("promptTokenDetails")
     return split_by_modality(
         prompt=prompt,
         cached=cached,
         output=candidates,
-        prompt_details=_by_modality(details, "tokenCount", notes),
-        cached_details=_by_modality(_list_of(stated, "cacheTokensDetails"), "tokenCount", notes),
-        output_details=_by_modality(_list_of(stated, "candidatesTokensDetails"), "tokenCount", notes),
+        prompt_details=by_modality(prompt_details, "tokenCount", notes),
+        cached_details=by_modality(stated.get("cacheTokensDetails"), "tokenCount", notes),
+        output_details=by_modality(stated.get("candidatesTokensDetails"), "tokenCount", notes),
     ).plus(usage_of(
         input_tool=tool,
         output_reasoning=thoughts,
         grounding_queries=reply.queries,
         grounded_prompts=1 if reply.grounded else 0,
     ))
-
-
-def _list_of(stated: Mapping[str, Any], name: str) -> list[Any]:
-    return rj.listing(stated.get(name))
-
-
-def _by_modality(details: list[Any], count_name: str, notes: list[str]) -> dict[str, int]:
-    """Tokens by modality other than text, which is what remains; a modality listed twice counts twice."""
-    found: dict[str, int] = {}
-    for detail in details:
-        row = rj.mapping(detail)
-        stated = row.get("modality")
-        modality = MODALITIES.get(stated.upper() if isinstance(stated, str) else stated if type(stated) is int else None)
-        if modality is not None and modality != "text":
-            found[modality] = found.get(modality, 0) + (rj.count(row, count_name, notes) or 0)
-    return found
-
-
-def split_by_modality(
-    *, prompt: int, cached: int, output: int,
-    prompt_details: Mapping[str, int], cached_details: Mapping[str, int], output_details: Mapping[str, int],
-) -> Usage:
-    """Inclusive totals and their lists as disjoint classes. No list may take more than its total has:
-    what they leave is text, and never negative."""
-    cached_tokens = _shares(cached, cached_details)
-    fresh = {name: max(0, tokens - cached_tokens.get(name, 0)) for name, tokens in prompt_details.items()}
-    input_tokens = _shares(max(0, prompt - cached), fresh)
-    output_tokens = _shares(output, {name: output_details.get(name, 0) for name in ("audio", "image")})
-    counts = {f"cached_{name}": tokens for name, tokens in cached_tokens.items()}
-    counts |= {f"input_{name}": tokens for name, tokens in input_tokens.items()}
-    counts |= {f"output_{name}": tokens for name, tokens in output_tokens.items()}
-    return usage_of(**counts)
-
-
-def _shares(total: int, details: Mapping[str, int]) -> dict[str, int]:
-    shares: dict[str, int] = {}
-    for name, tokens in details.items():
-        shares[name] = min(tokens, total)
-        total -= shares[name]
-    return {**shares, "text": total}
 
 
 def _traits(stated: Mapping[str, Any], header_tier: str | None) -> dict[str, str]:
