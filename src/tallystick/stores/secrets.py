@@ -1,0 +1,106 @@
+"""The installation's own secrets: three files of 32 random bytes in the data directory, made at first
+start, readable by their owner only (0400). `pepper` keys the digests of issued keys, `kek` wraps stored
+credentials, `ledger.key` is the Ed25519 key that signs checkpoints.
+
+A file that is short, empty, of one repeated byte, or open to others is refused with the reason: a
+gateway that quietly made a new pepper would lock out every key, and one that used a readable key
+would protect nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+SECRET_BYTES: Final = 32
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class BadSecret(ValueError):
+    """A secret file that cannot be trusted; the message names it and says why, never its content."""
+
+
+class LedgerKey:
+    """The key that signs checkpoints. Prints as `***`."""
+
+    def __init__(self, seed: bytes) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+
+    @cached_property
+    def public_key(self) -> bytes:
+        return self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    def sign(self, message: bytes) -> bytes:
+        return self._key.sign(message)
+
+    def __repr__(self) -> str:
+        return "LedgerKey(***)"
+
+
+def signature_holds(public_key: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether an Ed25519 signature over a message is this key's."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """An installation's secrets; none of them is printed."""
+
+    pepper: bytes = field(repr=False)
+    kek: bytes = field(repr=False)
+    ledger_key: LedgerKey = field(repr=False)
+
+
+def open_secrets(data: Path, random: Callable[[int], bytes] = os.urandom) -> Secrets:
+    """Read the secrets of a data directory, making those that are not there yet.
+
+    Raises BadSecret for a file that is not what it must be, OSError where it cannot be read or made.
+    """
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Secrets(
+        pepper=_secret(data / "pepper", random),
+        kek=_secret(data / "kek", random),
+        ledger_key=LedgerKey(_secret(data / "ledger.key", random)),
+    )
+
+
+def _secret(path: Path, random: Callable[[int], bytes]) -> bytes:
+    if not path.exists():
+        _make(path, random(SECRET_BYTES))
+    mode = path.stat().st_mode
+    if mode & _OTHERS:
+        raise BadSecret(f"{path} is open to others (mode {stat.S_IMODE(mode):04o}); set it to 0400.")
+    content = path.read_bytes()
+    if len(content) != SECRET_BYTES:
+        raise BadSecret(f"{path} has {len(content)} bytes instead of {SECRET_BYTES}; restore it from a backup.")
+    if len(set(content)) == 1:
+        raise BadSecret(f"{path} holds one byte repeated, which is no secret; restore it from a backup.")
+    return content
+
+
+def _make(path: Path, content: bytes) -> None:
+    """Make a secret whole or not at all; where another process was first, its secret stands."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o400)
+    try:
+        os.write(file, content)
+        os.fsync(file)
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        os.close(file)
+        draft.unlink()
