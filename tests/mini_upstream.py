@@ -288,21 +288,25 @@ class MiniUpstream:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        tasks: set[asyncio.Task[None]] = set()
+        open_: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.ensure_future(self._connection(reader, writer))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+            open_[task] = writer
+            task.add_done_callback(open_.pop)
 
         server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=self.ssl, limit=1 << 20)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
-        server.close()
-        for task in tuple(tasks):
+        await _settled()
+        server.close()                           # not while asyncio is still accepting one: it would leak
+        left = dict(open_)
+        for task, writer in left.items():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            writer.transport.abort()
+        await asyncio.gather(*left, return_exceptions=True)
+        await _settled()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         number, self.connections = self.connections, self.connections + 1
@@ -335,6 +339,12 @@ class MiniUpstream:
                 if expected.matches(method, path, body):
                     return self._expected.pop(at).answer
         return None
+
+
+async def _settled() -> None:
+    """A few rounds of the loop: connections just accepted get their task, aborted ones are closed."""
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 async def _play(answer: Answer, writer: asyncio.StreamWriter) -> bool:
