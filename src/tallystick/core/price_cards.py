@@ -127,17 +127,19 @@ class PricedBy:
         return bisect_right(self._periods, at_us), clock, bisect_right(self._contexts, context)
 
     def _served(self, traits: Mapping[str, str]) -> Traits:
-        """Traits in the book's words: the provider's own values mapped, the standard left out."""
-        served = []
+        """Traits in the book's words: the provider's own values mapped (`batch` said as a tier is
+        `processing=batch`), the standard left out."""
+        served = set()
         for name, value in traits.items():
             if name in self._prices.ignored:
                 continue
             value = value.lower()
             value = self._says.get(name, {}).get(value, value)
+            if "=" in value:
+                name, _, value = value.partition("=")
             if value:
-                served.append((name, value))
-        served.sort()
-        return tuple(served)
+                served.add((name, value))
+        return tuple(sorted(served)) if len(served) > 1 else tuple(served)
 
     def _make_card(self, at_us: int, served: Traits, context: int) -> Card:
         if self.free:

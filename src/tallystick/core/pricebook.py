@@ -148,8 +148,9 @@ class PriceBook:
                 return found
             for other in shelf.prices.fallback:
                 lender = self._shelf(other)
-                if lender is not None and (found := lender.find(name, at_us)) is not None:
-                    return found
+                for form in shelf.forms(name) if lender else ():
+                    if lender and (found := lender.find(form, at_us)) is not None:
+                        return found
         return shelf.everything if shelf.prices.free else None
 
     def _shelf(self, provider: str) -> _Shelf | None:
@@ -226,6 +227,11 @@ class _Shelf:
             if start <= at_us < end:
                 return self._compile(model)
         return None
+
+    def forms(self, name: str) -> tuple[str, ...]:
+        """The name as it stands, and without what this provider adds to other people's names."""
+        dated = self._snapshot.fullmatch(name.lower()) if self._snapshot else None
+        return (name, dated.group(1)) if dated else (name,)
 
     def _spans(self, name: str) -> list[tuple[int, int, str]]:
         """What a name means, and when: dated aliases first, then its one plain meaning."""
