@@ -3,15 +3,17 @@ defaults beside each field, `tallystick.toml`, the environment, the command line
 
 An unknown key is an error that names the nearest known one: a mistyped limit must never be a limit
 that silently is not there. A variable is `TALLYSTICK_<SECTION>__<KEY>` (deeper tables by a further
-`__`); variables without `__` are not settings, save those named below. Every field carries its own
-documentation (`msgspec.Meta`), from which the reference page is made.
+`__`); variables without `__` are not settings, save those named below. Every field is followed by its
+documentation, from which the reference page is made (`field_docs`).
 
 This is the only file that reads the environment.
 """
 
 from __future__ import annotations
 
+import ast
 import difflib
+import inspect
 import os
 import tomllib
 import typing
@@ -38,94 +40,145 @@ class BadSettings(ValueError):
 class Server(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The listener. One port serves the gateway and the console."""
 
-    host: Annotated[str, Meta(description="Address to listen on. Anything but loopback needs TLS, a trusted proxy, or role `gateway`.")] = "127.0.0.1"
-    port: Annotated[Port, Meta(description="Port to listen on; 0 takes a free one.")] = 8000
-    role: Annotated[Role, Meta(description="What is served: `gateway` (gateway paths, aggregations, health), `console`, or `all`.")] = "all"
-    workers: Annotated[Positive, Meta(description="Worker processes.")] = 1
-    tls_cert: Annotated[str | None, Meta(description="PEM file with the certificate chain, where TLS ends here.")] = None
-    tls_key: Annotated[str | None, Meta(description="PEM file with the certificate's private key.")] = None
-    trusted_proxies: Annotated[tuple[str, ...], Meta(description="Networks (CIDR) of proxies that end TLS and whose forwarding headers are believed.")] = ()
-    public_url: Annotated[str | None, Meta(description="How people reach this installation, for links that are printed.")] = None
+    host: str = "127.0.0.1"
+    """Address to listen on. Anything but loopback needs TLS, a trusted proxy, or role `gateway`."""
+    port: Port = 8000
+    """Port to listen on; 0 takes a free one."""
+    role: Role = "all"
+    """What is served: `gateway` (gateway paths, aggregations, health), `console`, or `all`."""
+    workers: Positive = 1
+    """Worker processes."""
+    tls_cert: str | None = None
+    """PEM file with the certificate chain, where TLS ends here."""
+    tls_key: str | None = None
+    """PEM file with the certificate's private key."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks (CIDR) of proxies that end TLS and whose forwarding headers are believed."""
+    public_url: str | None = None
+    """How people reach this installation, for links that are printed."""
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Bounds on everything a client or a provider can make us hold or wait for."""
 
-    body_bytes_max: Annotated[Positive, Meta(description="Largest request body, in bytes.")] = 32 * 1024 * 1024
-    upload_bytes_max: Annotated[Positive, Meta(description="Largest body of a route that streams through (files, audio, images, batches), in bytes.")] = 512 * 1024 * 1024
-    head_bytes_max: Annotated[Positive, Meta(description="Largest request head, in bytes.")] = 32 * 1024
-    headers_max: Annotated[Positive, Meta(description="Most header lines of a request.")] = 100
-    head_timeout_s: Annotated[Positive, Meta(description="Seconds a client may take to send a request head.")] = 10
-    body_timeout_s: Annotated[Positive, Meta(description="Seconds a client may take to send a JSON body.")] = 120
-    body_rate_bytes_per_s_min: Annotated[Positive, Meta(description="Slowest body that is still waited for, in bytes per second.")] = 1024
-    write_timeout_s: Annotated[Positive, Meta(description="Seconds a client may leave a reply unread before it is cut off.")] = 60
-    connect_timeout_s: Annotated[Positive, Meta(description="Seconds to connect to a provider, TLS included.")] = 10
-    first_byte_timeout_s: Annotated[Positive, Meta(description="Seconds a provider may take until its reply begins.")] = 600
-    idle_timeout_s: Annotated[Positive, Meta(description="Seconds a provider may fall silent within a reply.")] = 300
-    connections_max: Annotated[Positive, Meta(description="Client connections open at once.")] = 4096
-    upstream_connections_max: Annotated[Positive, Meta(description="Connections to one provider open at once.")] = 512
+    body_bytes_max: Positive = 32 * 1024 * 1024
+    """Largest request body, in bytes."""
+    upload_bytes_max: Positive = 512 * 1024 * 1024
+    """Largest body of a route that streams through (files, audio, images, batches), in bytes."""
+    head_bytes_max: Positive = 32 * 1024
+    """Largest request head, in bytes."""
+    headers_max: Positive = 100
+    """Most header lines of a request."""
+    head_timeout_s: Positive = 10
+    """Seconds a client may take to send a request head."""
+    body_timeout_s: Positive = 120
+    """Seconds a client may take to send a JSON body."""
+    body_rate_bytes_per_s_min: Positive = 1024
+    """Slowest body that is still waited for, in bytes per second."""
+    write_timeout_s: Positive = 60
+    """Seconds a client may leave a reply unread before it is cut off."""
+    connect_timeout_s: Positive = 10
+    """Seconds to connect to a provider, TLS included."""
+    first_byte_timeout_s: Positive = 600
+    """Seconds a provider may take until its reply begins."""
+    idle_timeout_s: Positive = 300
+    """Seconds a provider may fall silent within a reply."""
+    connections_max: Positive = 4096
+    """Client connections open at once."""
+    upstream_connections_max: Positive = 512
+    """Connections to one provider open at once."""
 
 
 class Drain(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Replies whose client has gone are read to their end, so that what they cost is known."""
 
-    timeout_s: Annotated[Positive, Meta(description="Longest a reply is drained after its client left, in seconds.")] = 300
-    at_once_max: Annotated[Positive, Meta(description="Replies drained at the same time; beyond it the oldest is cut and settled.")] = 256
+    timeout_s: Positive = 300
+    """Longest a reply is drained after its client left, in seconds."""
+    at_once_max: Positive = 256
+    """Replies drained at the same time; beyond it the oldest is cut and settled."""
 
 
 class Gateway(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The data plane."""
 
-    anonymous_project: Annotated[str | None, Meta(description="`TEAM/PROJECT` (or `PROJECT` of team `default`) on which calls without a gateway key are booked. Unset: they are refused.")] = None
-    limits: Annotated[Limits, Meta(description="Sizes and deadlines.")] = Limits()
-    drain: Annotated[Drain, Meta(description="What happens to a reply whose client has gone.")] = Drain()
+    anonymous_project: str | None = None
+    """`TEAM/PROJECT` (or `PROJECT` of team `default`) on which calls without a gateway key are booked. Unset:
+    they are refused."""
+    limits: Limits = Limits()
+    """Sizes and deadlines."""
+    drain: Drain = Drain()
+    """What happens to a reply whose client has gone."""
 
 
 class JournalSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The write-ahead record of every attempt."""
 
-    durability: Annotated[Literal["process", "strict"], Meta(description="`process`: a record survives the process (kill -9). `strict`: it is on the disk before the call goes on and survives a power loss.")] = "process"
-    deferred_max_age_s: Annotated[Positive, Meta(description="Seconds after which a deferred job that no poll settled is settled at its worst case.")] = 48 * 3600
-    backlog_bytes_max: Annotated[Positive, Meta(description="Bytes of unshipped records after which no further call is admitted.")] = 2 * 1024 * 1024 * 1024
-    backlog_age_s_max: Annotated[Positive, Meta(description="Age in seconds of the oldest unshipped record after which no further call is admitted.")] = 24 * 3600
+    durability: Literal["process", "strict"] = "process"
+    """`process`: a record survives the process (kill -9). `strict`: it is on the disk before the call goes on
+    and survives a power loss."""
+    deferred_max_age_s: Positive = 48 * 3600
+    """Seconds after which a deferred job that no poll settled is settled at its worst case."""
+    backlog_bytes_max: Positive = 2 * 1024 * 1024 * 1024
+    """Bytes of unshipped records after which no further call is admitted."""
+    backlog_age_s_max: Positive = 24 * 3600
+    """Age in seconds of the oldest unshipped record after which no further call is admitted."""
 
 
 class Metrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Prometheus figures at `/metrics`."""
 
-    tenant_labels: Annotated[bool, Meta(description="Put team and project names on the figures.")] = False
-    token: Annotated[str | None, Meta(description="Bearer token that `/metrics` asks for; needed off loopback.")] = None
+    tenant_labels: bool = False
+    """Put team and project names on the figures."""
+    token: str | None = None
+    """Bearer token that `/metrics` asks for; needed off loopback."""
 
 
 class CredentialSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A stored provider credential, by name."""
 
-    env: Annotated[str, Meta(description="Name of the environment variable that holds the provider key.", min_length=1)]
+    env: Annotated[str, Meta(min_length=1)]
+    """Name of the environment variable that holds the provider key."""
 
 
 class ProviderSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One provider: what differs from its shipped file, or a whole host of the operator's own."""
 
-    base_url: Annotated[str | None, Meta(description="Origin before the provider's own path, such as `https://api.openai.com`.")] = None
-    kind: Annotated[Literal["openai_compatible"] | None, Meta(description="Set for a host of your own that speaks OpenAI's dialect.")] = None
-    name: Annotated[str | None, Meta(description="Name for people.")] = None
-    ca_file: Annotated[str | None, Meta(description="PEM file with the authorities to trust for this host, instead of the system's.")] = None
-    credentials: Annotated[dict[str, CredentialSettings], Meta(description="Stored credentials by name; `default` is used where neither key nor project names one.")] = {}
-    models: Annotated[dict[str, str], Meta(description="Deployment name to model name, where the host's own names say nothing about the model (Azure).")] = {}
-    currency: Annotated[str, Meta(description="Currency in which this host bills.", pattern="^[A-Z]{3}$")] = "USD"
-    price_book: Annotated[str | None, Meta(description="Id of the provider whose prices apply, where they are not this one's own.")] = None
-    free: Annotated[bool, Meta(description="The host bills nothing (self-hosted): no price is a price of zero.")] = False
+    base_url: str | None = None
+    """Origin before the provider's own path, such as `https://api.openai.com`."""
+    kind: Literal["openai_compatible"] | None = None
+    """Set for a host of your own that speaks OpenAI's dialect."""
+    name: str | None = None
+    """Name for people."""
+    ca_file: str | None = None
+    """PEM file with the authorities to trust for this host, instead of the system's."""
+    credentials: dict[str, CredentialSettings] = {}
+    """Stored credentials by name; `default` is used where neither key nor project names one."""
+    models: dict[str, str] = {}
+    """Deployment name to model name, where the host's own names say nothing about the model (Azure)."""
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "USD"
+    """Currency in which this host bills."""
+    price_book: str | None = None
+    """Id of the provider whose prices apply, where they are not this one's own."""
+    free: bool = False
+    """The host bills nothing (self-hosted): no price is a price of zero."""
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything an installation can be told, by section."""
 
-    server: Annotated[Server, Meta(description="The listener.")] = Server()
-    gateway: Annotated[Gateway, Meta(description="The data plane.")] = Gateway()
-    journal: Annotated[JournalSettings, Meta(description="The write-ahead record.")] = JournalSettings()
-    metrics: Annotated[Metrics, Meta(description="Prometheus figures.")] = Metrics()
-    providers: Annotated[dict[str, ProviderSettings], Meta(description="One table per provider id.")] = {}
-    data: Annotated[Path, Meta(description="Data directory. Not a key of the file: `--data`, else `TALLYSTICK_DATA`, else `~/.local/share/tallystick`.")] = _DEFAULT_DATA
+    server: Server = Server()
+    """The listener."""
+    gateway: Gateway = Gateway()
+    """The data plane."""
+    journal: JournalSettings = JournalSettings()
+    """The write-ahead record."""
+    metrics: Metrics = Metrics()
+    """Prometheus figures."""
+    providers: dict[str, ProviderSettings] = {}
+    """One table per provider id."""
+    data: Path = _DEFAULT_DATA
+    """Data directory. Not a key of the file: `--data`, else `TALLYSTICK_DATA`, else
+    `~/.local/share/tallystick`."""
 
 
 class FirstAdmin(NamedTuple):
@@ -166,6 +219,19 @@ def load(
         raise BadSettings(f"Settings: {error}") from None
     _check_sense(settings)
     return settings
+
+
+def field_docs(section: type[Struct]) -> dict[str, str]:
+    """The documentation of each key of a section, as written beside it. For the reference page; it
+    reads the source, so not for a running gateway."""
+    body = ast.parse(inspect.getsource(section)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found: dict[str, str] = {}
+    for field, text in zip(body.body, body.body[1:], strict=False):
+        match field, text:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(doc))):
+                found[name] = " ".join(doc.split())
+    return found
 
 
 def secret_from_env(name: str, environ: Mapping[str, str] | None = None) -> str | None:

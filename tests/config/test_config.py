@@ -6,7 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from tallystick.config import BadSettings, FirstAdmin, first_admin, load
+from tallystick.config import (
+    BadSettings,
+    CredentialSettings,
+    Drain,
+    FirstAdmin,
+    Gateway,
+    JournalSettings,
+    Limits,
+    Metrics,
+    ProviderSettings,
+    Server,
+    Settings,
+    field_docs,
+    first_admin,
+    load,
+)
 
 
 def written(folder: Path, text: str) -> Path:
@@ -59,7 +74,7 @@ def test_an_unknown_key_names_the_nearest_known_one(tmp_path: Path, text: str, u
 
 
 def test_an_unknown_variable_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadSettings, match="TALLYSTICK_SERVER__PROT.*server.port"):
+    with pytest.raises(BadSettings, match=r"TALLYSTICK_SERVER__PROT.*server\.port"):
         load(data=tmp_path, environ={"TALLYSTICK_SERVER__PROT": "1"})
 
 
@@ -98,3 +113,10 @@ def test_the_first_admin_needs_address_and_password() -> None:
     assert first_admin(named) == FirstAdmin("admin@local", "long enough")
     with pytest.raises(BadSettings):
         first_admin({"TALLYSTICK_ADMIN_EMAIL": "admin@local"})
+
+
+@pytest.mark.parametrize("section", [
+    CredentialSettings, Drain, Gateway, JournalSettings, Limits, Metrics, ProviderSettings, Server, Settings,
+])
+def test_every_key_is_documented_beside_itself(section: type[Settings]) -> None:
+    assert set(field_docs(section)) == set(section.__struct_fields__)

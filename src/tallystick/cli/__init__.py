@@ -9,33 +9,26 @@ from typing import Annotated
 
 import typer
 
-from tallystick.cli import explain, keys, prices, serve, verify
+from tallystick import __version__
+from tallystick.cli import keys, serve
 
 
 def build() -> typer.Typer:
     """All commands under their names."""
     app = typer.Typer(
-        name="tallystick", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+        name="tallystick", no_args_is_help=True, invoke_without_command=True, add_completion=False, pretty_exceptions_enable=False,
         help="A self-hosted LLM gateway: every call attributed, metered, priced and journaled.",
     )
     app.callback()(_root)
     app.command("serve")(serve.serve)
     app.add_typer(keys.build(), name="keys", help="Virtual keys: make, list, revoke.")
-    app.add_typer(prices.app, name="prices")
-    app.command("explain")(explain.explain)
-    app.command("verify")(verify.verify)
     return app
 
 
 def _root(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=lambda given: _version(given=given), help="Print the version.")] = False,
+    *, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Options before any command."""
-
-
-def _version(*, given: bool) -> None:
-    if given:
-        from importlib.metadata import version
-
-        print(f"tallystick {version('tallystick')}")
+    if version:
+        print(f"tallystick {__version__}")
         raise typer.Exit

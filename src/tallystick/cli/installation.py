@@ -1,0 +1,61 @@
+"""An installation as a command finds it: database and secrets of the data directory, opened for the
+length of the command, with a server running beside it or not. Every heavy import of the commands
+comes through here.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from tallystick.cli.answers import fail
+from tallystick.config import Settings
+from tallystick.core.errors import StoreFault
+from tallystick.stores.secrets import BadSecret, open_secrets
+from tallystick.stores.sql import engine
+from tallystick.stores.sql.directory import Directory, KeyRow, list_keys
+from tallystick.stores.sql.engine import Database, open_database
+from tallystick.stores.sql.journal import Sequencer
+
+_PAGE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What commands work on: one organisation of one data directory."""
+
+    settings: Settings
+    database: Database
+    directory: Directory
+    organization: int = engine.DEFAULT
+
+    @staticmethod
+    def now_us() -> int:
+        """UTC, microseconds since the epoch."""
+        return time.time_ns() // 1000
+
+    def all_keys(self) -> Iterator[KeyRow]:
+        """Every key, page by page."""
+        after = None
+        while rows := list_keys(self.database, self.organization, after=after, limit=_PAGE):
+            yield from rows
+            after = (rows[-1].created_us, rows[-1].id)
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Installation]:
+    """The installation of these settings, made if it is new; a store that fails ends the command
+    with exit code 2."""
+    try:
+        database = open_database(settings.data, Installation.now_us())
+        try:
+            pepper = open_secrets(settings.data).pepper
+            yield Installation(settings, database, Directory(Sequencer(database), pepper, secrets.token_bytes))
+        finally:
+            database.close()
+    except (StoreFault, BadSecret, OSError) as fault:
+        fail(str(fault))

@@ -1,0 +1,112 @@
+"""`tallystick keys`: make, list and revoke virtual keys. A key's text is shown once, when it is made,
+and works when the command returns.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from tallystick.cli.answers import AsJson, Config, Data, fail, print_facts, print_json, print_table, settings_of
+from tallystick.cli.expiry import expiry_us
+
+
+def build() -> typer.Typer:
+    """The commands of this noun."""
+    app = typer.Typer(no_args_is_help=True)
+    app.command("create")(create)
+    app.command("list")(list_)
+    app.command("revoke")(revoke)
+    return app
+
+
+def create(
+    team: Annotated[str | None, typer.Option(help="Team the key is bound to; made if it is missing.")] = None,
+    project: Annotated[str | None, typer.Option(help="Project the key is bound to (of team `default` without --team).")] = None,
+    user: Annotated[str | None, typer.Option(help="User its calls are booked on.")] = None,
+    agent: Annotated[str | None, typer.Option(help="Agent its calls are booked on.")] = None,
+    environment: Annotated[str | None, typer.Option(help="Environment, such as prod.")] = None,
+    cost_center: Annotated[str | None, typer.Option(help="Cost centre.")] = None,
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "",
+    expires: Annotated[str | None, typer.Option(metavar="D", help="30d, 12h, 2026-12-31 or a moment with its zone.")] = None,
+    format_: Annotated[str, typer.Option("--format", metavar="F", help="tallystick, cartie, aso, vk, apc or acm.")] = "tallystick",
+    credential: Annotated[str | None, typer.Option(help="Stored provider credential it uses, by name.")] = None,
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Make a key. Without --team and --project it is organisation-wide."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.key_document import key_document
+    from tallystick.stores.sql.directory import KeySpec, Refused
+
+    given = {
+        "team": team, "project": project, "user": user, "agent": agent, "environment": environment, "cost_center": cost_center,
+    }
+    with installation.opened(settings) as here:
+        now_us = here.now_us()
+        try:
+            spec = KeySpec(
+                labels={label: value for label, value in given.items() if value is not None}, name=name, format=format_,
+                credential=credential, expires_us=None if expires is None else expiry_us(expires, now_us),
+            )
+            row, key = here.directory.create_key(here.organization, spec, now_us)
+        except (Refused, ValueError) as error:
+            fail(str(error))
+    document = {"id": row.id, "key": key.reveal(), **key_document(row, now_us)}
+    if as_json:
+        print_json(document)
+        return
+    print_facts({name: value for name, value in document.items() if name not in ("prefix", "status")})
+    print("\nThe key is shown this once. It works now.")
+
+
+def list_(
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """List all keys, revoked ones too, in the order they were made. Their text is kept nowhere."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.key_document import key_document
+
+    with installation.opened(settings) as here:
+        keys = [key_document(row, here.now_us()) for row in here.all_keys()]
+    if as_json:
+        print_json({"keys": keys})
+        return
+    print_table(
+        f"{len(keys)} keys", ("id", "key", "name", "team", "project", "status", "made", "expires"),
+        ([key["id"], key["preview"], key["name"], key["team"], key["project"], key["status"],
+          day_of(key["created_at"]), day_of(key["expires_at"])] for key in keys),
+    )
+
+
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `keys list` shows it.")],
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Revoke a key for good; running servers refuse it within a second."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.key_document import key_document
+
+    with installation.opened(settings) as here:
+        row = here.directory.revoke_key(here.organization, key_id, here.now_us(), "cli")
+        if row is None:
+            fail("There is no key of that id; `tallystick keys list` shows them.")
+        document: dict[str, Any] = key_document(row, here.now_us())
+    if as_json:
+        print_json(document)
+        return
+    print(f"Revoked {row.id} ({row.preview}).")
+
+
+def day_of(moment: str | None) -> str:
+    """The day of a moment, for a narrow table."""
+    return (moment or "").partition("T")[0]

@@ -1,0 +1,184 @@
+"""The document of one call, for the API, `explain --json` and tests: what is booked, and the arithmetic
+behind it in exact decimals. A call's own row is a projection of its attempts: costs add up, usage adds
+up, and what can only be one thing (model, status, outcome) is the last attempt's.
+
+Amounts are integer nano-dollars; `cost_usd` is the same figure as a decimal text. Quantities are
+integers, or decimal texts where they are not whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from tallystick.core.attempt import Admission, Line, Refusal, Settlement
+from tallystick.core.identity import Attribution
+from tallystick.core.money import decimal_text, to_nanos
+from tallystick.core.pricebook import amount
+from tallystick.core.usage import Quantity, Usage
+
+Sources = Callable[[str], Mapping[str, str]]
+"""What is known of a price row besides its rate (source, dates), by its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """One attempt as the ledger holds it; `settlement` is None while it is open."""
+
+    admission: Admission
+    settlement: Settlement | None
+
+
+def call_document(attempts: Sequence[Attempted], sources: Sources) -> dict[str, Any]:
+    """The document of a call with at least one attempt."""
+    first, last = attempts[0].admission, attempts[-1]
+    settled = [attempt.settlement for attempt in attempts if attempt.settlement is not None]
+    end = last.settlement
+    cost_nanos = sum(settlement.cost_nanos for settlement in settled)
+    document = _head(first.request_id, first.at_us, first.attribution)
+    document |= {
+        "provider": first.provider, "operation": first.operation, "dialect": first.dialect,
+        "requested_model": first.model, "served_model": end.model if end else None,
+        "stream": first.facts.stream, "sandbox": first.sandbox,
+        "state": "settled" if end else "open",
+        "status": end.status if end else None,
+        "outcome": end.outcome if end else None,
+        "method": end.method if end else None,
+        "basis": end.basis if end else None,
+        "code": end.code if end else None,
+        "usage": usage_document(_sum(settled)),
+        **_money(cost_nanos),
+        "would_be_cost_nanos": _total(settled, "would_be_nanos"),
+        "stated_cost_nanos": _total(settled, "stated_nanos"),
+        "computed_cost_nanos": _total(settled, "computed_nanos"),
+        "upstream_cost_nanos": _total(settled, "upstream_nanos"),
+        "drift": any(settlement.drift for settlement in settled),
+        "held_nanos": sum(attempt.admission.hold_nanos for attempt in attempts),
+        "first_byte_ms": _ms(end.first_byte_us) if end else None,
+        "latency_ms": _ms(end.latency_us) if end else None,
+        "lines": [line_document(line, sources) for settlement in settled for line in settlement.lines],
+        "attempts": [_attempt(attempt, sources) for attempt in attempts],
+    }
+    return document
+
+
+def refusal_document(refusal: Refusal) -> dict[str, Any]:
+    """The document of a call we answered ourselves: it cost nothing, and says why."""
+    document = _head(refusal.request_id, refusal.at_us, refusal.attribution)
+    return document | {
+        "organization": refusal.organization, "provider": refusal.provider, "operation": refusal.operation,
+        "requested_model": refusal.model, "served_model": None, "state": "refused", "status": refusal.status,
+        "outcome": "refused", "code": refusal.code, "method": None, "basis": None, "usage": None, **_money(0),
+        "lines": [], "attempts": [],
+    }
+
+
+def line_document(line: Line, sources: Sources) -> dict[str, Any]:
+    """One line of the arithmetic: quantity × rate / per × factor = amount, exactly."""
+    document: dict[str, Any] = {"unit": line.unit, "quantity": quantity(line.quantity), "part": line.part, "price_row": line.row}
+    if line.row is None:
+        return document | {"unpriced": True}
+    known = sources(line.row)
+    return document | {
+        "rate_usd": f"{line.rate:f}", "per": line.per, "factor": f"{line.factor:f}", "factor_row": line.factor_row,
+        "amount_usd": f"{amount(line).normalize():f}",
+        **{name: known[name] for name in ("source", "valid_from", "valid_to", "checked_on") if known.get(name)},
+    }
+
+
+def arithmetic_nanos(attempt: Attempted) -> int | None:
+    """What the entry's own lines say it must have booked; None while it is open. A sandbox call's
+    figure is what it would have cost."""
+    settlement = attempt.settlement
+    if settlement is None:
+        return None
+    if settlement.basis == "worst_case":
+        return attempt.admission.hold_nanos
+    if settlement.basis in ("zero_proven", "deferred"):
+        return 0
+    if settlement.stated_nanos is not None and settlement.method != "unpriced":
+        return settlement.stated_nanos
+    return to_nanos(sum((amount(line) for line in settlement.lines), Decimal(0)))
+
+
+def booked_nanos(settlement: Settlement) -> int:
+    """What was booked, or would have been outside the sandbox."""
+    return settlement.cost_nanos if settlement.would_be_nanos is None else settlement.would_be_nanos
+
+
+def usage_document(usage: Usage | None) -> dict[str, int | str] | None:
+    """Usage under the inclusive names; None where none is known."""
+    return None if usage is None else {name: quantity(value) for name, value in usage.inclusive().items()}
+
+
+def quantity(value: Quantity) -> int | str:
+    """A whole number as such, any other as decimal text."""
+    return value if isinstance(value, int) else f"{value:f}"
+
+
+def moment(at_us: int | None) -> str | None:
+    """A time as people and programs read it: RFC 3339, UTC."""
+    if at_us is None:
+        return None
+    whole = datetime.fromtimestamp(at_us // 1_000_000, UTC).replace(microsecond=at_us % 1_000_000, tzinfo=None)
+    return whole.isoformat() + "Z"
+
+
+def _head(request_id: str, at_us: int, attribution: Attribution | None) -> dict[str, Any]:
+    head: dict[str, Any] = {"id": request_id, "at": moment(at_us)}
+    if attribution is None:
+        return head | {"organization": None, "attribution": None}
+    return head | {
+        "organization": attribution.organization,
+        "attribution": {
+            "key_id": attribution.key_id, **attribution.labels,
+            "tags": dict(attribution.tags), "dimensions": dict(attribution.dimensions), "claimed": sorted(attribution.claimed),
+        },
+    }
+
+
+def _money(cost_nanos: int) -> dict[str, Any]:
+    """The booked cost. One currency so far: the second figure and the rate behind it keep their place."""
+    return {
+        "cost_nanos": cost_nanos, "cost_usd": decimal_text(cost_nanos),
+        "currency": "USD", "cost_in_currency_nanos": cost_nanos, "fx_rate_id": None,
+    }
+
+
+def _attempt(attempt: Attempted, sources: Sources) -> dict[str, Any]:
+    admission, end = attempt.admission, attempt.settlement
+    document: dict[str, Any] = {
+        "attempt": admission.attempt, "at": moment(admission.at_us), "provider": admission.provider,
+        "credential": admission.credential, "held_nanos": admission.hold_nanos,
+    }
+    if end is None:
+        return document | {"outcome": None}
+    return document | {
+        "status": end.status, "outcome": end.outcome, "method": end.method, "basis": end.basis, "code": end.code,
+        "served_model": end.model, "response_id": end.response_id, "traits": dict(end.traits), "notes": list(end.notes),
+        "usage": usage_document(end.usage),
+        "parts": [{"role": part.role, "model": part.model, "usage": usage_document(part.usage)} for part in end.parts],
+        "cost_nanos": end.cost_nanos, "latency_ms": _ms(end.latency_us),
+        "lines": [line_document(line, sources) for line in end.lines],
+    }
+
+
+def _sum(settled: Sequence[Settlement]) -> Usage | None:
+    total: Usage | None = None
+    for settlement in settled:
+        if settlement.usage is not None:
+            total = settlement.usage if total is None else total.plus(settlement.usage)
+    return total
+
+
+def _total(settled: Sequence[Settlement], name: str) -> int | None:
+    known = [getattr(settlement, name) for settlement in settled if getattr(settlement, name) is not None]
+    return sum(known) if known else None
+
+
+def _ms(span_us: int | None) -> int | None:
+    """Microseconds as whole milliseconds, rounded up."""
+    return None if span_us is None else -(-span_us // 1000)

@@ -1,0 +1,239 @@
+"""What the control plane keeps: keys, teams and projects. Each change, its chained ledger entry and
+the raised change counter commit together or not at all, so no key exists that the ledger does not
+know, and a running server sees every change within a poll.
+
+A key's text is made, handed out once and forgotten; its digest stays.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tallystick.core import keyformat
+from tallystick.core.identity import Claims, check_claims
+from tallystick.core.secret import Secret
+from tallystick.stores.sql import engine
+from tallystick.stores.sql.engine import Database
+from tallystick.stores.sql.journal import Appending, Sequencer
+from tallystick.stores.sql.keyring import digest_of
+
+# What a key may fix, in the order of its columns.
+_LABELS: Final = ("team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version")
+DEFAULT_TEAM: Final = "default"
+
+
+_SELECT: Final = """
+SELECT k.id, o.slug, k.preview, k.name, k.format,
+       k.team, k.project, k.user_name, k.agent, k.environment, k.cost_center, k.prompt_key, k.prompt_version,
+       k.dimensions, k.credential, k.created_us, k.expires_us, k.revoked_us, k.created_by
+FROM virtual_key k JOIN organization o ON o.id = k.organization WHERE k.organization = ?"""
+
+
+class Refused(Exception):
+    """A change that cannot be made; the message is for the person who asked. `code`: stable."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class KeySpec:
+    """What a new key says. A project without a team belongs to team `default`."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    dimensions: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+    credential: str | None = None
+    expires_us: int | None = None
+    format: str = "tallystick"
+    created_by: str = "cli"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """An issued key as people see it: never its text."""
+
+    id: str
+    organization: str
+    preview: str
+    name: str
+    format: str
+    labels: Mapping[str, str]
+    dimensions: Mapping[str, str]
+    credential: str | None
+    created_us: int
+    expires_us: int | None
+    revoked_us: int | None
+    created_by: str
+
+    def status(self, now_us: int) -> str:
+        """`active`, `expired` or `revoked`."""
+        if self.revoked_us is not None:
+            return "revoked"
+        return "expired" if self.expires_us is not None and self.expires_us <= now_us else "active"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A team, or a project of the team `team`."""
+
+    id: int
+    name: str
+    created_us: int
+    team: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """The changes of the control plane, each one transaction of the ledger's pen. `pepper` hashes
+    keys, `entropy` draws random bytes."""
+
+    sequencer: Sequencer
+    pepper: bytes
+    entropy: Callable[[int], bytes]
+
+    def create_key(self, organization: int, spec: KeySpec, now_us: int) -> tuple[KeyRow, Secret]:
+        """Make a key, and its team and project where they are missing. The text is returned once.
+
+        Raises Refused for labels that cannot stand in an entry, and for an unknown format.
+        """
+        form = keyformat.format_named(spec.format)
+        if form is None:
+            names = ", ".join(known.name for known in keyformat.FORMATS)
+            raise Refused("unknown_format", f"'{spec.format}' is no key format; there are {names}.")
+        labels = _checked(spec)
+        minted = keyformat.mint(form, self.entropy(keyformat.ENTROPY_BYTES))
+        with self.sequencer.append(now_us) as pen:
+            _ensure_scope(pen, organization, labels)
+            pen.db.execute(
+                "INSERT INTO virtual_key (id, organization, digest, preview, name, format, team, project, user_name, agent,"
+                " environment, cost_center, prompt_key, prompt_version, dimensions, credential, created_us, expires_us, created_by)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (minted.id, organization, digest_of(self.pepper, minted.key.reveal()), minted.preview, spec.name, form.name,
+                 *(labels.get(label) for label in _LABELS), json.dumps(dict(spec.dimensions)), spec.credential,
+                 now_us, spec.expires_us, spec.created_by),
+            )
+            pen.key_event(organization, "created", minted.id, actor=spec.created_by, labels=labels, dimensions=spec.dimensions)
+            engine.note_change(pen.db)
+            row = _find_key(pen.db, organization, minted.id)
+        assert row is not None, "what was inserted is there"
+        return row, minted.key
+
+    def revoke_key(self, organization: int, key_id: str, now_us: int, by: str) -> KeyRow | None:
+        """Revoke a key for good; one that is revoked already stays as it is. None: there is no such key."""
+        with self.sequencer.append(now_us) as pen:
+            row = _find_key(pen.db, organization, key_id)
+            if row is None or row.revoked_us is not None:
+                return row
+            pen.db.execute("UPDATE virtual_key SET revoked_us = ? WHERE organization = ? AND id = ?", (now_us, organization, key_id))
+            pen.key_event(organization, "revoked", key_id, actor=by)
+            engine.note_change(pen.db)
+            return _find_key(pen.db, organization, key_id)
+
+    def create_team(self, organization: int, name: str, now_us: int) -> Named:
+        """Make a team. Raises Refused when there is one of that name, or the name cannot stand."""
+        _check_names({"team": name})
+        with self.sequencer.append(now_us) as pen:
+            if pen.db.execute("SELECT 1 FROM team WHERE organization = ? AND name = ?", (organization, name)).fetchone():
+                raise Refused("exists", "There is a team of that name.")
+            team, _ = _ensure_scope(pen, organization, {"team": name})
+            engine.note_change(pen.db)
+        return Named(team, name, now_us)
+
+    def create_project(self, organization: int, team: str, name: str, now_us: int) -> Named:
+        """Make a project, and its team where it is missing. Raises Refused as `create_team` does."""
+        _check_names({"team": team, "project": name})
+        with self.sequencer.append(now_us) as pen:
+            if pen.db.execute("SELECT 1 FROM project p JOIN team t ON t.id = p.team WHERE t.organization = ? AND t.name = ? AND p.name = ?",
+                              (organization, team, name)).fetchone():
+                raise Refused("exists", "There is a project of that name in that team.")
+            _, project = _ensure_scope(pen, organization, {"team": team, "project": name})
+            engine.note_change(pen.db)
+        return Named(project, name, now_us, team)
+
+
+def organization_id(db: sqlite3.Connection, slug: str) -> int | None:
+    """The number of an organisation."""
+    row = db.execute("SELECT id FROM organization WHERE slug = ?", (slug,)).fetchone()
+    return int(row[0]) if row else None
+
+
+def find_key(database: Database, organization: int, key_id: str) -> KeyRow | None:
+    """One key of this organisation."""
+    with database.read() as db:
+        return _find_key(db, organization, key_id)
+
+
+def list_keys(database: Database, organization: int, *, after: tuple[int, str] | None = None, limit: int) -> list[KeyRow]:
+    """Keys in the order they were made, revoked ones too, beginning behind `after` (created_us, id)."""
+    created_us, key_id = after or (-1, "")
+    query = _SELECT + " AND (k.created_us > ? OR (k.created_us = ? AND k.id > ?)) ORDER BY k.created_us, k.id LIMIT ?"
+    with database.read() as db:
+        return [_key_row(row) for row in db.execute(query, (organization, created_us, created_us, key_id, limit))]
+
+
+def list_teams(database: Database, organization: int, *, after: int = 0, limit: int) -> list[Named]:
+    """Teams by id, beginning behind `after`."""
+    query = "SELECT id, name, created_us FROM team WHERE organization = ? AND id > ? ORDER BY id LIMIT ?"
+    with database.read() as db:
+        return [Named(*row) for row in db.execute(query, (organization, after, limit))]
+
+
+def list_projects(
+    database: Database, organization: int, *, team: str | None = None, after: int = 0, limit: int,
+) -> list[Named]:
+    """Projects by id, of all teams or one, beginning behind `after`."""
+    query = ("SELECT p.id, p.name, p.created_us, t.name FROM project p JOIN team t ON t.id = p.team"
+             " WHERE p.organization = ? AND p.id > ? AND (? IS NULL OR t.name = ?) ORDER BY p.id LIMIT ?")
+    with database.read() as db:
+        return [Named(*row) for row in db.execute(query, (organization, after, team, team, limit))]
+
+
+def _checked(spec: KeySpec) -> dict[str, str]:
+    """The labels of a new key, a project completed by its team."""
+    labels = {label: value for label, value in spec.labels.items() if value}
+    if unknown := labels.keys() - set(_LABELS):
+        raise Refused("invalid_request", f"A key cannot fix {', '.join(sorted(unknown))}.")
+    if "project" in labels:
+        labels.setdefault("team", DEFAULT_TEAM)
+    _check_names({**labels, "name": spec.name, "credential": spec.credential or ""}, spec.dimensions)
+    return labels
+
+
+def _check_names(labels: Mapping[str, str], dimensions: Mapping[str, str] | None = None) -> None:
+    """What the data plane would refuse in a header, no key, team or project may be called either."""
+    if denied := check_claims(Claims(labels=labels, dimensions=dimensions or {})):
+        raise Refused(denied.code, denied.message)
+    if empty := [label for label in ("team", "project") if label in labels and not labels[label].strip()]:
+        raise Refused("invalid_request", f"The {empty[0]} needs a name.")
+
+
+def _ensure_scope(pen: Appending, organization: int, labels: Mapping[str, str]) -> tuple[int, int]:
+    """The ids of the team and project, 0 where none is named; what is new is made and its name chained."""
+    if "team" not in labels:
+        return 0, 0
+    chain = pen.chain(organization)
+    chain.define("team", labels["team"])
+    team = engine.ensure_team(pen.db, organization, labels["team"], pen.now_us)
+    if "project" not in labels:
+        return team, 0
+    chain.define("project", labels["project"])
+    return team, engine.ensure_project(pen.db, organization, team, labels["project"], pen.now_us)
+
+
+def _find_key(db: sqlite3.Connection, organization: int, key_id: str) -> KeyRow | None:
+    row = db.execute(_SELECT + " AND k.id = ?", (organization, key_id)).fetchone()
+    return _key_row(row) if row else None
+
+
+def _key_row(row: tuple[Any, ...]) -> KeyRow:
+    key_id, slug, preview, name, form, *labels, dimensions, credential, created_us, expires_us, revoked_us, by = row
+    return KeyRow(
+        key_id, slug, preview, name, form, {label: value for label, value in zip(_LABELS, labels, strict=True) if value is not None},
+        json.loads(dimensions), credential, created_us, expires_us, revoked_us, by,
+    )

@@ -1,0 +1,129 @@
+"""Issued keys, answered from memory. A key is found by HMAC-SHA-256(pepper, key): the text itself is
+kept nowhere, and a stolen database opens nothing without the pepper, which lies outside it.
+
+A hit is one hash and one look into a dict, with a hundred thousand keys as with ten. A miss reads the
+database in a thread, so that a key works the moment the command that made it returns. Misses are
+remembered too: every provider key that passes through is looked for here once.
+
+Nothing remembered outlives a change: `poll` (a step of jobs/runner, every 250 ms) reads the change
+counter and forgets everything when it moved. An answer is remembered only if the database had not
+changed, between reading it and now, by more than `poll` has seen; so no revoked key can slip back in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import threading
+from typing import Final
+
+from tallystick.core import keyformat
+from tallystick.core.identity import Principal
+from tallystick.ports import Clock
+from tallystick.stores.sql.engine import Database
+
+VALID_MAX: Final = 100_000
+UNKNOWN_MAX: Final = 20_000
+PRESENTED_CHARS_MAX: Final = 4096
+_OWN_PREFIX: Final = keyformat.FORMATS[0].prefix
+
+_FIND: Final = """
+SELECT k.id, o.slug, k.team, k.project, k.user_name, k.agent, k.environment, k.cost_center, k.prompt_key, k.prompt_version,
+       k.dimensions, k.credential, k.expires_us
+FROM virtual_key k JOIN organization o ON o.id = k.organization
+WHERE k.digest = ? AND k.revoked_us IS NULL"""
+_LABELS: Final = ("team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version")
+
+
+def digest_of(pepper: bytes, presented: str) -> bytes:
+    """What stands in the database for a key."""
+    return hmac.digest(pepper, presented.encode("utf-8", "surrogateescape"), "sha256")
+
+
+class SqlKeyring:
+    """ports.Keyring over the embedded database. One per process; `poll` may run in another thread
+    than `find`."""
+
+    def __init__(self, database: Database, pepper: bytes, clock: Clock) -> None:
+        self._database = database
+        self._pepper = pepper
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._seen = database.change_count()
+        self._valid: dict[bytes, Principal] = {}
+        self._unknown: dict[bytes, None] = {}
+
+    def recognises(self, text: str) -> bool:
+        """Whether the text has one of our prefixes."""
+        return keyformat.recognises(text)
+
+    async def find(self, presented: str) -> Principal | None:
+        """The principal of a valid key. Raises StoreFault when a miss cannot be read."""
+        if not _possible(presented):
+            return None
+        digest = digest_of(self._pepper, presented)
+        principal = self._valid.get(digest)
+        if principal is None:
+            if digest in self._unknown:
+                return None
+            principal = await asyncio.get_running_loop().run_in_executor(None, self._read, digest)
+        if principal is None or self._expired(principal):
+            return None
+        return principal
+
+    def poll(self) -> bool:
+        """Forget everything if the control plane changed. Returns False: there is never more to do
+        at once. Raises StoreFault when the database cannot be read; what is remembered then stands."""
+        count = self._database.change_count()
+        with self._lock:
+            if count != self._seen:
+                self._seen = count
+                self._valid.clear()
+                self._unknown.clear()
+        return False
+
+    def _expired(self, principal: Principal) -> bool:
+        return principal.expires_at_us is not None and principal.expires_at_us <= self._clock.now_us()
+
+    def _read(self, digest: bytes) -> Principal | None:
+        """Look into the database, and remember the answer if it is as new as what `poll` has seen."""
+        with self._database.read() as db:
+            count = int(db.execute("SELECT value FROM change_counter WHERE id = 1").fetchone()[0])
+            row = db.execute(_FIND, (digest,)).fetchone()
+        principal = None if row is None else _principal(row)
+        with self._lock:
+            if count >= self._seen:
+                self._remember(digest, principal)
+        return principal
+
+    def _remember(self, digest: bytes, principal: Principal | None) -> None:
+        """Keep an answer; the oldest gives way when there are too many."""
+        if principal is None:
+            self._unknown[digest] = None
+            if len(self._unknown) > UNKNOWN_MAX:
+                del self._unknown[next(iter(self._unknown))]
+            return
+        self._valid[digest] = principal
+        if len(self._valid) > VALID_MAX:
+            del self._valid[next(iter(self._valid))]
+
+
+def _possible(presented: str) -> bool:
+    """Whether it is worth looking: our own format proves a typing error by its check sum; a key in
+    another format may have been imported, and looks like anything."""
+    if not presented or len(presented) > PRESENTED_CHARS_MAX:
+        return False
+    return not presented.startswith(_OWN_PREFIX) or keyformat.well_formed(presented)
+
+
+def _principal(row: tuple[object, ...]) -> Principal:
+    key_id, organization, *labels, dimensions, credential, expires_us = row
+    return Principal(
+        key_id=str(key_id),
+        organization=str(organization),
+        labels={name: str(value) for name, value in zip(_LABELS, labels, strict=True) if value is not None},
+        dimensions=json.loads(str(dimensions)),
+        credential=None if credential is None else str(credential),
+        expires_at_us=None if expires_us is None else int(str(expires_us)),
+    )
