@@ -20,6 +20,10 @@ import msgspec
 import typer.main
 
 from tallystick import cli, config, telemetry
+from tallystick.core import identity, keyformat
+from tallystick.core.dialect import Provider
+from tallystick.edge import attribution, credentials, replies
+from tallystick.providers import PROVIDERS
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "tallystick"
@@ -182,6 +186,40 @@ def command_names() -> Iterator[str]:
 
 # --- refusals -------------------------------------------------------------------------------------
 
+ERRORS_INTRO = """# Refusals
+
+What the gateway answers itself, in the shape of the caller's dialect. `code` is stable; the message is for people and
+may change. `x-should-retry` says whether the same call may succeed later; the official SDKs obey it. Every refusal is
+an entry of the ledger. What a provider answers, errors included, passes unchanged and is not in this list.
+
+| code | status | try again | OpenAI type | Anthropic type | Gemini status | meaning |
+|---|---|---|---|---|---|---|
+"""
+
+ERRORS_SHAPES = """
+## Shapes
+
+| dialect | body |
+|---|---|
+| OpenAI, and where none is known | `{"error": {"message", "type", "param", "code", "tallystick": {…}}}` |
+| Anthropic | `{"type": "error", "error": {"type", "message", "tallystick": {…}}, "request_id"}` |
+| Gemini | `{"error": {"code", "message", "status", "details": [{"@type": "…ErrorInfo", "reason", "domain": "tallystick", "metadata": {…}}]}}` |
+| Cohere, Bedrock | `{"message", "tallystick": {…}}` |
+
+`tallystick` (Gemini: `metadata`) holds `code` and `request_id`, and what the code has to add.
+"""
+
+
+def errors_page() -> str:
+    """Every code a refusal may carry."""
+    rows = [
+        f"| `{entry.code}` | {entry.status} | {'yes' if entry.retryable else 'no'} | `{entry.openai_type}` | `{entry.anthropic_type}` "
+        f"| `{entry.gemini_status}` | {cell(entry.meaning)} |\n"
+        for entry in sorted(replies.CODES, key=lambda entry: (entry.status, entry.code))
+    ]
+    return MADE + ERRORS_INTRO + "".join(rows) + ERRORS_SHAPES
+
+
 def refusal_codes() -> set[str]:
     """The code of every `Denied(…)` in the source."""
     codes = set()
@@ -194,12 +232,118 @@ def refusal_codes() -> set[str]:
     return codes
 
 
+# --- headers --------------------------------------------------------------------------------------
+
+HEADERS_INTRO = """# Headers
+
+Names are case-insensitive. Everything in the first two tables is ours: it is read, journaled where it says something
+about the call, and never forwarded to a provider.
+
+## Who calls
+
+One of these authenticates the call; the provider's own credential then stands where the provider takes it. Without one
+of them an issued key may stand in the provider's place itself: `Authorization`, `x-api-key`, `x-goog-api-key`,
+`api-key` or `?key=`, looked at in this order. An issued key, or any value with a prefix of ours ({prefixes}), is taken
+out of every place and never forwarded.
+
+| header | |
+|---|---|
+{keys}
+## What a call is booked on
+
+Our own header counts first, then the body's `_aipromptcost`, then the table from top to bottom. The same header with
+two different values is refused. What a key fixes is *verified*; what a header adds is *claimed*, and a header cannot
+move a call out of its key's team or project.
+
+| header | says |
+|---|---|
+{claims}
+Tags are comma-separated `name` or `name=value`, percent-encoded where needed; at most {tags} tags and {tags}
+dimensions, names of at most {name} and values of at most {value} characters. A budget is dollars a calendar month
+(`500`, `49.90`, `$500/month`); it is journaled and answered with `x-tallystick-warning: budget_not_enforced`.
+
+## What comes back
+
+| header | |
+|---|---|
+| `x-tallystick-request-id` | the call's id, on every answer: what `tallystick explain` and the API take |
+| `x-tallystick-cost-usd` | on JSON replies of at most 1 MiB that were priced |
+| `x-tallystick-warning` | something that was asked for and is not in force |
+| `x-should-retry` | on our own refusals: whether the same call may succeed later |
+"""
+
+def headers_page() -> str:
+    """Key headers and attribution headers with their aliases."""
+    keys = "".join(f"| `{canonical(name)}` | {'ours' if b'tallystick' in name else 'alias'} |\n" for name in credentials.KEY_HEADERS)
+    keys += f"| `{canonical(credentials.PROVIDER_KEY_HEADER)}` | the provider's key, on `/api/proxy/v1/…` only |\n"
+    claims = "".join(f"| `{canonical(name)}` | {MEANINGS.get(meaning, meaning.replace('_', ' '))} |\n" for name, meaning in attribution.HEADERS)
+    claims += "".join(f"| `{canonical(prefix)}<Name>` | a dimension of that name |\n" for prefix in attribution.DIMENSION_PREFIXES)
+    return MADE + HEADERS_INTRO.format(
+        prefixes=", ".join(f"`{prefix}`" for prefix in keyformat.PREFIXES), keys=keys, claims=claims,
+        tags=identity.TAGS_MAX, name=identity.NAME_CHARS_MAX, value=identity.VALUE_CHARS_MAX,
+    )
+
+
+MEANINGS = {
+    "budget": "budget of this call's team and project, dollars a month",
+    "route": "a route of the organisation (journaled)",
+    "confirm": "answers an expensive-call confirmation (journaled)",
+    "sandbox": "`true`: a simulated reply in the provider's shape, at no cost",
+    "promptcost": "JSON: `prompt_key`, `version`, `feature_tags`",
+    "metadata": "a flat JSON object whose members become dimensions",
+}
+
+
+def canonical(name: bytes) -> str:
+    """A header's name as people write it."""
+    text = name.decode()
+    return text if text.startswith("_") else "-".join(part.capitalize() for part in text.split("-"))
+
+
+# --- providers ------------------------------------------------------------------------------------
+
+PROVIDERS_INTRO = """# Providers
+
+Every route of a provider passes through and is journaled. A route with a dialect is metered; a route that the provider
+bills and that has no meter yet is journaled as `unpriced` and counted, never as zero. A POST that is not listed is
+treated as billed. All are reached under `/proxy/<id>/<the provider's own path>`; a host of your own that speaks OpenAI's
+dialect is added by configuration (`kind = "openai_compatible"`).
+
+| id | provider | origin | key in | error shape | streams state usage | stated cost is billed |
+|---|---|---|---|---|---|---|
+"""
+
+
+def providers_page() -> str:
+    """Every provider, then the metered and the free routes of each."""
+    rows = [
+        f"| `{p.id}` | [{p.name}]({p.docs_url}) | {f'`{p.base_url}`' if p.base_url else 'configured'} "
+        f"| {', '.join(f'`{place.header}`' for place in p.credentials)} | {p.error_shape} "
+        f"| {'when asked' if p.asks_stream_usage else 'always'} | {'yes' if p.states_cost else 'no'} |\n"
+        for p in PROVIDERS
+    ]
+    return MADE + PROVIDERS_INTRO + "".join(rows) + "".join(routes_text(p) for p in PROVIDERS)
+
+
+def routes_text(provider: Provider) -> str:
+    """A provider's routes, in three kinds."""
+    metered = "".join(f"| `{r.method} {r.path}` | {r.operation} | `{r.dialect.name}` |\n" for r in provider.routes if r.dialect and not r.free)
+    unmetered = sorted({f"`{r.method} {r.path}`" for r in provider.routes if not r.dialect and not r.free})
+    text = f"\n## {provider.name}\n\n| metered | operation | dialect |\n|---|---|---|\n{metered}"
+    if unmetered:
+        text += "\nBilled by the provider, not metered here yet: " + ", ".join(unmetered) + ".\n"
+    return text
+
+
 # --- writing --------------------------------------------------------------------------------------
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "settings.md": settings_page,
     "metrics.md": metrics_page,
     "cli.md": cli_page,
+    "errors.md": errors_page,
+    "headers.md": headers_page,
+    "providers.md": providers_page,
 }
 """File name → what makes its text."""
 
