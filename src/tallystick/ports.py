@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tallystick.core.attempt import Admission, Refusal, Settlement
+from tallystick.core.custody import Kept
 from tallystick.core.identity import Principal
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -52,6 +53,20 @@ class Journal(Protocol):
     async def settle(self, settlement: Settlement) -> None: ...
 
     async def refuse(self, refusal: Refusal) -> None: ...
+
+
+class Custody(Protocol):
+    """Memory of what providers keep for callers: jobs whose cost is still to come, and who made what.
+    A mark is the peppered digest of (organisation, provider, credential, object id)."""
+
+    def mark(self, organization: str, provider: str, credential: str, object_id: str) -> bytes:
+        """The mark of an object. `credential` is a stored one's name or the caller's own secret."""
+
+    async def find(self, mark: bytes) -> Kept | None:
+        """What is known of an object; None if this gateway did not see it being made."""
+
+    def keep(self, mark: bytes, kept: Kept) -> None:
+        """Remember an object at once; the journal makes it last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,7 @@ class Settlement:
     upstream_nanos: int | None = None        # BYOK: billed to the key's owner elsewhere
     drift: bool = False
     response_id: str | None = None
+    object_mark: bytes | None = None         # peppered digest of (organisation, provider, credential, response id)
     first_byte_us: int | None = None
     latency_us: int = 0
     reply_bytes: int = 0
@@ -108,7 +109,7 @@ class Refusal:
     at_us: int
     organization: str                        # "system" where no key was valid
     code: str
-    status: int
+    status: int = 0                          # what we answered; the edge fills it in
     attribution: Attribution | None = None
     provider: str | None = None
     operation: str | None = None

@@ -28,6 +28,8 @@ class Facts:
     media: int = 0                           # inline images, audio, video, files
     media_bytes: int = 0                     # their bytes as they stand in the body (base64)
     references: int = 0                      # by id or URL: files, previous response, caches, stores
+    objects: tuple[str, ...] = ()            # ids of the provider's stored objects among them
+    previous_response: str | None = None     # the one such object that may be this owner's own
     tools: int = 0                           # tools the caller runs
     server_tools: int = 0                    # tools the provider runs
     server_tool_limit: int | None = None     # most rounds the request allows them

@@ -70,14 +70,22 @@ class Provider:
     def route_for(self, method: str, path: str) -> tuple[Route, str | None]:
         """The route of a path and the model it names. An unlisted POST is billable and unmetered;
         every other unlisted method is free."""
-        for route, pattern in self._compiled:
+        plain = self._plain.get((method, path))
+        if plain is not None:
+            return plain, None
+        for route, pattern in self._templates:
             if route.method == method and (match := pattern.fullmatch(path)):
                 return route, match.groupdict().get("model")
         return (UNLISTED_POST if method == "POST" else UNLISTED), None
 
     @cached_property
-    def _compiled(self) -> tuple[tuple[Route, re.Pattern[str]], ...]:
-        return tuple((route, _pattern(route)) for route in self.routes)
+    def _plain(self) -> Mapping[tuple[str, str], Route]:
+        """Most calls go to a path without a name in it: one lookup."""
+        return {(route.method, route.path): route for route in self.routes if "{" not in route.path}
+
+    @cached_property
+    def _templates(self) -> tuple[tuple[Route, re.Pattern[str]], ...]:
+        return tuple((route, _pattern(route)) for route in self.routes if "{" in route.path)
 
 
 UNLISTED_POST = Route("POST", "", "other", kind="other")

@@ -1,0 +1,223 @@
+"""The life of one call, as one straight line.
+
+`exchange` is a generator: it yields a command, the gateway performs it and sends back what came of
+it, and so on until the call has its one outcome. It does no I/O, knows no clock and no HTTP, and
+never sees a body byte, so every rule of the line can be tested as a script of commands and replies
+(tests/playbooks). `edge/gateway.py` is the only file that performs the commands.
+
+    Authenticate → Read → [attribute] → [hold] → Admit → Forward → [price] → Settle
+
+Refusals leave the line early through `Refuse`; every path ends in exactly one `Refuse` or `Settle`.
+The places where policies judge (after attribution) and budgets hold (in `Admit`) are issue B's: a
+denial there travels the same `Refuse`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tallystick.core.attempt import Admission, Refusal, Settlement
+from tallystick.core.call import Call
+from tallystick.core.custody import Kept, denied_with_stored, owner_of
+from tallystick.core.dialect import Provider, Route
+from tallystick.core.errors import Denied
+from tallystick.core.estimate import input_bound_tokens
+from tallystick.core.identity import Attribution, Claims, Principal, attribute, check_claims
+from tallystick.core.pricebook import PriceBook
+from tallystick.core.settlement import Served, settle
+
+OWN_CREDENTIAL = "caller"                    # the attempt goes out with the caller's own provider key
+SYSTEM = "system"                            # the installation's own chain: calls without a valid key
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    """Find out who calls, from headers alone. Answered by `Caller` or `Denied`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    principal: Principal
+    credential: str                          # OWN_CREDENTIAL, or the name of the stored one
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read the body within its limits and what it asks for. Answered by `Asked` or `Denied`."""
+
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`previous`: what is known of the earlier response that the request continues."""
+
+    call: Call
+    claims: Claims
+    previous: Kept | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Make the admission durable: nothing goes upstream before. Answered by None or `Denied`."""
+
+    admission: Admission
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Send the attempt and relay the reply up to its last piece, which is held back. Answered by
+    `Delivered`."""
+
+    admission: Admission
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """`at_us`: UTC. `job`: on a poll, what is known of the job whose state it shows."""
+
+    served: Served
+    at_us: int
+    job: Kept | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettleJob:
+    """Make durable the settlement of an earlier attempt whose result this call brought to light.
+    Answered by None."""
+
+    settlement: Settlement
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Make the settlement durable, then let the last piece go. Answered by None."""
+
+    settlement: Settlement
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Journal the refusal and answer it in the caller's dialect. Answered by None."""
+
+    refusal: Refusal
+    denied: Denied
+
+
+Command = Authenticate | Read | Admit | Forward | SettleJob | Settle | Refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What is known of a call from its first line and headers: where it goes, and when it came."""
+
+    request_id: str
+    at_us: int
+    provider: Provider
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the line decides by."""
+
+    prices: PriceBook
+
+
+def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settlement | Refusal]:
+    """Run one call. Yields commands, takes their answers, returns its one outcome."""
+    caller = yield Authenticate()
+    if isinstance(caller, Denied):
+        return (yield from _refuse(opening, caller))
+    asked = yield Read(caller)
+    if isinstance(asked, Denied):
+        return (yield from _refuse(opening, asked, caller))
+    attribution = check_claims(asked.claims) or attribute(caller.principal, asked.claims)
+    if isinstance(attribution, Denied):
+        return (yield from _refuse(opening, attribution, caller, asked))
+    if caller.credential != OWN_CREDENTIAL:
+        closed = denied_with_stored(opening.route, asked.call.facts, owner_of(caller.principal), asked.previous)
+        if closed is not None:
+            return (yield from _refuse(opening, closed, caller, asked))
+    admission = admit(opening, caller, asked, attribution, rules)
+    denied = yield Admit(admission)
+    if denied is not None:
+        return (yield from _refuse(opening, denied, caller, asked))
+    delivered = yield Forward(admission)
+    served, at_us = delivered.served, delivered.at_us
+    if delivered.job is not None:
+        yield from _settle_job(opening, rules, delivered)
+        served = replace(served, billed_elsewhere=True)
+    settlement = settle(admission, served, rules.prices, opening.provider, at_us)
+    yield Settle(settlement)
+    return settlement
+
+
+def _settle_job(opening: Opening, rules: Rules, delivered: Delivered) -> Generator[Command, Any, None]:
+    """Book the cost of a job on the call that made it, at the first answer that states it."""
+    job, served = delivered.job, delivered.served
+    assert job is not None, "there is a job to settle"
+    if job.admission is not None and served.reading is not None and served.reading.usage is not None:
+        yield SettleJob(settle(job.admission, served, rules.prices, opening.provider, delivered.at_us))
+
+
+def admit(opening: Opening, caller: Caller, asked: Asked, attribution: Attribution, rules: Rules) -> Admission:
+    """The admission of the call's attempt, with the hold: an upper bound of what it can cost."""
+    call, facts, claims = asked.call, asked.call.facts, asked.claims
+    billable = not opening.route.free
+    input_bound = input_bound_tokens(facts, call.body_bytes) if billable else 0
+    hold_nanos, hold_priced = 0, True
+    if billable and not opening.provider.free_models:
+        ceiling = rules.prices.ceiling(
+            opening.provider.price_book or call.provider, facts.model or "", call.at_us,
+            input_tokens=input_bound, output_tokens=facts.output_limit, n=facts.n,
+        )
+        hold_nanos, hold_priced = ceiling.nanos, ceiling.priced
+    return Admission(
+        request_id=call.request_id,
+        attempt=1,
+        at_us=call.at_us,
+        attribution=attribution,
+        provider=call.provider,
+        operation=call.operation,
+        dialect=call.dialect,
+        model=facts.model,
+        facts=facts,
+        body_bytes=call.body_bytes,
+        input_bound=input_bound,
+        hold_nanos=0 if claims.sandbox else hold_nanos,
+        hold_priced=hold_priced,
+        billable=billable,
+        credential=caller.credential,
+        sandbox=claims.sandbox,
+        budget_nanos=claims.budget_nanos,
+        route_name=claims.route,
+        price_version=rules.prices.version,
+    )
+
+
+def _refuse(
+    opening: Opening, denied: Denied, caller: Caller | None = None, asked: Asked | None = None
+) -> Generator[Command, Any, Refusal]:
+    """End the line with a refusal. Of a caller without a valid key nothing is kept but the code."""
+    attribution = None
+    if caller is not None:
+        principal = caller.principal
+        attribution = Attribution(principal.key_id, principal.organization, principal.labels,
+                                  dimensions=principal.dimensions)
+    refusal = Refusal(
+        request_id=opening.request_id,
+        at_us=opening.at_us,
+        organization=SYSTEM if caller is None else caller.principal.organization,
+        code=denied.code,
+        attribution=attribution,
+        provider=opening.provider.id if caller is not None else None,
+        operation=opening.route.operation if caller is not None else None,
+        model=asked.call.facts.model if asked is not None else None,
+        facts=asked.call.facts if asked is not None else None,
+        body_bytes=asked.call.body_bytes if asked is not None else 0,
+    )
+    yield Refuse(refusal, denied)
+    return refusal

@@ -1,0 +1,349 @@
+"""Performs the commands of the exchange: the only file that does. It decides nothing: what decides
+belongs into `core/exchange.py`, what reads bytes into a meter, what passes them on into the relay.
+
+One instance serves all calls of a process. A call's own state lives in `_Conversation`, from its
+first line to its one outcome; nothing is shared between calls but the ports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+
+from tallystick.core import exchange as line
+from tallystick.core.attempt import Admission, Refusal, Settlement
+from tallystick.core.call import Call, Facts, Meter, ReplyHead
+from tallystick.core.dialect import ErrorShape, Provider
+from tallystick.core.errors import Denied, StoreFault, UpstreamFault
+from tallystick.core.identity import Claims, Principal
+from tallystick.core.jsonbytes import remove_member
+from tallystick.core.money import decimal_text
+from tallystick.core.secret import Secret
+from tallystick.core.settlement import Served
+from tallystick.edge import attribution, credentials, promptcost, strict_json
+from tallystick.edge.body import BodyLimits, read_body, stream_body
+from tallystick.edge.headers import Bend, to_client, to_provider
+from tallystick.edge.paths import Target, error_shape, resolve
+from tallystick.edge.relay import Client, DrainSlots, Relay, Send, StreamEdit
+from tallystick.edge.replies import Reply, refuse, upstream_failed
+from tallystick.ports import Clock, Ids, Journal, Keyring, RawHeaders, UpstreamReply, UpstreamRequest, Upstreams
+from tallystick.providers.dialects.stream_usage import UsageRemover, inject
+from tallystick.telemetry import Telemetry
+
+log = structlog.get_logger(__name__)
+
+Receive = Callable[[], Any]
+STREAM_TYPES = ("text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream")
+STREAM_OPTIONS = frozenset({"chat", "completions"})       # operations that know `stream_options.include_usage`
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The world, as the line needs it."""
+
+    keyring: Keyring
+    journal: Journal
+    upstreams: Upstreams
+    sandbox: Callable[[Provider, str, Facts, bytes], UpstreamReply]
+    clock: Clock
+    ids: Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What the operator decided: where providers are, whose keys we hold, how much is too much.
+
+    stored: (provider id, name) → credential. models: (provider id, deployment) → model.
+    """
+
+    providers: Mapping[str, Provider]
+    origins: Mapping[str, str]
+    rules: line.Rules
+    limits: BodyLimits
+    stored: Mapping[tuple[str, str], Secret] = field(default_factory=dict)
+    models: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    anonymous: Principal | None = None
+    drain: DrainSlots = field(default_factory=DrainSlots)
+
+
+class Gateway:
+    """ASGI app of the data plane."""
+
+    def __init__(self, ports: Ports, setup: Setup, telemetry: Telemetry) -> None:
+        self.ports = ports
+        self.setup = setup
+        self.telemetry = telemetry
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        headers: RawHeaders = scope["headers"]
+        lookup = dict(headers)
+        request_id = self.ports.ids.request_id()
+        at_us = self.ports.clock.now_us()
+        target = resolve(scope["method"], scope["raw_path"], scope["query_string"], lookup, self.setup.providers)
+        if isinstance(target, Denied):
+            refusal = Refusal(request_id, at_us, line.SYSTEM, target.code)
+            await self.refuse(refusal, target, error_shape(scope["raw_path"], lookup), send)
+            return
+        conversation = _Conversation(self, scope, receive, send, target, lookup, request_id, at_us)
+        await conversation.run()
+
+    async def refuse(self, refusal: Refusal, denied: Denied, shape: ErrorShape, send: Send) -> None:
+        """Journal a refusal and answer it. A journal that fails does not make a refusal a pass."""
+        reply = refuse(denied, shape, refusal.request_id)
+        refusal = replace(refusal, status=reply.status)
+        try:
+            await self.ports.journal.refuse(refusal)
+        except StoreFault:
+            log.exception("a refusal could not be journaled", request_id=refusal.request_id, code=refusal.code)
+        self.telemetry.observe_refusal(refusal)
+        await _answer(send, reply)
+
+
+class _Conversation:
+    """One call. The exchange asks, this does."""
+
+    def __init__(
+        self, gateway: Gateway, scope: dict[str, Any], receive: Receive, send: Send, target: Target,
+        lookup: Mapping[bytes, bytes], request_id: str, at_us: int,
+    ) -> None:
+        self._gateway = gateway
+        self._ports = gateway.ports
+        self._setup = gateway.setup
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._target = target
+        self._headers: RawHeaders = scope["headers"]
+        self._lookup = lookup
+        self._request_id = request_id
+        self._at_us = at_us
+        self._route, self._path_model = target.provider.route_for(scope["method"], target.path)
+        self._claims = Claims()
+        self._body: bytes | AsyncIterator[bytes] = b""
+        self._caller: credentials.Caller | None = None
+        self._credential: Secret | None = None
+        self._facts = Facts()
+        self._undoes_usage = False
+        self._relay: Relay | None = None
+        self._failure: Denied | None = None
+
+    async def run(self) -> None:
+        """Drive the exchange to its outcome."""
+        opening = line.Opening(self._request_id, self._at_us, self._target.provider, self._route)
+        script = line.exchange(opening, self._setup.rules)
+        answer: Any = None
+        try:
+            while True:
+                command = script.send(answer)
+                answer = await self._perform(command)
+        except StopIteration:
+            return
+
+    async def _perform(self, command: line.Command) -> Any:
+        match command:
+            case line.Authenticate():
+                return await self._authenticate()
+            case line.Read(caller):
+                return await self._read(caller)
+            case line.Admit(admission):
+                return await self._admit(admission)
+            case line.Forward(admission):
+                return await self._forward(admission)
+            case line.Settle(settlement):
+                await self._settle(settlement)
+            case line.Refuse(refusal, denied):
+                await self._gateway.refuse(refusal, denied, self._target.error_shape, self._send)
+        return None
+
+    async def _authenticate(self) -> line.Caller | Denied:
+        claims = attribution.claims(self._headers)
+        if isinstance(claims, Denied):
+            return claims
+        self._claims = claims
+        try:
+            caller = await credentials.identify(
+                self._target, self._lookup, self._ports.keyring, anonymous=self._setup.anonymous, sandbox=claims.sandbox)
+        except StoreFault:
+            return Denied("journal_unavailable", "The key could not be checked just now; try again.", retry_after_s=5)
+        if isinstance(caller, Denied):
+            return caller
+        self._caller = caller
+        if caller.provider_credential is not None or claims.sandbox:
+            return line.Caller(caller.principal, "caller")
+        name = caller.principal.credential or "default"
+        provider = self._target.provider
+        self._credential = self._setup.stored.get((provider.id, name))
+        if self._credential is None and provider.credentials:
+            return Denied("provider_credential_missing", f"Neither this call nor the gateway holds a credential for {provider.name}.")
+        return line.Caller(caller.principal, name)
+
+    async def _read(self, caller: line.Caller) -> line.Asked | Denied:
+        """The body, whole and strict where a dialect reads it; streamed through where it is an upload."""
+        route, limits = self._route, self._setup.limits
+        if route.uploads:
+            stream = stream_body(self._scope, self._receive, limits)
+            if isinstance(stream, Denied):
+                return stream
+            self._body = stream
+            return line.Asked(self._call(0), self._claims)
+        body = await read_body(self._scope, self._receive, limits)
+        if isinstance(body, Denied):
+            return body
+        self._body = body
+        if body and (route.dialect is not None or self._lookup.get(b"content-type", b"").startswith(b"application/json")):
+            parsed = strict_json.parse(body)
+            if isinstance(parsed, Denied):
+                return parsed
+            return self._ask(parsed, body)
+        if route.dialect is not None and route.method == "POST" and not body:
+            return Denied("invalid_json", "The request has no body.")
+        self._facts = Facts(model=self._path_model)
+        return line.Asked(self._call(len(body)), self._claims)
+
+    def _ask(self, parsed: dict[str, Any], body: bytes) -> line.Asked | Denied:
+        """What the body asks for; our own metadata is cut out of its bytes."""
+        if attribution.PROMPTCOST_MEMBER in parsed:
+            claims = attribution.claims(self._headers, parsed)
+            if isinstance(claims, Denied):
+                return claims
+            self._claims = claims
+            body = remove_member(body, attribution.PROMPTCOST_MEMBER)
+        dialect, provider = self._route.dialect, self._target.provider
+        self._facts = dialect.facts(parsed, self._path_model) if dialect is not None else Facts(model=self._path_model)
+        if self._target.promptcost and (missing := promptcost.missing_field(self._route.operation, parsed)):
+            return missing
+        if provider.asks_stream_usage and self._facts.stream and not self._facts.wants_stream_usage and self._route.operation in STREAM_OPTIONS:
+            body = inject(body)
+            self._undoes_usage = True
+        self._body = body
+        return line.Asked(self._call(len(body)), self._claims)
+
+    def _call(self, body_bytes: int) -> Call:
+        provider, facts = self._target.provider, self._facts
+        model = self._setup.models.get((provider.id, facts.model)) if facts.model is not None else None
+        return Call(
+            request_id=self._request_id, provider=provider.id, method=self._scope["method"], path=self._target.path,
+            operation=self._route.operation, dialect=self._route.dialect.name if self._route.dialect is not None else None,
+            facts=facts if model is None else replace(facts, model=model), body_bytes=body_bytes, at_us=self._at_us,
+        )
+
+    async def _admit(self, admission: Admission) -> Denied | None:
+        try:
+            await self._ports.journal.admit(admission)
+        except StoreFault:
+            log.exception("an admission could not be journaled", request_id=self._request_id)
+            return Denied("journal_unavailable", "The call could not be journaled, so it was not sent.", retry_after_s=5)
+        return None
+
+    async def _forward(self, admission: Admission) -> tuple[Served, int]:
+        clock = self._ports.clock
+        started_us = clock.monotonic_us()
+        try:
+            reply = await self._send_upstream(admission)
+        except UpstreamFault as fault:
+            self._failure = upstream_failed(fault)
+            latency_us = clock.monotonic_us() - started_us
+            return Served(fault=fault.kind, written=fault.written, latency_us=latency_us), self._at_us + latency_us
+        head = _reply_head(reply, self._facts, self._target.path)
+        meter = self._meter(head)
+        relay = self._relay = Relay(
+            self._client(), clock, self._setup.drain, head_for=self._client_head,
+            edit=UsageRemover() if self._undoes_usage and head.streaming else None,
+        )
+        served = await relay.carry(reply, meter, head, started_us)
+        if served.status >= 400:
+            served = replace(served, own_error=_is_own_error(relay.gathered()))
+            if self._target.promptcost:
+                self._failure = promptcost.key_refused(served.status)
+        return served, self._at_us + served.latency_us
+
+    async def _send_upstream(self, admission: Admission) -> UpstreamReply:
+        target, caller = self._target, self._caller
+        assert caller is not None, "a call goes upstream only after it was authenticated"
+        provider = target.provider
+        if admission.sandbox:
+            body = self._body if isinstance(self._body, bytes) else b""
+            return self._ports.sandbox(provider, self._route.operation, self._facts, body)
+        stored = caller.provider_credential is None
+        bend = Bend(
+            withheld=caller.withheld,
+            credential=self._credential if stored else caller.provider_credential if caller.insert is not None else None,
+            place=(provider.credentials[0] if provider.credentials else None) if stored else caller.insert,
+            stored=stored,
+            json_body=self._route.dialect is not None and bool(self._body),
+            identity=self._undoes_usage,
+        )
+        query = caller.query.decode("latin-1")
+        declared = self._lookup.get(b"content-length", b"")
+        return await self._ports.upstreams.send(UpstreamRequest(
+            origin=self._setup.origins[provider.id],
+            method=self._scope["method"],
+            url_path=f"{target.path}?{query}" if query else target.path,
+            headers=to_provider(self._headers, provider, bend),
+            body=self._body,
+            body_length=int(declared) if declared.isdigit() and not isinstance(self._body, bytes) else None,
+        ))
+
+    def _meter(self, head: ReplyHead) -> Meter | None:
+        dialect = self._route.dialect
+        return dialect.meter(self._facts, head) if dialect is not None and 200 <= head.status < 300 else None
+
+    async def _settle(self, settlement: Settlement) -> None:
+        """The settlement first, then the last piece. A settlement that cannot be written leaves the
+        admission open: recovery books its worst case, so the caller need not suffer for it."""
+        try:
+            await self._ports.journal.settle(settlement)
+        except StoreFault:
+            log.exception("a settlement could not be journaled", request_id=settlement.request_id)
+        self._gateway.telemetry.observe_settlement(self._target.provider.id, settlement)
+        if self._failure is not None:
+            await _answer(self._send, refuse(self._failure, self._target.error_shape, self._request_id))
+            if self._relay is not None:
+                await self._relay.discard()
+            return
+        assert self._relay is not None, "a settlement without a failure has a reply"
+        await self._relay.finish(_cost_header(settlement))
+
+    def _client(self) -> Client:
+        control = self._scope.get("extensions", {}).get("tallystick")
+        return Client(self._send, gone=control.gone, abort=control.abort) if control is not None else Client(
+            self._send, gone=lambda: False, abort=_cannot_abort)
+
+    def _client_head(self, headers: RawHeaders, cost_usd: str | None) -> list[tuple[bytes, bytes]]:
+        ours = [(b"x-tallystick-request-id", self._request_id.encode())]
+        if cost_usd is not None:
+            ours.append((b"x-tallystick-cost-usd", cost_usd.encode()))
+        if self._claims.budget_nanos is not None:
+            ours.append((b"x-tallystick-warning", b"budget_not_enforced"))
+        own = self._caller is not None and self._caller.provider_credential is not None
+        return to_client(headers, own_credential=own, edited=self._undoes_usage, ours=ours)
+
+
+def _cannot_abort() -> None:
+    """Without the HTTP gate (tests of the bare app) an exception is the only way to cut a reply."""
+    raise ConnectionAbortedError("the provider cut its reply")
+
+
+def _cost_header(settlement: Settlement) -> str | None:
+    return decimal_text(settlement.cost_nanos) if settlement.method in ("stated", "priced", "sandbox") else None
+
+
+def _reply_head(reply: UpstreamReply, facts: Facts, path: str) -> ReplyHead:
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in reply.headers}
+    streaming = headers.get("content-type", "").lower().startswith(STREAM_TYPES) or (facts.stream and reply.status < 300)
+    return ReplyHead(reply.status, headers, streaming, path)
+
+
+def _is_own_error(body: bytes | None) -> bool:
+    """Whether an error answer is the provider's own: a JSON object (or a list of one) that says
+    what is wrong. An edge in front of it answers HTML or nothing."""
+    parsed = strict_json.parse(body.strip().removeprefix(b"[").removesuffix(b"]")) if body else None
+    return isinstance(parsed, dict) and any(name in parsed for name in ("error", "message", "detail", "errors", "type"))
+
+
+async def _answer(send: Send, reply: Reply) -> None:
+    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+    await send({"type": "http.response.body", "body": reply.body})

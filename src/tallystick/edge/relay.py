@@ -1,0 +1,202 @@
+"""One reply on its way from the provider to the caller. Bytes pass as they come, the meter looks at
+each piece, and the last piece waits: nothing a client has seen complete can be missing from the books.
+
+    relay.carry(reply)   until the end of the reply is in our hands → Served
+    (the gateway settles)
+    relay.finish(…)      lets the held piece, and whatever follows the marker, go
+
+A short JSON reply is gathered whole, so that its cost can stand in a header; everything else streams.
+A caller that leaves does not stop the reading: the provider bills the reply anyway, so it is drained,
+for a bounded time, by a bounded number of calls at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tallystick.core.call import Meter, ReplyHead
+from tallystick.core.errors import UpstreamFault
+from tallystick.core.settlement import Served
+from tallystick.edge.decoding import Decoder
+from tallystick.ports import Clock, RawHeaders, UpstreamReply
+
+GATHERED_BYTES_MAX = 1024 * 1024
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class DrainSlots:
+    """How many replies may be read on for callers that left, and for how long."""
+
+    free: int = 256
+    time_max_s: float = 300.0
+
+
+class StreamEdit(Protocol):
+    """What undoes our own change of a stream (an injected `include_usage`)."""
+
+    def feed(self, data: bytes) -> bytes: ...
+
+    def finish(self) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The caller's side of a call: where bytes go, and whether anybody still reads them."""
+
+    send: Send
+    gone: Callable[[], bool]
+    abort: Callable[[], None]                # break the connection so that the caller sees a cut
+
+
+class Relay:
+    """Carries one reply. `head_for` turns the provider's headers into the caller's, with ours added."""
+
+    def __init__(
+        self, client: Client, clock: Clock, drain: DrainSlots, *,
+        edit: StreamEdit | None, head_for: Callable[[RawHeaders, str | None], list[tuple[bytes, bytes]]],
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._drain = drain
+        self._edit = edit
+        self._head_for = head_for
+        self._reply: UpstreamReply | None = None
+        self._held: list[bytes] = []
+        self._head_sent = False
+        self._gather = False
+        self._cut = False
+        self._drain_deadline: float | None = None
+
+    async def carry(self, reply: UpstreamReply, meter: Meter | None, head: ReplyHead, started_us: int) -> Served:
+        """Read the reply up to its end or its end marker, passing on all but the last piece."""
+        self._reply = reply
+        decoder = Decoder(head.headers.get("content-encoding", ""))
+        self._gather = not self._streams(head)
+        first_byte_us: int | None = None
+        received_bytes = held_bytes = 0
+        fault: UpstreamFault | None = None
+        try:
+            while not reply.at_end:
+                piece = await self._next(reply)
+                if piece is None:
+                    break
+                if first_byte_us is None:
+                    first_byte_us = self._clock.monotonic_us() - started_us
+                received_bytes += len(piece)
+                if meter is not None:
+                    meter.feed(decoder.feed(piece))
+                out = piece if self._edit is None else self._edit.feed(piece)
+                self._held.append(out)
+                if meter is not None and meter.ended:
+                    break
+                if self._gather:
+                    held_bytes += len(out)
+                    if held_bytes <= GATHERED_BYTES_MAX:
+                        continue
+                    self._gather = False
+                if not reply.at_end:
+                    await self._pass_on(more=True)
+        except UpstreamFault as broken:
+            fault = broken
+            self._cut = True
+        if self._edit is not None and not self._cut and not (meter is not None and meter.ended):
+            self._held.append(self._edit.finish())
+        return Served(
+            status=reply.status,
+            reading=meter.finish() if meter is not None else None,
+            fault=fault.kind if fault is not None else None,
+            written=True,
+            client_gone=self._client.gone(),
+            first_byte_us=first_byte_us,
+            latency_us=self._clock.monotonic_us() - started_us,
+            reply_bytes=received_bytes,
+        )
+
+    def gathered(self) -> bytes | None:
+        """The whole body where it was gathered and nothing of it was sent yet."""
+        return b"".join(self._held) if self._gather and not self._head_sent else None
+
+    async def discard(self) -> None:
+        """Let the reply go: the caller got another answer."""
+        assert self._reply is not None, "discard follows carry"
+        await self._reply.close()
+
+    async def finish(self, cost_usd: str | None) -> None:
+        """Let go what was held, then whatever the provider sends after its own end marker."""
+        reply = self._reply
+        assert reply is not None, "finish follows carry"
+        try:
+            if self._cut:
+                if not self._gather or self._head_sent:
+                    await self._pass_on(more=True)
+                self._client.abort()
+                return
+            if reply.at_end:
+                await self._pass_on(more=False, cost_usd=cost_usd)
+                return
+            await self._pass_on(more=True, cost_usd=cost_usd)
+            await self._trail(reply)
+        finally:
+            await reply.close()
+            if self._drain_deadline is not None:
+                self._drain.free += 1
+
+    async def _trail(self, reply: UpstreamReply) -> None:
+        """Bytes behind the end marker: they change no book any more, but belong to the caller."""
+        try:
+            while (piece := await self._next(reply)) is not None:
+                self._held.append(piece if self._edit is None else self._edit.feed(piece))
+                if reply.at_end:
+                    break
+                await self._pass_on(more=True)
+            if self._edit is not None:
+                self._held.append(self._edit.finish())
+            await self._pass_on(more=False)
+        except UpstreamFault:
+            self._client.abort()
+
+    def _streams(self, head: ReplyHead) -> bool:
+        if head.streaming:
+            return True
+        is_json = head.headers.get("content-type", "").lower().startswith("application/json")
+        return not (is_json or head.status >= 400) or self._too_long(head)
+
+    @staticmethod
+    def _too_long(head: ReplyHead) -> bool:
+        declared = head.headers.get("content-length", "0")
+        return declared.isdigit() and int(declared) > GATHERED_BYTES_MAX
+
+    async def _next(self, reply: UpstreamReply) -> bytes | None:
+        """The next piece; once the caller has left, only while the drain's limits allow."""
+        if not self._client.gone():
+            return await reply.next()
+        now_s = self._clock.monotonic_us() / 1_000_000
+        if self._drain_deadline is None:
+            if self._drain.free <= 0:
+                raise UpstreamFault("cancelled", "too many replies are being drained", written=True)
+            self._drain.free -= 1
+            self._drain_deadline = now_s + self._drain.time_max_s
+        try:
+            async with asyncio.timeout(max(0.0, self._drain_deadline - now_s)):
+                return await reply.next()
+        except TimeoutError:
+            raise UpstreamFault("cancelled", "the drain's time is over", written=True) from None
+
+    async def _pass_on(self, *, more: bool, cost_usd: str | None = None) -> None:
+        """Send what is held. Nothing is sent, and nothing kept, once the caller has left."""
+        body = self._held[0] if len(self._held) == 1 else b"".join(self._held)
+        self._held.clear()
+        if self._client.gone():
+            return
+        if not self._head_sent:
+            self._head_sent = True
+            assert self._reply is not None, "a head belongs to a reply"
+            headers = self._head_for(self._reply.headers, cost_usd if self._gather else None)
+            await self._client.send({"type": "http.response.start", "status": self._reply.status, "headers": headers})
+        if body or not more:
+            await self._client.send({"type": "http.response.body", "body": body, "more_body": more})

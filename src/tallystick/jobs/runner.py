@@ -1,0 +1,66 @@
+"""Runs the process's few recurring steps: shipping the spool, watching the change counter. A job is
+a plain blocking function with a period; it runs in the one worker thread given to it, never beside
+itself, and a failure is logged, counted and tried again at the next turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`step` does a bounded amount of work and returns whether there is more to do at once."""
+
+    name: str
+    step: Callable[[], bool]
+    period_s: float
+
+
+class Runner:
+    """Each job has a thread of its own: a slow database must not stop the key watch."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._jobs = jobs
+        self._tasks: list[asyncio.Task[None]] = []
+        self._pool = ThreadPoolExecutor(max_workers=max(1, len(jobs)), thread_name_prefix="job")
+        self._stop = asyncio.Event()
+        self.failures: dict[str, int] = {job.name: 0 for job in jobs}
+
+    def start(self) -> None:
+        self._tasks = [asyncio.get_running_loop().create_task(self._loop(job), name=job.name) for job in self._jobs]
+
+    async def _loop(self, job: Job) -> None:
+        while not self._stop.is_set():
+            more = await self._turn(job)
+            if more:
+                continue
+            try:
+                await asyncio.wait_for(self._stop.wait(), job.period_s)
+            except TimeoutError:
+                continue
+
+    async def _turn(self, job: Job) -> bool:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, job.step)
+        except Exception:
+            self.failures[job.name] += 1
+            log.exception("job failed", job=job.name)
+            return False
+
+    async def stop(self) -> None:
+        """Let running steps end, then give every job one last turn, so that nothing waits in the spool."""
+        self._stop.set()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for job in self._jobs:
+            for _ in range(1000):
+                if not await self._turn(job):
+                    break
+        self._pool.shutdown(wait=True)
