@@ -2,7 +2,8 @@
 
 It is not shipped. It proves that the seam is narrow enough for a library to stand behind it, and it
 is the second opinion in the conformance suite: what both do is HTTP, what only one does is an
-opinion. What it cannot do by nature stands in `CANNOT`, with the reason.
+opinion. What it cannot do stands in `CANNOT`, each seen to fail there. It also cannot tell whether
+a byte was written: its faults after connecting all say yes.
 """
 
 from __future__ import annotations
@@ -21,17 +22,14 @@ from tallystick.transport.http1 import Limits
 from tallystick.transport.pool import Tls
 
 CANNOT = {
-    "name_case": "aiohttp writes repeated request headers in the case of the last and in another order",
-    "truthful_written": "aiohttp does not tell whether a byte was written: every fault after connecting says yes",
-    "joins_reads": "aiohttp's stream hands over everything it holds, not what one read brought",
+    "name_case": "aiohttp does not keep repeated request headers as they were given",
+    "joins_reads": "aiohttp holds the provider back as well, but hides how much it has queued",
     "bounded_interim": "aiohttp skips interim replies without end",
     "bounded_silence_of_upload": "aiohttp has no limit for an upload that is not being read",
     "no_body_of_head": "aiohttp takes bytes after a reply to HEAD for the next reply",
     "bounded_reply": "aiohttp has no limit for a whole reply's bytes",
-    "one_encoding": "aiohttp accepts transfer codings other than chunked",
-    "bounded_head": "aiohttp limits one header and not their number",
-    "body_trouble": "aiohttp reports a request body that breaks off as a closed connection",
-    "at_end_with_last_piece": "aiohttp learns the end of a body from a read of its own",
+    "one_encoding": "aiohttp accepts other transfer codings than chunked, and status 101",
+    "body_trouble": "aiohttp reports a body that breaks off as a lost connection and waits on one that is too short",
 }
 
 
