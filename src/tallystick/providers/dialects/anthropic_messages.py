@@ -41,16 +41,17 @@ class AnthropicMessages:
     def facts(self, body: JsonObject, path_model: str | None) -> Facts:
         thinking = rj.mapping(body.get("thinking"))
         tools, server_tools, server_tool_limit = _tools(body)
-        media, media_bytes, references = _content(body)
+        content = _Content(body)
         return Facts(
             model=rj.words(body.get("model")) or path_model,
             stream=body.get("stream") is True,
             output_limit=rj.whole(body.get("max_tokens")),
             reasoning_effort=rj.words(rj.mapping(body.get("output_config")).get("effort")),
             reasoning_limit=rj.whole(thinking.get("budget_tokens")),
-            media=media,
-            media_bytes=media_bytes,
-            references=references + (1 if body.get("container") else 0),
+            media=content.media,
+            media_bytes=content.media_bytes,
+            references=content.references,
+            objects=tuple(content.objects),
             tools=tools,
             server_tools=server_tools,
             server_tool_limit=server_tool_limit,
@@ -99,18 +100,35 @@ def _tools(body: JsonObject) -> tuple[int, int, int | None]:
     return own, len(limits), sum(bounded) if limits and len(bounded) == len(limits) else None
 
 
-def _content(body: JsonObject) -> tuple[int, int, int]:
-    """Inline media, their bytes as base64, and what is named by URL or id."""
-    media = media_bytes = references = 0
-    for block in _blocks(body):
-        source = rj.mapping(block.get("source"))
-        kind = source.get("type")
-        if kind == "base64":
-            media += 1
-            media_bytes += rj.utf8_bytes(source.get("data"))
-        elif kind in ("url", "file") or block.get("type") == "container_upload":
-            references += 1
-    return media, media_bytes, references
+class _Content:
+    """Inline media of a request and their bytes as base64, and what it names by URL or by id."""
+
+    __slots__ = ("media", "media_bytes", "objects", "references")
+
+    def __init__(self, body: JsonObject) -> None:
+        self.media = self.media_bytes = self.references = 0
+        self.objects: list[str] = []
+        for block in _blocks(body):
+            source = rj.mapping(block.get("source"))
+            kind = source.get("type")
+            if kind == "base64":
+                self.media += 1
+                self.media_bytes += rj.utf8_bytes(source.get("data"))
+            elif kind == "url":
+                self.references += 1
+            elif kind == "file" or block.get("type") == "container_upload":
+                self._name(source.get("file_id") or block.get("file_id"))
+        container = body.get("container")
+        if container:
+            self._name(rj.mapping(container).get("id") or container)
+            for skill in rj.listing(rj.mapping(container).get("skills")):
+                if rj.mapping(skill).get("type") == "custom":
+                    self._name(rj.mapping(skill).get("skill_id"))
+
+    def _name(self, object_id: object) -> None:
+        self.references += 1
+        if isinstance(object_id, str):
+            self.objects.append(object_id)
 
 
 def _blocks(body: JsonObject) -> Iterator[Mapping[str, Any]]:

@@ -49,8 +49,9 @@ class Gemini:
         settings = _either(body, "generationConfig", "generation_config")
         thinking = _either(settings, "thinkingConfig", "thinking_config")
         tools, server_tools = _tools(body)
-        media, media_bytes, references = _media(body)
+        media = _Media(body)
         cache = _either(body, "cachedContent", "cached_content", str)
+        objects = (*media.objects, *([cache] if cache else []), *_stores(body))
         return Facts(
             model=path_model or _bare(body.get("model")),
             stream=self.streams,
@@ -58,9 +59,10 @@ class Gemini:
             n=rj.whole(_either(settings, "candidateCount", "candidate_count", int)) or 1,
             reasoning_effort=rj.words(_either(thinking, "thinkingLevel", "thinking_level", str)),
             reasoning_limit=rj.whole(_either(thinking, "thinkingBudget", "thinking_budget", int)),
-            media=media,
-            media_bytes=media_bytes,
-            references=references + (1 if cache else 0),
+            media=media.count,
+            media_bytes=media.bytes,
+            references=media.references + len(objects) - len(media.objects),
+            objects=objects,
             tools=tools,
             server_tools=server_tools,
             tier=rj.words(_either(body, "serviceTier", "service_tier", str)),
@@ -80,12 +82,13 @@ class GeminiEmbeddings:
     def facts(self, body: JsonObject, path_model: str | None) -> Facts:
         requests = rj.listing(body.get("requests"))
         inner = [rj.mapping(request) for request in requests] or [body]
-        counted = [_media(request) for request in inner]
+        found = [_Media(request) for request in inner]
         return Facts(
             model=path_model or _bare(body.get("model")),
-            media=sum(media for media, _, _ in counted),
-            media_bytes=sum(media_bytes for _, media_bytes, _ in counted),
-            references=sum(references for _, _, references in counted),
+            media=sum(media.count for media in found),
+            media_bytes=sum(media.bytes for media in found),
+            references=sum(media.references for media in found),
+            objects=tuple(uri for media in found for uri in media.objects),
             inputs=max(1, len(requests)),
         )
 
@@ -119,17 +122,38 @@ def _tools(body: JsonObject) -> tuple[int, int]:
     return own, server
 
 
-def _media(body: JsonObject) -> tuple[int, int, int]:
-    """Inline media, their bytes as base64, and files named by URI."""
-    media = media_bytes = references = 0
-    for part in _parts(body):
-        data = _either(_either(part, "inlineData", "inline_data"), "data", "data", str)
-        if data:
-            media += 1
-            media_bytes += rj.utf8_bytes(data)
-        elif _either(part, "fileData", "file_data"):
-            references += 1
-    return media, media_bytes, references
+def _stores(body: JsonObject) -> list[str]:
+    """The file stores a request lets the provider search."""
+    searches = [_either(rj.mapping(tool), "fileSearch", "file_search") for tool in rj.listing(body.get("tools"))]
+    names = [name for search in searches for name in _either(search, "fileSearchStoreNames", "file_search_store_names", list)]
+    return [name for name in names if isinstance(name, str)]
+
+
+class _Media:
+    """Inline media of a request and their bytes as base64, and files named by URI; those that the
+    provider or its cloud stores are objects, the others are open to everyone."""
+
+    __slots__ = ("bytes", "count", "objects", "references")
+
+    def __init__(self, body: JsonObject) -> None:
+        self.count = self.bytes = self.references = 0
+        self.objects: list[str] = []
+        for part in _parts(body):
+            data = _either(_either(part, "inlineData", "inline_data"), "data", "data", str)
+            file = _either(part, "fileData", "file_data")
+            if data:
+                self.count += 1
+                self.bytes += rj.utf8_bytes(data)
+            elif file:
+                self.references += 1
+                uri = _either(file, "fileUri", "file_uri", str)
+                if is_stored(uri):
+                    self.objects.append(uri)
+
+
+def is_stored(uri: str) -> bool:
+    """Whether a URI names a file that someone stored, and not one of the open web."""
+    return "/files/" in uri or uri.startswith(("files/", "gs://"))
 
 
 def _parts(body: JsonObject) -> Iterator[Mapping[str, Any]]:

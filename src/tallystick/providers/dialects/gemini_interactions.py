@@ -17,6 +17,7 @@ from tallystick.core.call import Facts, JsonObject, Meter, ReplyHead
 from tallystick.core.usage import Reading, Usage, usage_of
 from tallystick.providers.dialects import reply_json as rj
 from tallystick.providers.dialects.framing import SseReader
+from tallystick.providers.dialects.gemini import is_stored
 from tallystick.providers.dialects.modalities import by_modality, split_by_modality
 
 MEDIA: Final = frozenset({"image", "audio", "video", "document"})
@@ -34,7 +35,8 @@ class GeminiInteractions:
     def facts(self, body: JsonObject, path_model: str | None) -> Facts:
         settings = rj.mapping(body.get("generation_config"))
         kinds = [rj.mapping(tool).get("type") for tool in rj.listing(body.get("tools"))]
-        media, media_bytes, references = _media(body)
+        media, media_bytes, uris = _media(body)
+        previous = rj.words(body.get("previous_interaction_id"))
         return Facts(
             model=rj.words(body.get("model")) or rj.words(body.get("agent")) or path_model,
             stream=body.get("stream") is True,
@@ -42,7 +44,9 @@ class GeminiInteractions:
             reasoning_effort=rj.words(settings.get("thinking_level")),
             media=media,
             media_bytes=media_bytes,
-            references=references + (1 if body.get("previous_interaction_id") else 0),
+            references=len(uris) + (1 if previous else 0),
+            objects=tuple(uri for uri in uris if is_stored(uri)) + ((previous,) if previous else ()),
+            previous_response=previous,
             tools=sum(kind == "function" for kind in kinds),
             server_tools=sum(kind != "function" for kind in kinds) + (1 if body.get("agent") else 0),
             tier=rj.words(body.get("service_tier")),
@@ -53,18 +57,19 @@ class GeminiInteractions:
         return _StreamMeter() if head.streaming else _BodyMeter()
 
 
-def _media(body: JsonObject) -> tuple[int, int, int]:
-    """Inline media, their bytes as base64, and media named by URI."""
-    media = media_bytes = references = 0
+def _media(body: JsonObject) -> tuple[int, int, list[str]]:
+    """Inline media, their bytes as base64, and the URIs of the others."""
+    media = media_bytes = 0
+    uris: list[str] = []
     for content in _contents(body.get("input")):
-        if content.get("type") not in MEDIA:
+        if rj.words(content.get("type")) not in MEDIA:
             continue
         if content.get("data"):
             media += 1
             media_bytes += rj.utf8_bytes(content["data"])
-        elif content.get("uri"):
-            references += 1
-    return media, media_bytes, references
+        elif isinstance(uri := content.get("uri"), str):
+            uris.append(uri)
+    return media, media_bytes, uris
 
 
 def _contents(found: object) -> Iterator[Mapping[str, Any]]:
