@@ -1,0 +1,87 @@
+"""The usage object of the chat family: `prompt_tokens` contains what was cached, written to the cache
+and heard; `completion_tokens` contains reasoning, audio and rejected predictions (which are billed).
+Chat and legacy completions, embeddings and runs all state it.
+
+Hosts that copied the shape differ in three ways, which are the fields here: where they say what was
+cached, whether reasoning stands inside the completion, and whether it is stated at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tallystick.core.usage import Usage
+from tallystick.providers.dialects.totals import Totals, disjoint
+from tallystick.providers.dialects.wire import count, mapping
+
+# How servers that run tools themselves name what they ran, and the unit each is billed by.
+TOOL_COUNTS: Final[Mapping[str, str]] = {
+    "web_search_requests": "web_searches",
+    "web_search_calls": "web_searches",
+    "x_search_calls": "x_searches",
+    "file_search_calls": "file_searches",
+    "document_search_calls": "attachment_searches",
+    "code_interpreter_calls": "code_executions",
+    "SERVER_SIDE_TOOL_WEB_SEARCH": "web_searches",
+    "SERVER_SIDE_TOOL_X_SEARCH": "x_searches",
+    "SERVER_SIDE_TOOL_COLLECTIONS_SEARCH": "file_searches",
+    "SERVER_SIDE_TOOL_ATTACHMENT_SEARCH": "attachment_searches",
+    "SERVER_SIDE_TOOL_CODE_EXECUTION": "code_executions",
+}
+TOOL_MEMBERS: Final = ("server_tool_use_details", "server_side_tool_usage_details", "server_side_tool_usage")
+
+
+@dataclass(frozen=True, slots=True)
+class ChatUsage:
+    """How one host fills in the usage object."""
+
+    cached_fields: tuple[str, ...] = ()
+    """Members beside `prompt_tokens` that also say what was cached. Repeats, never added."""
+    reasoning_beside: bool = False
+    """`completion_tokens` leaves reasoning out: total = prompt + completion + reasoning."""
+    hidden_thoughts: bool = False
+    """Reasoning is stated nowhere but in the total: what prompt and completion leave of it."""
+
+    def read(self, stated: Mapping[str, Any], notes: list[str]) -> Usage | None:
+        """The usage, or None where the object counts no tokens at all."""
+        prompt = count(stated, "prompt_tokens", notes)
+        completion = count(stated, "completion_tokens", notes)
+        if prompt is None and completion is None:
+            return None
+        into = mapping(stated.get("prompt_tokens_details") or stated.get("prompt_token_details"))
+        out = mapping(stated.get("completion_tokens_details"))
+        reasoning = count(out, "reasoning_tokens", notes) or 0
+        output = completion or 0
+        total = count(stated, "total_tokens", notes)
+        if self.reasoning_beside and (total is None or total >= (prompt or 0) + output + reasoning):
+            output += reasoning
+        if self.hidden_thoughts and total is not None and total > (prompt or 0) + output:
+            reasoning = max(reasoning, total - (prompt or 0) - output)
+            output = total - (prompt or 0)
+        cached = [count(stated, name, notes) or 0 for name in self.cached_fields]
+        return disjoint(Totals(
+            input=prompt or 0,
+            cached_read=max(count(into, "cached_tokens", notes) or 0, *cached, 0),
+            cache_write_5m=count(into, "cache_write_tokens", notes) or 0,
+            audio_in=count(into, "audio_tokens", notes) or 0,
+            image_in=count(into, "image_tokens", notes) or 0,
+            video_in=count(into, "video_tokens", notes) or 0,
+            output=output,
+            reasoning=reasoning,
+            audio_out=count(out, "audio_tokens", notes) or 0,
+            image_out=count(out, "image_tokens", notes) or 0,
+            counts=tool_counts(stated, notes),
+        ), notes)
+
+
+def tool_counts(stated: Mapping[str, Any], notes: list[str]) -> dict[str, int]:
+    """Uses of tools that the server ran, by the unit they are billed in; empty where it says none."""
+    found: dict[str, int] = {}
+    for member in TOOL_MEMBERS:
+        details = mapping(stated.get(member))
+        for name, unit in TOOL_COUNTS.items():
+            if name in details and (uses := count(details, name, notes)) is not None:
+                found[unit] = max(found.get(unit, 0), uses)
+    return found

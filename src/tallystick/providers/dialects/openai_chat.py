@@ -1,0 +1,274 @@
+"""Chat completions and legacy completions, buffered and streamed.
+
+A stream states its usage in one late chunk, with or without choices, and only where it was asked
+for; some hosts state it under a member of their own as well, which repeats and never adds. The last
+usage that is an object wins; `"usage": null` on the chunks before it says nothing.
+The chunks of prose in between are the hot path: one shallow decode, and of their text only the size
+is kept, for an estimate should no usage ever come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import msgspec
+
+from tallystick.core.call import Facts, JsonObject, Meter, ReplyHead
+from tallystick.core.usage import Part, Reading, StatedCost, Usage
+from tallystick.providers.dialects.bodies import JsonMeter
+from tallystick.providers.dialects.chat_usage import ChatUsage
+from tallystick.providers.dialects.framing import SseReader
+from tallystick.providers.dialects.wire import decoder_of, mapping, mappings, number, read, string_bytes, text, utf8_bytes
+
+CHUNK_BYTES_MAX: Final = 4 << 20             # a chunk may carry audio or a picture
+
+Stated = Callable[[Mapping[str, Any]], StatedCost | None]
+"""Reads what the provider says it charged off its usage object."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAIChat:
+    """The wire form, with what hosts do differently."""
+
+    name: str = "openai_chat"
+    usage: ChatUsage = ChatUsage()
+    usage_in: str | None = None
+    """A member that may hold the usage too, or instead, and what goes with it."""
+    breakdown: str | None = None
+    """A member that says which models share the usage, beside it or inside `usage_in`."""
+    stated: Stated | None = None
+
+    def facts(self, body: JsonObject, path_model: str | None) -> Facts:
+        """Read a request of either form."""
+        media = _Media()
+        for message in mappings(body.get("messages")):
+            media.add_parts(message.get("content"))
+            media.references += bool(mapping(message.get("audio")).get("id"))
+        tools, server_tools = _tools(body)
+        reasoning = mapping(body.get("reasoning"))
+        prompt = body.get("prompt")
+        limits = (number(body.get(name)) for name in ("max_completion_tokens", "max_tokens"))
+        return Facts(
+            model=path_model or text(body.get("model")),
+            stream=body.get("stream") is True,
+            output_limit=next((limit for limit in limits if limit is not None), None),
+            n=max(1, number(body.get("n")) or 1, number(body.get("best_of")) or 1),
+            reasoning_effort=text(body.get("reasoning_effort")) or text(reasoning.get("effort")),
+            reasoning_limit=number(reasoning.get("max_tokens")),
+            media=media.count,
+            media_bytes=media.size,
+            references=media.references,
+            tools=tools,
+            server_tools=server_tools,
+            server_tool_limit=number(body.get("max_tool_calls")),
+            wants_stream_usage=mapping(body.get("stream_options")).get("include_usage") is True,
+            tier=text(body.get("service_tier")),
+            inputs=len(prompt) if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int) else 1,
+            end_user=text(body.get("user")) or text(body.get("safety_identifier")),
+        )
+
+    def meter(self, facts: Facts, head: ReplyHead) -> Meter:  # noqa: ARG002 - the form needs no facts
+        """A meter for one reply."""
+        return _StreamMeter(self) if head.streaming else JsonMeter(self._read_whole)
+
+    def _read_whole(self, body: bytes) -> Reading:
+        found = _Found(self)
+        if not found.take(body):
+            return Reading(notes=("the reply is not the JSON it should be",))
+        found.ended = True
+        return found.reading()
+
+
+class _Reply(msgspec.Struct, gc=False):
+    """A reply or one chunk of one, decoded no deeper than every piece of a stream needs."""
+
+    id: Any = None
+    model: Any = None
+    service_tier: Any = None
+    usage: Any = None
+    error: Any = None
+    choices: msgspec.Raw = msgspec.Raw(b"")
+
+
+_REPLY: Final = decoder_of(_Reply)
+_MEMBERS: Final = decoder_of(dict[str, msgspec.Raw])
+_ANY: Final = decoder_of(object)
+
+
+class _Found:
+    """What the pieces of one reply have said so far."""
+
+    __slots__ = ("_breakdown", "_dialect", "_id", "_model", "_stated", "_tier", "ended", "failed", "output_bytes")
+
+    def __init__(self, dialect: OpenAIChat) -> None:
+        self._dialect = dialect
+        self._id: str | None = None
+        self._model: str | None = None
+        self._tier: str | None = None
+        self._stated: Mapping[str, Any] | None = None
+        self._breakdown: object = None
+        self.ended = False
+        self.failed = False
+        self.output_bytes = 0
+
+    def take(self, data: bytes) -> bool:
+        """Read one document; False where it is none."""
+        reply = read(_REPLY, data)
+        if reply is None:
+            return False
+        self._id = self._id or text(reply.id)
+        self._model = self._model or text(reply.model)
+        self._tier = text(reply.service_tier) or self._tier
+        self.failed = self.failed or isinstance(reply.error, dict | str)
+        if isinstance(reply.usage, dict):
+            self._stated = reply.usage
+        self._take_extra(data, has_usage=isinstance(reply.usage, dict))
+        self.output_bytes += _choices_bytes(reply.choices)
+        return True
+
+    def _take_extra(self, data: bytes, *, has_usage: bool) -> None:
+        """What a host puts under members of its own. Its usage only repeats the other."""
+        inner, breakdown = self._dialect.usage_in, self._dialect.breakdown
+        if not ((inner and inner.encode() in data) or (breakdown and breakdown.encode() in data)):
+            return
+        members = read(_MEMBERS, data) or {}
+        more = mapping(read(_ANY, members[inner])) if inner and inner in members else {}
+        if not has_usage and isinstance(more.get("usage"), dict):
+            self._stated = more["usage"]
+        if breakdown:
+            beside = read(_ANY, members[breakdown]) if breakdown in members else None
+            self._breakdown = more.get(breakdown) or beside or self._breakdown
+
+    def reading(self) -> Reading:
+        notes: list[str] = []
+        stated = self._stated
+        usage = None if stated is None else self._dialect.usage.read(stated, notes)
+        cost = self._dialect.stated(stated) if self._dialect.stated is not None and stated is not None else None
+        traits = {"tier": self._tier} if self._tier else {}
+        if stated is not None and (context := text(stated.get("search_context_size"))):
+            traits["search_context"] = context
+        return Reading(
+            usage=usage, model=self._model, response_id=self._id, traits=traits, stated=cost,
+            parts=self._parts(usage, notes), ended=self.ended, failed=self.failed,
+            output_bytes=self.output_bytes, notes=tuple(notes),
+        )
+
+    def _parts(self, usage: Usage | None, notes: list[str]) -> tuple[Part, ...]:
+        """The models that share the usage. Some streams repeat the total for every model; a
+        breakdown that does not add up splits nothing."""
+        parts = [
+            Part("compound", model, share, splits=True)
+            for entry in mappings(mapping(self._breakdown).get("models"))
+            if (model := text(entry.get("model")))
+            and (share := self._dialect.usage.read(mapping(entry.get("usage")), notes)) is not None
+        ]
+        if not parts or usage is None:
+            return ()
+        whole = (sum(part.usage.input_tokens for part in parts), sum(part.usage.output_tokens for part in parts))
+        if whole != (usage.input_tokens, usage.output_tokens):
+            notes.append("the breakdown by model does not add up to the usage and was not used")
+            return ()
+        return tuple(parts)
+
+
+class _StreamMeter:
+    """Reads the chunks of one stream."""
+
+    __slots__ = ("_events", "_found")
+
+    def __init__(self, dialect: OpenAIChat) -> None:
+        self._events = SseReader(CHUNK_BYTES_MAX)
+        self._found = _Found(dialect)
+
+    @property
+    def ended(self) -> bool:
+        return self._found.ended
+
+    def feed(self, data: bytes) -> None:
+        for event in self._events.feed(data):
+            self._take(event.data)
+
+    def finish(self) -> Reading:
+        for event in self._events.finish():
+            self._take(event.data)
+        reading = self._found.reading()
+        if self._events.dropped:
+            return replace(reading, notes=(*reading.notes, "parts of the stream were too long to be read"))
+        return reading
+
+    def _take(self, data: bytes) -> None:
+        if data == b"[DONE]":
+            self._found.ended = True
+        else:
+            self._found.take(data)
+
+
+def _choices_bytes(choices: msgspec.Raw) -> int:
+    """UTF-8 bytes of the text in the choices of a reply or a chunk."""
+    raw = bytes(choices)
+    if not raw:
+        return 0
+    if size := string_bytes(raw, b'"content":"'):
+        return size
+    return sum(
+        utf8_bytes(choice.get("text")) + _message_bytes(mapping(choice.get("delta") or choice.get("message")))
+        for choice in mappings(read(_ANY, raw))
+    )
+
+
+def _message_bytes(message: Mapping[str, Any]) -> int:
+    names = ("content", "reasoning_content", "reasoning", "refusal")
+    size = sum(utf8_bytes(message.get(name)) for name in names)
+    size += sum(utf8_bytes(part.get("text")) for part in mappings(message.get("content")))
+    for call in (*mappings(message.get("tool_calls")), {"function": message.get("function_call")}):
+        function = mapping(call.get("function"))
+        size += utf8_bytes(function.get("name")) + utf8_bytes(function.get("arguments"))
+    return size
+
+
+class _Media:
+    """Counts what a request carries besides text, inline or by reference."""
+
+    __slots__ = ("count", "references", "size")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.size = 0
+        self.references = 0
+
+    def add_parts(self, content: object) -> None:
+        for part in mappings(content):
+            kind = part.get("type")
+            if kind in {"image_url", "video_url", "audio_url", "document_url"}:
+                place = part.get(kind)
+                self._add(place.get("url") if isinstance(place, dict) else place)
+            elif kind == "input_audio":
+                self._add_inline(mapping(part.get("input_audio")).get("data"))
+            elif kind == "file":
+                file = mapping(part.get("file"))
+                self._add(file.get("file_data"))
+                self.references += bool(text(file.get("file_id")))
+
+    def _add(self, address: object) -> None:
+        """A `data:` URL is content, any other one a reference."""
+        if not isinstance(address, str) or not address:
+            return
+        if address.startswith(("http:", "https:")):
+            self.references += 1
+        else:
+            self._add_inline(address)
+
+    def _add_inline(self, data: object) -> None:
+        if isinstance(data, str) and data:
+            self.count += 1
+            self.size += len(data)
+
+
+def _tools(body: JsonObject) -> tuple[int, int]:
+    """Tools the caller runs, and tools the provider runs."""
+    listed = mappings(body.get("tools"))
+    own = sum(tool.get("type") in {None, "function", "custom"} for tool in listed)
+    asked = sum(isinstance(body.get(name), dict) for name in ("web_search_options", "search_parameters"))
+    return own + len(mappings(body.get("functions"))), len(listed) - own + asked + len(mappings(body.get("plugins")))

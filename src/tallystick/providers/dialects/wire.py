@@ -1,0 +1,91 @@
+"""Reading JSON as it comes off the wire: what has the wrong type was not said.
+
+A request with a wrong type is forwarded unchanged and refused by the provider; a reply with one is
+read as far as it makes sense. So these functions answer "not there" where others would raise, and
+counts that no bill can be made of (negative, fractional, text, absurdly large) are refused with a
+note that names the field and never repeats its value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+COUNT_MAX: Final = 10**12
+USD_MAX: Final = Decimal(10**9)
+NOTHING: Final[Mapping[str, Any]] = {}
+
+_Document = TypeVar("_Document")
+
+
+def decoder_of(shape: type[_Document]) -> msgspec.json.Decoder[_Document]:
+    """A decoder of one shape; fractions arrive as exact decimals, never as floats."""
+    return msgspec.json.Decoder(shape, float_hook=Decimal)
+
+
+def read(decoder: msgspec.json.Decoder[_Document], data: bytes | msgspec.Raw) -> _Document | None:
+    """The document, or None where the bytes are not one of that shape. Never raises."""
+    try:
+        return decoder.decode(data)
+    except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError):
+        return None
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """The value if it is an object, else one without members."""
+    return value if isinstance(value, dict) else NOTHING
+
+
+def mappings(value: object) -> list[Mapping[str, Any]]:
+    """The objects of a list; nothing where it is no list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def text(value: object) -> str | None:
+    """The value if it is a string that says something."""
+    return value if isinstance(value, str) and value else None
+
+
+def number(value: object) -> int | None:
+    """The value if it is a whole number of zero or more."""
+    return value if type(value) is int and 0 <= value <= COUNT_MAX else None
+
+
+def count(stated: Mapping[str, Any], name: str, notes: list[str]) -> int | None:
+    """A stated count; None where it is absent or null, and where it is refused (then with a note)."""
+    value = stated.get(name)
+    if value is None:
+        return None
+    if (found := number(value)) is None:
+        notes.append(f"{name} is no count and was not read")
+    return found
+
+
+def dollars(value: object) -> Decimal | None:
+    """A stated amount of money exactly as written; None where it is none."""
+    if type(value) is int:
+        value = Decimal(value)
+    if isinstance(value, Decimal) and value.is_finite() and 0 <= value <= USD_MAX:
+        return value
+    return None
+
+
+def string_bytes(data: bytes, opening: bytes) -> int | None:
+    """UTF-8 bytes of the JSON string that begins right behind `opening` (`"content":"`). None where
+    it does not stand in the data or holds escapes: then decode instead."""
+    start = data.find(opening)
+    if start < 0:
+        return None
+    start += len(opening)
+    end = data.find(b'"', start)
+    if end < 0 or data.find(b"\\", start, end) >= 0:
+        return None
+    return end - start
+
+
+def utf8_bytes(value: object) -> int:
+    """UTF-8 bytes of a string, 0 for anything else."""
+    return len(value.encode("utf-8", "replace")) if isinstance(value, str) else 0

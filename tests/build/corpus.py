@@ -1,0 +1,148 @@
+"""The recorded traffic, read for tests: each exchange with what a correct reader gets out of it.
+
+It lies outside the repository (`TALLYSTICK_SHARED`, else `../shared`); tests skip where it is absent.
+"""
+
+import base64
+import gzip
+import json
+import os
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tallystick import providers
+from tallystick.core.call import Facts, ReplyHead
+from tallystick.core.usage import Reading
+
+ROOT = Path(__file__).resolve().parents[2]
+CORPUS = Path(os.environ.get("TALLYSTICK_SHARED", ROOT.parent / "shared")) / "corpus"
+OURS = {"google-ai-studio": "google", "vertex-ai": "vertex"}
+NOT_JUDGED = ("AMBIGUOUS", "INCONSISTENT")
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One recorded exchange. `expected` is None where nothing was expected of a reader."""
+
+    id: str
+    provider: str
+    endpoint: str
+    method: str
+    path: str
+    request: dict
+    status: int
+    headers: dict
+    body: bytes
+    streaming: bool
+    expected: dict | None
+
+    @property
+    def billable(self):
+        expected = self.expected or {}
+        return expected.get("usage") is not None and not any(note.startswith(NOT_JUDGED) for note in expected.get("notes", ()))
+
+
+def present():
+    return (CORPUS / "exchanges.jsonl.gz").exists()
+
+
+def exchanges():
+    """Every recorded `http` exchange of the providers in `PROVIDERS`, the response-only samples included."""
+    expected = {row["id"]: row for name in ("expected", "extra_expected") for row in _rows(CORPUS / f"{name}.jsonl")}
+    known = {provider.id for provider in providers.PROVIDERS}
+    found = []
+    for row in (*_rows(CORPUS / "exchanges.jsonl.gz"), *_rows(CORPUS / "extra_responses.jsonl")):
+        provider = OURS.get(row["provider"], row["provider"])
+        if row["transport"] == "http" and provider in known:
+            found.append(_exchange(row, provider, expected.get(row["id"])))
+    return found
+
+
+def read(exchange, pieces=None):
+    """Run an exchange through its route: the reading, or None where its route has no dialect or its
+    reply is no success."""
+    provider = providers.provider(exchange.provider)
+    route, model = provider.route_for(exchange.method, exchange.path)
+    if route.dialect is None or not 200 <= exchange.status < 300:
+        return None
+    facts = route.dialect.facts(exchange.request, model) if exchange.request else Facts(model=model)
+    meter = route.dialect.meter(facts, ReplyHead(exchange.status, exchange.headers, exchange.streaming, exchange.path))
+    for piece in pieces if pieces is not None else (exchange.body,):
+        meter.feed(piece)
+    return meter.finish()
+
+
+def said(reading: Reading | None):
+    """A reading in the terms of the expected rows."""
+    if reading is None or reading.usage is None:
+        return {"usage": None}
+    stated = reading.stated
+    return {
+        "usage": reading.usage.inclusive(),
+        "others": [(part.role, part.model, part.usage.inclusive()) for part in reading.parts],
+        "cost": stated.usd if stated else None,
+        "upstream": stated.upstream_usd if stated and stated.byok else None,
+        "tier": reading.traits.get("tier"),
+        "model": reading.model,
+    }
+
+
+def wanted(expected: dict | None, reading: Reading | None):
+    """What a row expects, in the same terms. A model is compared where the reply names one."""
+    if expected is None or expected.get("usage") is None:
+        return {"usage": None}
+    return {
+        "usage": _counts(expected["usage"]),
+        "others": [(other["role"], other["model"], _counts(other["usage"])) for other in expected.get("others") or []],
+        "cost": _decimal(expected.get("provider_cost_usd")),
+        "upstream": _decimal(expected.get("byok_upstream_cost_usd")),
+        # The response-only samples were noted down without their tier.
+        "tier": expected.get("service_tier") if "second_reader" in expected else reading and reading.traits.get("tier"),
+        "model": expected["model"] if reading is not None and reading.model else None,
+    }
+
+
+def differences(exchange, reading):
+    """The names of what was read otherwise than expected; empty where all is right."""
+    have, want = said(reading), wanted(exchange.expected, reading)
+    return {name: (have.get(name), want[name]) for name in want if have.get(name) != want[name]}
+
+
+def _exchange(row, provider, expected):
+    url = urlsplit(row["url"])
+    request = row["request_body"]
+    if isinstance(request, str):
+        try:
+            request = json.loads(request)
+        except ValueError:
+            request = None
+    return Exchange(
+        id=row["id"], provider=provider, endpoint=row["endpoint"], method=row["method"], path=url.path,
+        request=request if isinstance(request, dict) else {}, status=row["status"],
+        headers={name.lower(): value for name, value in row["response_headers"].items()},
+        body=_bytes(row["response_body"], row["response_body_encoding"]), streaming=row["streaming"], expected=expected,
+    )
+
+
+def _bytes(body, encoding):
+    if body is None:
+        return b""
+    return base64.b64decode(body) if encoding == "base64" else body.encode()
+
+
+def _rows(path):
+    if not path.exists():
+        return []
+    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
+    with opened as lines:
+        return [json.loads(line) for line in lines]
+
+
+def _counts(usage):
+    return {name: quantity for name, value in usage.items() if (quantity := _decimal(value))}
+
+
+def _decimal(value):
+    return Decimal(value) if isinstance(value, str) else value
