@@ -92,8 +92,8 @@ def postings(fields: Mapping[str, Any], hold_nanos: int | None = None) -> tuple[
     `hold_nanos`: for SETTLE, what its ADMIT or DEFER held. Raises Defect when it is not given.
     """
     kind = fields["kind"]
-    if kind in ("ADMIT", "DEFER"):
-        return _taken(int(fields["hold_nanos"]))
+    if kind in ("ADMIT", "DEFER"):           # a DEFER of an earlier ADMIT (`ref`) holds nothing anew
+        return _taken(int(fields["hold_nanos"])) if "hold_nanos" in fields else ()
     if kind == "ATTEMPT":
         hold = int(fields["hold_nanos"])
         return (*_taken(hold), *_given_back(hold, int(fields["cost_nanos"])))

@@ -53,7 +53,7 @@ class PosixDisk:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def names(self, folder: Path) -> list[str]:
-        return os.listdir(folder)
+        return [path.name for path in folder.iterdir()]
 
     def lock(self, path: Path) -> int:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -38,11 +37,12 @@ class Record(NamedTuple):
     end: int                                 # offset of the byte after it
 
 
-@dataclass(frozen=True, slots=True)
 class Damage(Exception):
     """Bytes at `offset` that are no record although valid ones follow."""
 
-    offset: int
+    def __init__(self, offset: int) -> None:
+        super().__init__(f"damaged at offset {offset}")
+        self.offset = offset
 
 
 def frame(kind: int, sequence: int, payload: bytes) -> bytes:
@@ -83,11 +83,12 @@ def scan(data: bytes, expected: int | None) -> Iterator[Record]:
 
 
 def _valid_after(data: bytes, offset: int, expected: int) -> bool:
-    """Whether any record stands whole after an offset, at whatever byte."""
+    """Whether any record stands whole at or after an offset, at whatever byte. One *at* the offset has
+    a sequence number that does not continue what was read: a segment between is missing."""
     last = len(data.rstrip(b"\0"))
     if last <= offset:
         return False
-    for start in range(offset + 1, last - HEAD_BYTES + 1):
+    for start in range(offset, last - HEAD_BYTES + 1):
         record = record_at(data, start) if data[start + 8] in (ADMIT, SETTLE, REFUSE) else None
         if record is not None and record.sequence >= expected:
             return True

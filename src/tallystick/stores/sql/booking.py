@@ -1,0 +1,149 @@
+"""How spool records become entries, facts and what hangs on them. One attempt is one entry: its admission
+and settlement together, or, where the settlement takes longer than the ledger waits, ADMIT first and
+SETTLE later; a reply that only opened a job is a DEFER, which settles nothing.
+
+Floods of refusals do not flood the ledger: beyond a limit per key, code and minute (callers without a
+key count as one) they are counted, and the minute's end chains one REFUSALS entry with the count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tallystick.core.attempt import Admission, Refusal, Settlement
+from tallystick.core.entry import (
+    Describe,
+    Fields,
+    admission_fields,
+    refusal_fields,
+    request_hex,
+    settlement_fields,
+)
+from tallystick.core.ledger import read_body
+from tallystick.stores.sql.callfact import FACT_DELETE, fact_of
+from tallystick.stores.sql.engine import month_sql
+from tallystick.stores.sql.journal import Appending, Chain
+
+MINUTE_US: Final = 60_000_000
+REFUSALS_A_MINUTE: Final = 60                # of one key and code, one by one
+REFUSALS_A_MINUTE_KEYLESS: Final = 10
+MINUTE_GRACE_US: Final = 5_000_000           # how long after its end a minute waits for stragglers
+
+
+def book_attempt(pen: Appending, admission: Admission, settlement: Settlement, describe: Describe) -> None:
+    """Admission and settlement in one entry. Raises LookupError for an unknown organisation, ValueError
+    for records that cannot stand in an entry."""
+    chain = pen.chain_of(admission.attribution.organization)
+    fields = admission_fields(admission, chain.define)
+    fields |= settlement_fields(settlement, chain.define, describe)
+    fields["kind"] = "DEFER" if settlement.outcome == "deferred" else "ATTEMPT"
+    _chain_call(pen, chain, fields, admission)
+
+
+def book_admission(pen: Appending, admission: Admission) -> None:
+    """An admission that has waited long enough for its settlement: it is chained alone."""
+    chain = pen.chain_of(admission.attribution.organization)
+    fields = admission_fields(admission, chain.define)
+    fields["kind"] = "ADMIT"
+    _chain_call(pen, chain, fields, admission)
+
+
+def book_later_settlement(pen: Appending, settlement: Settlement, describe: Describe) -> None:
+    """The settlement of an attempt whose admission is chained already. Raises LookupError when no such
+    attempt is open: it was never admitted, or has its one settlement."""
+    request = request_hex(settlement.request_id)
+    opened = find_open(pen, request, settlement.attempt)
+    if opened is None:
+        raise LookupError(f"{settlement.request_id}/{settlement.attempt} is not open")
+    organization, seq, month = opened
+    chain = pen.chain(organization)
+    fields = settlement_fields(settlement, chain.define, describe)
+    deferred = settlement.outcome == "deferred"
+    fields |= {"kind": "DEFER" if deferred else "SETTLE", "at": settlement.at_us, "request": request, "ref": seq}
+    if settlement.attempt != 1:
+        fields["attempt"] = settlement.attempt
+    chain.append(fields, month)
+    pen.flush()                              # the admission's row may have been gathered just now
+    row = pen.db.execute(month_sql("SELECT body FROM entry_{month} WHERE organization = ? AND seq = ?", month),
+                         (organization, seq)).fetchone()
+    merged = ended(read_body(row[0]), fields)
+    request_bytes = bytes.fromhex(request)
+    pen.db.execute(month_sql(FACT_DELETE, month), (request_bytes, settlement.attempt, organization, seq))
+    pen.add_fact(month, fact_of(merged, organization, chain.calendar))
+    if deferred:
+        pen.db.execute("UPDATE open_attempt SET deferred = 1 WHERE request_id = ? AND attempt = ?", (request_bytes, settlement.attempt))
+    else:
+        pen.db.execute("DELETE FROM open_attempt WHERE request_id = ? AND attempt = ?", (request_bytes, settlement.attempt))
+
+
+def ended(opening: Mapping[str, Any], ending: Mapping[str, Any]) -> Fields:
+    """One set of fields for an attempt that stands in two entries: `at` and `seq` are the opening's,
+    what the settlement says is the ending's."""
+    return {**opening, **ending, "at": opening["at"], "seq": opening["seq"]}
+
+
+def find_open(pen: Appending, request: str, attempt: int) -> tuple[int, int, int] | None:
+    """Organisation, sequence number and month of the entry that opened an attempt, None when none is open."""
+    row = pen.db.execute("SELECT organization, seq, month FROM open_attempt WHERE request_id = ? AND attempt = ?",
+                         (bytes.fromhex(request), attempt)).fetchone()
+    return (int(row[0]), int(row[1]), int(row[2])) if row else None
+
+
+def book_refusal(pen: Appending, refusal: Refusal) -> None:
+    """One refusal: an entry of its own, or one more in its minute's count."""
+    chain = pen.chain_of(refusal.organization)
+    key = refusal.attribution.key_id if refusal.attribution else ""
+    minute = refusal.at_us // MINUTE_US
+    place = (chain.organization, key, refusal.code, minute)
+    row = pen.db.execute("SELECT entered FROM refusal_minute WHERE organization = ? AND key_name = ? AND code = ? AND minute = ?",
+                         place).fetchone()
+    entered = int(row[0]) if row else 0
+    if entered >= (REFUSALS_A_MINUTE if key else REFUSALS_A_MINUTE_KEYLESS):
+        pen.db.execute("UPDATE refusal_minute SET counted = counted + 1"
+                       " WHERE organization = ? AND key_name = ? AND code = ? AND minute = ?", place)
+        return
+    pen.db.execute("INSERT INTO refusal_minute (organization, key_name, code, minute, entered, counted) VALUES (?, ?, ?, ?, 1, 0)"
+                   " ON CONFLICT (organization, key_name, code, minute) DO UPDATE SET entered = refusal_minute.entered + 1", place)
+    fields = refusal_fields(refusal, chain.define)
+    fields["kind"] = "REFUSED"
+    month = chain.calendar.day_and_month(refusal.at_us)[1]
+    chain.append(fields, month)
+    pen.add_fact(month, fact_of(fields, chain.organization, chain.calendar))
+
+
+def close_refusal_minutes(pen: Appending) -> None:
+    """Chain the counts of minutes that are over. Call it when no refusal waits unread."""
+    last = (pen.now_us - MINUTE_GRACE_US) // MINUTE_US
+    floods = pen.db.execute("SELECT organization, key_name, code, minute, counted FROM refusal_minute"
+                            " WHERE minute < ? AND counted > 0", (last,)).fetchall()
+    for organization, key, code, minute, counted in floods:
+        chain = pen.chain(organization)
+        fields: Fields = {"kind": "REFUSALS", "at": minute * MINUTE_US, "code": chain.define("code", code), "count": counted}
+        if key:
+            fields["key"] = chain.define("key", key)
+        chain.append(fields, chain.calendar.day_and_month(fields["at"])[1])
+    pen.db.execute("DELETE FROM refusal_minute WHERE minute < ?", (last,))
+
+
+def settle_overdue(pen: Appending, age_us_max: int, describe: Describe, rows_max: int = 100) -> None:
+    """Settle, at their hold, deferred jobs whose result nobody fetched in time (decisions.md, rule 6)."""
+    overdue = pen.db.execute("SELECT request_id, attempt, hold_nanos FROM open_attempt WHERE deferred = 1 AND admitted_us < ?"
+                             " ORDER BY admitted_us LIMIT ?", (pen.now_us - age_us_max, rows_max)).fetchall()
+    for request_id, attempt, hold_nanos in overdue:
+        book_later_settlement(pen, Settlement(
+            "req_" + request_id.hex(), attempt, pen.now_us, outcome="recovered",
+            method="estimated" if hold_nanos else "unpriced", basis="worst_case", cost_nanos=hold_nanos,
+            notes=("nobody fetched the job's result in time",)), describe)
+
+
+def _chain_call(pen: Appending, chain: Chain, fields: Fields, admission: Admission) -> None:
+    month = chain.calendar.day_and_month(admission.at_us)[1]
+    seq = chain.append(fields, month)
+    pen.add_fact(month, fact_of(fields, chain.organization, chain.calendar))
+    if fields["kind"] != "ATTEMPT":
+        pen.db.execute(
+            "INSERT INTO open_attempt (request_id, attempt, organization, seq, month, deferred, admitted_us, hold_nanos)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (bytes.fromhex(fields["request"]), admission.attempt, chain.organization, seq, month,
+             int(fields["kind"] == "DEFER"), admission.at_us, admission.hold_nanos))
