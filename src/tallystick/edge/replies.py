@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from tallystick.core.dialect import ErrorShape
 from tallystick.core.errors import Denied, UpstreamFault
+from tallystick.edge.body import BodyFault
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,10 @@ def status_of(code: str) -> int:
 
 
 def upstream_failed(fault: UpstreamFault) -> Denied:
-    """The refusal of a call whose provider failed before its reply began."""
+    """The refusal of a call whose provider failed before its reply began, or whose upload broke off
+    on its way to it."""
+    if isinstance(fault, BodyFault):
+        return fault.denied
     return Denied(*_UPSTREAM[fault.kind])
 
 
