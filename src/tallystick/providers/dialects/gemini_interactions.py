@@ -53,8 +53,8 @@ class GeminiInteractions:
             background=body.get("background") is True,
         )
 
-    def meter(self, facts: Facts, head: ReplyHead) -> Meter:  # noqa: ARG002 - the reply says it all
-        return _StreamMeter() if head.streaming else _BodyMeter()
+    def meter(self, facts: Facts, head: ReplyHead) -> Meter:
+        return _StreamMeter(facts.background) if head.streaming else _BodyMeter()
 
 
 def _media(body: JsonObject) -> tuple[int, int, list[str]]:
@@ -86,8 +86,10 @@ def _contents(found: object) -> Iterator[Mapping[str, Any]]:
 
 @dataclass(slots=True)
 class _Reply:
-    """What has been read of one reply so far."""
+    """What has been read of one reply so far. `background`: a status that is still open means that
+    the job goes on without this reply; elsewhere it means that the reply was cut."""
 
+    background: bool
     usage: Mapping[str, Any] | None = None
     model: str | None = None
     response_id: str | None = None
@@ -119,7 +121,8 @@ class _Reply:
         return Reading(
             usage=usage, model=self.model, response_id=self.response_id,
             traits={} if standard else {"tier": str(self.tier).lower()},
-            ended=self.ended, failed=self.failed, deferred=usage is None and self.status in OPEN,
+            ended=self.ended, failed=self.failed,
+            deferred=self.background and usage is None and self.status in OPEN,
             output_bytes=self.output_bytes, notes=tuple(self.notes),
         )
 
@@ -147,7 +150,7 @@ class _BodyMeter:
         interaction = rj.fields(self._body.join())
         if interaction is None:
             return Reading(notes=(self._body.fault,))
-        reply = _Reply(ended=True)
+        reply = _Reply(background=True, ended=True)
         reply.take(interaction)
         for step in rj.listing(rj.value(interaction, "steps") or rj.value(interaction, "outputs")):
             reply.see(step)
@@ -161,9 +164,9 @@ class _StreamMeter:
 
     __slots__ = ("_events", "_reply")
 
-    def __init__(self) -> None:
+    def __init__(self, background: bool) -> None:
         self._events = SseReader()
-        self._reply = _Reply()
+        self._reply = _Reply(background)
 
     @property
     def ended(self) -> bool:
