@@ -16,7 +16,7 @@ from tallystick.core.attempt import Admission
 from tallystick.core.call import Facts
 from tallystick.core.dialect import Route
 from tallystick.core.errors import Denied
-from tallystick.core.identity import Principal
+from tallystick.core.identity import Attribution
 
 OPEN_KINDS = frozenset({"generation", "count", "models"})
 
@@ -31,10 +31,12 @@ class Kept:
     admission: Admission | None = None
 
 
-def owner_of(principal: Principal) -> str:
+def owner_of(attribution: Attribution) -> str:
     """Who owns what a call makes: the key's verified project, or the key itself where it has none."""
-    project = principal.labels.get("project")
-    return f"key:{principal.key_id}" if project is None else f"project:{principal.labels.get('team', '')}/{project}"
+    labels = attribution.labels
+    if "project" not in labels or "project" in attribution.claimed:
+        return f"key:{attribution.key_id}"
+    return f"project:{labels.get('team', '')}/{labels['project']}"
 
 
 def denied_with_stored(route: Route, facts: Facts, owner: str, previous: Kept | None) -> Denied | None:

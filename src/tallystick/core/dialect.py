@@ -35,6 +35,7 @@ class Route:
     model_slashes: bool = False
     uploads: bool = False                    # streams through up to the upload limit, never parsed
     poll: bool = False                       # repeats a bill that belongs to the job's creator
+    keeps: bool = False                      # what it makes can be named or asked for again by its id
 
 
 @dataclass(frozen=True, slots=True)

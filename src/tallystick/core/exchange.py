@@ -138,7 +138,7 @@ def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settleme
     if isinstance(attribution, Denied):
         return (yield from _refuse(opening, attribution, caller, asked))
     if caller.credential != OWN_CREDENTIAL:
-        closed = denied_with_stored(opening.route, asked.call.facts, owner_of(caller.principal), asked.previous)
+        closed = denied_with_stored(opening.route, asked.call.facts, owner_of(attribution), asked.previous)
         if closed is not None:
             return (yield from _refuse(opening, closed, caller, asked))
     admission = admit(opening, caller, asked, attribution, rules)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -44,21 +44,31 @@ _ASKED_FOR: Final = frozenset({"processing", "speed"})
 
 _DAY_S: Final = 86_400
 _CARDS_MAX: Final = 1_024                    # compiled selections kept; wire text is part of the key
-_CLOCK_SLACK_S: Final = 300                  # a ceiling also covers a rate that starts within minutes
+_CLOCK_SLACK_US: Final = 300_000_000         # a ceiling also covers a rate that starts within minutes
 _INPUT_MEDIA: Final = frozenset({"input_audio", "input_image", "input_video"})
 _MEDIA: Final = _INPUT_MEDIA | {"cached_audio", "cached_image", "cached_video"}
 _TOKENS: Final = frozenset(TOKEN_CLASSES)
 _ONE: Final = Decimal(1)
+_ZERO: Final = Decimal(0)
 FOREVER_US: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
+    """What one unit costs on a card. `each` is price × factor / per where that is exact (None for
+    an hour's or a minute's price, which must be divided last). `needs`: see PriceRow."""
+
     row: str
     price: Decimal
     per: int
     factor: Decimal = _ONE
     factor_row: str | None = None
+    each: Decimal | None = None
+    needs: str = ""
+
+    def idle(self) -> Rate:
+        """The same rate where the unit it needs was not used: nothing is due, and the line says so."""
+        return replace(self, factor=_ZERO, factor_row=f"without:{self.needs}", each=_ZERO, needs="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +91,8 @@ class Bound:
 class PricedBy:
     """One model's rows, and the cards made of them so far."""
 
-    __slots__ = ("_bounds", "_cards", "_clock", "_contexts", "_periods", "_prices", "_rows", "_says",
-                 "free", "model", "provider")
+    __slots__ = ("_bounds", "_cards", "_clock", "_contexts", "_periods", "_prices", "_rows", "_says", "_traits",
+                 "context_tiers", "free", "model", "provider")
 
     def __init__(self, prices: ProviderPrices, model: PricedModel, rows: Sequence[PriceRow],
                  everything: bool = False) -> None:
@@ -94,8 +104,10 @@ class PricedBy:
         windows = [row.window for row in self._rows if row.window]
         self._clock = sorted({edge for window in windows for edge in (window.start_s, window.end_s)})
         self._contexts = sorted({row.row.context_from for row in self._rows})
+        self.context_tiers = len(self._contexts) > 1
         self._cards: dict[object, Card] = {}
         self._bounds: dict[object, Bound] = {}
+        self._traits: dict[Traits, Traits] = {}
 
     def card(self, at_us: int, traits: Mapping[str, str], context: int) -> Card:
         served = self._served(traits) if traits else ()
@@ -110,7 +122,7 @@ class PricedBy:
     def bound(self, at_us: int, context: int, traits: Mapping[str, str], media: bool) -> Bound:
         asked = self._served(traits)
         tier_open = "auto" if traits.get("tier", "auto").lower() == "auto" else ""
-        key = (self._place(at_us, context), asked, media, tier_open)
+        key = (self._place(at_us, context), self._place(at_us + _CLOCK_SLACK_US, context), asked, media, tier_open)
         bound = self._bounds.get(key)
         if bound is None:
             if len(self._bounds) >= _CARDS_MAX:
@@ -127,6 +139,15 @@ class PricedBy:
         return bisect_right(self._periods, at_us), clock, bisect_right(self._contexts, context)
 
     def _served(self, traits: Mapping[str, str]) -> Traits:
+        wire = tuple(traits.items())
+        served = self._traits.get(wire)
+        if served is None:
+            if len(self._traits) >= _CARDS_MAX:
+                self._traits.clear()
+            served = self._traits[wire] = self._translate(traits)
+        return served
+
+    def _translate(self, traits: Mapping[str, str]) -> Traits:
         """Traits in the book's words: the provider's own values mapped (`batch` said as a tier is
         `processing=batch`), the standard left out."""
         served = set()
@@ -139,12 +160,12 @@ class PricedBy:
                 name, _, value = value.partition("=")
             if value:
                 served.add((name, value))
-        return tuple(sorted(served)) if len(served) > 1 else tuple(served)
+        return tuple(sorted(served))
 
     def _make_card(self, at_us: int, served: Traits, context: int) -> Card:
         if self.free:
             name = f"{self.provider}:free" if self.model.id == "*" else f"{self.provider}:{self.model.id}:free"
-            return Card({unit: Rate(name, Decimal(0), 1) for unit in UNIT_RANK})
+            return Card({unit: Rate(name, _ZERO, 1, each=_ZERO) for unit in UNIT_RANK})
         active = [row for row in self._rows if row.holds(at_us)]
         factors = [f for f in self._factors(at_us) if f.trait in served]
         known = {trait for row in active for trait in row.row.traits} | {factor.trait for factor in factors}
@@ -189,7 +210,7 @@ class PricedBy:
         top: dict[str, Decimal] = {}
         for row in self._rows:
             fits = row.row.context_from <= context and all(may_be(trait) for trait in row.row.traits)
-            if fits and (row.holds(at_us) or row.holds(at_us + _CLOCK_SLACK_S * 1_000_000)):
+            if fits and (row.holds(at_us) or row.holds(at_us + _CLOCK_SLACK_US)):
                 each = EXACT.divide(row.row.price, Decimal(row.row.per))
                 top[row.row.unit] = max(top.get(row.row.unit, each), each)
         inputs = [top[u] for u in INPUT_CLASSES if u in top and (media or u not in _MEDIA)]
@@ -237,4 +258,6 @@ def _rated(row: PriceRow, factors: Sequence[Factor]) -> Rate:
         if in_scope and one.trait not in row.traits:
             factor = EXACT.multiply(factor, one.factor)
             names.append(one.id)
-    return Rate(row.id, row.price, row.per, factor, "+".join(names) or None)
+    decimal_per = 10 ** (len(str(row.per)) - 1) == row.per
+    each = EXACT.divide(EXACT.multiply(row.price, factor), Decimal(row.per)) if decimal_per else None
+    return Rate(row.id, row.price, row.per, factor, "+".join(names) or None, each, row.needs)

@@ -60,6 +60,7 @@ class PriceRow:
     traits: Traits = ()
     context_from: int = 0
     source: str = ""
+    needs: str = ""                          # due only beside this unit (a grounded prompt: beside a search query)
 
     @property
     def id(self) -> str:
@@ -231,6 +232,7 @@ def _row(provider: str, record: dict[str, Any]) -> PriceRow:
         provider, record["model"], record["unit"], Decimal(record["price"]), record.get("per", PER_MILLION),
         record.get("from", ""), record.get("to", ""), record.get("window_utc", ""),
         tuple(sorted(traits.items())) if traits else (), record.get("context_from", 0), record.get("source", ""),
+        record.get("needs", ""),
     )
 
 

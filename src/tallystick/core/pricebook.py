@@ -22,12 +22,12 @@ from tallystick.core.attempt import Line
 from tallystick.core.money import EXACT, NANOS_PER_UNIT, to_nanos
 from tallystick.core.price_cards import FOREVER_US, Card, PricedBy
 from tallystick.core.price_rows import Alias, Load, PricedModel, PriceRow, ProviderPrices, instant_us
-from tallystick.core.usage import TOKEN_CLASSES, UNIT_RANK, Part, Usage
+from tallystick.core.usage import TOKEN_CLASSES, UNIT_RANK, Part, Quantity, Usage
 
 _SHELVES_MAX: Final = 1_024                  # providers are the operator's, never this many
 _NAMES_MAX: Final = 4_096                    # resolved names kept, misses included
 _TOKENS: Final = frozenset(TOKEN_CLASSES)
-_ONE: Final = Decimal(1)
+_NO_CARD: Final = Card({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +77,15 @@ class PriceBook:
         at their own models' rates; parts that split the reply replace its own tokens.
         """
         own = usage
-        if any(part.splits for part in parts):
+        if parts and any(part.splits for part in parts):
             own = Usage({unit: quantity for unit, quantity in usage.counts.items() if unit not in _TOKENS})
+        found = self._find(provider, model, at_us) or self._find(provider, requested, at_us)
         bill = _Bill()
-        context = usage.input_tokens if context_tokens is None else context_tokens
-        bill.add(self._card(provider, (model, requested), at_us, traits, context), own, 0, "")
+        bill.add(_card(found, at_us, traits, usage, context_tokens), own.counts, 0, "")
         for number, part in enumerate(parts, start=1):
-            card = self._card(provider, (part.model,), at_us, traits, part.usage.input_tokens)
-            bill.add(card, part.usage, number, part.model)
-        return bill.charge()
+            found = self._find(provider, part.model, at_us)
+            bill.add(_card(found, at_us, traits, part.usage, None), part.usage.counts, number, part.model)
+        return Charge(tuple(bill.lines), bill.exact, tuple(bill.unpriced), tuple(bill.notes))
 
     def ceiling(self, provider: str, model: str | None, at_us: int, input_tokens: int,
                 output_tokens: int | None = None, n: int = 1, *, traits: Mapping[str, str] | None = None,
@@ -96,7 +96,7 @@ class PriceBook:
         `output_tokens` None means the model's maximum; `media=False` promises that no audio, image
         or video goes in; `tool_calls` is how often the provider may run its own tools.
         """
-        found = self._find(provider, (model,), at_us)
+        found = self._find(provider, model, at_us)
         if found is None:
             return Ceiling(0, False)
         if found.free:
@@ -114,12 +114,12 @@ class PriceBook:
 
     def limits(self, provider: str, model: str | None, at_us: int = 0) -> tuple[int | None, int | None]:
         """The model's context window and longest output in tokens, None where unknown."""
-        found = self._find(provider, (model,), at_us or FOREVER_US - 1)
+        found = self._find(provider, model, at_us or FOREVER_US - 1)
         return (found.model.context_window, found.model.output_max) if found else (None, None)
 
     def resolve(self, provider: str, model: str | None, at_us: int) -> tuple[str, str] | None:
         """The (provider, model) whose rows price this name at that moment, None where none do."""
-        found = self._find(provider, (model,), at_us)
+        found = self._find(provider, model, at_us)
         return (found.provider, found.model.id) if found else None
 
     def rows(self, provider: str) -> tuple[PriceRow, ...]:
@@ -132,25 +132,20 @@ class PriceBook:
         for provider in providers:
             self._shelf(provider)
 
-    def _card(self, provider: str, names: Sequence[str | None], at_us: int, traits: Mapping[str, str],
-              context: int) -> Card | None:
-        found = self._find(provider, names, at_us)
-        return found.card(at_us, traits, context) if found else None
-
-    def _find(self, provider: str, names: Sequence[str | None], at_us: int) -> PricedBy | None:
-        shelf = self._shelf(provider)
+    def _find(self, provider: str, name: str | None, at_us: int) -> PricedBy | None:
+        """Whose rows price this name: the provider's own, else those of a book it borrows from."""
+        shelf = self._shelves.get(provider) or self._shelf(provider)
         if shelf is None:
             return None
-        for name in names:
-            if not name:
-                continue
-            if (found := shelf.find(name, at_us)) is not None:
-                return found
-            for other in shelf.prices.fallback:
-                lender = self._shelf(other)
-                for form in shelf.forms(name) if lender else ():
-                    if lender and (found := lender.find(form, at_us)) is not None:
-                        return found
+        if not name:
+            return shelf.everything if shelf.prices.free else None
+        if (found := shelf.find(name, at_us)) is not None:
+            return found
+        for other in shelf.prices.fallback:
+            lender = self._shelf(other)
+            for form in shelf.forms(name) if lender else ():
+                if lender and (found := lender.find(form, at_us)) is not None:
+                    return found
         return shelf.everything if shelf.prices.free else None
 
     def _shelf(self, provider: str) -> _Shelf | None:
@@ -161,6 +156,15 @@ class PriceBook:
         prices = self._load(provider)
         shelf = self._shelves[provider] = _Shelf(prices) if prices is not None else None
         return shelf
+
+
+def _card(found: PricedBy | None, at_us: int, traits: Mapping[str, str], usage: Usage, context: int | None) -> Card:
+    """The rates for this usage. Its input is added up only where the model has context tiers."""
+    if found is None:
+        return _NO_CARD
+    if context is None:
+        context = usage.input_tokens if found.context_tiers else 0
+    return found.card(at_us, traits, context)
 
 
 class _Bill:
@@ -174,28 +178,22 @@ class _Bill:
         self.unpriced: list[str] = []
         self.notes: list[str] = []
 
-    def add(self, card: Card | None, usage: Usage, part: int, model: str) -> None:
-        rates = card.rates if card else {}
-        multiply, plus, divide = EXACT.multiply, EXACT.add, EXACT.divide
-        counts = usage.counts
-        for unit in sorted(counts, key=UNIT_RANK.__getitem__) if len(counts) > 1 else counts:
+    def add(self, card: Card, counts: Mapping[str, Quantity], part: int, model: str) -> None:
+        rates, lines, multiply, plus = card.rates, self.lines, EXACT.multiply, EXACT.add
+        for unit in sorted(counts, key=UNIT_RANK.__getitem__):
             quantity = counts[unit]
             rate = rates.get(unit)
             if rate is None:
-                self.lines.append(Line(unit, quantity, None, part=part))
+                lines.append(Line(unit, quantity, None, part=part))
                 self.unpriced.append(f"{model}:{unit}" if part else unit)
                 continue
-            factor = rate.factor
-            self.lines.append(Line(unit, quantity, rate.row, rate.price, rate.per, factor, rate.factor_row, part))
-            product = multiply(Decimal(quantity), rate.price)
-            if factor is not _ONE:
-                product = multiply(product, factor)
-            self.exact = plus(self.exact, divide(product, Decimal(rate.per)))
-        if card:
-            self.notes += card.notes
-
-    def charge(self) -> Charge:
-        return Charge(tuple(self.lines), self.exact, tuple(self.unpriced), tuple(dict.fromkeys(self.notes)))
+            if rate.needs and rate.needs not in counts:
+                rate = rate.idle()
+            line = Line(unit, quantity, rate.row, rate.price, rate.per, rate.factor, rate.factor_row, part)
+            lines.append(line)
+            self.exact = plus(self.exact, amount(line) if rate.each is None else multiply(quantity, rate.each))
+        if card.notes:
+            self.notes = [*self.notes, *(note for note in card.notes if note not in self.notes)]
 
 
 class _Shelf:
@@ -225,7 +223,7 @@ class _Shelf:
             spans = self._met[name] = self._spans(name.lower())
         for start, end, model in spans:
             if start <= at_us < end:
-                return self._compile(model)
+                return self._compiled.get(model) or self._compile(model)
         return None
 
     def forms(self, name: str) -> tuple[str, ...]:
@@ -250,7 +248,8 @@ class _Shelf:
         return [(0, FOREVER_US, plain)] if plain else []
 
     def _compile(self, model: str) -> PricedBy | None:
-        compiled = self._compiled.get(model)
-        if compiled is None and (known := self.prices.models.get(model)) is not None:
-            compiled = self._compiled[model] = PricedBy(self.prices, known, (*self.prices.rows.get(model, ()), *self._common))
+        known = self.prices.models.get(model)
+        if known is None:
+            return None
+        compiled = self._compiled[model] = PricedBy(self.prices, known, (*self.prices.rows.get(model, ()), *self._common))
         return compiled

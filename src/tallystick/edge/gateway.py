@@ -16,6 +16,7 @@ import structlog
 from tallystick.core import exchange as line
 from tallystick.core.attempt import Admission, Refusal, Settlement
 from tallystick.core.call import Call, Facts, Meter, ReplyHead
+from tallystick.core.custody import Kept, owner_of
 from tallystick.core.dialect import ErrorShape, Provider
 from tallystick.core.errors import Denied, StoreFault, UpstreamFault
 from tallystick.core.identity import Claims, Principal
@@ -23,13 +24,14 @@ from tallystick.core.jsonbytes import remove_member
 from tallystick.core.money import decimal_text
 from tallystick.core.secret import Secret
 from tallystick.core.settlement import Served
+from tallystick.core.usage import Reading
 from tallystick.edge import attribution, credentials, promptcost, strict_json
 from tallystick.edge.body import BodyLimits, read_body, stream_body
 from tallystick.edge.headers import Bend, to_client, to_provider
 from tallystick.edge.paths import Target, error_shape, resolve
 from tallystick.edge.relay import Client, DrainSlots, Relay, Send, StreamEdit
 from tallystick.edge.replies import Reply, refuse, upstream_failed
-from tallystick.ports import Clock, Ids, Journal, Keyring, RawHeaders, UpstreamReply, UpstreamRequest, Upstreams
+from tallystick.ports import Clock, Custody, Ids, Journal, Keyring, RawHeaders, UpstreamReply, UpstreamRequest, Upstreams
 from tallystick.providers.dialects.stream_usage import UsageRemover, inject
 from tallystick.telemetry import Telemetry
 
@@ -48,6 +50,7 @@ class Ports:
     journal: Journal
     upstreams: Upstreams
     sandbox: Callable[[Provider, str, Facts, bytes], UpstreamReply]
+    custody: Custody
     clock: Clock
     ids: Ids
 
@@ -127,6 +130,7 @@ class _Conversation:
         self._credential: Secret | None = None
         self._facts = Facts()
         self._undoes_usage = False
+        self._object_mark: bytes | None = None
         self._relay: Relay | None = None
         self._failure: Denied | None = None
 
@@ -152,6 +156,8 @@ class _Conversation:
                 return await self._admit(admission)
             case line.Forward(admission):
                 return await self._forward(admission)
+            case line.SettleJob(settlement):
+                await self._settle_job(settlement)
             case line.Settle(settlement):
                 await self._settle(settlement)
             case line.Refuse(refusal, denied):
@@ -197,13 +203,13 @@ class _Conversation:
             parsed = strict_json.parse(body)
             if isinstance(parsed, Denied):
                 return parsed
-            return self._ask(parsed, body)
+            return await self._ask(parsed, body)
         if route.dialect is not None and route.method == "POST" and not body:
             return Denied("invalid_json", "The request has no body.")
         self._facts = Facts(model=self._path_model)
         return line.Asked(self._call(len(body)), self._claims)
 
-    def _ask(self, parsed: dict[str, Any], body: bytes) -> line.Asked | Denied:
+    async def _ask(self, parsed: dict[str, Any], body: bytes) -> line.Asked | Denied:
         """What the body asks for; our own metadata is cut out of its bytes."""
         if attribution.PROMPTCOST_MEMBER in parsed:
             claims = attribution.claims(self._headers, parsed)
@@ -219,7 +225,17 @@ class _Conversation:
             body = inject(body)
             self._undoes_usage = True
         self._body = body
-        return line.Asked(self._call(len(body)), self._claims)
+        previous = self._facts.previous_response
+        kept = await self._ports.custody.find(self._mark(previous)) if previous is not None and self._credential is not None else None
+        return line.Asked(self._call(len(body)), self._claims, kept)
+
+    def _mark(self, object_id: str) -> bytes:
+        """The mark of one of the provider's objects, seen through the credential of this call."""
+        caller = self._caller
+        assert caller is not None, "objects are looked at after the caller is known"
+        own = caller.provider_credential
+        credential = own.reveal() if own is not None else f"stored:{caller.principal.credential or 'default'}"
+        return self._ports.custody.mark(caller.principal.organization, self._target.provider.id, credential, object_id)
 
     def _call(self, body_bytes: int) -> Call:
         provider, facts = self._target.provider, self._facts
@@ -238,7 +254,7 @@ class _Conversation:
             return Denied("journal_unavailable", "The call could not be journaled, so it was not sent.", retry_after_s=5)
         return None
 
-    async def _forward(self, admission: Admission) -> tuple[Served, int]:
+    async def _forward(self, admission: Admission) -> line.Delivered:
         clock = self._ports.clock
         started_us = clock.monotonic_us()
         try:
@@ -246,7 +262,7 @@ class _Conversation:
         except UpstreamFault as fault:
             self._failure = upstream_failed(fault)
             latency_us = clock.monotonic_us() - started_us
-            return Served(fault=fault.kind, written=fault.written, latency_us=latency_us), self._at_us + latency_us
+            return line.Delivered(Served(fault=fault.kind, written=fault.written, latency_us=latency_us), self._at_us + latency_us)
         head = _reply_head(reply, self._facts, self._target.path)
         meter = self._meter(head)
         relay = self._relay = Relay(
@@ -258,7 +274,30 @@ class _Conversation:
             served = replace(served, own_error=_is_own_error(relay.gathered()))
             if self._target.promptcost:
                 self._failure = promptcost.key_refused(served.status)
-        return served, self._at_us + served.latency_us
+        job = await self._find_job(served.reading) if served.reading is not None else None
+        self._keep(admission, served.reading, job)
+        return line.Delivered(served, self._at_us + served.latency_us, job)
+
+    async def _find_job(self, reading: Reading) -> Kept | None:
+        """On a poll: the job it shows, if this gateway saw it being made."""
+        if not self._route.poll or reading.response_id is None:
+            return None
+        try:
+            return await self._ports.custody.find(self._mark(reading.response_id))
+        except StoreFault:
+            log.exception("a job could not be looked up", request_id=self._request_id)
+            return None
+
+    def _keep(self, admission: Admission, reading: Reading | None, job: Kept | None) -> None:
+        """Remember what this call made, or that it was the first to see a job's bill."""
+        if reading is None or reading.response_id is None or admission.sandbox:
+            return
+        first_bill = self._route.poll and reading.usage is not None and (job is None or job.admission is not None)
+        if not self._route.keeps and not first_bill:
+            return
+        self._object_mark = self._mark(reading.response_id)
+        made = job or Kept(owner_of(admission.attribution), self._request_id)
+        self._ports.custody.keep(self._object_mark, replace(made, admission=admission if reading.deferred else None))
 
     async def _send_upstream(self, admission: Admission) -> UpstreamReply:
         target, caller = self._target, self._caller
@@ -291,11 +330,19 @@ class _Conversation:
         dialect = self._route.dialect
         return dialect.meter(self._facts, head) if dialect is not None and 200 <= head.status < 300 else None
 
+    async def _settle_job(self, settlement: Settlement) -> None:
+        try:
+            await self._ports.journal.settle(replace(settlement, object_mark=self._object_mark))
+        except StoreFault:
+            log.exception("a job's settlement could not be journaled", request_id=settlement.request_id)
+        self._object_mark = None             # the poll's own settlement makes nothing
+        self._gateway.telemetry.observe_settlement(self._target.provider.id, settlement)
+
     async def _settle(self, settlement: Settlement) -> None:
         """The settlement first, then the last piece. A settlement that cannot be written leaves the
         admission open: recovery books its worst case, so the caller need not suffer for it."""
         try:
-            await self._ports.journal.settle(settlement)
+            await self._ports.journal.settle(replace(settlement, object_mark=self._object_mark) if self._object_mark else settlement)
         except StoreFault:
             log.exception("a settlement could not be journaled", request_id=settlement.request_id)
         self._gateway.telemetry.observe_settlement(self._target.provider.id, settlement)

@@ -22,6 +22,7 @@ from tallystick.core.entry import (
 )
 from tallystick.core.ledger import read_body
 from tallystick.stores.sql.callfact import FACT_DELETE, fact_of
+from tallystick.stores.sql.custody import book_object
 from tallystick.stores.sql.engine import month_sql
 from tallystick.stores.sql.journal import Appending, Chain
 
@@ -39,6 +40,7 @@ def book_attempt(pen: Appending, admission: Admission, settlement: Settlement, d
     fields |= settlement_fields(settlement, chain.define, describe)
     fields["kind"] = "DEFER" if settlement.outcome == "deferred" else "ATTEMPT"
     _chain_call(pen, chain, fields, admission)
+    book_object(pen, chain.organization, admission, settlement)
 
 
 def book_admission(pen: Appending, admission: Admission) -> None:
@@ -64,6 +66,7 @@ def book_later_settlement(pen: Appending, settlement: Settlement, describe: Desc
     if settlement.attempt != 1:
         fields["attempt"] = settlement.attempt
     chain.append(fields, month)
+    book_object(pen, organization, None, settlement)
     pen.flush()                              # the admission's row may have been gathered just now
     row = pen.db.execute(month_sql("SELECT body FROM entry_{month} WHERE organization = ? AND seq = ?", month),
                          (organization, seq)).fetchone()

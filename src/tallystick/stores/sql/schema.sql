@@ -160,3 +160,14 @@ CREATE TABLE spool_cursor (
   high_segment BIGINT NOT NULL, high_offset BIGINT NOT NULL,
   records BIGINT NOT NULL
 );
+
+-- What providers keep for callers, by peppered digest: whose it is, and for a job whose cost is still to
+-- come the admission it will be settled on.
+CREATE TABLE upstream_object (
+  mark BYTEA PRIMARY KEY,
+  organization INTEGER NOT NULL,
+  owner TEXT NOT NULL,
+  request_id TEXT NOT NULL,
+  admission BYTEA,
+  made_us BIGINT NOT NULL
+);
