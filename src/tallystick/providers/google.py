@@ -8,8 +8,11 @@ passes as unpriced.
 from __future__ import annotations
 
 from tallystick.core.dialect import CredentialPlace, Provider, Route
+from tallystick.providers.dialects.chat_usage import ChatUsage
 from tallystick.providers.dialects.gemini import Gemini, GeminiEmbeddings
 from tallystick.providers.dialects.gemini_interactions import GeminiInteractions
+from tallystick.providers.dialects.openai_chat import OpenAIChat
+from tallystick.providers.dialects.openai_embeddings import OpenAIEmbeddings
 
 VERSIONS = ("v1beta", "v1", "v1alpha")
 
@@ -18,6 +21,7 @@ GENERATE = Gemini(tier_header=TIER_HEADER)
 STREAM = Gemini(streams=True, tier_header=TIER_HEADER)
 EMBED = GeminiEmbeddings()
 INTERACT = GeminiInteractions()
+COMPATIBLE_CHAT = OpenAIChat(usage=ChatUsage(hidden_thoughts=True))      # thoughts stand in the total only
 
 
 def _routes(version: str) -> tuple[Route, ...]:
@@ -62,6 +66,8 @@ def _routes(version: str) -> tuple[Route, ...]:
         Route("GET", f"/{version}/batches", "batches", kind="object", free=True),
         Route("GET", f"/{version}/batches/{{batch}}", "batches", kind="object", free=True, poll=True),
         Route("POST", f"/{version}/auth_tokens", "auth_tokens", kind="object", free=True),
+        Route("POST", f"/{version}/openai/chat/completions", "chat", dialect=COMPATIBLE_CHAT),
+        Route("POST", f"/{version}/openai/embeddings", "embeddings", dialect=OpenAIEmbeddings()),
         Route("GET", f"/{version}/openai/models", "models", kind="models", free=True),
         Route("GET", f"/{version}/openai/models/{{model}}", "models", kind="models", free=True),
     )
