@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, get_args, get_origin
 
-import click
 import msgspec
 import typer.main
 
@@ -151,7 +150,7 @@ def cli_page() -> str:
     return MADE + CLI_INTRO + "".join(command_text(root, "tallystick"))
 
 
-def command_text(command: click.Command, name: str) -> Iterator[str]:
+def command_text(command: Any, name: str) -> Iterator[str]:
     """A command's section, or those of the commands below it."""
     children = getattr(command, "commands", None)
     if children is not None:
@@ -168,7 +167,7 @@ def command_text(command: click.Command, name: str) -> Iterator[str]:
             yield f"- `{flags}{value}` {cell(getattr(parameter, 'help', '') or '')}\n"
 
 
-def argument_text(argument: click.Parameter) -> str:
+def argument_text(argument: Any) -> str:
     """`REQUEST_ID`, in brackets where it may be missing."""
     name = (argument.metavar or argument.name or "").upper()
     return name if argument.required else f"[{name}]"
@@ -176,7 +175,7 @@ def argument_text(argument: click.Parameter) -> str:
 
 def command_names() -> Iterator[str]:
     """Every command as it is typed, without the program's name: `keys create`."""
-    def below(command: click.Command, name: str) -> Iterator[str]:
+    def below(command: Any, name: str) -> Iterator[str]:
         yield name
         for child_name, child in getattr(command, "commands", {}).items():
             yield from below(child, f"{name} {child_name}".strip())
