@@ -2,13 +2,13 @@
 
 
 import pytest
-from tests.build.replies import body, damaged, events, head, inclusive, pieces, read
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick.core.call import Facts
 from tallystick.core.usage import Part, usage_of
 from tallystick.providers.dialects.anthropic_messages import AnthropicMessages, TextCompletions
+from tests.build.replies import body, damaged, events, head, inclusive, pieces, read
 
 MESSAGES = AnthropicMessages()
 JSON = head()
@@ -154,7 +154,7 @@ def test_rates_other_than_the_standard_one_are_named():
 def test_what_is_no_count_is_not_read_as_one(number):
     reading = read(MESSAGES, body(message({"input_tokens": number, "output_tokens": 0})), JSON)
     assert reading.usage == usage_of()
-    assert reading.notes == ("input_tokens is not a count",)
+    assert reading.notes == ("input_tokens is no count and was not read",)
 
 
 def test_null_is_no_statement_and_zero_is_one():
@@ -212,7 +212,7 @@ def test_an_old_split_of_writes_counts_only_while_the_total_stands():
 def test_a_damaged_count_does_not_take_back_a_good_one():
     reading = read(MESSAGES, stream({"input_tokens": 10, "output_tokens": 1}, {"input_tokens": "many", "output_tokens": 4}), STREAM)
     assert inclusive(reading) == {"input": 10, "output": 4}
-    assert reading.notes == ("input_tokens is not a count",)
+    assert reading.notes == ("input_tokens is no count and was not read",)
 
 
 def test_a_stream_that_is_cut_has_a_floor_and_no_bill():

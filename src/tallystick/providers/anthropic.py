@@ -7,7 +7,9 @@ built they pass through as unpriced. Counting tokens, files and model lists cost
 from __future__ import annotations
 
 from tallystick.core.dialect import CredentialPlace, Provider, Route
+from tallystick.providers.compatible import chat_routes
 from tallystick.providers.dialects.anthropic_messages import AnthropicMessages, TextCompletions
+from tallystick.providers.dialects.openai_chat import OpenAIChat
 
 ANTHROPIC = Provider(
     id="anthropic",
@@ -17,6 +19,7 @@ ANTHROPIC = Provider(
         Route("POST", "/v1/messages", "messages", dialect=AnthropicMessages()),
         Route("POST", "/v1/messages/count_tokens", "count_tokens", kind="count", free=True),
         Route("POST", "/v1/complete", "text_completion", dialect=TextCompletions()),
+        *chat_routes("/v1", OpenAIChat(), completions=False),
         Route("GET", "/v1/models", "models", kind="models", free=True),
         Route("GET", "/v1/models/{model}", "models", kind="models", free=True),
         Route("POST", "/v1/messages/batches", "batches", kind="object"),

@@ -18,7 +18,9 @@ from typing import Any, Final
 from tallystick.core.call import Facts, JsonObject, Meter, ReplyHead
 from tallystick.core.usage import Part, Reading, Usage, usage_of
 from tallystick.providers.dialects import reply_json as rj
+from tallystick.providers.dialects.bodies import JsonMeter
 from tallystick.providers.dialects.framing import SseEvent, SseReader
+from tallystick.providers.dialects.wire import count, mapping, mappings, number, text, utf8_bytes
 
 # Tools with a type that the caller runs all the same; every other typed tool runs at the provider.
 CALLERS_TOOLS: Final = ("custom", "bash_", "text_editor_", "computer_", "memory_")
@@ -39,15 +41,15 @@ class AnthropicMessages:
     name: str = "anthropic_messages"
 
     def facts(self, body: JsonObject, path_model: str | None) -> Facts:
-        thinking = rj.mapping(body.get("thinking"))
+        thinking = mapping(body.get("thinking"))
         tools, server_tools, server_tool_limit = _tools(body)
         content = _Content(body)
         return Facts(
-            model=rj.words(body.get("model")) or path_model,
+            model=text(body.get("model")) or path_model,
             stream=body.get("stream") is True,
-            output_limit=rj.whole(body.get("max_tokens")),
-            reasoning_effort=rj.words(rj.mapping(body.get("output_config")).get("effort")),
-            reasoning_limit=rj.whole(thinking.get("budget_tokens")),
+            output_limit=number(body.get("max_tokens")),
+            reasoning_effort=text(mapping(body.get("output_config")).get("effort")),
+            reasoning_limit=number(thinking.get("budget_tokens")),
             media=content.media,
             media_bytes=content.media_bytes,
             references=content.references,
@@ -55,12 +57,12 @@ class AnthropicMessages:
             tools=tools,
             server_tools=server_tools,
             server_tool_limit=server_tool_limit,
-            tier=rj.words(body.get("service_tier")),
-            end_user=rj.words(rj.mapping(body.get("metadata")).get("user_id")),
+            tier=text(body.get("service_tier")),
+            end_user=text(mapping(body.get("metadata")).get("user_id")),
         )
 
     def meter(self, facts: Facts, head: ReplyHead) -> Meter:  # noqa: ARG002 - the reply says it all
-        return _StreamMeter() if head.streaming else _BodyMeter()
+        return _StreamMeter() if head.streaming else JsonMeter(_read_whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +74,14 @@ class TextCompletions:
 
     def facts(self, body: JsonObject, path_model: str | None) -> Facts:
         return Facts(
-            model=rj.words(body.get("model")) or path_model,
+            model=text(body.get("model")) or path_model,
             stream=body.get("stream") is True,
-            output_limit=rj.whole(body.get("max_tokens_to_sample")),
-            end_user=rj.words(rj.mapping(body.get("metadata")).get("user_id")),
+            output_limit=number(body.get("max_tokens_to_sample")),
+            end_user=text(mapping(body.get("metadata")).get("user_id")),
         )
 
     def meter(self, facts: Facts, head: ReplyHead) -> Meter:  # noqa: ARG002 - the reply says it all
-        return _StreamMeter() if head.streaming else _BodyMeter()
+        return _StreamMeter() if head.streaming else JsonMeter(_read_whole)
 
 
 # --- the request ------------------------------------------------------------------------------------
@@ -89,12 +91,12 @@ def _tools(body: JsonObject) -> tuple[int, int, int | None]:
     """The caller's tools, the provider's, and the most rounds the latter may take together: None
     where one of them is not limited by `max_uses`."""
     own, limits = 0, []
-    for tool in rj.listing(body.get("tools")):
-        kind = rj.words(rj.mapping(tool).get("type"))
+    for tool in mappings(body.get("tools")):
+        kind = text(tool.get("type"))
         if kind is None or kind.startswith(CALLERS_TOOLS):
             own += 1
         else:
-            limits.append(rj.whole(rj.mapping(tool).get("max_uses")))
+            limits.append(number(tool.get("max_uses")))
     limits += [None] * len(rj.listing(body.get("mcp_servers")))
     bounded = [limit for limit in limits if limit is not None]
     return own, len(limits), sum(bounded) if limits and len(bounded) == len(limits) else None
@@ -109,21 +111,21 @@ class _Content:
         self.media = self.media_bytes = self.references = 0
         self.objects: list[str] = []
         for block in _blocks(body):
-            source = rj.mapping(block.get("source"))
+            source = mapping(block.get("source"))
             kind = source.get("type")
             if kind == "base64":
                 self.media += 1
-                self.media_bytes += rj.utf8_bytes(source.get("data"))
+                self.media_bytes += utf8_bytes(source.get("data"))
             elif kind == "url":
                 self.references += 1
             elif kind == "file" or block.get("type") == "container_upload":
                 self._name(source.get("file_id") or block.get("file_id"))
         container = body.get("container")
         if container:
-            self._name(rj.mapping(container).get("id") or container)
-            for skill in rj.listing(rj.mapping(container).get("skills")):
-                if rj.mapping(skill).get("type") == "custom":
-                    self._name(rj.mapping(skill).get("skill_id"))
+            self._name(mapping(container).get("id") or container)
+            for skill in mappings(mapping(container).get("skills")):
+                if skill.get("type") == "custom":
+                    self._name(skill.get("skill_id"))
 
     def _name(self, object_id: object) -> None:
         self.references += 1
@@ -140,7 +142,7 @@ def _blocks(body: JsonObject) -> Iterator[Mapping[str, Any]]:
             waiting += found
         elif isinstance(found, dict):
             yield found
-            waiting += [found.get("content"), rj.mapping(found.get("source")).get("content")]
+            waiting += [found.get("content"), mapping(found.get("source")).get("content")]
 
 
 # --- the reply --------------------------------------------------------------------------------------
@@ -162,21 +164,22 @@ class _Reply:
     notes: list[str] = field(default_factory=list)
 
     def identify(self, message: Mapping[str, Any]) -> None:
-        self.model = rj.words(message.get("model")) or self.model
-        self.response_id = rj.words(message.get("id")) or self.response_id
+        self.model = text(message.get("model")) or self.model
+        self.response_id = text(message.get("id")) or self.response_id
 
     def state(self, usage: object) -> None:
         """Take a usage object over what was stated before; nulls and damaged counts change nothing."""
-        for name, stated in rj.mapping(usage).items():
-            if stated is None or (name in _TOTALS and rj.count({name: stated}, name, self.notes) is None):
+        usage = mapping(usage)
+        for name, stated in usage.items():
+            if stated is None or (name in _TOTALS and count(usage, name, self.notes) is None):
                 continue
             self.stated[name] = stated
 
     def see(self, content: object) -> None:
         """Count what a content block or a delta generated."""
-        block = rj.mapping(content)
+        block = mapping(content)
         for name in GENERATED:
-            self.output_bytes += rj.utf8_bytes(block.get(name))
+            self.output_bytes += utf8_bytes(block.get(name))
         if block.get("type") == "server_tool_use":
             self.server_steps += 1
 
@@ -195,39 +198,22 @@ class _Reply:
         )
 
 
-class _BodyMeter:
+def _read_whole(body: bytes) -> Reading:
     """One JSON reply. `output_bytes`: the text, the thinking and the arguments of tool calls."""
-
-    __slots__ = ("_body", "_reading")
-
-    ended: Final = False                     # a counted body: its last piece is its end
-
-    def __init__(self) -> None:
-        self._body = rj.Body()
-        self._reading: Reading | None = None
-
-    def feed(self, data: bytes) -> None:
-        self._body.feed(data)
-
-    def finish(self) -> Reading:
-        if self._reading is None:
-            self._reading = self._read()
-        return self._reading
-
-    def _read(self) -> Reading:
-        members = rj.fields(self._body.join())
-        if members is None:
-            return Reading(notes=(self._body.fault,))
-        reply = _Reply(ended=True)
-        reply.identify({"model": rj.value(members, "model"), "id": rj.value(members, "id")})
-        reply.failed = rj.mapping(rj.value(members, "error")) != {}
-        reply.state(rj.value(members, "usage"))
-        reply.whole = any(name in reply.stated for name in _TOTALS)
-        for block in rj.listing(rj.value(members, "content")):
-            reply.see(block)
-            reply.output_bytes += len(_input_of(block))
-        reply.see({"completion": rj.value(members, "completion")})
-        return reply.reading()
+    members = rj.fields(body)
+    if members is None:
+        return Reading(notes=(rj.NO_OBJECT,))
+    reply = _Reply(ended=True)
+    reply.identify({"model": rj.value(members, "model"), "id": rj.value(members, "id")})
+    reply.failed = bool(mapping(rj.value(members, "error")))
+    reply.state(rj.value(members, "usage"))
+    reply.whole = any(name in reply.stated for name in _TOTALS)
+    for block in mappings(rj.value(members, "content")):
+        reply.see(block)
+        if arguments := mapping(block.get("input")):
+            reply.output_bytes += rj.json_bytes(arguments)
+    reply.see({"completion": rj.value(members, "completion")})
+    return reply.reading()
 
 
 class _StreamMeter:
@@ -260,20 +246,20 @@ class _StreamMeter:
         members = rj.fields(event.data)
         if members is None:
             return
-        reply, kind = self._reply, rj.text(members, "type") or event.event
+        reply, kind = self._reply, rj.string(members, "type") or event.event
         if kind == "content_block_delta":
             reply.see(rj.value(members, "delta"))
         elif kind == "content_block_start":
             reply.see(rj.value(members, "content_block"))
         elif kind == "message_start":
-            message = rj.mapping(rj.value(members, "message"))
+            message = mapping(rj.value(members, "message"))
             reply.identify(message)
             reply.state(message.get("usage"))
             reply.first_input = _step_input(reply.stated, [])
         elif kind == "message_delta":
             usage = rj.value(members, "usage")
             reply.state(usage)
-            reply.whole = reply.whole or rj.count(rj.mapping(usage), "output_tokens", reply.notes) is not None
+            reply.whole = reply.whole or count(mapping(usage), "output_tokens", reply.notes) is not None
         elif kind == "completion":
             completion = {name: rj.value(members, name) for name in ("model", "id", "completion", "stop_reason")}
             reply.identify(completion)
@@ -285,22 +271,16 @@ class _StreamMeter:
             reply.failed = True
 
 
-def _input_of(block: object) -> bytes:
-    """The arguments of a tool call as JSON, which is how they were generated."""
-    arguments = rj.mapping(block).get("input")
-    return rj.encode(arguments) if arguments else b""
-
-
 # --- the bill ---------------------------------------------------------------------------------------
 
 
 def _bill(stated: Mapping[str, Any], notes: list[str]) -> tuple[Usage, tuple[Part, ...]]:
     """Usage in disjoint classes, and the parts that other models are billed for."""
-    steps = [step for step in rj.listing(stated.get("iterations")) if isinstance(step, dict)]
+    steps = mappings(stated.get("iterations"))
     usage = _usage(stated, steps, notes)
     parts: list[Part] = []
     for step in steps:
-        role, model = rj.words(step.get("type")), rj.words(step.get("model"))
+        role, model = text(step.get("type")), text(step.get("model"))
         if role == "compaction":
             usage = usage.plus(_usage(step, [], notes))
         elif role != "message" and role is not None and model is not None:
@@ -310,27 +290,27 @@ def _bill(stated: Mapping[str, Any], notes: list[str]) -> tuple[Usage, tuple[Par
     return usage, tuple(parts)
 
 
-def _usage(stated: Mapping[str, Any], steps: list[dict[str, Any]], notes: list[str]) -> Usage:
-    write = rj.count(stated, "cache_creation_input_tokens", notes)
+def _usage(stated: Mapping[str, Any], steps: list[Mapping[str, Any]], notes: list[str]) -> Usage:
+    write = count(stated, "cache_creation_input_tokens", notes)
     write_5m, write_1h = _writes(stated, write, steps, notes)
-    output = rj.count(stated, "output_tokens", notes) or 0
-    details = rj.mapping(stated.get("output_tokens_details"))
-    reasoning = min(rj.count(details, "thinking_tokens", notes) or 0, output)
-    tools = rj.mapping(stated.get("server_tool_use"))
+    output = count(stated, "output_tokens", notes) or 0
+    details = mapping(stated.get("output_tokens_details"))
+    reasoning = min(count(details, "thinking_tokens", notes) or 0, output)
+    tools = mapping(stated.get("server_tool_use"))
     return usage_of(
-        input_text=rj.count(stated, "input_tokens", notes) or 0,
-        cached_text=rj.count(stated, "cache_read_input_tokens", notes) or 0,
+        input_text=count(stated, "input_tokens", notes) or 0,
+        cached_text=count(stated, "cache_read_input_tokens", notes) or 0,
         cache_write_5m=write_5m,
         cache_write_1h=write_1h,
         output_text=output - reasoning,
         output_reasoning=reasoning,
-        web_searches=rj.count(tools, "web_search_requests", notes) or 0,
-        web_fetches=rj.count(tools, "web_fetch_requests", notes) or 0,
+        web_searches=count(tools, "web_search_requests", notes) or 0,
+        web_fetches=count(tools, "web_fetch_requests", notes) or 0,
     )
 
 
 def _writes(
-    stated: Mapping[str, Any], total: int | None, steps: list[dict[str, Any]], notes: list[str]
+    stated: Mapping[str, Any], total: int | None, steps: list[Mapping[str, Any]], notes: list[str]
 ) -> tuple[int, int]:
     """Cache writes by lifetime. In a stream the split was stated with the first counts, the total
     with the last; an old split counts only if it still adds up, else the steps' own are asked. A
@@ -350,20 +330,20 @@ def _writes(
 
 def _split(stated: Mapping[str, Any], notes: list[str]) -> tuple[int, int]:
     """Writes for five minutes and for an hour as one usage object states them."""
-    split = rj.mapping(stated.get("cache_creation"))
-    five = rj.count(split, "ephemeral_5m_input_tokens", notes) or 0
-    return five, rj.count(split, "ephemeral_1h_input_tokens", notes) or 0
+    split = mapping(stated.get("cache_creation"))
+    five = count(split, "ephemeral_5m_input_tokens", notes) or 0
+    return five, count(split, "ephemeral_1h_input_tokens", notes) or 0
 
 
 def _step_input(stated: Mapping[str, Any], notes: list[str]) -> int:
-    return sum(rj.count(stated, name, notes) or 0 for name in _TOTALS[:3])
+    return sum(count(stated, name, notes) or 0 for name in _TOTALS[:3])
 
 
 def _largest_step(reply: _Reply, usage: Usage) -> int | None:
     """Input tokens of the largest sampling step where the totals are sums over several: it alone
     chooses the context tier. Where the steps are not listed it is taken from below, as the larger of
     the first step and the mean of as many steps as there were calls of server tools."""
-    steps = [step for step in rj.listing(reply.stated.get("iterations")) if isinstance(step, dict)]
+    steps = mappings(reply.stated.get("iterations"))
     own = [_step_input(step, []) for step in steps if step.get("type") in ("message", "compaction")]
     if own:
         largest = max(own)
@@ -378,7 +358,7 @@ def _largest_step(reply: _Reply, usage: Usage) -> int | None:
 def _traits(stated: Mapping[str, Any]) -> dict[str, str]:
     """What selects a rate, as served; standard values are left out. A batch is a way of processing,
     though it is stated as a tier."""
-    tier, geo, speed = (rj.words(stated.get(name)) for name in ("service_tier", "inference_geo", "speed"))
+    tier, geo, speed = (text(stated.get(name)) for name in ("service_tier", "inference_geo", "speed"))
     traits = {"tier": tier, "geo": geo, "speed": speed}
     if tier == "batch":
         traits = {"processing": tier, "geo": geo, "speed": speed}

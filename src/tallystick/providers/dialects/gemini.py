@@ -23,6 +23,7 @@ from tallystick.providers.dialects import reply_json as rj
 from tallystick.providers.dialects.framing import SseReader
 from tallystick.providers.dialects.json_documents import DOCUMENT_BYTES_MAX, JsonDocuments
 from tallystick.providers.dialects.modalities import by_modality, split_by_modality
+from tallystick.providers.dialects.wire import count, mapping, mappings, number, text, utf8_bytes
 
 # Kinds of traffic by name and by number of the enum; `None` is the standard one.
 TRAFFIC: Final[Mapping[object, str | None]] = {
@@ -55,17 +56,17 @@ class Gemini:
         return Facts(
             model=path_model or _bare(body.get("model")),
             stream=self.streams,
-            output_limit=rj.whole(_either(settings, "maxOutputTokens", "max_output_tokens", int)),
-            n=rj.whole(_either(settings, "candidateCount", "candidate_count", int)) or 1,
-            reasoning_effort=rj.words(_either(thinking, "thinkingLevel", "thinking_level", str)),
-            reasoning_limit=rj.whole(_either(thinking, "thinkingBudget", "thinking_budget", int)),
+            output_limit=number(_either(settings, "maxOutputTokens", "max_output_tokens", int)),
+            n=number(_either(settings, "candidateCount", "candidate_count", int)) or 1,
+            reasoning_effort=text(_either(thinking, "thinkingLevel", "thinking_level", str)),
+            reasoning_limit=number(_either(thinking, "thinkingBudget", "thinking_budget", int)),
             media=media.count,
             media_bytes=media.bytes,
             references=media.references + len(objects) - len(media.objects),
             objects=objects,
             tools=tools,
             server_tools=server_tools,
-            tier=rj.words(_either(body, "serviceTier", "service_tier", str)),
+            tier=text(_either(body, "serviceTier", "service_tier", str)),
         )
 
     def meter(self, facts: Facts, head: ReplyHead) -> Meter:  # noqa: ARG002 - the reply says it all
@@ -80,9 +81,8 @@ class GeminiEmbeddings:
     name: str = "gemini_embeddings"
 
     def facts(self, body: JsonObject, path_model: str | None) -> Facts:
-        requests = rj.listing(body.get("requests"))
-        inner = [rj.mapping(request) for request in requests] or [body]
-        found = [_Media(request) for request in inner]
+        requests = mappings(body.get("requests"))
+        found = [_Media(request) for request in requests or [body]]
         return Facts(
             model=path_model or _bare(body.get("model")),
             media=sum(media.count for media in found),
@@ -113,8 +113,8 @@ def _bare(model: object) -> str | None:
 def _tools(body: JsonObject) -> tuple[int, int]:
     """Functions the caller declares, and tools of the provider."""
     own = server = 0
-    for tool in rj.listing(body.get("tools")):
-        for name, declared in rj.mapping(tool).items():
+    for tool in mappings(body.get("tools")):
+        for name, declared in tool.items():
             if name in _CALLERS_TOOLS:
                 own += max(1, len(rj.listing(declared)))
             else:
@@ -124,7 +124,7 @@ def _tools(body: JsonObject) -> tuple[int, int]:
 
 def _stores(body: JsonObject) -> list[str]:
     """The file stores a request lets the provider search."""
-    searches = [_either(rj.mapping(tool), "fileSearch", "file_search") for tool in rj.listing(body.get("tools"))]
+    searches = [_either(tool, "fileSearch", "file_search") for tool in mappings(body.get("tools"))]
     names = [name for search in searches for name in _either(search, "fileSearchStoreNames", "file_search_store_names", list)]
     return [name for name in names if isinstance(name, str)]
 
@@ -143,7 +143,7 @@ class _Media:
             file = _either(part, "fileData", "file_data")
             if data:
                 self.count += 1
-                self.bytes += rj.utf8_bytes(data)
+                self.bytes += utf8_bytes(data)
             elif file:
                 self.references += 1
                 uri = _either(file, "fileUri", "file_uri", str)
@@ -207,25 +207,30 @@ class _EventData:
 
 
 class _OneDocument:
-    """A buffered reply: one document, at its end."""
+    """A buffered reply: one document, at its end; dropped once it is too long to keep."""
 
-    __slots__ = ("_body",)
+    __slots__ = ("_pieces", "_size")
 
     ended: Final = False
 
     def __init__(self) -> None:
-        self._body = rj.Body()
+        self._pieces: list[bytes] = []
+        self._size = 0
 
     @property
     def dropped(self) -> int:
-        return 1 if self._body.overflowed else 0
+        return 1 if self._size > DOCUMENT_BYTES_MAX else 0
 
     def feed(self, data: bytes) -> list[bytes]:
-        self._body.feed(data)
+        self._size += len(data)
+        if self.dropped:
+            self._pieces = []
+        else:
+            self._pieces.append(data)
         return []
 
     def finish(self) -> list[bytes]:
-        return [self._body.join()]
+        return [b"".join(self._pieces)]
 
 
 def _documents(head: ReplyHead, streams: bool) -> _Documents:
@@ -262,12 +267,12 @@ class _Reply:
         if usage is not None and (self.usage is None or b"oken" in bytes(usage)):
             self.usage = usage
         if self.model is None:
-            self.model = rj.text(members, "modelVersion")
+            self.model = rj.string(members, "modelVersion")
         if self.response_id is None:
-            self.response_id = rj.text(members, "responseId")
+            self.response_id = rj.string(members, "responseId")
         if "candidates" in members:
-            self._see([rj.mapping(found) for found in rj.listing(rj.value(members, "candidates"))])
-        if "promptFeedback" in members and rj.mapping(rj.value(members, "promptFeedback")).get("blockReason"):
+            self._see(mappings(rj.value(members, "candidates")))
+        if "promptFeedback" in members and mapping(rj.value(members, "promptFeedback")).get("blockReason"):
             self.blocked = self.ended = True
         if "error" in members and rj.value(members, "error"):
             self.failed = True
@@ -277,11 +282,11 @@ class _Reply:
         queries = 0
         for candidate in candidates:
             self.ended = self.ended or bool(candidate.get("finishReason"))
-            grounding = rj.mapping(candidate.get("groundingMetadata"))
+            grounding = mapping(candidate.get("groundingMetadata"))
             self.grounded = self.grounded or bool(grounding)
             queries += len(rj.listing(grounding.get("webSearchQueries")))
-            for part in rj.listing(rj.mapping(candidate.get("content")).get("parts")):
-                self.output_bytes += _generated_bytes(rj.mapping(part))
+            for part in mappings(mapping(candidate.get("content")).get("parts")):
+                self.output_bytes += _generated_bytes(part)
         self.queries = max(self.queries, queries)      # chunks repeat them
 
 
@@ -318,8 +323,8 @@ class _GenerationMeter:
         if self._documents.dropped:
             notes.append("a part of the reply was too long to read")
         elif self._unread:
-            notes.append("a part of the reply is no JSON object")
-        stated = rj.mapping(rj.decoded(reply.usage))
+            notes.append(rj.NO_OBJECT)
+        stated = mapping(rj.decoded(reply.usage))
         whole_body = not notes and isinstance(self._documents, _OneDocument)
         return Reading(
             usage=_usage(stated, reply, notes),
@@ -334,12 +339,12 @@ class _GenerationMeter:
 
 
 def _generated_bytes(part: Mapping[str, Any]) -> int:
-    size = rj.utf8_bytes(part.get("text"))
+    size = utf8_bytes(part.get("text"))
     if "functionCall" in part:
-        call = rj.mapping(part["functionCall"])
-        size += rj.utf8_bytes(call.get("name")) + len(rj.encode(call.get("args")))
+        call = mapping(part["functionCall"])
+        size += utf8_bytes(call.get("name")) + rj.json_bytes(call.get("args"))
     if "executableCode" in part:
-        size += rj.utf8_bytes(rj.mapping(part["executableCode"]).get("code"))
+        size += utf8_bytes(mapping(part["executableCode"]).get("code"))
     return size
 
 
@@ -349,7 +354,7 @@ def _generated_bytes(part: Mapping[str, Any]) -> int:
 def _usage(stated: Mapping[str, Any], reply: _Reply, notes: list[str]) -> Usage | None:
     """Usage in disjoint classes. A prompt that was blocked carries usageMetadata without counts: that
     states that nothing was used."""
-    totals = [rj.count(stated, name, notes) for name in (
+    totals = [count(stated, name, notes) for name in (
         "promptTokenCount", "cachedContentTokenCount", "toolUsePromptTokenCount",
         "candidatesTokenCount", "thoughtsTokenCount",
     )]
@@ -374,7 +379,7 @@ def _usage(stated: Mapping[str, Any], reply: _Reply, notes: list[str]) -> Usage 
 
 def _traits(stated: Mapping[str, Any], header_tier: str | None) -> dict[str, str]:
     """The tier as served: stated by name, as a kind of traffic, or in a header."""
-    tier = rj.words(stated.get("serviceTier"))
+    tier = text(stated.get("serviceTier"))
     if tier is None:
         traffic = stated.get("trafficType")
         if isinstance(traffic, str | int) and traffic in TRAFFIC:

@@ -16,9 +16,11 @@ from typing import Any, Final
 from tallystick.core.call import Facts, JsonObject, Meter, ReplyHead
 from tallystick.core.usage import Reading, Usage, usage_of
 from tallystick.providers.dialects import reply_json as rj
+from tallystick.providers.dialects.bodies import JsonMeter
 from tallystick.providers.dialects.framing import SseReader
 from tallystick.providers.dialects.gemini import is_stored
 from tallystick.providers.dialects.modalities import by_modality, split_by_modality
+from tallystick.providers.dialects.wire import count, mapping, mappings, number, text, utf8_bytes
 
 MEDIA: Final = frozenset({"image", "audio", "video", "document"})
 
@@ -33,15 +35,15 @@ class GeminiInteractions:
     name: str = "gemini_interactions"
 
     def facts(self, body: JsonObject, path_model: str | None) -> Facts:
-        settings = rj.mapping(body.get("generation_config"))
-        kinds = [rj.mapping(tool).get("type") for tool in rj.listing(body.get("tools"))]
+        settings = mapping(body.get("generation_config"))
+        kinds = [tool.get("type") for tool in mappings(body.get("tools"))]
         media, media_bytes, uris = _media(body)
-        previous = rj.words(body.get("previous_interaction_id"))
+        previous = text(body.get("previous_interaction_id"))
         return Facts(
-            model=rj.words(body.get("model")) or rj.words(body.get("agent")) or path_model,
+            model=text(body.get("model")) or text(body.get("agent")) or path_model,
             stream=body.get("stream") is True,
-            output_limit=rj.whole(settings.get("max_output_tokens")),
-            reasoning_effort=rj.words(settings.get("thinking_level")),
+            output_limit=number(settings.get("max_output_tokens")),
+            reasoning_effort=text(settings.get("thinking_level")),
             media=media,
             media_bytes=media_bytes,
             references=len(uris) + (1 if previous else 0),
@@ -49,12 +51,12 @@ class GeminiInteractions:
             previous_response=previous,
             tools=sum(kind == "function" for kind in kinds),
             server_tools=sum(kind != "function" for kind in kinds) + (1 if body.get("agent") else 0),
-            tier=rj.words(body.get("service_tier")),
+            tier=text(body.get("service_tier")),
             background=body.get("background") is True,
         )
 
     def meter(self, facts: Facts, head: ReplyHead) -> Meter:
-        return _StreamMeter(facts.background) if head.streaming else _BodyMeter()
+        return _StreamMeter(facts.background) if head.streaming else JsonMeter(_read_whole)
 
 
 def _media(body: JsonObject) -> tuple[int, int, list[str]]:
@@ -62,11 +64,11 @@ def _media(body: JsonObject) -> tuple[int, int, list[str]]:
     media = media_bytes = 0
     uris: list[str] = []
     for content in _contents(body.get("input")):
-        if rj.words(content.get("type")) not in MEDIA:
+        if text(content.get("type")) not in MEDIA:
             continue
         if content.get("data"):
             media += 1
-            media_bytes += rj.utf8_bytes(content["data"])
+            media_bytes += utf8_bytes(content["data"])
         elif isinstance(uri := content.get("uri"), str):
             uris.append(uri)
     return media, media_bytes, uris
@@ -101,19 +103,19 @@ class _Reply:
     notes: list[str] = field(default_factory=list)
 
     def take(self, interaction: rj.Fields) -> None:
-        self.usage = rj.mapping(rj.value(interaction, "usage")) or self.usage
-        self.model = rj.text(interaction, "model") or rj.text(interaction, "agent") or self.model
-        self.response_id = rj.text(interaction, "id") or self.response_id
-        self.status = rj.text(interaction, "status") or self.status
-        self.tier = rj.text(interaction, "service_tier") or self.tier
+        self.usage = mapping(rj.value(interaction, "usage")) or self.usage
+        self.model = rj.string(interaction, "model") or rj.string(interaction, "agent") or self.model
+        self.response_id = rj.string(interaction, "id") or self.response_id
+        self.status = rj.string(interaction, "status") or self.status
+        self.tier = rj.string(interaction, "service_tier") or self.tier
         self.failed = self.failed or self.status == "failed" or bool(rj.value(interaction, "error"))
 
     def see(self, content: object) -> None:
         """Count the text and the arguments that a content or a delta holds."""
-        found = rj.mapping(content)
-        self.output_bytes += rj.utf8_bytes(found.get("text"))
+        found = mapping(content)
+        self.output_bytes += utf8_bytes(found.get("text"))
         if found.get("arguments"):
-            self.output_bytes += len(rj.encode(found["arguments"]))
+            self.output_bytes += rj.json_bytes(found["arguments"])
 
     def reading(self) -> Reading:
         usage = None if self.usage is None else _usage(self.usage, self.notes)
@@ -127,36 +129,18 @@ class _Reply:
         )
 
 
-class _BodyMeter:
+def _read_whole(body: bytes) -> Reading:
     """One JSON reply. `output_bytes`: the model's text and the arguments of its calls."""
-
-    __slots__ = ("_body", "_reading")
-
-    ended: Final = False                     # a counted body: its last piece is its end
-
-    def __init__(self) -> None:
-        self._body = rj.Body()
-        self._reading: Reading | None = None
-
-    def feed(self, data: bytes) -> None:
-        self._body.feed(data)
-
-    def finish(self) -> Reading:
-        if self._reading is None:
-            self._reading = self._read()
-        return self._reading
-
-    def _read(self) -> Reading:
-        interaction = rj.fields(self._body.join())
-        if interaction is None:
-            return Reading(notes=(self._body.fault,))
-        reply = _Reply(background=True, ended=True)
-        reply.take(interaction)
-        for step in rj.listing(rj.value(interaction, "steps") or rj.value(interaction, "outputs")):
-            reply.see(step)
-            for content in rj.listing(rj.mapping(step).get("content")):
-                reply.see(content)
-        return reply.reading()
+    interaction = rj.fields(body)
+    if interaction is None:
+        return Reading(notes=(rj.NO_OBJECT,))
+    reply = _Reply(background=True, ended=True)
+    reply.take(interaction)
+    for step in mappings(rj.value(interaction, "steps") or rj.value(interaction, "outputs")):
+        reply.see(step)
+        for content in mappings(step.get("content")):
+            reply.see(content)
+    return reply.reading()
 
 
 class _StreamMeter:
@@ -200,7 +184,7 @@ class _StreamMeter:
 
 def _usage(stated: Mapping[str, Any], notes: list[str]) -> Usage:
     def total(name: str) -> int:
-        return rj.count(stated, name, notes) or 0
+        return count(stated, name, notes) or 0
 
     def details(name: str) -> dict[str, int]:
         return by_modality(stated.get(name), "tokens", notes)

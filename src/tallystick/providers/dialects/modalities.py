@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from tallystick.core.usage import Usage, usage_of
-from tallystick.providers.dialects import reply_json as rj
+from tallystick.providers.dialects.wire import count, mappings
 
 # By name and by number of the enum; a document is read as the images of its pages.
 MODALITIES: Final[Mapping[object, str]] = {
@@ -23,13 +23,12 @@ MODALITIES: Final[Mapping[object, str]] = {
 def by_modality(details: object, count_name: str, notes: list[str]) -> dict[str, int]:
     """Tokens of each modality that is not text, from a list of `{modality, <count_name>}`."""
     found: dict[str, int] = {}
-    for detail in rj.listing(details):
-        row = rj.mapping(detail)
+    for row in mappings(details):
         stated = row.get("modality")
         key = stated.upper() if isinstance(stated, str) else stated
         modality = MODALITIES.get(key) if isinstance(key, str | int) else None
         if modality is not None and modality != "text":
-            found[modality] = found.get(modality, 0) + (rj.count(row, count_name, notes) or 0)
+            found[modality] = found.get(modality, 0) + (count(row, count_name, notes) or 0)
     return found
 
 

@@ -60,7 +60,9 @@ def count(stated: Mapping[str, Any], name: str, notes: list[str]) -> int | None:
     if value is None:
         return None
     if (found := number(value)) is None:
-        notes.append(f"{name} is no count and was not read")
+        remark = f"{name} is no count and was not read"
+        if remark not in notes:              # a stream may repeat it without end
+            notes.append(remark)
     return found
 
 
