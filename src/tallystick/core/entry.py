@@ -85,10 +85,15 @@ def settlement_fields(settlement: Settlement, define: Define, describe: Describe
                            ("would_be_nanos", settlement.would_be_nanos), ("upstream_nanos", settlement.upstream_nanos)):
         if amount is not None:
             fields[member] = str(amount)
+    if settlement.computed_nanos == settlement.cost_nanos and _is_computed(fields):
+        del fields["computed_nanos"]
+    elif settlement.computed_nanos is None and _is_computed(fields):
+        fields["computed_nanos"] = ""
     if settlement.model is not None:
         fields["served"] = define("model", settlement.model)
     if settlement.usage is not None:
-        fields["usage"] = _usage_out(settlement.usage)
+        if not settlement.lines or settlement.usage.counts != _counts_of(settlement.lines):
+            fields["usage"] = _usage_out(settlement.usage)
         if settlement.usage.overlap_tokens:
             fields["overlap"] = settlement.usage.overlap_tokens
     if settlement.lines:
@@ -165,6 +170,16 @@ def _pairs_text(pairs: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"{name}\t{value}" for name, value in pairs)
 
 
+def _is_computed(fields: Mapping[str, Any]) -> bool:
+    """Whether the cost is the lines' sum, so that it says `computed_nanos` as well."""
+    return fields["method"] in ("priced", "estimated") and fields["basis"] in ("usage", "counted")
+
+
+def _counts_of(lines: Sequence[Line]) -> dict[str, Quantity]:
+    """The reply's own usage as its lines have it; an entry leaves `usage` out where that is all."""
+    return {line.unit: line.quantity for line in lines if not line.part}
+
+
 def _usage_out(usage: Usage) -> dict[str, int | str]:
     return {unit: _quantity_out(quantity) for unit, quantity in usage.counts.items()}
 
@@ -180,14 +195,15 @@ def _part_out(part: Part, define: Define) -> list[Any]:
 def _line_out(line: Line, define: Define, describe: Describe) -> list[Any]:
     """[unit, quantity, price row, factor, factor row, part], cut after the last that is not as usual."""
     row = factor_row = 0
+    factor = "1" if line.factor == 1 else f"{line.factor:f}"
     if line.row is not None:
         row_id = line.row
-        row = define("price_row", f"{row_id} {line.rate:f}/{line.per}", lambda: {
+        row = define("price_row", f"{row_id} {line.rate}/{line.per}", lambda: {
             **describe(row_id), "row": row_id, "unit": line.unit, "price": f"{line.rate:f}", "per": str(line.per)})
     if line.factor_row is not None:
-        factor_row = define("factor", f"{line.factor_row} {line.factor:f}", lambda: {
-            **describe(line.factor_row or ""), "row": line.factor_row or "", "factor": f"{line.factor:f}"})
-    out: list[Any] = [line.unit, _quantity_out(line.quantity), row, f"{line.factor:f}", factor_row, line.part]
+        factor_row = define("factor", f"{line.factor_row} {factor}", lambda: {
+            **describe(line.factor_row or ""), "row": line.factor_row or "", "factor": factor})
+    out: list[Any] = [line.unit, _quantity_out(line.quantity), row, factor, factor_row, line.part]
     while len(out) > 2 and out[-1] == _USUAL[len(out) - 3]:
         out.pop()
     return out
@@ -228,7 +244,10 @@ def read_settlement(fields: Mapping[str, Any], named: Named) -> Settlement:
 
     Raises LookupError or ValueError for an entry that does not say enough.
     """
-    usage = fields.get("usage")
+    lines = read_lines(fields, named)
+    cost_nanos, computed = int(fields["cost_nanos"]), fields.get("computed_nanos")
+    if computed is None and _is_computed(fields):
+        computed = cost_nanos
     return Settlement(
         request_id="req_" + fields["request"],
         attempt=fields.get("attempt", 1),
@@ -236,18 +255,18 @@ def read_settlement(fields: Mapping[str, Any], named: Named) -> Settlement:
         outcome=fields["outcome"],
         method=fields["method"],
         basis=fields["basis"],
-        cost_nanos=int(fields["cost_nanos"]),
+        cost_nanos=cost_nanos,
         status=fields.get("status", 0),
         model=_name(fields, "served", named, "model"),
-        usage=None if usage is None else _usage_in(usage, fields.get("overlap", 0)),
-        lines=read_lines(fields, named),
+        usage=_usage_of(fields, lines),
+        lines=lines,
         parts=tuple(
             Part(role, named("model", model)[0], _usage_in(counts, overlap), bool(splits))
             for role, model, counts, splits, overlap in fields.get("parts", ())
         ),
         traits=fields.get("traits", {}),
         stated_nanos=_amount(fields, "stated_nanos"),
-        computed_nanos=_amount(fields, "computed_nanos"),
+        computed_nanos=int(computed) if computed not in (None, "") else None,
         would_be_nanos=_amount(fields, "would_be_nanos"),
         upstream_nanos=_amount(fields, "upstream_nanos"),
         drift="drift" in fields,
@@ -327,6 +346,12 @@ def _amount(fields: Mapping[str, Any], member: str) -> int | None:
 
 def _quantity_in(quantity: int | str) -> Quantity:
     return quantity if isinstance(quantity, int) else Decimal(quantity)
+
+
+def _usage_of(fields: Mapping[str, Any], lines: Sequence[Line]) -> Usage | None:
+    if "usage" in fields:
+        return _usage_in(fields["usage"], fields.get("overlap", 0))
+    return Usage(_counts_of(lines), fields.get("overlap", 0)) if lines else None
 
 
 def _usage_in(counts: Mapping[str, int | str], overlap_tokens: int) -> Usage:

@@ -70,7 +70,7 @@ def book_later_settlement(pen: Appending, settlement: Settlement, describe: Desc
     pen.flush()                              # the admission's row may have been gathered just now
     row = pen.db.execute(month_sql("SELECT body FROM entry_{month} WHERE organization = ? AND seq = ?", month),
                          (organization, seq)).fetchone()
-    merged = ended(read_body(row[0]), fields)
+    merged = ended(read_body(pen.packer.unpack(row[0])), fields)
     request_bytes = bytes.fromhex(request)
     pen.db.execute(month_sql(FACT_DELETE, month), (request_bytes, settlement.attempt, organization, seq))
     pen.add_fact(month, fact_of(merged, organization, chain.calendar))

@@ -76,7 +76,7 @@ def fact_of(fields: Mapping[str, Any], organization: int, calendar: Calendar) ->
     get = fields.get
     at_us: int = fields["at"]
     refusal = "hold_nanos" not in fields
-    usage: Mapping[str, Any] = get("usage") or {}
+    usage: Mapping[str, Any] = get("usage") or {line[0]: line[1] for line in get("lines", ()) if len(line) < 6}
     input_tokens, output_tokens, cached, reasoning = _tokens(usage, get("overlap", 0)) if usage else (0, 0, 0, 0)
     return (
         organization, at_us, fields["seq"], 2 if refusal else 3 if "sandbox" in fields else 1,

@@ -24,6 +24,7 @@ from tallystick.core.errors import Defect
 from tallystick.core.ledger import Checkpoint, body_of, leaf_of, sign_checkpoint
 from tallystick.stores.sql.callfact import FACT_INSERT, Calendar
 from tallystick.stores.sql.engine import Database, ensure_month, month_sql
+from tallystick.stores.sql.packing import Packer
 
 STANDING: Final = 0                          # the "month" of entries that outlive every month
 CHECKPOINT_ENTRIES: Final = 10_000
@@ -53,6 +54,7 @@ class Sequencer:
         self._signer = signer
         self._random = random
         self._names: dict[_Name, int] = {}
+        self._packer = Packer()
 
     @contextmanager
     def append(self, now_us: int) -> Iterator[Appending]:
@@ -61,7 +63,7 @@ class Sequencer:
         Raises StoreFault when the database cannot be written; then nothing of it has happened.
         """
         with self.database.write() as db:
-            appending = Appending(db, now_us, self._names, self._random)
+            appending = Appending(db, now_us, self._names, self._random, self._packer)
             yield appending
             appending.close(self._signer)
         if len(self._names) > _NAMES_KEPT_MAX:
@@ -79,11 +81,13 @@ class _Mark:
 class Appending:
     """The open transaction. `db` is for the rows that belong to it; entries go through `chain`."""
 
-    def __init__(self, db: Connection, now_us: int, names: Mapping[_Name, int], random: Callable[[int], bytes]) -> None:
+    def __init__(self, db: Connection, now_us: int, names: Mapping[_Name, int], random: Callable[[int], bytes],
+                 packer: Packer) -> None:
         self.db = db
+        self.packer = packer
         self.now_us = now_us
         self.fresh: dict[_Name, int] = {}
-        self._names = names
+        self.names = names
         self._random = random
         self._chains: dict[int, Chain] = {}
         self._entries: defaultdict[int, list[tuple[int, int, bytes, bytes]]] = defaultdict(list)
@@ -175,7 +179,7 @@ class Appending:
 
     def number_of(self, chain: Chain, kind: str, name: str, content: Callable[[], Mapping[str, str]] | None) -> int:
         key = (chain.organization, kind, name)
-        number = self._names.get(key) or self.fresh.get(key)
+        number = self.fresh.get(key)
         if number is None:
             number = self._find(key) or self._define(chain, kind, name, dict(content()) if content else {})
             self.fresh[key] = number
@@ -225,11 +229,12 @@ class Appending:
 class Chain:
     """One organisation's chain in an open transaction."""
 
-    __slots__ = ("_appending", "calendar", "frontier", "head", "next_seq", "organization", "slug")
+    __slots__ = ("_appending", "_known", "calendar", "frontier", "head", "next_seq", "organization", "slug")
 
     def __init__(self, appending: Appending, organization: int, slug: str, calendar: Calendar,
                  next_seq: int, head: bytes, frontier: list[bytes]) -> None:
         self._appending = appending
+        self._known = appending.names
         self.organization = organization
         self.slug = slug
         self.calendar = calendar
@@ -239,7 +244,7 @@ class Chain:
 
     def define(self, kind: str, name: str, content: Callable[[], Mapping[str, str]] | None = None) -> int:
         """The number of a name, chained as a DEFINE at first use (`core.entry.Define`)."""
-        return self._appending.number_of(self, kind, name, content)
+        return self._known.get((self.organization, kind, name)) or self._appending.number_of(self, kind, name, content)
 
     def append(self, fields: Fields, month: int = STANDING) -> int:
         """Chain one entry and gather its row; its sequence number."""
@@ -249,7 +254,7 @@ class Chain:
         leaf = leaf_of(body, self.head)
         merkle.push(self.frontier, seq, leaf)
         self.head, self.next_seq = leaf, seq + 1
-        self._appending.gather(month, (self.organization, seq, body, leaf))
+        self._appending.gather(month, (self.organization, seq, self._appending.packer.pack(body), leaf))
         return seq
 
 

@@ -117,8 +117,8 @@ CREATE TABLE dictionary_private (
 );
 
 -- Entries that must outlive every month: DEFINE, KEY and what else the control plane chains. Entries of
--- calls stand in entry_YYYYMM. `body` is the entry's canonical bytes without `prev`, which is the
--- `leaf` of the entry before.
+-- calls stand in entry_YYYYMM. `body` is the entry's canonical bytes, packed (packing.py), without
+-- `prev`, which is the `leaf` of the entry before.
 CREATE TABLE entry_standing (
   organization INTEGER NOT NULL,
   seq BIGINT NOT NULL,
