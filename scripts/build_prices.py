@@ -126,6 +126,7 @@ class Rate:
     traits: tuple[tuple[str, str], ...] = ()
     context_from: int = 0
     source: str = ""
+    needs: str = ""
 
     def outside(self, other: Rate) -> list[Rate]:
         """What is left of this rate where `other` speaks for the same thing during its own time."""
@@ -150,6 +151,8 @@ class Rate:
             out["traits"] = dict(self.traits)
         if self.context_from:
             out["context_from"] = self.context_from
+        if self.needs:
+            out["needs"] = self.needs
         out["source"] = self.source
         return out
 
@@ -257,9 +260,11 @@ def eras_to_rates(plan: Plan, model: str, eras: list[tuple[str, dict[tuple[str, 
 
 def grounding(models: Iterable[Model]) -> None:
     """Gemini states both how many prompts were grounded and how many queries it ran, and bills one of
-    the two: the other is declared free, and both are where grounding is not billed (yet)."""
+    the two: the other is declared free, and both are where grounding is not billed (yet). A prompt
+    grounded without a query (on a file store or a page) is not a grounded search, and free."""
     units = ("grounded_prompts", "grounding_queries")
     for model in models:
+        model.rates = [replace(r, needs=units[1]) if r.unit == units[0] else r for r in model.rates]
         billed = [r for r in model.rates if r.unit in units]
         for unit in units if billed else ():
             first = min((r.start for r in billed if r.unit == unit), default="never")

@@ -185,7 +185,7 @@ def parse_prices(text: str) -> ProviderPrices:
     try:
         header: dict[str, Any] = json.loads(lines[0])
         provider = str(header["provider"])
-    except (IndexError, KeyError, ValueError) as fault:
+    except (IndexError, KeyError, TypeError, ValueError) as fault:
         raise PriceFault(f"price file without a header: {fault}") from fault
     models: dict[str, PricedModel] = {}
     rows: dict[str, list[PriceRow]] = {}
@@ -227,6 +227,11 @@ def parse_prices(text: str) -> ProviderPrices:
 def _row(provider: str, record: dict[str, Any]) -> PriceRow:
     if record["unit"] not in UNIT_RANK:
         raise ValueError(f"unknown unit {record['unit']}")
+    for day in (record.get("from"), record.get("to")):
+        if day:
+            instant_us(day)
+    if "window_utc" in record:
+        parse_window(record["window_utc"])
     traits = record.get("traits")
     return PriceRow(
         provider, record["model"], record["unit"], Decimal(record["price"]), record.get("per", PER_MILLION),
