@@ -19,6 +19,7 @@ from tallystick.core.usage import Reading
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = Path(os.environ.get("TALLYSTICK_SHARED", ROOT.parent / "shared")) / "corpus"
 OURS = {"google-ai-studio": "google", "vertex-ai": "vertex"}
+STANDARD = {"standard", "default", "on_demand"}
 NOT_JUDGED = ("AMBIGUOUS", "INCONSISTENT")
 
 
@@ -84,7 +85,7 @@ def said(reading: Reading | None):
         "others": [(part.role, part.model, part.usage.inclusive()) for part in reading.parts],
         "cost": stated.usd if stated else None,
         "upstream": stated.upstream_usd if stated and stated.byok else None,
-        "tier": reading.traits.get("tier"),
+        "tier": _tier(reading.traits.get("tier")),
         "model": reading.model,
     }
 
@@ -98,8 +99,7 @@ def wanted(expected: dict | None, reading: Reading | None):
         "others": [(other["role"], other["model"], _counts(other["usage"])) for other in expected.get("others") or []],
         "cost": _decimal(expected.get("provider_cost_usd")),
         "upstream": _decimal(expected.get("byok_upstream_cost_usd")),
-        # The response-only samples were noted down without their tier.
-        "tier": expected.get("service_tier") if "second_reader" in expected else reading and reading.traits.get("tier"),
+        "tier": _tier(expected.get("service_tier")),
         "model": expected["model"] if reading is not None and reading.model else None,
     }
 
@@ -135,13 +135,17 @@ def _bytes(body, encoding):
 def _rows(path):
     if not path.exists():
         return []
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-    with opened as lines:
-        return [json.loads(line) for line in lines]
+    data = path.read_bytes()
+    return [json.loads(line) for line in (gzip.decompress(data) if path.suffix == ".gz" else data).splitlines()]
 
 
 def _counts(usage):
     return {name: quantity for name, value in usage.items() if (quantity := _decimal(value))}
+
+
+def _tier(name):
+    """The standard tier has many names and may go unsaid."""
+    return None if name is None or name.lower() in STANDARD else name.lower()
 
 
 def _decimal(value):

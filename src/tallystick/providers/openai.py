@@ -27,17 +27,17 @@ PICTURE_MODEL: Final = "gpt-image-1"         # the picture tool's model where a 
 
 
 def run_routes(prefix: str) -> tuple[Route, ...]:
-    """Assistants, their threads, and the runs that cost."""
+    """Assistants, their threads, and the runs that cost. All of it works on stored objects."""
     runs, thread = OpenAIRuns(), f"{prefix}/threads/{{id}}"
     run = f"{thread}/runs/{{run}}"
     return (
-        Route("POST", f"{prefix}/threads/runs", "runs", dialect=runs),
-        Route("POST", f"{thread}/runs", "runs", dialect=runs),
+        Route("POST", f"{prefix}/threads/runs", "runs", "object", runs),
+        Route("POST", f"{thread}/runs", "runs", "object", runs),
         Route("GET", f"{thread}/runs", "runs", "object", free=True),
         Route("GET", run, "runs", "object", runs, free=True, poll=True),
         Route("POST", run, "runs", "object", runs, free=True, poll=True),
         Route("POST", f"{run}/cancel", "runs", "object", runs, free=True, poll=True),
-        Route("POST", f"{run}/submit_tool_outputs", "runs", dialect=runs, poll=True),
+        Route("POST", f"{run}/submit_tool_outputs", "runs", "object", runs, poll=True),
         Route("GET", f"{run}/steps", "runs", "object", free=True),
         Route("GET", f"{run}/steps/{{step}}", "runs", "object", free=True),
         *object_routes(thread, "messages"),
@@ -55,7 +55,7 @@ def stored_routes(prefix: str) -> tuple[Route, ...]:
         *object_routes(prefix, "vector_stores"),
         *object_routes(store, "files"),
         *object_routes(store, "file_batches"),
-        Route("POST", f"{store}/search", "vector_stores"),
+        Route("POST", f"{store}/search", "vector_stores", "object"),
         *object_routes(prefix, "conversations"),
         *object_routes(f"{prefix}/conversations/{{id}}", "items"),
         *object_routes(prefix, "containers", free=False),

@@ -45,7 +45,7 @@ class OpenAIChat:
         media = _Media()
         for message in mappings(body.get("messages")):
             media.add_parts(message.get("content"))
-            media.references += bool(mapping(message.get("audio")).get("id"))
+            media.add_object(mapping(message.get("audio")).get("id"))
         tools, server_tools = _tools(body)
         reasoning = mapping(body.get("reasoning"))
         prompt = body.get("prompt")
@@ -59,7 +59,8 @@ class OpenAIChat:
             reasoning_limit=number(reasoning.get("max_tokens")),
             media=media.count,
             media_bytes=media.size,
-            references=media.references,
+            references=media.urls + len(media.objects),
+            objects=tuple(media.objects),
             tools=tools,
             server_tools=server_tools,
             server_tool_limit=number(body.get("max_tool_calls")),
@@ -231,12 +232,13 @@ def _message_bytes(message: Mapping[str, Any]) -> int:
 class _Media:
     """Counts what a request carries besides text, inline or by reference."""
 
-    __slots__ = ("count", "references", "size")
+    __slots__ = ("count", "objects", "size", "urls")
 
     def __init__(self) -> None:
         self.count = 0
         self.size = 0
-        self.references = 0
+        self.urls = 0
+        self.objects: list[str] = []
 
     def add_parts(self, content: object) -> None:
         for part in mappings(content):
@@ -249,14 +251,19 @@ class _Media:
             elif kind == "file":
                 file = mapping(part.get("file"))
                 self._add(file.get("file_data"))
-                self.references += bool(text(file.get("file_id")))
+                self.add_object(file.get("file_id"))
+
+    def add_object(self, id: object) -> None:
+        """Something the provider keeps."""
+        if isinstance(id, str) and id:
+            self.objects.append(id)
 
     def _add(self, address: object) -> None:
         """A `data:` URL is content, any other one a reference."""
         if not isinstance(address, str) or not address:
             return
         if address.startswith(("http:", "https:")):
-            self.references += 1
+            self.urls += 1
         else:
             self._add_inline(address)
 

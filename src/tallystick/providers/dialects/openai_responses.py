@@ -58,6 +58,8 @@ class OpenAIResponses:
         reasoning = mapping(body.get("reasoning"))
         tools = mappings(body.get("tools"))
         own = sum(tool.get("type") in _CALLER_RUNS for tool in tools)
+        previous = text(body.get("previous_response_id"))
+        objects = (*media.objects, *_objects(body, tools))
         return Facts(
             model=path_model or text(body.get("model")),
             stream=body.get("stream") is True,
@@ -66,7 +68,9 @@ class OpenAIResponses:
             reasoning_limit=number(reasoning.get("max_tokens")),
             media=media.count,
             media_bytes=media.size,
-            references=media.references + _references(body, tools),
+            references=media.urls + len(objects) + (previous is not None),
+            objects=objects,
+            previous_response=previous,
             tools=own,
             server_tools=len(tools) - own,
             server_tool_limit=number(body.get("max_tool_calls")),
@@ -264,29 +268,28 @@ def _item_bytes(item: Mapping[str, Any]) -> int:
     return sum(utf8_bytes(part.get("text")) for part in parts) + utf8_bytes(item.get("arguments"))
 
 
-def _references(body: JsonObject, tools: list[Mapping[str, Any]]) -> int:
-    """What the request brings in by id: earlier responses, conversations, prompts, stores, containers."""
+def _objects(body: JsonObject, tools: list[Mapping[str, Any]]) -> list[str]:
+    """What the request brings in by id besides its input: conversations, prompts, stores, containers."""
     conversation = body.get("conversation")
-    found = bool(text(body.get("previous_response_id")))
-    total = found + bool(text(conversation) or mapping(conversation).get("id")) + bool(mapping(body.get("prompt")).get("id"))
+    named = [conversation, mapping(conversation).get("id"), mapping(body.get("prompt")).get("id")]
     for tool in tools:
-        stores = tool.get("vector_store_ids")
-        total += len(stores) if isinstance(stores, list) else 0
-        total += bool(text(tool.get("container")))
-        files = mapping(tool.get("container")).get("file_ids")
-        total += len(files) if isinstance(files, list) else 0
-    return total
+        container = tool.get("container")
+        named.append(container)
+        for listed in (tool.get("vector_store_ids"), mapping(container).get("file_ids")):
+            named += listed if isinstance(listed, list) else ()
+    return [id for id in named if isinstance(id, str) and id]
 
 
 class _Media:
     """Counts what the input carries besides text, inline or by reference."""
 
-    __slots__ = ("count", "references", "size")
+    __slots__ = ("count", "objects", "size", "urls")
 
     def __init__(self) -> None:
         self.count = 0
         self.size = 0
-        self.references = 0
+        self.urls = 0
+        self.objects: list[str] = []
 
     def add(self, asked: object) -> None:
         for item in mappings(asked):
@@ -301,18 +304,22 @@ class _Media:
         if kind in {"input_image", "input_file", "input_audio", "input_video", "computer_screenshot"}:
             self._add(part.get("image_url") or part.get("file_data") or part.get("file_url") or part.get("video_url"))
             self._add(mapping(part.get("input_audio")).get("data"))
-            self.references += bool(text(part.get("file_id")))
+            self._add_object(part.get("file_id"))
         elif kind == "image_generation_call":
             self._add(part.get("result"))
         elif kind == "item_reference":
-            self.references += 1
+            self._add_object(part.get("id"))
+
+    def _add_object(self, id: object) -> None:
+        if isinstance(id, str) and id:
+            self.objects.append(id)
 
     def _add(self, address: object) -> None:
         """A `data:` URL or base64 is content, any other URL a reference."""
         if not isinstance(address, str) or not address:
             return
         if address.startswith(("http:", "https:")):
-            self.references += 1
+            self.urls += 1
         else:
             self.count += 1
             self.size += len(address)

@@ -34,12 +34,14 @@ class OpenAIRuns:
         references: what they hold goes into the prompt unseen."""
         tools = mappings(body.get("tools"))
         own = sum(tool.get("type") == "function" for tool in tools)
+        assistant = text(body.get("assistant_id"))
         return Facts(
             model=path_model or text(body.get("model")),
             stream=body.get("stream") is True,
             output_limit=number(body.get("max_completion_tokens")),
             reasoning_effort=text(body.get("reasoning_effort")),
             references=2,
+            objects=(assistant,) if assistant else (),
             tools=own,
             server_tools=len(tools) - own,
         )
