@@ -7,6 +7,7 @@ first line to its one outcome; nothing is shared between calls but the ports.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -26,11 +27,11 @@ from tallystick.core.secret import Secret
 from tallystick.core.settlement import Served
 from tallystick.core.usage import Reading
 from tallystick.edge import attribution, credentials, promptcost, strict_json
-from tallystick.edge.body import BodyLimits, read_body, stream_body
+from tallystick.edge.body import BodyFault, BodyLimits, read_body, stream_body
 from tallystick.edge.headers import Bend, to_client, to_provider
 from tallystick.edge.paths import Target, error_shape, resolve
 from tallystick.edge.relay import Client, DrainSlots, Relay, Send, StreamEdit
-from tallystick.edge.replies import Reply, refuse, upstream_failed
+from tallystick.edge.replies import Reply, refuse, status_of, upstream_failed
 from tallystick.ports import Clock, Custody, Ids, Journal, Keyring, RawHeaders, UpstreamReply, UpstreamRequest, Upstreams
 from tallystick.providers.dialects.stream_usage import UsageRemover, inject
 from tallystick.telemetry import Telemetry
@@ -49,7 +50,7 @@ class Ports:
     keyring: Keyring
     journal: Journal
     upstreams: Upstreams
-    sandbox: Callable[[Provider, str, Facts, bytes], UpstreamReply]
+    sandbox: Callable[[Provider, str, Facts, bytes, str], UpstreamReply]
     custody: Custody
     clock: Clock
     ids: Ids
@@ -79,6 +80,7 @@ class Gateway:
         self.ports = ports
         self.setup = setup
         self.telemetry = telemetry
+        self._tasks: set[asyncio.Future[None]] = set()   # or they might be collected before they end
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         headers: RawHeaders = scope["headers"]
@@ -94,15 +96,25 @@ class Gateway:
         await conversation.run()
 
     async def refuse(self, refusal: Refusal, denied: Denied, shape: ErrorShape, send: Send) -> None:
-        """Journal a refusal and answer it. A journal that fails does not make a refusal a pass."""
+        """Journal a refusal and answer it."""
         reply = refuse(denied, shape, refusal.request_id)
-        refusal = replace(refusal, status=reply.status)
+        await self._journal(replace(refusal, status=reply.status))
+        await _answer(send, reply)
+
+    def refused_at_the_gate(self, request_id: str, denied: Denied) -> None:
+        """Journal what the HTTP gate refused and answered before a call could be made of it."""
+        refusal = Refusal(request_id, self.ports.clock.now_us(), line.SYSTEM, denied.code, status_of(denied.code))
+        task = asyncio.ensure_future(self._journal(refusal))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _journal(self, refusal: Refusal) -> None:
+        """A journal that fails does not turn a refusal into a pass."""
         try:
             await self.ports.journal.refuse(refusal)
         except StoreFault:
             log.exception("a refusal could not be journaled", request_id=refusal.request_id, code=refusal.code)
         self.telemetry.observe_refusal(refusal)
-        await _answer(send, reply)
 
 
 class _Conversation:
@@ -260,9 +272,12 @@ class _Conversation:
         try:
             reply = await self._send_upstream(admission)
         except UpstreamFault as fault:
-            self._failure = upstream_failed(fault)
+            # A request that the caller never finished sending is none that a provider can bill.
+            unfinished = isinstance(fault, BodyFault)
+            self._failure = fault.denied if isinstance(fault, BodyFault) else upstream_failed(fault)
             latency_us = clock.monotonic_us() - started_us
-            return line.Delivered(Served(fault=fault.kind, written=fault.written, latency_us=latency_us), self._at_us + latency_us)
+            served = Served(fault=fault.kind, written=fault.written and not unfinished, latency_us=latency_us)
+            return line.Delivered(served, self._at_us + latency_us)
         head = _reply_head(reply, self._facts, self._target.path)
         meter = self._meter(head)
         relay = self._relay = Relay(
@@ -305,7 +320,7 @@ class _Conversation:
         provider = target.provider
         if admission.sandbox:
             body = self._body if isinstance(self._body, bytes) else b""
-            return self._ports.sandbox(provider, self._route.operation, self._facts, body)
+            return self._ports.sandbox(provider, self._route.operation, self._facts, body, self._url_path(caller))
         stored = caller.provider_credential is None
         bend = Bend(
             withheld=caller.withheld,
@@ -315,16 +330,19 @@ class _Conversation:
             json_body=self._route.dialect is not None and bool(self._body),
             identity=self._undoes_usage,
         )
-        query = caller.query.decode("latin-1")
         declared = self._lookup.get(b"content-length", b"")
         return await self._ports.upstreams.send(UpstreamRequest(
             origin=self._setup.origins[provider.id],
             method=self._scope["method"],
-            url_path=f"{target.path}?{query}" if query else target.path,
+            url_path=self._url_path(caller),
             headers=to_provider(self._headers, provider, bend),
             body=self._body,
             body_length=int(declared) if declared.isdigit() and not isinstance(self._body, bytes) else None,
         ))
+
+    def _url_path(self, caller: credentials.Caller) -> str:
+        query = caller.query.decode("latin-1")
+        return f"{self._target.path}?{query}" if query else self._target.path
 
     def _meter(self, head: ReplyHead) -> Meter | None:
         dialect = self._route.dialect

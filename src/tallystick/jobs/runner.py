@@ -32,10 +32,14 @@ class Runner:
         self._tasks: list[asyncio.Task[None]] = []
         self._pool = ThreadPoolExecutor(max_workers=max(1, len(jobs)), thread_name_prefix="job")
         self._stop = asyncio.Event()
-        self.failures: dict[str, int] = {job.name: 0 for job in jobs}
+        self._failures: dict[str, int] = {job.name: 0 for job in jobs}
 
     def start(self) -> None:
         self._tasks = [asyncio.get_running_loop().create_task(self._loop(job), name=job.name) for job in self._jobs]
+
+    def failing(self) -> dict[str, int]:
+        """Jobs whose last turns failed, and how many of them in a row."""
+        return {name: count for name, count in self._failures.items() if count}
 
     async def _loop(self, job: Job) -> None:
         while not self._stop.is_set():
@@ -49,11 +53,13 @@ class Runner:
 
     async def _turn(self, job: Job) -> bool:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, job.step)
+            more = await asyncio.get_running_loop().run_in_executor(self._pool, job.step)
         except Exception:
-            self.failures[job.name] += 1
+            self._failures[job.name] += 1
             log.exception("job failed", job=job.name)
             return False
+        self._failures[job.name] = 0
+        return more
 
     async def stop(self) -> None:
         """Let running steps end, then give every job one last turn, so that nothing waits in the spool."""

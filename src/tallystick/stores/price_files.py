@@ -54,3 +54,22 @@ def book_version(found: Mapping[str, Traversable]) -> str:
         header = data.partition(b"\n")[0]
         newest = max(newest, str(json.loads(header).get("checked_on", ""))) if header else newest
     return f"{newest}.{digest.hexdigest()[:12]}"
+
+
+class RowDescriptions:
+    """What a ledger says of a price row when it first names it: whose price it is, from when on, and
+    where it was read. Factor rows are described the same way."""
+
+    def __init__(self, book: PriceBook) -> None:
+        self._book = book
+        self._known: dict[str, dict[str, str]] = {}
+
+    def __call__(self, row_id: str) -> Mapping[str, str]:
+        if row_id not in self._known:
+            self._learn(row_id.partition(":")[0])
+        return self._known.get(row_id, {})
+
+    def _learn(self, provider: str) -> None:
+        for row in self._book.rows(provider):
+            said = {"provider": row.provider, "model": row.model, "valid_from": row.valid_from, "source": row.source}
+            self._known[row.id] = {name: text for name, text in said.items() if text}

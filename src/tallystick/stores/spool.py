@@ -168,6 +168,14 @@ class Spool:
                 self._disk.remove(self._path(self._first_segment))
             self._first_segment += 1
 
+    def fault(self) -> str | None:
+        """Why nothing new is admitted just now; None while all is well."""
+        try:
+            self._check_admits()
+        except StoreFault as fault:
+            return str(fault)
+        return None
+
     @property
     def backlog_bytes(self) -> int:
         """Bytes written and not shipped, counting whole segments between."""

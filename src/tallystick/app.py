@@ -1,0 +1,312 @@
+"""Composition root: from settings to a running process. The only file that knows everyone, and it
+decides nothing: each part is built by its own constructor, this connects them.
+
+Started in order: secrets, database, spool (recovered before anything is admitted), listener; the
+control plane loads behind it. Stopped in reverse: no new calls, running ones to their end, the spool
+shipped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from time import monotonic_ns, time_ns
+from typing import Final, Literal, cast
+
+import structlog
+import uuid_utils
+import uvicorn
+
+from tallystick import control, logs
+from tallystick.config import BadSettings, Server, Settings, first_admin, secret_from_env
+from tallystick.control.first_start import setup_path
+from tallystick.core.dialect import Provider
+from tallystick.core.errors import StoreFault
+from tallystick.core.exchange import Rules
+from tallystick.core.identity import Principal
+from tallystick.core.pricebook import PriceBook
+from tallystick.core.secret import Secret
+from tallystick.edge.app import App, Edge, Health
+from tallystick.edge.body import BodyLimits
+from tallystick.edge.gate import GateHooks, GateLimits, server_config
+from tallystick.edge.gateway import Gateway, Ports, Setup
+from tallystick.edge.paths import RESOURCE_NAMES
+from tallystick.edge.relay import DrainSlots
+from tallystick.jobs.runner import Job, Runner
+from tallystick.jobs.shipper import Shipper, cursor_segment
+from tallystick.providers import PROVIDERS, openai_compatible
+from tallystick.stores.disk import PosixDisk
+from tallystick.stores.price_files import RowDescriptions, open_book
+from tallystick.stores.recovery import open_spool
+from tallystick.stores.secrets import BadSecret, Secrets, open_secrets
+from tallystick.stores.spool import Bounds, Spool, SpoolBusy
+from tallystick.stores.sql.custody import SqlCustody
+from tallystick.stores.sql.directory import Directory, KeySpec, list_keys
+from tallystick.stores.sql.engine import DEFAULT, Database, open_database
+from tallystick.stores.sql.journal import Sequencer
+from tallystick.stores.sql.keyring import SqlKeyring
+from tallystick.telemetry import Telemetry
+from tallystick.transport.http1 import Limits as UpstreamLimits
+from tallystick.transport.pool import Http1Upstreams, Tls
+from tallystick.transport.sandbox import answer as sandbox_reply
+
+log = structlog.get_logger(__name__)
+
+VERSION: Final = version("tallystick")
+SHIP_PERIOD_S: Final = 0.1
+WATCH_PERIOD_S: Final = 0.25
+EXIT_CANNOT: Final = 2
+EXIT_BUSY: Final = 73
+BACKLOG: Final = 2048
+FIRST_CALL: Final = """
+A first call, priced and journaled, without any provider account:
+
+  curl {url}/v1/chat/completions -H 'X-Tallystick-Key: {key}' -H 'X-Tallystick-Sandbox: true' \\
+    -H 'Content-Type: application/json' -d '{{"model":"gpt-4o-mini","messages":[{{"role":"user","content":"Hello"}}]}}'
+
+The key is shown this once. Its calls: tallystick explain REQUEST_ID (from the x-tallystick-request-id header).
+"""
+
+
+class SystemClock:
+    """ports.Clock of the machine."""
+
+    def now_us(self) -> int:
+        return time_ns() // 1000
+
+    def monotonic_us(self) -> int:
+        return monotonic_ns() // 1000
+
+
+class RequestIds:
+    """ports.Ids: UUIDv7, so that ids sort by time."""
+
+    def request_id(self) -> str:
+        return f"req_{uuid_utils.uuid7().hex}"
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What lies in a data directory, opened."""
+
+    settings: Settings
+    clock: SystemClock
+    secrets: Secrets
+    database: Database
+    sequencer: Sequencer
+    keyring: SqlKeyring
+    spool: Spool
+    book: PriceBook
+
+
+def serve(settings: Settings) -> int:
+    """Run until told to stop. Returns the exit code: 0, 2 (cannot start; the reason was printed), 73
+    (another process serves this data directory)."""
+    logs.configure()
+    try:
+        check_listener(settings.server)
+        installation = open_installation(settings)
+        return _run(installation)
+    except SpoolBusy as busy:
+        print(f"tallystick: {busy}", file=sys.stderr)
+        return EXIT_BUSY
+    except (BadSettings, BadSecret, StoreFault, OSError) as reason:
+        print(f"tallystick: cannot start. {reason}", file=sys.stderr)
+        return EXIT_CANNOT
+
+
+def check_listener(server: Server) -> None:
+    """Refuse to carry keys over an open network in the clear. Raises BadSettings saying why."""
+    if is_loopback(server.host) or server.tls_cert or server.trusted_proxies or server.role == "gateway":
+        return
+    raise BadSettings(
+        f"{server.host} is not loopback. Console and API off loopback need TLS (server.tls_cert, server.tls_key), "
+        "a proxy that ends it (server.trusted_proxies), or --role gateway.")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a listener on this address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def open_installation(settings: Settings) -> Installation:
+    """Open the data directory, making what is missing, and recover the spool. Raises StoreFault,
+    BadSecret, SpoolBusy."""
+    clock, journal = SystemClock(), settings.journal
+    secrets = open_secrets(settings.data)
+    database = open_database(settings.data, clock.now_us(), strict=journal.durability == "strict")
+    bounds = Bounds(backlog_bytes_max=journal.backlog_bytes_max, backlog_age_us_max=journal.backlog_age_s_max * 1_000_000)
+    spool = open_spool(
+        settings.data / "spool" / "0", lambda: uuid_utils.uuid7().hex, PosixDisk(), clock,
+        durability=journal.durability, bounds=bounds, ledger_segment=partial(cursor_segment, database))
+    return Installation(
+        settings, clock, secrets, database, Sequencer(database, secrets.ledger_key),
+        SqlKeyring(database, secrets.pepper, clock), spool, open_book())
+
+
+def _run(installation: Installation) -> int:
+    settings, server = installation.settings, installation.settings.server
+    listener = socket.create_server((server.host, server.port), backlog=BACKLOG)
+    port = listener.getsockname()[1]
+    upstreams = _upstreams(settings)
+    telemetry = Telemetry(VERSION)
+    runner = _runner(installation)
+    parts = control.Parts(
+        installation.database, installation.keyring, installation.clock, installation.secrets.pepper, lambda: uuid_utils.uuid7().hex)
+    setup = setup_path(parts, first_admin())
+    loader = _ControlLoader(parts, "aggregations" if server.role == "gateway" else "all")
+
+    async def start() -> None:
+        runner.start()
+        loader.start()
+        _announce(installation, f"{'https' if server.tls_cert else 'http'}://{_host(server.host)}:{port}", setup)
+
+    async def stop() -> None:
+        await upstreams.close()
+        await runner.stop()
+        installation.spool.close()
+        installation.database.close()
+
+    ports = Ports(
+        installation.keyring, installation.spool, upstreams, sandbox_reply,
+        SqlCustody(installation.database, installation.secrets.pepper), installation.clock, RequestIds())
+    health = Health(partial(_unready, installation, runner), settings.metrics.token, is_loopback(server.host))
+    telemetry.gauges["tallystick_journal_backlog_bytes"] = lambda: installation.spool.backlog_bytes
+    gateway = Gateway(ports, _setup(installation), telemetry)
+    edge = Edge(gateway, loader.app, health, telemetry, server.role, (start, stop))
+    config = server_config(
+        edge, GateHooks(ports.ids.request_id, gateway.refused_at_the_gate), _gate_limits(settings),
+        loop="uvloop", lifespan="on", interface="asgi3", ssl_certfile=server.tls_cert, ssl_keyfile=server.tls_key,
+        timeout_graceful_shutdown=settings.gateway.drain.timeout_s)
+    uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+class _ControlLoader:
+    """Builds the control plane in a thread once the listener is open; who asks earlier waits."""
+
+    def __init__(self, parts: control.Parts, scope: Literal["all", "aggregations"]) -> None:
+        self._parts = parts
+        self._scope: Literal["all", "aggregations"] = scope
+        self._building: asyncio.Task[App] | None = None
+
+    def start(self) -> None:
+        self._building = asyncio.create_task(asyncio.to_thread(self._build))
+
+    def _build(self) -> App:
+        return cast("App", control.build(self._parts, scope=self._scope))
+
+    async def app(self) -> App:
+        assert self._building is not None, "the listener opens after start"
+        return await asyncio.shield(self._building)
+
+
+def _runner(installation: Installation) -> Runner:
+    """The recurring steps: ship the spool, follow changes of the control plane."""
+    describe = RowDescriptions(installation.book)
+    shipper = Shipper(
+        installation.spool, installation.sequencer, installation.clock, installation.settings.data / "quarantine",
+        describe=describe, alarm=partial(log.error, "journal"),
+        deferred_max_age_us=installation.settings.journal.deferred_max_age_s * 1_000_000)
+    return Runner((Job("ship", shipper.step, SHIP_PERIOD_S), Job("watch", installation.keyring.poll, WATCH_PERIOD_S)))
+
+
+def _unready(installation: Installation, runner: Runner) -> Mapping[str, str]:
+    reasons = {f"job.{name}": f"failed {count} times in a row" for name, count in runner.failing().items()}
+    if fault := installation.spool.fault():
+        reasons["journal"] = fault
+    return reasons
+
+
+def _setup(installation: Installation) -> Setup:
+    settings = installation.settings
+    providers = _providers(settings)
+    stored = {
+        (provider_id, name): Secret(value)
+        for provider_id, provider in settings.providers.items()
+        for name, credential in provider.credentials.items()
+        if (value := secret_from_env(credential.env)) is not None
+    }
+    limits = settings.gateway.limits
+    return Setup(
+        providers=providers,
+        origins={provider.id: provider.base_url for provider in providers.values() if provider.base_url is not None},
+        rules=Rules(installation.book),
+        limits=BodyLimits(limits.body_bytes_max, limits.upload_bytes_max),
+        stored=stored,
+        models={(provider_id, deployment): model
+                for provider_id, provider in settings.providers.items() for deployment, model in provider.models.items()},
+        anonymous=_anonymous(settings.gateway.anonymous_project),
+        drain=DrainSlots(settings.gateway.drain.at_once_max, float(settings.gateway.drain.timeout_s)),
+    )
+
+
+def _providers(settings: Settings) -> dict[str, Provider]:
+    """The shipped providers as the operator moved them, and hosts of the operator's own. A provider
+    without an address is left out: it cannot be called."""
+    providers = {provider.id: provider for provider in PROVIDERS}
+    for provider_id, said in settings.providers.items():
+        known = providers.get(provider_id)
+        if known is None or said.kind is not None:
+            if said.base_url is None or provider_id in RESOURCE_NAMES:
+                raise BadSettings(f"providers.{provider_id}: not a shipped provider; a host of your own needs kind and base_url, "
+                                  "and a name that is no resource of /v1.")
+            known = openai_compatible(provider_id, said.base_url, name=said.name or "")
+        providers[provider_id] = replace(
+            known, base_url=(said.base_url or known.base_url or "").rstrip("/") or None, name=said.name or known.name,
+            price_book=said.price_book or known.price_book, free_models=said.free or known.free_models)
+    return {provider_id: provider for provider_id, provider in providers.items() if provider.base_url is not None}
+
+
+def _anonymous(project: str | None) -> Principal | None:
+    if project is None:
+        return None
+    team, _, name = project.rpartition("/")
+    return Principal("anonymous", "default", {"team": team or "default", "project": name}, anonymous=True)
+
+
+def _upstreams(settings: Settings) -> Http1Upstreams:
+    limits = settings.gateway.limits
+    tls = {said.base_url.rstrip("/"): Tls(ca_file=said.ca_file)
+           for said in settings.providers.values() if said.ca_file is not None and said.base_url is not None}
+    return Http1Upstreams(UpstreamLimits(
+        connect_s=limits.connect_timeout_s, head_s=limits.first_byte_timeout_s, silence_s=limits.idle_timeout_s,
+        connections_max=limits.upstream_connections_max), tls)
+
+
+def _gate_limits(settings: Settings) -> GateLimits:
+    limits = settings.gateway.limits
+    return GateLimits(
+        head_bytes_max=limits.head_bytes_max, headers_max=limits.headers_max, head_timeout_s=limits.head_timeout_s,
+        body_timeout_s=limits.body_timeout_s, body_rate_bytes_per_s_min=limits.body_rate_bytes_per_s_min,
+        write_timeout_s=limits.write_timeout_s, connections_max=limits.connections_max)
+
+
+def _host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _announce(installation: Installation, url: str, setup: str | None) -> None:
+    """What a person needs to go on. The sandbox call, with a key made for it, is for terminals only:
+    a key does not belong into a log."""
+    print(f"Tallystick {VERSION} at {url}, data in {installation.settings.data}", flush=True)
+    if setup is not None:
+        base = installation.settings.server.public_url or url
+        print(f"Make the first account: {base}{setup}", flush=True)
+    if not sys.stdout.isatty() or list_keys(installation.database, DEFAULT, limit=1):
+        return
+    directory = Directory(installation.sequencer, installation.secrets.pepper, os.urandom)
+    _, key = directory.create_key(DEFAULT, KeySpec(name="first call"), installation.clock.now_us())
+    print(FIRST_CALL.format(url=url, key=key.reveal()), flush=True)
