@@ -41,7 +41,7 @@ def _routes(version: str) -> tuple[Route, ...]:
         Route("GET", f"/{version}/models", "models", kind="models", free=True),
         Route("GET", f"/{version}/models/{{model}}", "models", kind="models", free=True),
         Route("POST", f"/{version}/interactions", "interactions", dialect=INTERACT),
-        Route("GET", f"/{version}/interactions/{{id}}", "interactions", kind="object", dialect=INTERACT, poll=True),
+        Route("GET", f"/{version}/interactions/{{id}}", "interactions", kind="object", dialect=INTERACT, free=True, poll=True),
         Route("POST", f"/{version}/interactions/{{id}}/cancel", "interactions", kind="object", free=True),
         Route("DELETE", f"/{version}/interactions/{{id}}", "interactions", kind="object", free=True),
         Route("POST", f"/{version}/cachedContents", "cached_contents", kind="object"),
