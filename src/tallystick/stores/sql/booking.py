@@ -65,7 +65,8 @@ def book_later_settlement(pen: Appending, settlement: Settlement, describe: Desc
     fields |= {"kind": "DEFER" if deferred else "SETTLE", "at": settlement.at_us, "request": request, "ref": seq}
     if settlement.attempt != 1:
         fields["attempt"] = settlement.attempt
-    chain.append(fields, month)
+    later = chain.append(fields, month)
+    pen.db.execute("INSERT INTO later_entry (organization, ref, seq) VALUES (?, ?, ?)", (organization, seq, later))
     book_object(pen, organization, None, settlement)
     pen.flush()                              # the admission's row may have been gathered just now
     row = pen.db.execute(month_sql("SELECT body FROM entry_{month} WHERE organization = ? AND seq = ?", month),

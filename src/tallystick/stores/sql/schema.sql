@@ -141,6 +141,14 @@ CREATE TABLE open_attempt (
   PRIMARY KEY (request_id, attempt)
 );
 
+-- Which later entries speak of an earlier one: the settlement of an attempt that was chained open.
+CREATE TABLE later_entry (
+  organization INTEGER NOT NULL,
+  ref BIGINT NOT NULL,
+  seq BIGINT NOT NULL,
+  PRIMARY KEY (organization, ref, seq)
+);
+
 -- Refusals of one minute, so that a flood becomes one entry instead of thousands.
 CREATE TABLE refusal_minute (
   organization INTEGER NOT NULL,
