@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
+import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -190,6 +191,8 @@ def _run(installation: Installation) -> int:
         edge, GateHooks(ports.ids.request_id, gateway.refused_at_the_gate), _gate_limits(settings),
         loop="uvloop", lifespan="on", interface="asgi3", ssl_certfile=server.tls_cert, ssl_keyfile=server.tls_key,
         timeout_graceful_shutdown=settings.gateway.drain.timeout_s)
+    for stopping in (signal.SIGINT, signal.SIGTERM):     # uvicorn raises them again once it has stopped
+        signal.signal(stopping, lambda *_: None)
     uvicorn.Server(config).run(sockets=[listener])
     return 0
 
