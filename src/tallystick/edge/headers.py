@@ -108,6 +108,11 @@ def to_client(headers: RawHeaders, *, own_credential: bool, edited: bool, ours: 
     return passed
 
 
+def is_ours(name: bytes) -> bool:
+    """Whether a header, by its lower-case name, is ours or a source system's: read here, never sent on."""
+    return name in _OURS or name.startswith(_OUR_PREFIXES)
+
+
 def readable_encodings(value: bytes) -> bytes:
     """An Accept-Encoding without the encodings our meters cannot read, exact where there are none."""
     pieces = value.decode("latin-1").split(",")

@@ -74,7 +74,7 @@ def resolve(
     method: str, raw_path: bytes, query: bytes, headers: HeaderLookup, providers: Mapping[str, Provider],
 ) -> Target | Denied:
     """The target of a request line, or `bad_path`, `unknown_provider`, `unknown_route`."""
-    if not _PLAIN.fullmatch(raw_path):
+    if not is_plain(raw_path):
         return Denied("bad_path", "The request path is not in plain form: no empty or dot segments, no ';', no encoded slashes.")
     path = raw_path.decode("ascii")
     form, provider_id, rest = _split(method, path, b"anthropic-version" in headers, providers)
@@ -87,6 +87,11 @@ def resolve(
     if form in ("v1", "api_proxy"):
         rest = _full_path(provider, method, rest)
     return Target(provider, rest, query, form, _shape(provider.error_shape, rest, headers))
+
+
+def is_plain(raw_path: bytes) -> bool:
+    """Whether every reader takes the path for the same one."""
+    return _PLAIN.fullmatch(raw_path) is not None or raw_path == b"/"
 
 
 def serves(raw_path: bytes) -> bool:

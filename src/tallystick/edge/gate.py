@@ -1,0 +1,469 @@
+"""The HTTP gate: the connection itself, before any application. It refuses what cannot be read in
+one way only, bounds what a client may send and how slowly, and never lets a request through short
+(books.md §4; B1–B5, L6). uvicorn's httptools protocol does the rest; its version is pinned, because
+this builds on its callbacks.
+
+A refusal is an answer like any other: it runs as a small application of its own, so that on a
+pipelined connection it waits for its turn. After it nothing of that connection is read as a request
+again. An answer that leaves part of a body unread closes the connection, but lingers long enough
+for the client to read it.
+
+Applications find a `Cycle` in `scope["extensions"]["tallystick"]`: whether the client is gone, why a
+body broke off, and the way to cut a reply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, cast
+from urllib.parse import unquote
+
+import httptools
+import uvicorn
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from tallystick.core.errors import Denied
+from tallystick.edge.paths import error_shape
+from tallystick.edge.replies import refuse
+from tallystick.edge.request_head import judge
+
+App = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
+
+PIPELINED_MAX: Final = 64
+_ONE_WRITE_BYTES_MAX: Final = 64 * 1024      # up to here copying costs less than a second system call
+
+
+@dataclass(frozen=True, slots=True)
+class GateLimits:
+    """What a client may send, and how slowly. Sizes in bytes, times in seconds."""
+
+    head_bytes_max: int = 32 * 1024
+    headers_max: int = 100
+    head_timeout_s: float = 10
+    body_timeout_s: float = 120              # whole body; uploads that stream through have only the rate
+    body_rate_bytes_per_s_min: int = 1024
+    body_window_s: float = 10                # the rate is judged over windows of this length
+    write_timeout_s: float = 60              # how long a client may leave a reply unread
+    linger_s: float = 2                      # how long a refused client may go on sending
+    keep_alive_s: int = 75
+    connections_max: int = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class GateHooks:
+    """request_id: a fresh id for a refusal of the gate's own. refused: told of each."""
+
+    request_id: Callable[[], str]
+    refused: Callable[[str, Denied], None] = lambda _request_id, _denied: None
+
+
+def server_config(app: App, hooks: GateHooks, limits: GateLimits, **options: Any) -> uvicorn.Config:
+    """The server's configuration with the gate in front: no headers added, no forwarding header
+    believed, no WebSockets. `options` are uvicorn's own (host, port, ssl_certfile…)."""
+    protocol = partial(Gate, limits=limits, hooks=hooks)
+    return uvicorn.Config(
+        app, http=protocol, ws="none", proxy_headers=False, server_header=False, date_header=False, access_log=False,  # type: ignore[arg-type]
+        log_config=None, timeout_keep_alive=limits.keep_alive_s, **options,
+    )
+
+
+class Cycle(RequestResponseCycle):
+    """One request and its reply. The first body bytes leave with the head, in one write, if they are
+    there in the same turn of the event loop."""
+
+    fault: Denied | None = None              # why the request's body will never be complete
+    uploading: bool = False
+    _head: bytes = b""
+    _delimited_by_close: bool = False
+
+    def __init__(self, gate: Gate, scope: dict[str, Any], *, keep_alive: bool) -> None:
+        super().__init__(
+            scope=scope, transport=gate.transport, flow=gate.flow, logger=gate.logger, access_logger=gate.access_logger,  # type: ignore[arg-type]
+            access_log=False, default_headers=[], message_event=asyncio.Event(), expect_100_continue=gate.expect_100_continue,
+            keep_alive=keep_alive, on_response=gate.on_response_complete,
+        )
+        self._gate = gate
+
+    # --- for applications
+
+    def gone(self) -> bool:
+        """Whether nobody reads the reply any more."""
+        return self.disconnected or self.transport.is_closing()
+
+    def uploads(self) -> None:
+        """The body streams through: only its rate is watched, not its whole time."""
+        self.uploading = True
+
+    def abort(self) -> None:
+        """End the connection after what was sent, without the reply's end: the client sees a cut."""
+        self._flush()
+        self.disconnected = True
+        self.transport.close()
+
+    # --- ASGI
+
+    async def receive(self) -> Any:
+        if self.waiting_for_100_continue and not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.waiting_for_100_continue = False
+        if not self._over():
+            self.flow.resume_reading()
+            await self.message_event.wait()
+            self.message_event.clear()
+        if self._over():
+            return {"type": "http.disconnect"}
+        body, self.body = bytes(self.body), bytearray()
+        return {"type": "http.request", "body": body, "more_body": self.more_body}
+
+    async def send(self, message: Any) -> None:
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        if not self.response_started:
+            self.response_started = True
+            self.waiting_for_100_continue = False
+            self._head = self._render_head(message["status"], message.get("headers", ()))
+            self._gate.loop.call_soon(self._flush)
+        elif self.response_complete:
+            raise RuntimeError("a reply was sent on after its end")
+        else:
+            self._send_body(message.get("body", b""), message.get("more_body", False))
+
+    async def send_500_response(self) -> None:
+        """What the server says for an application that said nothing: why the body broke off, if
+        that is the reason."""
+        await _Refusing(self._gate.hooks, self.fault or Denied("internal_error", "The gateway failed on this call."))(
+            self.scope, self.receive, self.send)  # type: ignore[arg-type]
+
+    # --- within
+
+    def _over(self) -> bool:
+        return self.disconnected or self.response_complete or self.fault is not None
+
+    def _render_head(self, status: int, headers: Any) -> bytes:
+        lines = [STATUS_LINE.get(status) or b"HTTP/1.1 %d \r\n" % status]
+        length = None
+        for name, value in headers:
+            lines.append(b"%s: %s\r\n" % (name, value))
+            lowered = name.lower()
+            if lowered == b"content-length":
+                length = int(value)
+            elif lowered == b"connection" and b"close" in value.lower():
+                self.keep_alive = False
+        self.chunked_encoding = False
+        if self.scope["method"] == "HEAD" or status in (204, 304):
+            self.expected_content_length = 0
+        elif length is not None:
+            self.expected_content_length = length
+        elif self.scope["http_version"] == "1.1":
+            self.chunked_encoding = True
+            lines.append(b"transfer-encoding: chunked\r\n")
+        else:
+            self._delimited_by_close = True
+            self.keep_alive = False
+        if not self.keep_alive or self.more_body:        # an unread rest of the request must not be read as the next
+            self.keep_alive = False
+            lines.append(b"connection: close\r\n")
+        head = b"".join(lines)
+        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+            raise RuntimeError("a reply's header holds a line break")
+        return head + b"\r\n"
+
+    def _send_body(self, body: bytes, more: bool) -> None:
+        if self.scope["method"] == "HEAD":
+            body = b""
+        elif self.chunked_encoding:
+            framed = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            body = framed if more else framed + b"0\r\n\r\n"
+        elif not self._delimited_by_close:
+            self.expected_content_length -= len(body)
+            if self.expected_content_length < 0 or (self.expected_content_length and not more):
+                raise RuntimeError("a reply's body is not as long as its Content-Length")
+        if self._head and len(body) <= _ONE_WRITE_BYTES_MAX:
+            body, self._head = self._head + body, b""
+        self._flush()
+        if body:
+            self.transport.write(body)
+        if not more:
+            self._complete()
+
+    def _flush(self) -> None:
+        """The head goes alone when its first body bytes are still to come."""
+        if self._head:
+            head, self._head = self._head, b""
+            self.transport.write(head)
+
+    def _complete(self) -> None:
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self._gate.close_after_reply()
+        self.on_response()
+
+
+class _Refusing:
+    """The application that answers for the gate."""
+
+    def __init__(self, hooks: GateHooks, denied: Denied) -> None:
+        self._hooks = hooks
+        self._denied = denied
+
+    async def __call__(self, scope: dict[str, Any], _receive: Any, send: Any) -> None:
+        request_id = self._hooks.request_id()
+        self._hooks.refused(request_id, self._denied)
+        reply = refuse(self._denied, error_shape(scope["raw_path"], dict(scope["headers"])), request_id)
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        await send({"type": "http.response.body", "body": reply.body})
+
+
+class _Stop(Exception):
+    """Raised into the parser to end its work on this connection."""
+
+
+class Gate(HttpToolsProtocol):
+    """One connection. `_deadline` is its one timer for what the client sends: the head's until that
+    is complete, then the body's. A request that arrives in one piece never arms it."""
+
+    def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None, *, limits: GateLimits, hooks: GateHooks) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.hooks = hooks
+        self.expect_100_continue = False
+        self.url = b""
+        self._limits = limits
+        self._in_head = True
+        self._head_fed = 0                   # bytes received for the head so far, an unfinished line included
+        self._head_size = 0                  # the same, of complete lines
+        self._ended = False                  # nothing more is read as HTTP on this connection
+        self._eof = False
+        self._lingering = False
+        self._active: RequestResponseCycle | None = None
+        self._body_began = 0.0
+        self._window_bytes = 0
+        self._deadline: asyncio.TimerHandle | None = None
+        self._write_deadline: asyncio.TimerHandle | None = None
+
+    # --- the connection
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._arm(self._limits.head_timeout_s, self._head_is_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        self._stop_write_deadline()
+        self.pipeline.clear()
+        if self._active is not None and not self._active.response_complete:
+            self._active.disconnected = True
+            self._active.message_event.set()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        if self._ended:
+            return
+        if self._in_head:
+            self._head_fed += len(data)
+        try:
+            self.parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            if not self._ended:
+                self._break_off(Denied("bad_request", "The request is not valid HTTP/1.1."))
+        else:
+            if self._in_head and self._head_fed > self._limits.head_bytes_max:
+                self._break_off(_HEAD_TOO_LARGE)
+        if self._deadline is None and not self._ended:
+            if not self._in_head:
+                self._arm(self._limits.body_window_s, self._body_is_late)
+            elif self._head_fed:
+                self._arm(self._limits.head_timeout_s, self._head_is_late)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """The client has sent all it will. A body that lacks its end is an error that is still to be
+        answered; else nobody waits for one."""
+        self._eof = True
+        if self._lingering or self.scheme == "https":
+            self._break_off(_INCOMPLETE)
+            return None
+        if not self._in_head and not self._ended:
+            self._break_off(_INCOMPLETE)
+        newest = self._newest
+        return self._ended and newest is not None and not newest.response_complete
+
+    def close_after_reply(self) -> None:
+        """Close, once the last reply is written. Where the client is still sending, closing at once
+        would reset the connection under the reply: stop writing, and read on into nothing a while."""
+        if self._eof or self._in_head or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self._ended = self._lingering = True
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._arm(self._limits.linger_s, self.transport.close)
+
+    def on_response_complete(self) -> None:
+        if self._lingering:
+            self.server_state.total_requests += 1
+        else:
+            super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stop_write_deadline()
+        self._write_deadline = self.loop.call_later(self._limits.write_timeout_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_write_deadline()
+        super().resume_writing()
+
+    # --- the parser's callbacks
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_size = 0
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            self._break_off(Denied("bad_request", "Trailers after a body are not read here."))
+            raise _Stop
+        self._count(len(name) + len(value) + 4)
+        if len(self.headers) >= self._limits.headers_max:
+            self._break_off(_HEAD_TOO_LARGE)
+            raise _Stop
+        self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        self._disarm()
+        self._in_head = False
+        self._body_began, self._window_bytes = self.loop.time(), 0
+        method, version = self.parser.get_method().decode("ascii"), self.parser.get_http_version()
+        denied = judge(method, self.url, version, self.headers)
+        if denied is None and len(self.connections) > self._limits.connections_max:
+            denied = Denied("overloaded", "The gateway has more connections than it can carry.", retry_after_s=1)
+        if denied is not None:
+            self._break_off(denied, method, version)
+            raise _Stop
+        self.expect_100_continue = any(name == b"expect" for name, _ in self.headers)
+        self._enqueue(self._cycle(method, version, keep_alive=version == "1.1" and self.parser.should_keep_alive()), self.app)
+
+    def on_body(self, body: bytes) -> None:
+        self._window_bytes += len(body)
+        if not self.cycle.response_complete:
+            self.cycle.body += body
+            if len(self.cycle.body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            self.cycle.message_event.set()
+
+    def on_message_complete(self) -> None:
+        self._disarm()
+        self._in_head, self._head_fed = True, 0
+        self.cycle.more_body = False
+        self.cycle.message_event.set()
+
+    # --- within
+
+    @property
+    def _newest(self) -> Cycle | None:
+        """The request whose head was read last."""
+        return cast("Cycle | None", self.cycle)
+
+    def _cycle(self, method: str, version: str, *, keep_alive: bool) -> Cycle:
+        raw_path, _, query = self.url.partition(b"?")
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment]
+        scope["method"] = method
+        scope["http_version"] = version
+        scope["raw_path"] = raw_path
+        scope["query_string"] = query
+        scope["path"] = _decoded(raw_path)
+        cycle = Cycle(self, scope, keep_alive=keep_alive)
+        scope["extensions"] = {"tallystick": cycle}
+        return cycle
+
+    def _enqueue(self, cycle: Cycle, app: App) -> None:
+        before, self.cycle = self._newest, cycle
+        if before is None or before.response_complete:
+            self._start_asgi_task(cycle, app)
+        elif len(self.pipeline) < PIPELINED_MAX:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, app))  # type: ignore[arg-type]
+        else:
+            self._ended = True
+            self.transport.abort()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._active = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _break_off(self, denied: Denied, method: str = "GET", version: str = "1.1") -> None:
+        """Read no more on this connection. A body under way ends in a fault, which its application
+        answers; a head is answered here."""
+        newest = self._newest
+        handed_over = newest is not None and newest.scope is self.scope
+        self._ended = True
+        self._disarm()
+        if newest is not None and handed_over and newest.more_body:
+            newest.fault = denied
+            newest.keep_alive = False
+            newest.message_event.set()
+        elif not self._eof:
+            if handed_over or not self.url:  # nothing of the next request was read yet
+                self.on_message_begin()
+            self._in_head = False            # what is left of the request stays unread
+            self._enqueue(self._cycle(method, version, keep_alive=False), _Refusing(self.hooks, denied))
+
+    def _count(self, size: int) -> None:
+        self._head_size += size
+        if self._head_size > self._limits.head_bytes_max:
+            self._break_off(_HEAD_TOO_LARGE)
+            raise _Stop
+
+    def _head_is_late(self) -> None:
+        self._deadline = None
+        if self._head_fed:
+            self._break_off(Denied("request_timeout", "The request's headers took too long to arrive."))
+        elif not self.transport.is_closing():
+            self.transport.close()
+
+    def _body_is_late(self) -> None:
+        """Judge one window. Where we ourselves stopped reading, the client is not to blame."""
+        self._deadline = None
+        limits, elapsed_s = self._limits, self.loop.time() - self._body_began
+        uploading = self._newest is not None and self._newest.uploading
+        slow = self._window_bytes < limits.body_rate_bytes_per_s_min * limits.body_window_s and not self.flow.read_paused
+        if slow or (elapsed_s >= limits.body_timeout_s and not uploading):
+            self._break_off(Denied("request_timeout", "The request's body took too long to arrive."))
+            return
+        self._window_bytes = 0
+        self._arm(limits.body_window_s, self._body_is_late)
+
+    def _arm(self, delay_s: float, late: Callable[[], None]) -> None:
+        self._disarm()
+        self._deadline = self.loop.call_later(delay_s, late)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _stop_write_deadline(self) -> None:
+        if self._write_deadline is not None:
+            self._write_deadline.cancel()
+            self._write_deadline = None
+
+
+_HEAD_TOO_LARGE: Final = Denied("head_too_large", "The request's headers are too many or too long.")
+_INCOMPLETE: Final = Denied("incomplete_body", "The connection ended before the whole request body had arrived.")
+
+
+def _decoded(raw_path: bytes) -> str:
+    """The path with escapes decoded, for applications that route on it (the control plane)."""
+    path = raw_path.decode("latin-1")
+    return unquote(path) if "%" in path else path
