@@ -97,7 +97,7 @@ def test_the_last_usage_of_a_stream_wins_also_from_a_chunk_with_choices():
                  chunk(usage={"prompt_tokens": 9, "completion_tokens": 2}), chunk(usage=None))
     reading = read(OpenAIChat(), stream, streaming=True)
     assert reading.usage == Usage({"input_text": 9, "output_text": 2})
-    assert (reading.model, reading.ended, reading.output_bytes) == ("m-1", True, 3)
+    assert (reading.model, reading.ended, reading.output_bytes) == ("m-1", True, 2)
 
 
 def test_the_end_is_known_when_its_marker_has_come():

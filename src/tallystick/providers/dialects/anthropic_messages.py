@@ -20,7 +20,7 @@ from tallystick.core.usage import Part, Reading, Usage, usage_of
 from tallystick.providers.dialects import reply_json as rj
 from tallystick.providers.dialects.bodies import JsonMeter
 from tallystick.providers.dialects.framing import SseEvent, SseReader
-from tallystick.providers.dialects.wire import count, mapping, mappings, number, text, utf8_bytes
+from tallystick.providers.dialects.wire import count, mapping, mappings, number, string_bytes, text, utf8_bytes
 
 # Tools with a type that the caller runs all the same; every other typed tool runs at the provider.
 CALLERS_TOOLS: Final = ("custom", "bash_", "text_editor_", "computer_", "memory_")
@@ -241,8 +241,11 @@ class _StreamMeter:
         return self._reply.reading()
 
     def _read(self, event: SseEvent) -> None:
-        if event.event == "ping":
-            return
+        if event.event == "content_block_delta":      # the hot path: most are prose
+            size = string_bytes(event.data, b'"text":"')
+            if size is not None:
+                self._reply.output_bytes += size
+                return
         members = rj.fields(event.data)
         if members is None:
             return

@@ -80,7 +80,9 @@ def tool_counts(stated: Mapping[str, Any], notes: list[str]) -> dict[str, int]:
     """Uses of tools that the server ran, by the unit they are billed in; empty where it says none."""
     found: dict[str, int] = {}
     for member in TOOL_MEMBERS:
-        details = mapping(stated.get(member))
+        details = stated.get(member)
+        if not isinstance(details, dict):
+            continue
         for name, unit in TOOL_COUNTS.items():
             if name in details and (uses := count(details, name, notes)) is not None:
                 found[unit] = max(found.get(unit, 0), uses)

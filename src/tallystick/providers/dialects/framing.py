@@ -25,11 +25,12 @@ class SseReader:
     """Reads server-sent events. Unlike a browser it also delivers a last event whose blank line
     never came (`finish`): the usage of a reply that was cut there has still been billed."""
 
-    __slots__ = ("_begun", "_data", "_data_bytes", "_event", "_lines", "dropped")
+    __slots__ = ("_begun", "_data", "_data_bytes", "_event", "_idle", "_lines", "dropped")
 
     def __init__(self, line_bytes_max: int = LINE_BYTES_MAX) -> None:
         self._lines = _Lines(line_bytes_max)
         self._begun = False
+        self._idle = False                   # the next byte begins a line of a new event
         self._event = b""
         self._data: list[bytes] = []
         self._data_bytes = 0
@@ -37,24 +38,26 @@ class SseReader:
 
     def feed(self, data: bytes) -> list[SseEvent]:
         """The events that `data` completes, in order."""
-        if self._is_idle() and data.endswith(b"\n\n") and b"\r" not in data and len(data) <= self._lines.bytes_max:
+        if self._idle and data.endswith(b"\n\n") and b"\r" not in data and len(data) <= self._lines.bytes_max:
             return self._whole_events(data)
-        return self._read(self._lines.feed(data))
+        events = self._read(self._lines.feed(data))
+        self._idle = self._begun and not self._data and not self._event and self._lines.is_idle
+        return events
 
     def finish(self) -> list[SseEvent]:
         """The event that was still open when the bytes ended, if any. A second call gives none."""
         return self._read([*self._lines.finish(), b""])
 
-    def _is_idle(self) -> bool:
-        """Whether the next byte begins a line of a new event."""
-        return self._begun and not self._data and not self._event and self._lines.is_idle
-
     def _whole_events(self, data: bytes) -> list[SseEvent]:
-        """The common case: the piece is whole events, most of them one `data: …` line."""
+        """The common case: the piece is whole events of one `data: …` line, or an `event: …` line
+        and one `data: …` line."""
         events: list[SseEvent] = []
         for block in data[:-2].split(b"\n\n"):
-            if block.startswith(b"data: ") and b"\n" not in block:
-                events.append(SseEvent("", block[6:]))
+            name, _, rest = block.partition(b"\n")
+            if not rest and name.startswith(b"data: "):
+                events.append(SseEvent("", name[6:]))
+            elif name.startswith(b"event: ") and rest.startswith(b"data: ") and b"\n" not in rest:
+                events.append(SseEvent(name[7:].decode("utf-8", "replace"), rest[6:]))
             else:
                 events += self._read([*block.split(b"\n"), b""])
         return events

@@ -126,7 +126,8 @@ class _Found:
         if isinstance(reply.usage, dict):
             self._stated = reply.usage
         self._take_extra(data, has_usage=isinstance(reply.usage, dict))
-        self.output_bytes += _choices_bytes(reply.choices)
+        if self._stated is None:             # text is counted only as long as it may have to be estimated
+            self.output_bytes += _choices_bytes(reply.choices)
         return True
 
     def _take_extra(self, data: bytes, *, has_usage: bool) -> None:

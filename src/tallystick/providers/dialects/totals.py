@@ -42,6 +42,8 @@ def disjoint(totals: Totals, notes: list[str]) -> Usage:
     fresh = totals.input - cached - written + overlap
     media: dict[str, Quantity] = {}
     for name, stated in (("audio", totals.audio_in), ("image", totals.image_in), ("video", totals.video_in)):
+        if not stated:
+            continue
         uncached = min(stated, fresh)
         # What cannot have been fresh was read from the cache.
         from_cache = _fit(stated - uncached, cached, f"{name} tokens", notes)
