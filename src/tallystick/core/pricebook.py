@@ -122,6 +122,11 @@ class PriceBook:
         found = self._find(provider, model, at_us)
         return (found.provider, found.model.id) if found else None
 
+    def prices(self, provider: str) -> ProviderPrices | None:
+        """A provider's own file as read."""
+        shelf = self._shelf(provider)
+        return shelf.prices if shelf else None
+
     def rows(self, provider: str) -> tuple[PriceRow, ...]:
         """Every row of a provider's own file, in file order."""
         shelf = self._shelf(provider)
