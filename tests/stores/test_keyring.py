@@ -24,6 +24,7 @@ from tallystick.stores.sql.directory import Directory, KeySpec, Refused, find_ke
 from tallystick.stores.sql.engine import DEFAULT, Database, open_database
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.keyring import SqlKeyring
+from tallystick.stores.sql.packing import Packer
 
 PEPPER = b"p" * 32
 
@@ -66,10 +67,13 @@ class House:
     def finds(self, presented: str) -> Principal | None:
         return asyncio.run(self.keyring.find(presented))
 
-    def entries(self, kind: str) -> list[dict[str, object]]:
+    def ledger(self) -> list[bytes]:
+        """The bytes of every standing entry."""
         with self.database.read() as db:
-            bodies = [json.loads(row[0]) for row in db.execute("SELECT body FROM entry_standing ORDER BY organization, seq")]
-        return [body for body in bodies if body["kind"] == kind]
+            return [Packer().unpack(row[0]) for row in db.execute("SELECT body FROM entry_standing ORDER BY organization, seq")]
+
+    def entries(self, kind: str) -> list[dict[str, object]]:
+        return [entry for entry in map(json.loads, self.ledger()) if entry["kind"] == kind]
 
 
 @pytest.fixture
@@ -257,8 +261,7 @@ def test_a_key_and_its_entry_stand_or_fall_together(house: House, monkeypatch: p
 
 def test_entries_name_the_key_but_neither_its_text_nor_the_person(house: House) -> None:
     _, text = house.make(team="search", user="ana@example.org")
-    with house.database.read() as db:
-        ledger = b"".join(row[0] for row in db.execute("SELECT body FROM entry_standing"))
+    ledger = b"".join(house.ledger())
     assert b"search" in ledger
     assert b"ana@example.org" not in ledger
     assert text.encode() not in ledger

@@ -1,2 +1,45 @@
-"""The admin API and the sessions behind it. One file per resource: its shapes and its handlers.
+"""The API under `/api`: what people and their programs may see and change. A resource is one file,
+its shapes and its handlers; who may open what is one table (`roles.py`); nothing here is on the way
+of a gateway call.
+
+The web framework is loaded by `build` and not before: the gateway's listener is open by then.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from tallystick.ports import Clock, Keyring
+from tallystick.stores.sql.engine import Database
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+
+class PolledKeyring(Keyring, Protocol):
+    """A keyring that can be told to look at once, after this process changed a key."""
+
+    def poll(self) -> bool:
+        """Forget what may have changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the API is built from. `secret` is the installation's (the pepper): keys for tokens are
+    derived from it, and virtual keys hashed with it."""
+
+    database: Database
+    keyring: PolledKeyring
+    clock: Clock
+    secret: bytes = field(repr=False)
+    new_id: Callable[[], str]                # an opaque, time-ordered id
+
+
+def build(parts: Parts, *, scope: Literal["all", "aggregations"] = "all") -> FastAPI:
+    """The ASGI application for `/api/…` and `/setup`. `aggregations`: what `--role gateway` serves,
+    namely the routes a virtual key may open."""
+    from tallystick.control import app
+
+    return app.build(parts, scope)

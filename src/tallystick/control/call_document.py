@@ -9,66 +9,57 @@ integers, or decimal texts where they are not whole.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from tallystick.core.attempt import Admission, Line, Refusal, Settlement
-from tallystick.core.identity import Attribution
+from tallystick.core.attempt import Line, Refusal, Settlement
+from tallystick.core.identity import LABELS, Attribution
 from tallystick.core.money import decimal_text, to_nanos
 from tallystick.core.pricebook import amount
 from tallystick.core.usage import Quantity, Usage
+from tallystick.stores.sql.callfact import BASES, DRIFT, FACT_KINDS, METHODS, OPEN, OUTCOMES
+from tallystick.stores.sql.calls import AttemptRecord, CallRecord
 
-Sources = Callable[[str], Mapping[str, str]]
-"""What is known of a price row besides its rate (source, dates), by its id."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempted:
-    """One attempt as the ledger holds it; `settlement` is None while it is open."""
-
-    admission: Admission
-    settlement: Settlement | None
+Source = Callable[[Line], Mapping[str, str]]
+"""What the ledger states of a line's price row besides its rate: source and dates."""
 
 
-def call_document(attempts: Sequence[Attempted], sources: Sources) -> dict[str, Any]:
-    """The document of a call with at least one attempt."""
-    first, last = attempts[0].admission, attempts[-1]
-    settled = [attempt.settlement for attempt in attempts if attempt.settlement is not None]
-    end = last.settlement
-    cost_nanos = sum(settlement.cost_nanos for settlement in settled)
-    document = _head(first.request_id, first.at_us, first.attribution)
-    document |= {
+def call_document(record: CallRecord, source: Source) -> dict[str, Any]:
+    """The document of a call, or of its refusal."""
+    if record.refusal is not None:
+        return _refused(record.refusal)
+    first, last = record.attempts[0].admission, record.attempts[-1]
+    settled = [attempt.settlement for attempt in record.attempts if attempt.settlement is not None]
+    end = last.settlement or last.deferred
+    return _head(first.request_id, first.at_us, first.attribution) | {
         "provider": first.provider, "operation": first.operation, "dialect": first.dialect,
         "requested_model": first.model, "served_model": end.model if end else None,
         "stream": first.facts.stream, "sandbox": first.sandbox,
-        "state": "settled" if end else "open",
+        "state": "settled" if last.settlement else "deferred" if last.deferred else "open",
         "status": end.status if end else None,
         "outcome": end.outcome if end else None,
         "method": end.method if end else None,
         "basis": end.basis if end else None,
         "code": end.code if end else None,
         "usage": usage_document(_sum(settled)),
-        **_money(cost_nanos),
+        **_money(sum(settlement.cost_nanos for settlement in settled)),
         "would_be_cost_nanos": _total(settled, "would_be_nanos"),
         "stated_cost_nanos": _total(settled, "stated_nanos"),
         "computed_cost_nanos": _total(settled, "computed_nanos"),
         "upstream_cost_nanos": _total(settled, "upstream_nanos"),
         "drift": any(settlement.drift for settlement in settled),
-        "held_nanos": sum(attempt.admission.hold_nanos for attempt in attempts),
+        "held_nanos": sum(attempt.admission.hold_nanos for attempt in record.attempts),
         "first_byte_ms": _ms(end.first_byte_us) if end else None,
         "latency_ms": _ms(end.latency_us) if end else None,
-        "lines": [line_document(line, sources) for settlement in settled for line in settlement.lines],
-        "attempts": [_attempt(attempt, sources) for attempt in attempts],
+        "lines": [line_document(line, source) for settlement in settled for line in settlement.lines],
+        "attempts": [_attempt(attempt, source) for attempt in record.attempts],
     }
-    return document
 
 
-def refusal_document(refusal: Refusal) -> dict[str, Any]:
+def _refused(refusal: Refusal) -> dict[str, Any]:
     """The document of a call we answered ourselves: it cost nothing, and says why."""
-    document = _head(refusal.request_id, refusal.at_us, refusal.attribution)
-    return document | {
+    return _head(refusal.request_id, refusal.at_us, refusal.attribution) | {
         "organization": refusal.organization, "provider": refusal.provider, "operation": refusal.operation,
         "requested_model": refusal.model, "served_model": None, "state": "refused", "status": refusal.status,
         "outcome": "refused", "code": refusal.code, "method": None, "basis": None, "usage": None, **_money(0),
@@ -76,12 +67,34 @@ def refusal_document(refusal: Refusal) -> dict[str, Any]:
     }
 
 
-def line_document(line: Line, sources: Sources) -> dict[str, Any]:
+def list_item(row: Mapping[str, Any], name: Callable[[str, int], str | None]) -> dict[str, Any]:
+    """The short document of a row of calls (columns of stores/sql/callfact.py), its numbers by name."""
+    refused = row["kind"] == FACT_KINDS.index("refusal") + 1
+    return {
+        "id": f"req_{bytes(row['request_id']).hex()}", "attempt": row["attempt"], "at": moment(row["at_us"]),
+        "key_id": name("key", row["key_id"]),
+        **{label: name(label, row[f"{label}_id"]) for label in LABELS},
+        "provider": name("provider", row["provider_id"]), "operation": name("operation", row["operation_id"]),
+        "requested_model": name("model", row["model_id"]), "served_model": name("model", row["served_id"]),
+        "sandbox": row["kind"] == FACT_KINDS.index("sandbox") + 1,
+        "state": "refused" if refused else "open" if row["flags"] & OPEN else "settled",
+        "status": row["status"], "outcome": "refused" if refused else _word(OUTCOMES, row["outcome"]),
+        "method": _word(METHODS, row["method"]), "basis": _word(BASES, row["basis"]), "code": name("code", row["code_id"]),
+        "usage": {
+            "input": row["input_tokens"], "output": row["output_tokens"],
+            "cached_read": row["cached_tokens"], "reasoning": row["reasoning_tokens"],
+        },
+        **_money(row["cost_nanos"]), "would_be_cost_nanos": row["would_be_nanos"], "drift": bool(row["flags"] & DRIFT),
+        "latency_ms": _ms(row["latency_us"]),
+    }
+
+
+def line_document(line: Line, source: Source) -> dict[str, Any]:
     """One line of the arithmetic: quantity × rate / per × factor = amount, exactly."""
     document: dict[str, Any] = {"unit": line.unit, "quantity": quantity(line.quantity), "part": line.part, "price_row": line.row}
     if line.row is None:
         return document | {"unpriced": True}
-    known = sources(line.row)
+    known = source(line)
     return document | {
         "rate_usd": f"{line.rate:f}", "per": line.per, "factor": f"{line.factor:f}", "factor_row": line.factor_row,
         "amount_usd": f"{amount(line).normalize():f}",
@@ -89,7 +102,7 @@ def line_document(line: Line, sources: Sources) -> dict[str, Any]:
     }
 
 
-def arithmetic_nanos(attempt: Attempted) -> int | None:
+def arithmetic_nanos(attempt: AttemptRecord) -> int | None:
     """What the entry's own lines say it must have booked; None while it is open. A sandbox call's
     figure is what it would have cost."""
     settlement = attempt.settlement
@@ -148,8 +161,8 @@ def _money(cost_nanos: int) -> dict[str, Any]:
     }
 
 
-def _attempt(attempt: Attempted, sources: Sources) -> dict[str, Any]:
-    admission, end = attempt.admission, attempt.settlement
+def _attempt(attempt: AttemptRecord, source: Source) -> dict[str, Any]:
+    admission, end = attempt.admission, attempt.settlement or attempt.deferred
     document: dict[str, Any] = {
         "attempt": admission.attempt, "at": moment(admission.at_us), "provider": admission.provider,
         "credential": admission.credential, "held_nanos": admission.hold_nanos,
@@ -162,7 +175,7 @@ def _attempt(attempt: Attempted, sources: Sources) -> dict[str, Any]:
         "usage": usage_document(end.usage),
         "parts": [{"role": part.role, "model": part.model, "usage": usage_document(part.usage)} for part in end.parts],
         "cost_nanos": end.cost_nanos, "latency_ms": _ms(end.latency_us),
-        "lines": [line_document(line, sources) for line in end.lines],
+        "lines": [line_document(line, source) for line in end.lines],
     }
 
 
@@ -177,6 +190,11 @@ def _sum(settled: Sequence[Settlement]) -> Usage | None:
 def _total(settled: Sequence[Settlement], name: str) -> int | None:
     known = [getattr(settlement, name) for settlement in settled if getattr(settlement, name) is not None]
     return sum(known) if known else None
+
+
+def _word(words: Sequence[str], code: int) -> str | None:
+    """The word of a code, which is its place from 1; 0 is none."""
+    return words[code - 1] if code else None
 
 
 def _ms(span_us: int | None) -> int | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tallystick.core import keyformat
+from tallystick.core.errors import Defect
 from tallystick.core.identity import Claims, check_claims
 from tallystick.core.secret import Secret
 from tallystick.stores.sql import engine
@@ -157,10 +158,23 @@ class Directory:
         return Named(project, name, now_us, team)
 
 
-def organization_id(db: sqlite3.Connection, slug: str) -> int | None:
-    """The number of an organisation."""
-    row = db.execute("SELECT id FROM organization WHERE slug = ?", (slug,)).fetchone()
-    return int(row[0]) if row else None
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """An organisation, and the zone its days are counted in."""
+
+    id: int
+    slug: str
+    name: str
+    zone: str
+
+
+def organization(database: Database, slug: str) -> Organization:
+    """The organisation of a caller who was let in. Raises Defect when there is none."""
+    with database.read() as db:
+        row = db.execute("SELECT id, slug, name, zone FROM organization WHERE slug = ?", (slug,)).fetchone()
+    if row is None:
+        raise Defect(f"no organisation {slug}")
+    return Organization(*row)
 
 
 def find_key(database: Database, organization: int, key_id: str) -> KeyRow | None:

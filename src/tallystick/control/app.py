@@ -1,0 +1,46 @@
+"""The application: its resources in one list, one guard before all of them, one form for errors."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Literal
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from tallystick import __version__
+from tallystick.control import Parts, aggregations, auth, keys, metrics, problems, projects, requests, setup, teams
+from tallystick.control.callers import admit
+from tallystick.control.login import Login
+from tallystick.control.passwords import Passwords
+from tallystick.control.tokens import Tokens
+from tallystick.stores.sql.calls import Calls
+from tallystick.stores.sql.directory import Directory
+from tallystick.stores.sql.journal import Sequencer
+
+
+def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
+    """The application. Its state holds what handlers need: parts, tokens and the login."""
+    app = FastAPI(
+        title="Tallystick", version=__version__, summary="What calls cost, who made them, and the keys they are made with.",
+        openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, dependencies=[Depends(admit)],
+    )
+    app.state.parts = parts
+    app.state.directory = Directory(Sequencer(parts.database), parts.secret, secrets.token_bytes)
+    app.state.calls = Calls(parts.database)
+    app.state.tokens = Tokens.of(parts.secret)
+    app.state.login = Login(parts, Passwords())
+    problems.install(app)
+    resources = [keys.own_routes(), aggregations.routes()]
+    if scope == "all":
+        resources += [auth.routes(), setup.routes(), requests.routes(), keys.routes(), teams.routes(), projects.routes(), metrics.routes()]
+    for resource in resources:
+        app.include_router(resource)
+    app.add_api_route("/api/openapi.json", openapi, methods=["GET"], include_in_schema=False)
+    return app
+
+
+async def openapi(request: Request) -> JSONResponse:
+    """The description of this API, OpenAPI 3.1."""
+    application: FastAPI = request.app
+    return JSONResponse(application.openapi())

@@ -1,0 +1,111 @@
+"""Logging in: `POST /api/auth/token` changes an address and a password for a token of one hour, in the
+form OAuth2 gives it (`username`, `password`; `grant_type` may be missing) or as JSON (`email` or
+`username`); `GET /api/auth/me` says who it is.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+from urllib.parse import parse_qs
+
+import msgspec
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from tallystick.control.callers import CallerOf, PartsOf, TokensOf
+from tallystick.control.login import Login
+from tallystick.control.problems import Problem
+from tallystick.control.tokens import LIFETIME_S
+
+BODY_BYTES_MAX: Final = 8192
+_NO_STORE: Final = {"cache-control": "no-store"}
+
+
+class Token(BaseModel):
+    """A login. Send it as `Authorization: Bearer …`."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+
+
+class Me(BaseModel):
+    """The person who asks."""
+
+    id: str
+    email: str
+    name: str
+    role: str
+    organization: str
+
+
+def login_of(request: Request) -> Login:
+    """The one door for passwords."""
+    login: Login = request.app.state.login
+    return login
+
+
+LoginOf = Annotated[Login, Depends(login_of)]
+
+
+def routes() -> APIRouter:
+    """The routes of this resource."""
+    router = APIRouter(prefix="/api/auth", tags=["auth"])
+    router.add_api_route("/token", token, methods=["POST"], response_model=Token, openapi_extra=_TOKEN_BODY)
+    router.add_api_route("/me", me, methods=["GET"])
+    return router
+
+
+async def token(request: Request, login: LoginOf, tokens: TokensOf, parts: PartsOf) -> JSONResponse:
+    """Log in with an address and a password."""
+    fields = await fields_of(request)
+    email, password = fields.get("username") or fields.get("email"), fields.get("password")
+    if not email or not password or fields.get("grant_type", "password") != "password":
+        raise Problem(400, "invalid_request", "Send username and password, as a form or as JSON.")
+    account = await login.check(email, password, peer_of(request))
+    signed = tokens.sign(account.id, account.organization, parts.clock.now_us() // 1_000_000)
+    return JSONResponse({"access_token": signed, "token_type": "bearer", "expires_in": LIFETIME_S}, headers=_NO_STORE)
+
+
+async def me(caller: CallerOf) -> Me:
+    """Who is logged in."""
+    account = caller.account
+    assert account is not None, "the table of roles opens this to people only"
+    return Me(id=account.id, email=account.email, name=account.name, role=account.role, organization=account.organization)
+
+
+async def fields_of(request: Request) -> dict[str, str]:
+    """The text fields of a small form or JSON object. Raises Problem 400 or 413."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > BODY_BYTES_MAX:
+            raise Problem(413, "body_too_large", f"At most {BODY_BYTES_MAX} bytes.")
+    try:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
+            return msgspec.json.decode(body, type=dict[str, str])
+        return {name: values[0] for name, values in parse_qs(body.decode(), max_num_fields=20).items()}
+    except (msgspec.DecodeError, ValueError):
+        raise Problem(400, "invalid_request", "The body is neither a form nor a JSON object of texts.") from None
+
+
+def peer_of(request: Request) -> str:
+    """The address at the other end."""
+    return request.client.host if request.client else ""
+
+
+_FIELDS: Final[dict[str, Any]] = {
+    "schema": {
+        "type": "object",
+        "required": ["username", "password"],
+        "properties": {
+            "grant_type": {"type": "string", "enum": ["password"]},
+            "username": {"type": "string"},
+            "password": {"type": "string", "format": "password"},
+        },
+    },
+}
+_TOKEN_BODY: Final[dict[str, Any]] = {
+    "requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": _FIELDS, "application/json": _FIELDS}},
+}

@@ -1,0 +1,171 @@
+"""Virtual keys: list, make, revoke; and what a key may ask about itself. The text of a key is in one
+answer, the one to the request that made it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from tallystick.control import Parts
+from tallystick.control.callers import CallerOf, DirectoryOf, PartsOf
+from tallystick.control.figures import answer
+from tallystick.control.key_document import key_document
+from tallystick.control.pages import LIMIT, Cursor, Limit, cursor_of, place_of
+from tallystick.control.problems import Problem
+from tallystick.core.identity import VALUE_CHARS_MAX
+from tallystick.stores.sql import directory as store
+from tallystick.stores.sql.directory import KeySpec, organization
+
+Label = Annotated[str | None, Field(min_length=1, max_length=VALUE_CHARS_MAX)]
+KeyId = Annotated[str, Path(max_length=64)]
+
+
+class NewKey(BaseModel):
+    """What a new key is bound to. Without team and project it is organisation-wide."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    team: Label = None
+    project: Label = None
+    user: Label = None
+    agent: Label = None
+    environment: Label = None
+    cost_center: Label = None
+    prompt_key: Label = None
+    prompt_version: Label = None
+    dimensions: Annotated[dict[str, str], Field(max_length=32)] = {}
+    name: Annotated[str, Field(max_length=VALUE_CHARS_MAX)] = ""
+    credential: Label = None
+    expires_at: AwareDatetime | None = None
+    format: str = "tallystick"
+
+
+class Key(BaseModel):
+    """An issued key, without its text."""
+
+    id: str
+    prefix: str
+    preview: str
+    organization: str
+    team: str | None
+    project: str | None
+    user: str | None
+    agent: str | None
+    environment: str | None
+    cost_center: str | None
+    name: str
+    format: str
+    status: str
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class IssuedKey(Key):
+    """A key just made: `key` is shown this once."""
+
+    key: str
+
+
+class Keys(BaseModel):
+    """A page of keys."""
+
+    items: list[Key]
+    next_cursor: str | None
+
+
+def routes() -> APIRouter:
+    """The routes of this resource, for people."""
+    router = APIRouter(prefix="/api/keys", tags=["keys"])
+    router.add_api_route("", list_keys, methods=["GET"], response_model=Keys)
+    router.add_api_route("", create_key, methods=["POST"], response_model=IssuedKey, status_code=201)
+    router.add_api_route("/{key_id}", read_key, methods=["GET"], response_model=Key)
+    router.add_api_route("/{key_id}", revoke_key, methods=["DELETE"], response_model=Key)
+    return router
+
+
+def own_routes() -> APIRouter:
+    """What a virtual key asks about itself."""
+    router = APIRouter(prefix="/api/keys", tags=["keys"])
+    router.add_api_route("/self", read_self, methods=["GET"], response_model=Key)
+    return router
+
+
+def list_keys(parts: PartsOf, caller: CallerOf, limit: Limit = LIMIT, cursor: Cursor = None) -> Response:
+    """All keys in the order they were made, revoked ones too."""
+    here = organization(parts.database, caller.organization)
+    rows = store.list_keys(parts.database, here.id, after=place_of(cursor) if cursor else None, limit=limit + 1)
+    more, rows = len(rows) > limit, rows[:limit]
+    now_us = parts.clock.now_us()
+    return answer({
+        "items": [key_document(row, now_us) for row in rows],
+        "next_cursor": cursor_of(rows[-1].created_us, rows[-1].id) if more else None,
+    })
+
+
+def create_key(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new: NewKey) -> Response:
+    """Make a key, and its team and project where they are missing. It works at once."""
+    here = organization(parts.database, caller.organization)
+    now_us = parts.clock.now_us()
+    expires_us = None if new.expires_at is None else (new.expires_at - _EPOCH) // timedelta(microseconds=1)
+    if expires_us is not None and expires_us <= now_us:
+        raise Problem(400, "invalid_request", "expires_at is in the past.")
+    labels = new.model_dump(include=_LABELS, exclude_none=True)
+    spec = KeySpec(
+        labels=labels, dimensions=new.dimensions, name=new.name, credential=new.credential, expires_us=expires_us,
+        format=new.format, created_by=_actor(caller),
+    )
+    row, key = directory.create_key(here.id, spec, now_us)
+    reply = answer({"id": row.id, "key": key.reveal(), **key_document(row, now_us)})
+    reply.status_code = 201
+    reply.headers["cache-control"] = "no-store"
+    return reply
+
+
+def read_key(parts: PartsOf, caller: CallerOf, key_id: KeyId) -> Response:
+    """One key."""
+    here = organization(parts.database, caller.organization)
+    return answer(_document(parts, here.id, key_id))
+
+
+def revoke_key(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, key_id: KeyId) -> Response:
+    """Revoke a key for good: 401 from now on here, within a second on every instance."""
+    here = organization(parts.database, caller.organization)
+    row = directory.revoke_key(here.id, key_id, parts.clock.now_us(), _actor(caller))
+    if row is None:
+        raise _no_key()
+    parts.keyring.poll()
+    return answer(key_document(row, parts.clock.now_us()))
+
+
+def read_self(parts: PartsOf, caller: CallerOf) -> Response:
+    """The key that asks."""
+    assert caller.principal is not None, "the table of roles opens this to keys only"
+    here = organization(parts.database, caller.organization)
+    return answer(_document(parts, here.id, caller.principal.key_id))
+
+
+def _document(parts: Parts, organization_id: int, key_id: str) -> dict[str, Any]:
+    row = store.find_key(parts.database, organization_id, key_id)
+    if row is None:
+        raise _no_key()
+    return key_document(row, parts.clock.now_us())
+
+
+def _no_key() -> Problem:
+    return Problem(404, "not_found", "There is no such key.")
+
+
+def _actor(caller: CallerOf) -> str:
+    """Who did it, as the ledger names them: the account's id."""
+    assert caller.account is not None, "the table of roles opens this to people only"
+    return caller.account.id
+
+
+_LABELS = {"team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version"}
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

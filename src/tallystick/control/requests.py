@@ -1,0 +1,167 @@
+"""Calls: a list of narrow rows, newest first, and the whole document of one. A call that has just ended
+may still be on its way from the spool to the ledger; asking for it waits up to a second.
+
+An item of the list is an attempt; calls have one, unless a policy retries them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date, datetime
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from tallystick.control.call_document import call_document, list_item
+from tallystick.control.callers import CallerOf, CallsOf, PartsOf
+from tallystick.control.figures import answer, day_number
+from tallystick.control.pages import LIMIT, LIMIT_MAX, cursor_of, place_of
+from tallystick.control.problems import Problem
+from tallystick.core.attempt import Basis, Method, Outcome
+from tallystick.core.identity import VALUE_CHARS_MAX
+from tallystick.stores.sql.calls import Calls
+from tallystick.stores.sql.directory import organization
+from tallystick.stores.sql.engine import Database
+from tallystick.stores.sql.facts import ATTEMPTS, REFUSALS, SANDBOX, Asked, Place, listed
+from tallystick.stores.sql.names import Names
+
+WAIT_S: Final = 1.0
+_STEP_S: Final = 0.05
+_KINDS: Final = {"calls": (ATTEMPTS,), "refused": (REFUSALS,), "sandbox": (SANDBOX,), "all": (ATTEMPTS, REFUSALS, SANDBOX)}
+
+Text = Annotated[str | None, Field(max_length=VALUE_CHARS_MAX)]
+
+
+class Filters(BaseModel):
+    """Which calls, in which order. Names match whole."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    team: Text = None
+    project: Text = None
+    user: Text = None
+    agent: Text = None
+    environment: Text = None
+    cost_center: Text = None
+    prompt_key: Text = None
+    prompt_version: Text = None
+    session: Text = None
+    key: Text = None
+    provider: Text = None
+    operation: Text = None
+    requested_model: Text = None
+    served_model: Text = None
+    code: Text = None
+    outcome: Outcome | None = None
+    method: Method | None = None
+    basis: Basis | None = None
+    start: date | None = None
+    end: date | None = None
+    kind: Literal["calls", "refused", "sandbox", "all"] = "all"
+    sort: Literal["newest", "oldest"] = "newest"
+    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] = LIMIT
+    cursor: Annotated[str | None, Field(max_length=200)] = None
+
+
+class Item(BaseModel):
+    """A call in a list."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    attempt: int
+    at: datetime
+    cost_nanos: int
+    cost_usd: str
+
+
+class Items(BaseModel):
+    """A page of calls."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+
+class Call(BaseModel):
+    """One call. docs/reference describes every field."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    at: datetime
+    organization: str
+    provider: str | None
+    requested_model: str | None
+    served_model: str | None
+    status: int | None
+    outcome: str | None
+    method: str | None
+    basis: str | None
+    usage: dict[str, int | str] | None
+    cost_nanos: int
+    cost_usd: str
+    currency: str
+    cost_in_currency_nanos: int
+    fx_rate_id: str | None
+    lines: list[dict[str, Any]]
+    attempts: list[dict[str, Any]]
+
+
+def routes() -> APIRouter:
+    """The routes of this resource."""
+    router = APIRouter(prefix="/api/requests", tags=["requests"])
+    router.add_api_route("", list_calls, methods=["GET"], response_model=Items)
+    router.add_api_route("/{request_id}", read_one, methods=["GET"], response_model=Call)
+    return router
+
+
+def list_calls(parts: PartsOf, caller: CallerOf, filters: Annotated[Filters, Query()]) -> Response:
+    """Calls in order of time."""
+    here = organization(parts.database, caller.organization)
+    asked = Asked(
+        day_number(filters.start) if filters.start else None, day_number(filters.end) if filters.end else None, _KINDS[filters.kind],
+        filters.model_dump(exclude={"start", "end", "kind", "sort", "limit", "cursor"}, exclude_none=True),
+    )
+    with parts.database.read() as db:
+        rows = list(listed(
+            db, here.id, asked, newest_first=filters.sort == "newest", behind=_place(filters.cursor), limit=filters.limit + 1,
+        ))
+        names = Names(db, here.id)
+        items = [list_item(row, names.of) for row in rows[:filters.limit]]
+    last = rows[filters.limit - 1] if len(rows) > filters.limit else None
+    return answer({"items": items, "next_cursor": cursor_of(last["at_us"], str(last["seq"])) if last else None})
+
+
+async def read_one(
+    parts: PartsOf, caller: CallerOf, calls: CallsOf, request_id: Annotated[str, Path(pattern="^req_[0-9a-f]{32}$")],
+) -> Response:
+    """One call with its arithmetic; `state` is `open` until it is settled."""
+    here = organization(parts.database, caller.organization)
+    document = None
+    for _ in range(int(WAIT_S / _STEP_S)):
+        document = await run_in_threadpool(_document, calls, parts.database, here.id, request_id)
+        if document is not None and document["state"] != "open":
+            break
+        await asyncio.sleep(_STEP_S)
+    if document is None:
+        raise Problem(404, "not_found", "There is no such call.")
+    return answer(document)
+
+
+def _place(cursor: str | None) -> Place | None:
+    if cursor is None:
+        return None
+    at_us, seq = place_of(cursor)
+    if not seq.isascii() or not seq.isdigit() or len(seq) > 18:
+        raise Problem(400, "invalid_cursor", "This is no cursor of this list.")
+    return Place(at_us, int(seq))
+
+
+def _document(calls: Calls, database: Database, organization_id: int, request_id: str) -> dict[str, Any] | None:
+    record = calls.read_call(request_id, organization_id)
+    if record is None:
+        return None
+    with database.read() as db:
+        return call_document(record, Names(db, organization_id).price_row)

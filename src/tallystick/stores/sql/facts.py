@@ -1,0 +1,183 @@
+"""Lists and sums over the narrow rows of calls (`call_fact_YYYYMM`), for the API. Every statement is a
+literal with bound values: what a caller may choose is a member of a literal tuple here (a filter, a
+grouping, an order), never text that becomes SQL.
+
+Sums cannot overflow: dollars and the nanos beyond them are summed apart and put together in integers
+of any size. Months are tables of their own, read one after the other, each for the days asked for.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final, Literal
+
+from tallystick.core.money import NANOS_PER_UNIT
+from tallystick.stores.sql.callfact import BASES, COLUMNS, METHODS, OUTCOMES
+from tallystick.stores.sql.engine import month_sql, months
+from tallystick.stores.sql.names import Names
+
+DAY_US: Final = 86_400_000_000
+_ZONES_US: Final = 14 * 3_600_000_000        # no zone is further from UTC
+PAGE_MAX: Final = 200
+
+# Filter → (column, kind in the dictionary).
+NAMED_FILTERS: Final[Mapping[str, tuple[str, str]]] = {
+    "team": ("team_id", "team"), "project": ("project_id", "project"), "user": ("user_id", "user"), "agent": ("agent_id", "agent"),
+    "environment": ("environment_id", "environment"), "cost_center": ("cost_center_id", "cost_center"),
+    "prompt_key": ("prompt_key_id", "prompt_key"), "prompt_version": ("prompt_version_id", "prompt_version"),
+    "session": ("session_id", "session"), "key": ("key_id", "key"), "provider": ("provider_id", "provider"),
+    "operation": ("operation_id", "operation"), "requested_model": ("model_id", "model"), "served_model": ("served_id", "model"),
+    "code": ("code_id", "code"),
+}
+# Filter → (column, the words whose places are its codes).
+CODED_FILTERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "outcome": ("outcome", OUTCOMES), "method": ("method", METHODS), "basis": ("basis", BASES),
+}
+Group = Literal["", "team", "project", "user", "prompt_key", "prompt_version", "served_model"]
+ATTEMPTS, REFUSALS, SANDBOX = 1, 2, 3        # the places of callfact.FACT_KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which rows: days (local, inclusive; None is open), kinds, moments, and names to match.
+    `before_us` cuts the last day short (a comparison with yesterday until now)."""
+
+    first_day: int | None = None
+    last_day: int | None = None
+    kinds: tuple[int, ...] = (ATTEMPTS,)
+    filters: Mapping[str, str] = field(default_factory=dict)
+    before_us: int | None = None
+
+
+@dataclass(slots=True)
+class Sums:
+    """What a group of rows comes to. `requests` counts calls, not attempts."""
+
+    requests: int = 0
+    cost_nanos: int = 0
+    errors: int = 0
+    attempts: int = 0
+    latency_us: int = 0
+
+    def add(self, row: Sequence[int]) -> None:
+        requests, dollars, nanos, errors, attempts, latency_us = (int(value or 0) for value in row)
+        self.requests += requests
+        self.cost_nanos += dollars * NANOS_PER_UNIT + nanos
+        self.errors += errors
+        self.attempts += attempts
+        self.latency_us += latency_us
+
+
+# SQLite and PostgreSQL both divide towards zero and give the remainder its sign, so the halves add up.
+# Latencies are microseconds: 2^63 of them are 292,000 years of waiting.
+_SUMS: Final = """
+SELECT {group}, sum(CASE WHEN attempt = 1 THEN 1 ELSE 0 END), sum(cost_nanos / 1000000000), sum(cost_nanos % 1000000000),
+       sum(CASE WHEN outcome IN (2, 3, 5) THEN 1 ELSE 0 END), count(*), sum(latency_us)
+FROM call_fact_{month}"""
+_GROUPS: Final[Mapping[Group, str]] = {
+    "": "0", "team": "team_id", "project": "project_id", "user": "user_id", "prompt_key": "prompt_key_id",
+    "prompt_version": "prompt_version_id", "served_model": "CASE served_id WHEN 0 THEN model_id ELSE served_id END",
+}
+_KIND_OF_GROUP: Final[Mapping[str, str]] = {"served_model": "model"}
+
+
+def sums(db: sqlite3.Connection, organization: int, asked: Asked, group: Group = "") -> dict[str | None, Sums]:
+    """The sums of the rows asked for, by name of the grouping; None stands for the rows without one."""
+    names = Names(db, organization)
+    where = _where(names, organization, asked)
+    if where is None:
+        return {}
+    condition, values = where
+    kind = _KIND_OF_GROUP.get(group, group)
+    totals: dict[str | None, Sums] = {}
+    for month in _months(db, asked):
+        query = month_sql(_SUMS.replace("{group}", _GROUPS[group]) + condition + " GROUP BY 1", month)
+        for number, *row in db.execute(query, values):
+            totals.setdefault(names.of(kind, number), Sums()).add(row)
+    return totals
+
+
+def total(db: sqlite3.Connection, organization: int, asked: Asked) -> Sums:
+    """The sums of all the rows asked for."""
+    return sums(db, organization, asked).get(None, Sums())
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A row's place in time, for going on behind it."""
+
+    at_us: int
+    seq: int
+
+
+def listed(
+    db: sqlite3.Connection, organization: int, asked: Asked, *, newest_first: bool, behind: Place | None, limit: int,
+) -> Iterator[dict[str, Any]]:
+    """At most `limit` rows as dicts by column, in order of time, beginning behind a place."""
+    where = _where(Names(db, organization), organization, asked)
+    if where is None:
+        return
+    condition, values = where
+    step, order = ("<", "DESC") if newest_first else (">", "ASC")
+    if behind is not None:
+        condition += f" AND (at_us {step} ? OR (at_us = ? AND seq {step} ?))"
+        values = (*values, behind.at_us, behind.at_us, behind.seq)
+    left = limit
+    found = list(_months(db, asked))
+    for month in found if newest_first else reversed(found):
+        query = month_sql(_LIST + condition + f" ORDER BY at_us {order}, seq {order} LIMIT ?", month)
+        for row in db.execute(query, (*values, left)):
+            left -= 1
+            yield dict(zip(COLUMNS, row, strict=True))
+        if left <= 0:
+            return
+
+
+_LIST: Final = "SELECT " + ", ".join(COLUMNS) + " FROM call_fact_{month}"  # noqa: S608 - literals of callfact.py
+
+
+def _where(names: Names, organization: int, asked: Asked) -> tuple[str, tuple[Any, ...]] | None:
+    """The condition and its values; None when a name was never booked on, so nothing can match."""
+    condition = " WHERE organization = ? AND kind IN (" + ", ".join("?" * len(asked.kinds)) + ")"
+    values: list[Any] = [organization, *asked.kinds]
+    if asked.first_day is not None:
+        condition += " AND at_us >= ? AND day >= ?"
+        values += [asked.first_day * DAY_US - _ZONES_US, asked.first_day]
+    if asked.last_day is not None:
+        condition += " AND at_us < ? AND day <= ?"
+        values += [(asked.last_day + 1) * DAY_US + _ZONES_US, asked.last_day]
+    if asked.before_us is not None:
+        condition += " AND at_us < ?"
+        values.append(asked.before_us)
+    for name, wanted in asked.filters.items():
+        number = _number(names, name, wanted)
+        if number is None:
+            return None
+        column = (NAMED_FILTERS.get(name) or CODED_FILTERS[name])[0]
+        condition += f" AND {column} = ?"
+        values.append(number)
+    return condition, tuple(values)
+
+
+def _number(names: Names, name: str, wanted: str) -> int | None:
+    if not wanted:
+        return 0                             # the rows that name none
+    if name in NAMED_FILTERS:
+        return names.number(NAMED_FILTERS[name][1], wanted)
+    words = CODED_FILTERS[name][1]
+    return words.index(wanted) + 1 if wanted in words else None
+
+
+def _months(db: sqlite3.Connection, asked: Asked) -> Iterator[int]:
+    """The months with tables that the days touch, newest first."""
+    first = 0 if asked.first_day is None else _month_of(asked.first_day)
+    last = 999_999 if asked.last_day is None else _month_of(asked.last_day)
+    return (month for month in months(db) if first <= month <= last)
+
+
+def _month_of(day: int) -> int:
+    at = date.fromordinal(day + 719_163)
+    return at.year * 100 + at.month

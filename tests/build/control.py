@@ -1,0 +1,150 @@
+"""An installation with its API in memory: a real database in a folder, a clock that stands still, and a
+client that speaks to the application without a socket. Calls are booked through the ledger's own pen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+from fastapi import FastAPI
+
+from tallystick.control import Parts, build
+from tallystick.control.first_start import setup_path
+from tallystick.control.passwords import hash_password
+from tallystick.core.attempt import Admission, Line, Refusal, Settlement
+from tallystick.core.call import Facts
+from tallystick.core.identity import Attribution
+from tallystick.core.usage import usage_of
+from tallystick.stores.sql.accounts import add_first_owner
+from tallystick.stores.sql.booking import book_admission, book_attempt, book_later_settlement, book_refusal
+from tallystick.stores.sql.directory import Directory, KeySpec
+from tallystick.stores.sql.engine import DEFAULT, ensure_organization, open_database
+from tallystick.stores.sql.journal import Sequencer
+from tallystick.stores.sql.keyring import SqlKeyring
+
+EMAIL, PASSWORD = "admin@local", "correct horse battery"
+PASSWORD_HASH = hash_password(PASSWORD)
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def us(moment: datetime) -> int:
+    return int(moment.timestamp()) * 1_000_000
+
+
+@dataclass
+class Clock:
+    """A clock that is set."""
+
+    at_us: int = us(NOON)
+
+    def now_us(self) -> int:
+        return self.at_us
+
+    def monotonic_us(self) -> int:
+        return self.at_us
+
+
+class Desk:
+    """The installation. `admin=False`: nobody has an account yet."""
+
+    def __init__(self, folder: Path, *, admin: bool = True, scope: Literal["all", "aggregations"] = "all") -> None:
+        self.clock = Clock()
+        self.database = open_database(folder, 1)
+        self.sequencer = Sequencer(self.database)
+        draws = count(1)
+        self.directory = Directory(
+            self.sequencer, b"s" * 32, lambda size: hashlib.shake_256(next(draws).to_bytes(8, "big")).digest(size))
+        ids = count(1)
+        self.parts = Parts(
+            self.database, SqlKeyring(self.database, b"s" * 32, self.clock), self.clock, b"s" * 32, lambda: f"acc_{next(ids)}")
+        self._requests = count(1)
+        if admin:
+            add_first_owner(self.database, "acc_1", EMAIL, PASSWORD_HASH, 1)
+        self.setup = setup_path(self.parts, None)
+        self.app: FastAPI = build(self.parts, scope=scope)
+
+    def close(self) -> None:
+        self.database.close()
+
+    def client(self, bearer: str | None = None, peer: str = "127.0.0.1") -> httpx.AsyncClient:
+        headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
+        transport = httpx.ASGITransport(app=self.app, client=(peer, 5))
+        return httpx.AsyncClient(transport=transport, base_url="http://tallystick", headers=headers)
+
+    def owner(self, organization: str = "default") -> httpx.AsyncClient:
+        """A logged-in owner, without the cost of a password."""
+        with self.database.read() as db:
+            account = db.execute("SELECT a.id FROM account a JOIN membership m ON m.account = a.id"
+                                 " JOIN organization o ON o.id = m.organization WHERE o.slug = ?", (organization,)).fetchone()[0]
+        return self.client(self.app.state.tokens.sign(account, organization, self.clock.at_us // 1_000_000))
+
+    def other_organization(self, slug: str = "other") -> int:
+        """A second organisation with an owner of its own."""
+        with self.database.write() as db:
+            number = ensure_organization(db, slug, slug, 1)
+            db.execute("INSERT INTO account (id, email, name, password_hash, created_us) VALUES (?, ?, ?, 'none', 1)",
+                       (f"acc_{slug}", f"owner@{slug}", slug))
+            db.execute("INSERT INTO membership (account, organization, role) VALUES (?, ?, 'owner')", (f"acc_{slug}", number))
+        return number
+
+    def key(self, organization: int = DEFAULT, **labels: str) -> tuple[str, str]:
+        """(id, text) of a new key."""
+        row, key = self.directory.create_key(organization, KeySpec(labels=labels), self.clock.at_us)
+        return row.id, key.reveal()
+
+    def admission(self, at_us: int | None = None, **more: Any) -> Admission:
+        """An admission with defaults that read well."""
+        labels: Mapping[str, str] = more.pop("labels", {})
+        attribution = Attribution(more.pop("key_id", "key1"), more.pop("organization", "default"), labels)
+        given: dict[str, Any] = {
+            "provider": "openai", "operation": "chat", "dialect": "openai_chat", "model": "gpt-4o-mini", "facts": Facts(),
+            "body_bytes": 100, "input_bound": 2_000, "hold_nanos": 9_000_000, "hold_priced": True, "billable": True, **more,
+        }
+        request_id = given.pop("request_id", None) or f"req_{next(self._requests):032x}"
+        return Admission(request_id, 1, self.clock.at_us if at_us is None else at_us, attribution, **given)
+
+    def book(self, cost_nanos: int = 1_500_000, at_us: int | None = None, settled: Mapping[str, Any] | None = None, **more: Any) -> str:
+        """One settled call of so many nanos; its id."""
+        admission = self.admission(at_us, **more)
+        with self.sequencer.append(self.clock.at_us) as pen:
+            book_attempt(pen, admission, self.settlement(admission, cost_nanos, **(settled or {})), describe)
+        return admission.request_id
+
+    def settlement(self, admission: Admission, cost_nanos: int, **more: Any) -> Settlement:
+        given: dict[str, Any] = {
+            "outcome": "completed", "method": "priced", "basis": "usage", "status": 200, "model": "gpt-4o-mini-2024-07-18",
+            "usage": usage_of(input_text=1_000, output_text=100), "latency_us": 250_000, "first_byte_us": 90_000,
+            "lines": (Line("input_text", 1_000, "openai:gpt-4o-mini:input_text", Decimal(cost_nanos).scaleb(-6), 1_000_000),), **more,
+        }
+        return Settlement(admission.request_id, admission.attempt, admission.at_us + 250_000, cost_nanos=cost_nanos, **given)
+
+    def admit(self, **more: Any) -> Admission:
+        """An admission whose settlement is still to come."""
+        admission = self.admission(**more)
+        with self.sequencer.append(self.clock.at_us) as pen:
+            book_admission(pen, admission)
+        return admission
+
+    def settle(self, admission: Admission, cost_nanos: int) -> None:
+        with self.sequencer.append(self.clock.at_us) as pen:
+            book_later_settlement(pen, self.settlement(admission, cost_nanos), describe)
+
+    def refuse(self, code: str = "outside_key_scope", **labels: str) -> str:
+        request_id = f"req_{next(self._requests):032x}"
+        refusal = Refusal(request_id, self.clock.at_us, "default", code, 403, Attribution("key1", "default", labels), "openai", "chat")
+        with self.sequencer.append(self.clock.at_us) as pen:
+            book_refusal(pen, refusal)
+        return request_id
+
+
+def describe(row: str) -> Mapping[str, str]:
+    """What a test's price rows say of themselves."""
+    return {"source": "a price list", "valid_from": "2026-01-01"} if row else {}

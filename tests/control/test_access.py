@@ -1,0 +1,108 @@
+"""Who may open what: the table of roles against the application's real routes, cell by cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.routing import APIRoute
+
+from tallystick.control.roles import GRANTS, roles_of
+from tests.build.control import Desk
+
+SAMPLES = {"request_id": "req_" + "0" * 32, "key_id": "nobody"}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.close()
+
+
+def routes_of(desk: Desk) -> set[tuple[str, str]]:
+    """Every method and path the application answers."""
+    found: set[tuple[str, str]] = set()
+    pending = list(desk.app.routes)
+    while pending:
+        route = pending.pop()
+        inner = getattr(getattr(route, "original_router", None), "routes", None)
+        if isinstance(route, APIRoute):
+            found |= {(method, route.path) for method in route.methods}
+        elif inner is not None:
+            pending += inner
+        else:
+            raise AssertionError(f"a route of an unknown kind: {route!r}")
+    return found
+
+
+def test_the_table_names_every_route_and_nothing_else(desk: Desk) -> None:
+    assert routes_of(desk) == {(grant.method, grant.path) for grant in GRANTS}
+
+
+def test_a_route_that_is_not_in_the_table_is_closed() -> None:
+    assert roles_of("GET", "/api/everything") == frozenset()
+
+
+@pytest.mark.parametrize("grant", GRANTS, ids=lambda grant: f"{grant.method} {grant.path}")
+async def test_each_role_on_each_route(desk: Desk, grant: object) -> None:
+    method, path = grant.method, grant.path.format(**SAMPLES)
+    _, key = desk.key(team="search")
+    async with desk.client() as anyone, desk.client(key) as virtual_key, desk.owner() as owner:
+        for role, client in (("anyone", anyone), ("key", virtual_key), ("owner", owner)):
+            reply = await client.request(method, path)
+            opened = reply.status_code not in {401, 403}
+            setup = path in {"/setup", "/api/setup"}                     # closed by their own rule: somebody has an account
+            assert opened == (role in grant.roles and not setup), (role, reply.status_code)
+            if not opened and not setup:
+                assert reply.status_code == (401 if role == "anyone" else 403)
+                assert reply.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("credential", ["tsk_forged", "vk_x", "eyJhbGciOiJub25lIn0.e30.", "' OR 1=1 --", "sk-live"])
+async def test_a_forged_credential_is_nobodys(desk: Desk, credential: str) -> None:
+    async with desk.client(credential) as client:
+        assert (await client.get("/api/requests")).status_code == 401
+        assert (await client.get("/api/keys/self")).status_code == 401
+
+
+async def test_a_revoked_key_opens_nothing(desk: Desk) -> None:
+    key_id, key = desk.key(team="search")
+    async with desk.client(key) as client, desk.owner() as owner:
+        assert (await client.get("/api/keys/self")).json()["id"] == key_id
+        assert (await owner.delete(f"/api/keys/{key_id}")).json()["status"] == "revoked"
+        assert (await client.get("/api/keys/self")).status_code == 401
+
+
+async def test_a_key_may_come_in_our_own_header(desk: Desk) -> None:
+    key_id, key = desk.key()
+    async with desk.client() as client:
+        assert (await client.get("/api/keys/self", headers={"x-tallystick-key": key})).json()["id"] == key_id
+
+
+async def test_the_gateway_role_serves_what_keys_may_open_and_nothing_else(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, scope="aggregations")
+    assert routes_of(desk) == {(grant.method, grant.path) for grant in GRANTS if "key" in grant.roles and "owner" not in grant.roles
+                               or "/aggregations/" in grant.path or grant.path == "/api/openapi.json"}
+    desk.close()
+
+
+async def test_unknown_paths_and_methods_are_problems_too(desk: Desk) -> None:
+    async with desk.owner() as client:
+        for method, path, status in (("GET", "/api/nothing", 404), ("PUT", "/api/keys", 405), ("GET", "/api/keys/", 404)):
+            reply = await client.request(method, path)
+            assert (reply.status_code, reply.json()["status"]) == (status, status)
+            assert reply.headers["content-type"] == "application/problem+json"
+
+
+async def test_the_description_is_openapi_and_hides_nothing_but_setup(desk: Desk) -> None:
+    async with desk.client() as client:
+        document = (await client.get("/api/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert described == routes_of(desk) - {("GET", "/setup"), ("POST", "/api/setup"), ("GET", "/api/openapi.json")}
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            success = next(reply for status, reply in operation["responses"].items() if status.startswith("2"))
+            assert success["content"]["application/json"]["schema"], operation["operationId"]
