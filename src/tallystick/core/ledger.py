@@ -18,7 +18,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tallystick.core.errors import Defect
 
@@ -77,8 +77,7 @@ def _no_float(text: str) -> float:
 
 # --- postings: derived, never stored ---------------------------------------------------------------
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(NamedTuple):
     """One leg of an entry. The legs of every entry sum to zero."""
 
     account: str                             # free, held, spent

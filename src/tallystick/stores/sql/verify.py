@@ -1,0 +1,391 @@
+"""Is the ledger what it was when it was written? Every entry is read from its exact bytes and everything
+else is derived from them again and compared: hashes, chain, tree and signed checkpoints, names, columns,
+costs, postings. It trusts nothing but the bytes, the public key and arithmetic, reads one
+unchanging view of the database beside a running server, and names the first entry that is wrong.
+
+If somebody rewrote everything consistently, signatures included, only an anchor outside can tell; what
+this proves without one is that the ledger agrees with itself and with what this key signed.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from operator import itemgetter
+from sqlite3 import Connection
+from typing import Any, Final
+
+import msgspec
+
+from tallystick.core import merkle
+from tallystick.core.entry import PRIVATE
+from tallystick.core.errors import StoreFault
+from tallystick.core.ledger import CALL_KINDS, GENESIS, KINDS, LedgerFault, leaf_of, open_checkpoint, postings
+from tallystick.core.money import EXACT, to_nanos
+from tallystick.stores.secrets import signature_holds
+from tallystick.stores.sql.booking import ended
+from tallystick.stores.sql.callfact import COLUMNS, Calendar, fact_of
+from tallystick.stores.sql.engine import Database, month_sql, months
+from tallystick.stores.sql.journal import STANDING, origin_of, private_mac
+from tallystick.stores.sql.packing import Packer
+
+FINDINGS_MAX: Final = 20
+PROGRESS_EVERY: Final = 5_000
+
+# Members that are numbers of names, with the kind they are numbers of.
+_NAMED: Final = {**{kind: kind for kind in (
+    "key", "team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version", "session",
+    "tags", "dimensions", "provider", "operation", "model", "dialect", "credential", "route", "price_version", "end_user", "code",
+)}, "served": "model"}
+_FACT_SELECT: Final = "SELECT " + ", ".join(COLUMNS) + " FROM call_fact_{month} WHERE organization = ? ORDER BY seq"  # noqa: S608 - literals
+_SEQ = COLUMNS.index("seq")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it was written. `check` is one of: sequence, bytes, leaf, chain, tree,
+    checkpoint, define, dictionary, settlement, postings, cost, columns, cursor."""
+
+    check: str
+    organization: str
+    seq: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What came of it. `findings` begins with the first bad entry of the first bad chain; at most
+    `FINDINGS_MAX` are kept. `fault`: why nothing could be judged."""
+
+    entries: int = 0
+    checkpoints: int = 0
+    organizations: int = 0
+    findings: tuple[Finding, ...] = ()
+    fault: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 all is well, 1 something is wrong, 2 cannot judge."""
+        return 2 if self.fault is not None else 1 if self.findings else 0
+
+
+def verify(database: Database, public_key: bytes, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Verification:
+    """Check every chain of a database. `progress(done, total)` is called now and then."""
+    findings: list[Finding] = []
+    entries = checkpoints = organizations = 0
+    try:
+        with database.read() as db:
+            chains = db.execute("SELECT c.organization, o.slug, o.zone, c.next_seq, c.head, c.frontier"
+                                " FROM chain c JOIN organization o ON o.id = c.organization ORDER BY c.organization").fetchall()
+            total = sum(row[3] for row in chains)
+            for row in chains:
+                check = _Check(db, public_key, findings, *row)
+                check.run(lambda done, before=entries: progress(before + done, total))  # type: ignore[misc]
+                entries += check.done
+                checkpoints += check.checkpoints
+                organizations += 1
+            _check_cursors(db, findings)
+    except StoreFault as fault:
+        return Verification(fault=str(fault))
+    progress(total, total)
+    return Verification(entries, checkpoints, organizations, tuple(findings[:FINDINGS_MAX]))
+
+
+def _check_cursors(db: Connection, findings: list[Finding]) -> None:
+    for instance, *row in db.execute("SELECT instance, low_segment, low_offset, high_segment, high_offset FROM spool_cursor"):
+        if tuple(row[:2]) > tuple(row[2:]):
+            findings.append(Finding("cursor", "", None, f"the cursor of spool {instance} has its places in the wrong order"))
+
+
+class _TooMuch(Exception):
+    """Enough findings; reading on would add nothing."""
+
+
+class _Check:
+    """One organisation's chain on its way from the first entry to the last."""
+
+    def __init__(self, db: Connection, public_key: bytes, findings: list[Finding],
+                 organization: int, slug: str, zone: str, next_seq: int, head: bytes, frontier: bytes) -> None:
+        self.done = 0
+        self.checkpoints = 0
+        self._db = db
+        self._public_key = public_key
+        self._findings = findings
+        self._organization = organization
+        self._slug = slug
+        self._calendar = Calendar(zone)
+        self._end = (next_seq, head, frontier)
+        self._decode = msgspec.json.Decoder(float_hook=_no_float).decode
+        self._unpack = Packer().unpack
+        self._defined: dict[str, set[int]] = {}
+        self._rates: dict[int, tuple[Decimal, Decimal]] = {}
+        self._open: dict[int, tuple[dict[str, Any], tuple[Any, ...] | None]] = {}
+        self._months: dict[int, int] = {}
+        self._notes: dict[int, str] = {}
+        self._good_size = 0
+
+    def run(self, progress: Callable[[int], None]) -> None:
+        try:
+            self._walk(progress)
+            self._check_end()
+        except _TooMuch:
+            return
+
+    def _found(self, check: str, seq: int | None, message: str) -> None:
+        self._findings.append(Finding(check, self._slug, seq, message))
+        if len(self._findings) >= FINDINGS_MAX:
+            raise _TooMuch
+
+    def _walk(self, progress: Callable[[int], None]) -> None:
+        self._notes = dict(self._db.execute("SELECT size, note FROM checkpoint WHERE organization = ?", (self._organization,)))
+        facts = _Facts(self._db, self._organization)
+        leaf, frontier, expected = GENESIS, list[bytes](), 0
+        for seq, packed, stored_leaf, month in self._rows():
+            if seq != expected:
+                self._found("sequence", expected, f"entry {expected} is missing" if seq > expected else f"entry {seq} stands twice")
+                if seq < expected:
+                    continue
+            self._check_entry(seq, packed, leaf, stored_leaf, month, facts)
+            merkle.push(frontier, expected, stored_leaf)
+            leaf, expected = stored_leaf, seq + 1
+            self.done += 1
+            if expected in self._notes:
+                self._check_note(expected, merkle.root_of(frontier))
+            if not self.done % PROGRESS_EVERY:
+                progress(self.done)
+        self._check_head(expected, leaf, frontier)
+        for row in facts.rest():
+            self._found("columns", row[_SEQ], "a fact row belongs to no entry")
+
+    def _rows(self) -> Iterator[tuple[int, bytes, bytes, int]]:
+        """All entries in the order of their numbers, whatever table they stand in."""
+        parts = []
+        for month in (STANDING, *months(self._db)):
+            query = ("SELECT seq, body, leaf, 0 FROM entry_standing WHERE organization = ? ORDER BY seq" if month == STANDING
+                     else month_sql("SELECT seq, body, leaf, {month} FROM entry_{month} WHERE organization = ? ORDER BY seq", month))
+            parts.append(self._db.execute(query, (self._organization,)))
+        return heapq.merge(*parts, key=itemgetter(0))
+
+    def _check_entry(self, seq: int, packed: bytes, previous: bytes, leaf: bytes, month: int, facts: _Facts) -> None:
+        fact = facts.of(seq)
+        try:
+            body = self._unpack(packed)
+            fields = self._decode(body)
+            kind = fields["kind"]
+        except (LedgerFault, msgspec.DecodeError, KeyError, TypeError, UnicodeDecodeError, ValueError) as fault:
+            self._found("bytes", seq, f"the entry's bytes cannot be read: {fault}")
+            return
+        if leaf_of(body, previous) != leaf:
+            self._found("leaf", seq, "the entry's hash is not the hash of its bytes and of the entry before")
+            return
+        try:
+            if fields["seq"] != seq or fields["org"] != self._slug or kind not in KINDS:
+                self._found("bytes", seq, "the entry names another place or kind than its own")
+            elif (kind in CALL_KINDS) != (month != STANDING):
+                self._found("bytes", seq, "the entry stands in the wrong table")
+            elif kind == "DEFINE":
+                self._check_define(seq, fields)
+            else:
+                self._check_names(seq, fields)
+                if kind in CALL_KINDS:
+                    self._check_call(seq, kind, fields, fact)
+        except (KeyError, TypeError, ValueError, ArithmeticError) as fault:
+            self._found("bytes", seq, f"the entry does not say what its kind must: {fault!r}")
+
+    # --- names ---------------------------------------------------------------------------------
+
+    def _check_define(self, seq: int, fields: Mapping[str, Any]) -> None:
+        kind, number = fields["of"], fields["id"]
+        numbers = self._defined.setdefault(kind, set())
+        if number in numbers:
+            self._found("define", seq, f"{kind} {number} is defined twice")
+        numbers.add(number)
+        shown, content = fields["mac" if kind in PRIVATE else "name"], fields.get("content", {})
+        if kind == "price_row":
+            self._rates[number] = Decimal(content["price"]), Decimal(content["per"])
+        row = self._db.execute("SELECT name, content, seq FROM dictionary WHERE organization = ? AND kind = ? AND id = ?",
+                               (self._organization, kind, number)).fetchone()
+        if row is None or (row[0], json.loads(row[1]), row[2]) != (shown, content, seq):
+            self._found("dictionary", seq, f"{kind} {number} stands otherwise in the dictionary than in its DEFINE")
+        if kind in PRIVATE:
+            secret = self._db.execute("SELECT salt, value FROM dictionary_private WHERE organization = ? AND kind = ? AND id = ?",
+                                      (self._organization, kind, number)).fetchone()
+            if secret is not None and private_mac(*secret) != shown:
+                self._found("dictionary", seq, f"the private value of {kind} {number} is not the one that was defined")
+
+    def _check_names(self, seq: int, fields: Mapping[str, Any]) -> None:
+        defined = self._defined
+        for member, number in fields.items():
+            kind = _NAMED.get(member)
+            if kind is not None and number not in defined.get(kind, ()):
+                self._found("define", seq, f"{member} {number} is used before it is defined")
+        for line in fields.get("lines", ()):
+            if len(line) > 2 and line[2] and line[2] not in self._rates:
+                self._found("define", seq, f"price row {line[2]} is used before it is defined")
+            if len(line) > 4 and line[4] and line[4] not in defined.get("factor", ()):
+                self._found("define", seq, f"factor {line[4]} is used before it is defined")
+        for part in fields.get("parts", ()):
+            if part[1] not in defined.get("model", ()):
+                self._found("define", seq, f"model {part[1]} is used before it is defined")
+
+    # --- calls ---------------------------------------------------------------------------------
+
+    def _check_call(self, seq: int, kind: str, fields: dict[str, Any], fact: tuple[Any, ...] | None) -> None:
+        if kind in ("SETTLE", "DEFER") and "ref" in fields:
+            self._check_ending(seq, kind, fields)
+            return
+        if kind == "REFUSALS":
+            return
+        if kind != "REFUSED":
+            self._check_postings(seq, fields, None)
+        if kind in ("ADMIT", "DEFER"):       # their rows change with what follows, and wait for it
+            self._open[seq] = (fields, fact)
+            return
+        if kind == "ATTEMPT":
+            self._check_cost(seq, fields, int(fields["hold_nanos"]))
+        self._check_fact(seq, fields, fact)
+
+    def _check_postings(self, seq: int, fields: Mapping[str, Any], hold: int | None) -> None:
+        balance = 0
+        for _, amount_nanos in postings(fields, hold):
+            balance += amount_nanos
+        if balance:
+            self._found("postings", seq, "the entry's postings do not sum to zero")
+
+    def _check_ending(self, seq: int, kind: str, fields: dict[str, Any]) -> None:
+        opened = self._open.get(fields["ref"])
+        if opened is None or opened[0]["request"] != fields["request"] or opened[0].get("attempt", 1) != fields.get("attempt", 1):
+            self._found("settlement", seq, f"entry {fields['ref']} is no open admission of this attempt")
+            return
+        opening, fact = opened
+        hold = int(opening["hold_nanos"])
+        self._check_postings(seq, fields, hold)
+        if kind == "DEFER":
+            self._open[fields["ref"]] = ({**opening, "deferred": fields}, fact)
+            return
+        del self._open[fields["ref"]]
+        opening.pop("deferred", None)
+        merged = ended(opening, fields)
+        self._check_cost(seq, merged, hold)
+        self._check_fact(fields["ref"], merged, fact)
+
+    def _check_cost(self, seq: int, fields: Mapping[str, Any], hold: int) -> None:
+        """The booked cost from what the entry itself says it rests on (core/settlement.py)."""
+        method, basis, cost = fields["method"], fields["basis"], int(fields["cost_nanos"])
+        if method == "sandbox":
+            if cost:
+                self._found("cost", seq, "a sandbox call has a cost")
+            cost = int(fields.get("would_be_nanos", 0))
+        if basis == "zero_proven":
+            proper = 0
+        elif basis == "worst_case":
+            proper = hold
+        elif "stated_nanos" in fields and method != "unpriced":
+            proper = int(fields["stated_nanos"])
+        else:
+            proper = self._computed(fields)
+        if cost != proper:
+            self._found("cost", seq, f"the cost is {cost} nanos, what it rests on gives {proper}")
+        if fields.get("computed_nanos") and int(fields["computed_nanos"]) != self._computed(fields):
+            self._found("cost", seq, "the computed cost is not the sum of its lines")
+
+    def _computed(self, fields: Mapping[str, Any]) -> int:
+        """Σ quantity × rate × factor ÷ per over the lines, rounded once: the book's arithmetic, by the
+        rates that were DEFINEd."""
+        total = Decimal(0)
+        for line in fields.get("lines", ()):
+            if len(line) < 3 or not line[2]:
+                continue
+            price, per = self._rates[line[2]]
+            product = EXACT.multiply(Decimal(line[1]), price)
+            if len(line) > 3 and line[3] != "1":
+                product = EXACT.multiply(product, Decimal(line[3]))
+            total = EXACT.add(total, EXACT.divide(product, per))
+        return to_nanos(total)
+
+    def _check_fact(self, seq: int, fields: Mapping[str, Any], fact: tuple[Any, ...] | None) -> None:
+        proper = fact_of(fields, self._organization, self._calendar)
+        if fact is None:
+            self._found("columns", seq, "the entry has no fact row")
+        elif fact != proper:
+            wrong = ", ".join(name for name, has, should in zip(COLUMNS, fact, proper, strict=True) if has != should)
+            self._found("columns", seq, f"columns differ from the entry: {wrong}")
+
+    # --- tree and end --------------------------------------------------------------------------
+
+    def _check_note(self, size: int, root: bytes) -> None:
+        self.checkpoints += 1
+        try:
+            checkpoint = open_checkpoint(self._notes.pop(size), self._public_key,
+                                         lambda signature, text: signature_holds(self._public_key, signature, text))
+        except LedgerFault as fault:
+            self._found("checkpoint", size - 1, f"the checkpoint over {size} entries: {fault}")
+            return
+        if (checkpoint.origin, checkpoint.size) != (origin_of(self._public_key, self._slug), size):
+            self._found("checkpoint", size - 1, f"the checkpoint over {size} entries speaks of another log or size")
+        elif checkpoint.root != root:
+            self._found("tree", self._good_size, f"entries {self._good_size} to {size - 1} are not those that were signed")
+        else:
+            self._good_size = size
+
+    def _check_head(self, size: int, leaf: bytes, frontier: list[bytes]) -> None:
+        next_seq, head, stored = self._end
+        if size < next_seq:
+            self._found("sequence", size, f"the last {next_seq - size} entries are missing")
+        elif (size, leaf) != (next_seq, head):
+            self._found("chain", size - 1, "the chain does not end where its head says")
+        elif merkle.pack(frontier) != stored:
+            self._found("tree", size - 1, "the tree over all entries is not the one that is stored")
+        for beyond in sorted(self._notes):
+            self._found("checkpoint", None, f"there is a checkpoint over {beyond} entries, which this ledger does not reach")
+
+    def _check_end(self) -> None:
+        """What can only be said when all entries are read."""
+        for seq, (fields, fact) in self._open.items():
+            deferred = fields.pop("deferred", None)
+            self._check_fact(seq, ended(fields, deferred) if deferred else fields, fact)
+        waiting = {row[0] for row in self._db.execute("SELECT seq FROM open_attempt WHERE organization = ?", (self._organization,))}
+        for seq in sorted(waiting ^ set(self._open)):
+            self._found("settlement", seq, "the list of open attempts differs from the entries")
+        for kind, count in self._db.execute("SELECT kind, count(*) FROM dictionary WHERE organization = ? GROUP BY kind",
+                                            (self._organization,)).fetchall():
+            defined = len(self._defined.get(kind, ()))
+            if count != defined:
+                self._found("dictionary", None, f"the dictionary has {count} of kind {kind}, the entries define {defined}")
+        for month in months(self._db):
+            twice = self._db.execute(month_sql(
+                "SELECT max(seq) FROM call_fact_{month} WHERE organization = ? GROUP BY request_id, attempt HAVING count(*) > 1", month),
+                (self._organization,)).fetchall()
+            for (seq,) in twice:
+                self._found("settlement", seq, "the attempt stands twice in the ledger")
+
+
+class _Facts:
+    """The fact rows of one organisation in the order of their entries, each handed out once."""
+
+    def __init__(self, db: Connection, organization: int) -> None:
+        parts = [db.execute(month_sql(_FACT_SELECT, month), (organization,)) for month in months(db)]
+        self._rows = heapq.merge(*parts, key=itemgetter(_SEQ))
+        self._next: tuple[Any, ...] | None = next(self._rows, None)
+        self._orphans: list[tuple[Any, ...]] = []
+
+    def of(self, seq: int) -> tuple[Any, ...] | None:
+        """The row of an entry; what stands before it belongs to none."""
+        while self._next is not None and self._next[_SEQ] < seq:
+            self._orphans.append(self._next)
+            self._next = next(self._rows, None)
+        if self._next is None or self._next[_SEQ] != seq:
+            return None
+        found, self._next = self._next, next(self._rows, None)
+        return found
+
+    def rest(self) -> list[tuple[Any, ...]]:
+        """Rows that belong to no entry."""
+        return [*self._orphans, *([self._next] if self._next is not None else ()), *self._rows][:FINDINGS_MAX]
+
+
+def _no_float(text: str) -> float:
+    raise ValueError(f"a number that is no integer: {text[:20]}")
