@@ -83,3 +83,13 @@ def test_the_last_of_two_counts_and_both_are_removed():
 def test_what_is_no_object_is_refused(text):
     with pytest.raises(ValueError, match=r"not a JSON object"):
         add_member(text, "a", b"1")
+
+
+@given(st.text(alphabet='{}[]",:\\ a1\n', max_size=30).map(str.encode) | st.binary(max_size=30))
+def test_what_is_no_json_ends_in_a_value_error_at_worst(text):
+    for change in (lambda: remove_member(text, "a"), lambda: set_nested(text, "a", "b", b"1"), lambda: append_member(text, "a", b"1"),
+                   lambda: add_member(text, "a", b"1")):
+        try:
+            change()
+        except ValueError:
+            pass

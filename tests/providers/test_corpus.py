@@ -4,12 +4,15 @@ The rows come from the corpus beside the repository; where it is absent these te
 small exchanges made by hand in the other tests of this directory stand for it.
 """
 
+import json
 import zlib
 from collections import Counter
 
 import pytest
 
 from tallystick import providers
+from tallystick.providers.dialects.framing import SseReader
+from tallystick.providers.dialects.stream_usage import UsageRemover
 from tests.build import corpus
 
 pytestmark = pytest.mark.skipif(not corpus.present(), reason=f"no recorded traffic at {corpus.CORPUS}")
@@ -75,3 +78,23 @@ def test_every_billable_exchange_has_a_metered_route(exchanges):
         if exchange.billable:
             route, _ = providers.provider(exchange.provider).route_for(exchange.method, exchange.path)
             assert route.dialect is not None, (exchange.id, exchange.path)
+
+
+def test_recorded_streams_lose_their_usage_and_nothing_else(exchanges):
+    """Streams that were asked for usage, undone: every chunk is as before less `usage`, and the chunk
+    that had nothing else is gone."""
+    asked = [e for e in exchanges if e.streaming and e.provider == "openai" and '"include_usage"' in json.dumps(e.request)]
+    assert len(asked) > 40
+    for exchange in asked:
+        remover = UsageRemover()
+        undone = remover.feed(exchange.body) + remover.finish()
+        kept = [chunk for chunk in _chunks(exchange.body) if chunk["choices"] or not chunk.get("usage")]
+        expected = [{k: v for k, v in chunk.items() if k != "usage"} for chunk in kept]
+        assert _chunks(undone) == expected, exchange.id
+        assert undone.count(b"[DONE]") == exchange.body.count(b"[DONE]")
+
+
+def _chunks(body):
+    reader = SseReader()
+    events = [*reader.feed(body), *reader.finish()]
+    return [json.loads(event.data) for event in events if event.data != b"[DONE]"]
