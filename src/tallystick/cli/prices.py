@@ -78,7 +78,8 @@ def diff(
         ]})
     elif found:
         print_table(f"{len(found)} changes", ("", "id", "old", "new", "ratio"),
-                    [(c.kind, c.id, c.old, c.new, "" if c.ratio is None else f"×{_plain(round(c.ratio, 3))}") for c in found], right=("ratio",))
+                    [(c.kind, c.id, c.old, c.new, "" if c.ratio is None else f"×{_plain(round(c.ratio, 3))}") for c in found],
+                    right=("ratio",))
     else:
         print("no changes")
 
