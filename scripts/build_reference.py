@@ -13,12 +13,13 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, get_args, get_origin
+from typing import Any, Final, cast, get_args, get_origin
 
 import msgspec
 import typer.main
 
-from tallystick import cli, config, telemetry
+from tallystick import cli, config, control, telemetry
+from tallystick.control import roles
 from tallystick.core import identity, keyformat
 from tallystick.core.dialect import Provider
 from tallystick.edge import attribution, credentials, replies
@@ -334,6 +335,83 @@ def routes_text(provider: Provider) -> str:
     return text
 
 
+# --- the API --------------------------------------------------------------------------------------
+
+API_INTRO = """# API
+
+Below `/api`, JSON. The full description, with every schema, is OpenAPI 3.1 at `GET /api/openapi.json`.
+
+- *Who:* an owner logs in at `POST /api/auth/token` (OAuth2's password form, or JSON with `username` and `password`) and
+  sends the token as `Authorization: Bearer …`. A virtual key may stand there instead; it opens what is marked.
+- *Errors* are `application/problem+json` with a stable `code`.
+- *Lists* have `items` (or their own name) and `next_cursor`; give it back as `cursor` for the next page.
+- *Amounts* are integers of nano-dollars in members named `…_nanos`; `cost_usd` is the same figure as a decimal text.
+  The aggregations give plain JSON numbers of dollars, as the system they come from does.
+
+| | open to | parameters | |
+|---|---|---|---|
+"""
+
+CALL_FIELDS = {
+    "id": "the call's id, `x-tallystick-request-id` of its answer",
+    "at": "when it was admitted",
+    "state": "`open`, `settled` or `refused`",
+    "organization": "whose it is",
+    "attribution": "what it is booked on: `key_id`, labels, `tags`, `dimensions`; `claimed` names what only the caller asserts",
+    "provider": "provider id",
+    "operation": "route name: chat, messages, embeddings…",
+    "dialect": "wire format that was metered, null where none was",
+    "requested_model": "model as asked",
+    "served_model": "model as the provider named it",
+    "stream": "whether a stream was asked for",
+    "sandbox": "answered by the sandbox, at no cost",
+    "status": "the provider's status, or ours for a refusal; 0 where there was none",
+    "outcome": "`completed`, `failed`, `cut`, `client_gone`, `unreached`, `deferred`, `recovered`, `refused`",
+    "method": "where the cost comes from: `stated`, `priced`, `estimated`, `unpriced`, `sandbox`",
+    "basis": "what it rests on: `usage`, `counted`, `worst_case`, `zero_proven`, `deferred`",
+    "code": "why it was refused or failed, where that is known",
+    "usage": "inclusive totals by name, zeros left out; null where none is known",
+    "cost_nanos": "what is booked, in nano-dollars",
+    "cost_usd": "the same as a decimal text",
+    "currency": "currency of `cost_in_currency_nanos`",
+    "cost_in_currency_nanos": "the booked cost in that currency",
+    "fx_rate_id": "the rate that converted it, null for US dollars",
+    "would_be_cost_nanos": "sandbox: what it would have cost",
+    "stated_cost_nanos": "what the provider said it charged",
+    "computed_cost_nanos": "what the price book makes of the usage",
+    "upstream_cost_nanos": "bring-your-own-key: what is billed to the key's owner elsewhere",
+    "drift": "stated and computed differ by more than $0.0001 and 0.5 %",
+    "held_nanos": "the upper bound written before it went upstream",
+    "first_byte_ms": "from admission to the reply's first byte",
+    "latency_ms": "from admission to the reply's end",
+    "lines": "the arithmetic: `unit`, `quantity`, `rate_usd`, `per`, `factor`, `amount_usd`, `price_row` and its source",
+    "attempts": "each attempt with the same fields of its own",
+}
+
+
+def api_page() -> str:
+    """Every route with who may open it, and the document of a call."""
+    described = control.build(_no_parts()).openapi()["paths"]
+    rows = []
+    for grant in roles.GRANTS:
+        operation = described.get(grant.path, {}).get(grant.method.lower())
+        if operation is not None:
+            names = ", ".join(f"`{parameter['name']}`" for parameter in operation.get("parameters", ()) if parameter["in"] == "query")
+            text = cell(operation.get("description", ""))
+            rows.append(f"| `{grant.method} {grant.path}` | {_opened_by(grant.roles)} | {names} | {text} |\n")
+    fields = "".join(f"| `{name}` | {cell(text)} |\n" for name, text in CALL_FIELDS.items())
+    return MADE + API_INTRO + "".join(rows) + f"\n## A call\n\n| field | |\n|---|---|\n{fields}"
+
+
+def _opened_by(names: frozenset[str]) -> str:
+    return "anyone" if "anyone" in names else ", ".join(sorted(names)).replace("key", "virtual key")
+
+
+def _no_parts() -> control.Parts:
+    """Enough to describe the application; nothing of it is ever called."""
+    return control.Parts(cast("Any", None), cast("Any", None), cast("Any", None), bytes(32), str)
+
+
 # --- writing --------------------------------------------------------------------------------------
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
@@ -343,6 +421,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "errors.md": errors_page,
     "headers.md": headers_page,
     "providers.md": providers_page,
+    "api.md": api_page,
 }
 """File name → what makes its text."""
 

@@ -1,0 +1,97 @@
+"""What the loopback provider says in these tests: small replies of our own making, in the shapes the
+providers document, and what it bills for each (`usage`, the names of the API's document of a call).
+
+Costs are written beside them, so that the eye can check the sum: nanos = tokens × dollars per million × 1,000.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.mini_upstream import Answer, json_reply, sse_reply
+
+CHAT_USAGE = {"input": 310, "output": 44}
+MESSAGE_USAGE = {"input": 25, "output": 12}
+GEMINI_USAGE = {"input": 8, "output": 5}
+
+COST_NANOS = {
+    "gpt-4o-mini": 310 * 150 + 44 * 600,                          # $0.15, $0.60 a million
+    "gpt-4o": 310 * 2_500 + 44 * 10_000,                          # $2.50, $10
+    "gpt-4.1": 310 * 2_000 + 44 * 8_000,                          # $2, $8
+    "gpt-5.2": 310 * 1_750 + 44 * 14_000,                         # $1.75, $14
+    "claude-sonnet-4-20250514": 25 * 3_000 + 12 * 15_000,         # $3, $15
+    "gemini-2.5-flash": 8 * 300 + 5 * 2_500,                      # $0.30, $2.50
+}
+
+
+def chat(model: str) -> Answer:
+    """An OpenAI chat completion, buffered."""
+    return json_reply({
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1789000000, "model": model,
+        "choices": [{"index": 0, "finish_reason": "stop", "logprobs": None,
+                     "message": {"role": "assistant", "content": "Hello there", "refusal": None}}],
+        "usage": {"prompt_tokens": 310, "completion_tokens": 44, "total_tokens": 354},
+    }, usage=CHAT_USAGE)
+
+
+def chat_stream(model: str) -> Answer:
+    """The same as a stream, with the usage-only chunk that a provider sends when it was asked to."""
+    frame = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1789000000, "model": model}
+
+    def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+        return {**frame, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}], "usage": None}
+
+    chunks = [
+        chunk({"role": "assistant", "content": ""}),
+        chunk({"content": "Hello"}),
+        chunk({"content": " there"}),
+        chunk({}, "stop"),
+        {**frame, "choices": [], "usage": {"prompt_tokens": 310, "completion_tokens": 44, "total_tokens": 354}},
+    ]
+    events = [b"data: %b\n\n" % json.dumps(document).encode() for document in chunks]
+    return sse_reply([*events, b"data: [DONE]\n\n"], usage=CHAT_USAGE)
+
+
+def message(model: str) -> Answer:
+    """An Anthropic message, buffered."""
+    return json_reply({
+        "id": "msg_1", "type": "message", "role": "assistant", "model": model,
+        "content": [{"type": "text", "text": "Hello there"}], "stop_reason": "end_turn", "stop_sequence": None,
+        "usage": {"input_tokens": 25, "output_tokens": 12},
+    }, usage=MESSAGE_USAGE)
+
+
+def message_stream(model: str) -> Answer:
+    """The same as a stream: input at the start, the final output in `message_delta`."""
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": {
+            "id": "msg_1", "type": "message", "role": "assistant", "model": model, "content": [], "stop_reason": None,
+            "stop_sequence": None, "usage": {"input_tokens": 25, "output_tokens": 1}}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello there"}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": {"output_tokens": 12}},
+        {"type": "message_stop"},
+    ]
+    lines = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
+    return sse_reply(lines, usage=MESSAGE_USAGE)
+
+
+def gemini_document(model: str, text: str = "Hello there") -> dict[str, Any]:
+    return {
+        "candidates": [{"content": {"parts": [{"text": text}], "role": "model"}, "finishReason": "STOP", "index": 0}],
+        "usageMetadata": {"promptTokenCount": 8, "candidatesTokenCount": 5, "totalTokenCount": 13},
+        "modelVersion": model, "responseId": "r-1",
+    }
+
+
+def gemini(model: str) -> Answer:
+    """A Gemini reply, buffered."""
+    return json_reply(gemini_document(model), usage=GEMINI_USAGE)
+
+
+def gemini_stream(model: str) -> Answer:
+    """The same as server-sent events; every event carries the usage so far."""
+    pieces = [b"data: %b\r\n\r\n" % json.dumps(gemini_document(model, text)).encode() for text in ("Hello", " there")]
+    return sse_reply(pieces, usage=GEMINI_USAGE)
