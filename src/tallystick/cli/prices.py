@@ -198,3 +198,6 @@ def _row_cells(row: dict[str, Any]) -> tuple[object, ...]:
 
 def _plain(value: Decimal) -> str:
     return format(value.normalize(), "f") if value else "0"
+
+
+app = build()
