@@ -106,7 +106,10 @@ async def gate(app: Any, limits: GateLimits | None = None) -> AsyncIterator[Gate
     try:
         yield gateway
     finally:
-        server.force_exit = True
         for connection in list(server.server_state.connections):
             connection.transport.abort()
-        await server.shutdown()
+        for task in list(server.server_state.tasks):
+            task.cancel()
+        for listener in server.servers:
+            listener.close()
+            await listener.wait_closed()

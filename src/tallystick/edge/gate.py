@@ -107,9 +107,10 @@ class Cycle(RequestResponseCycle):
     # --- ASGI
 
     async def receive(self) -> Any:
-        if self.waiting_for_100_continue and not self.transport.is_closing():
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self.waiting_for_100_continue:
             self.waiting_for_100_continue = False
+            if self.more_body and not self.body and not self.transport.is_closing():
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if not self._over():
             self.flow.resume_reading()
             await self.message_event.wait()
