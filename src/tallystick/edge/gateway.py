@@ -30,7 +30,7 @@ from tallystick.edge import attribution, credentials, promptcost, strict_json
 from tallystick.edge.body import BodyFault, BodyLimits, read_body, stream_body
 from tallystick.edge.headers import Bend, to_client, to_provider
 from tallystick.edge.paths import Target, error_shape, resolve
-from tallystick.edge.relay import Client, DrainSlots, Relay, Send, StreamEdit
+from tallystick.edge.relay import Client, DrainSlots, Relay, Send
 from tallystick.edge.replies import Reply, refuse, status_of, upstream_failed
 from tallystick.ports import Clock, Custody, Ids, Journal, Keyring, RawHeaders, UpstreamReply, UpstreamRequest, Upstreams
 from tallystick.providers.dialects.stream_usage import UsageRemover, inject
@@ -198,7 +198,7 @@ class _Conversation:
             return Denied("provider_credential_missing", f"Neither this call nor the gateway holds a credential for {provider.name}.")
         return line.Caller(caller.principal, name)
 
-    async def _read(self, caller: line.Caller) -> line.Asked | Denied:
+    async def _read(self, _: line.Caller) -> line.Asked | Denied:
         """The body, whole and strict where a dialect reads it; streamed through where it is an upload."""
         route, limits = self._route, self._setup.limits
         if route.uploads:
@@ -233,7 +233,8 @@ class _Conversation:
         self._facts = dialect.facts(parsed, self._path_model) if dialect is not None else Facts(model=self._path_model)
         if self._target.promptcost and (missing := promptcost.missing_field(self._route.operation, parsed)):
             return missing
-        if provider.asks_stream_usage and self._facts.stream and not self._facts.wants_stream_usage and self._route.operation in STREAM_OPTIONS:
+        unasked = self._facts.stream and not self._facts.wants_stream_usage
+        if provider.asks_stream_usage and unasked and self._route.operation in STREAM_OPTIONS:
             body = inject(body)
             self._undoes_usage = True
         self._body = body
