@@ -1,0 +1,39 @@
+"""Which paths of the two providers cost something, which are counted, and what a stored key may open."""
+
+import pytest
+
+from tallystick.providers import provider
+
+
+@pytest.mark.parametrize(("provider_id", "method", "path", "operation", "kind", "free", "dialect", "model"), [
+    ("anthropic", "POST", "/v1/messages", "messages", "generation", False, "anthropic_messages", None),
+    ("anthropic", "POST", "/v1/messages/count_tokens", "count_tokens", "count", True, None, None),
+    ("anthropic", "POST", "/v1/complete", "text_completion", "generation", False, "anthropic_complete", None),
+    ("anthropic", "POST", "/v1/messages/batches", "batches", "object", False, None, None),
+    ("anthropic", "POST", "/v1/messages/batches/b1/cancel", "batches", "object", True, None, None),
+    ("anthropic", "GET", "/v1/messages/batches/b1/results", "batches", "object", True, None, None),
+    ("anthropic", "POST", "/v1/files", "files", "object", True, None, None),
+    ("anthropic", "GET", "/v1/models/claude-opus-5", "models", "models", True, None, "claude-opus-5"),
+    ("anthropic", "POST", "/v1/something/new", "other", "other", False, None, None),
+    ("google", "POST", "/v1beta/models/gemini-2.5-pro:generateContent", "chat", "generation", False, "gemini", "gemini-2.5-pro"),
+    ("google", "POST", "/v1/models/gemini-2.5-pro:streamGenerateContent", "chat", "generation", False, "gemini", "gemini-2.5-pro"),
+    ("google", "POST", "/v1beta/models/gemini-embedding-2:batchEmbedContents", "embeddings", "generation", False, "gemini_embeddings", "gemini-embedding-2"),
+    ("google", "POST", "/v1beta/models/m:countTokens", "count_tokens", "count", True, None, "m"),
+    ("google", "POST", "/v1beta/interactions", "interactions", "generation", False, "gemini_interactions", None),
+    ("google", "GET", "/v1beta/interactions/v1_a", "interactions", "object", True, "gemini_interactions", None),
+    ("google", "POST", "/v1beta/cachedContents", "cached_contents", "object", False, None, None),
+    ("google", "POST", "/v1beta/openai/chat/completions", "chat", "generation", False, "openai_chat", None),
+    ("google", "POST", "/upload/v1beta/files", "files", "object", True, None, None),
+    ("google", "POST", "/v1beta/models/m:somethingNew", "other", "other", False, None, None),
+])
+def test_a_path_and_what_it_is(provider_id, method, path, operation, kind, free, dialect, model):
+    route, named = provider(provider_id).route_for(method, path)
+    found = (route.operation, route.kind, route.free, route.dialect.name if route.dialect else None, named)
+    assert found == (operation, kind, free, dialect, model)
+
+
+def test_where_credentials_go():
+    anthropic, google = provider("anthropic"), provider("google")
+    assert [(place.header, place.scheme) for place in anthropic.credentials] == [("x-api-key", ""), ("authorization", "Bearer ")]
+    assert anthropic.default_headers == {"anthropic-version": "2023-06-01"}
+    assert (google.credentials[0].header, google.query_credential) == ("x-goog-api-key", "key")
