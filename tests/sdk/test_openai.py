@@ -34,7 +34,7 @@ def test_s0_cartie_buffered(gateway: Gateway, provider: MiniUpstream) -> None:
     assert reply.parse().choices[0].message.content == "Hello there"
     assert reply.headers["x-tallystick-warning"] == "budget_not_enforced"
     call = gateway.booked(reply.headers, provider, cost_nanos=replies.COST_NANOS["gpt-5.2"])
-    assert (call.label("team"), call.label("project")) == ("marketing-usa", "social-media-bot")
+    assert (call["attribution"]["team"], call["attribution"]["project"]) == ("marketing-usa", "social-media-bot")
     sent = provider.bill[-1].request
     assert sent.header(b"authorization") == f"Bearer {PROVIDER_KEY}".encode()
     assert not [name for name, _ in sent.headers if name.lower().startswith(b"x-cartie")]
@@ -74,7 +74,7 @@ def test_s3_platform_key_in_authorization(gateway: Gateway, provider: MiniUpstre
     )
 
     call = gateway.booked(reply.headers, provider, cost_nanos=replies.COST_NANOS["gpt-4o"])
-    assert (call.label("prompt_key"), call.label("prompt_version")) == ("welcome_email", "3")
+    assert (call["attribution"]["prompt_key"], call["attribution"]["prompt_version"]) == ("welcome_email", "3")
     sent = provider.bill[-1].request
     assert sent.header(b"authorization") == f"Bearer {PROVIDER_KEY}".encode()
     assert sent.header(b"x-provider-key") is None
@@ -121,7 +121,7 @@ def test_own_form(gateway: Gateway, provider: MiniUpstream) -> None:
     reply = client.chat.completions.with_raw_response.create(model="gpt-4o-mini", messages=MESSAGES)
 
     call = gateway.booked(reply.headers, provider, cost_nanos=replies.COST_NANOS["gpt-4o-mini"])
-    assert call.label("user") == "ada"
+    assert call["attribution"]["user"] == "ada"
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["buffered", "streamed"])
