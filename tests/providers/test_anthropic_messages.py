@@ -215,6 +215,14 @@ def test_a_damaged_count_does_not_take_back_a_good_one():
     assert reading.notes == ("input_tokens is no count and was not read",)
 
 
+def test_a_stream_that_never_ends_is_remembered_in_bounds():
+    meter = MESSAGES.meter(Facts(), STREAM)
+    for number in range(500):
+        meter.feed(events({"type": "message_delta", "usage": {f"novel_{number}": 1, "input_tokens": -1}}))
+    assert meter.finish().notes == ("input_tokens is no count and was not read",)
+    assert len(meter._reply.stated) == 0
+
+
 def test_a_stream_that_is_cut_has_a_floor_and_no_bill():
     content = [{"type": "text_delta", "text": "né"}, {"type": "thinking_delta", "thinking": "hm"}, {"type": "input_json_delta", "partial_json": '{"a'}]
     reading = read(MESSAGES, stream({"input_tokens": 1000, "output_tokens": 1}, content=content, stop=False), STREAM)

@@ -32,6 +32,10 @@ STANDARD: Final = frozenset({"standard", "global", "not_available"})
 GENERATED: Final = ("text", "thinking", "partial_json", "completion")
 
 _TOTALS: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+_STATED: Final = (
+    *_TOTALS, "cache_creation", "output_tokens_details", "server_tool_use", "iterations",
+    "service_tier", "inference_geo", "speed",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +174,8 @@ class _Reply:
     def state(self, usage: object) -> None:
         """Take a usage object over what was stated before; nulls and damaged counts change nothing."""
         usage = mapping(usage)
-        for name, stated in usage.items():
+        for name in _STATED:
+            stated = usage.get(name)
             if stated is None or (name in _TOTALS and count(usage, name, self.notes) is None):
                 continue
             self.stated[name] = stated
