@@ -5,6 +5,8 @@ against these.
 from __future__ import annotations
 
 from tallystick.core import keyformat
+from tallystick.core.attempt import Admission, Refusal, Settlement
+from tallystick.core.errors import Defect
 from tallystick.core.identity import Principal
 from tallystick.ports import Clock
 
@@ -35,3 +37,32 @@ class MemoryKeyring:
             return None
         expired = principal.expires_at_us is not None and principal.expires_at_us <= self._clock.now_us()
         return None if expired else principal
+
+
+class MemoryJournal:
+    """ports.Journal as three tables: an attempt has one admission and, once it ended, one settlement."""
+
+    def __init__(self) -> None:
+        self.admissions: dict[tuple[str, int], Admission] = {}
+        self.settlements: dict[tuple[str, int], Settlement] = {}
+        self.refusals: list[Refusal] = []
+
+    async def admit(self, admission: Admission) -> None:
+        """Raises Defect for an attempt that is there already."""
+        attempt = (admission.request_id, admission.attempt)
+        if attempt in self.admissions:
+            raise Defect(f"{attempt} is admitted already")
+        self.admissions[attempt] = admission
+
+    async def settle(self, settlement: Settlement) -> None:
+        """Raises Defect for an attempt that was never admitted, or has its settlement; a job's end may
+        follow its deferral."""
+        attempt = (settlement.request_id, settlement.attempt)
+        earlier = self.settlements.get(attempt)
+        if attempt not in self.admissions or (earlier is not None and earlier.outcome != "deferred"):
+            raise Defect(f"{attempt} is not open")
+        self.settlements[attempt] = settlement
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Keep a refusal."""
+        self.refusals.append(refusal)

@@ -44,18 +44,22 @@ def open_spool(folder: Path, new_instance: Callable[[], str], disk: Disk, clock:
     Raises SpoolBusy when another process has it; StoreFault, naming segment and offset, when bytes
     in the middle are not as they were written.
     """
-    bounds = bounds or Bounds()
     try:
         disk.make_folder(folder)
         try:
-            disk.lock(folder / "lock")
+            lock = disk.lock(folder / "lock")
         except BlockingIOError:
             raise SpoolBusy(f"{folder} is in use by another process") from None
-        instance = read_instance(folder, disk) or _name_instance(folder, disk, new_instance())
-        segments, sequence, unsettled = _read_all(folder, disk)
-        start = Position(max([ledger_segment(instance), *segments]) + 1, 0)
-        spool = Spool(folder, instance, disk, clock, bounds, strict=durability == "strict", start=start, sequence=sequence)
-        spool.recover(segments, list(unsettled.values()))
+        try:
+            instance = read_instance(folder, disk) or _name_instance(folder, disk, new_instance())
+            segments, sequence, unsettled = _read_all(folder, disk)
+            start = Position(max([ledger_segment(instance), *segments]) + 1, 0)
+            spool = Spool(folder, instance, disk, clock, bounds or Bounds(), strict=durability == "strict", start=start,
+                          sequence=sequence, lock=lock)
+            spool.recover(segments, list(unsettled.values()))
+        except BaseException:
+            disk.close(lock)
+            raise
     except OSError as fault:
         raise StoreFault(f"spool: {fault}") from fault
     return spool

@@ -59,9 +59,11 @@ class Spooled(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much may wait unshipped before nothing new is admitted."""
+    """How large segments are, how much of one is kept for each open call's settlement, and how much
+    may wait unshipped before nothing new is admitted."""
 
     segment_bytes: int = SEGMENT_BYTES
+    settle_reserve_bytes: int = SETTLE_RESERVE_BYTES
     backlog_bytes_max: int = 2 << 30
     backlog_age_us_max: int = 24 * 3_600_000_000
 
@@ -73,7 +75,7 @@ class Spool:
     """An open spool; `recovery.open_spool` makes it. Implements `ports.Journal`."""
 
     def __init__(self, folder: Path, instance: str, disk: Disk, clock: Clock, bounds: Bounds, *,
-                 strict: bool, start: Position, sequence: int) -> None:
+                 strict: bool, start: Position, sequence: int, lock: int) -> None:
         self.instance = instance
         self._folder = folder
         self._disk = disk
@@ -81,6 +83,7 @@ class Spool:
         self._bounds = bounds
         self._strict = strict
         self._sequence = sequence
+        self._lock = lock
         self._fault: StoreFault | None = None
         self._open: dict[_Attempt, int] = {}             # admission → its segment
         self._open_in: dict[int, int] = {}               # segment → its open admissions
@@ -198,10 +201,10 @@ class Spool:
             self._synced = self._written
 
     def close(self) -> None:
-        """Let go of the files. What is open stays open; the next start settles it."""
-        for file in (self._file, self._spare, self._last_file):
+        """Let go of files and lock. What is open stays open; the next start settles it."""
+        for file in (self._file, self._spare, self._last_file, self._lock):
             if file is not None:
-                self._disk.close(file)
+                self._let_go(file)
         self._fault = self._fault or StoreFault("the spool is closed")
 
     # --- inside --------------------------------------------------------------------------------
@@ -214,7 +217,7 @@ class Spool:
         self._check_whole()
         if self._spare is None and not self._allocate():
             raise StoreFault("no room for the next spool segment; running calls settle, new ones wait for space")
-        if (len(self._open) + 1) * SETTLE_RESERVE_BYTES > self._bounds.segment_bytes:
+        if (len(self._open) + 1) * self._bounds.settle_reserve_bytes > self._bounds.segment_bytes:
             raise StoreFault("more calls are open than the ready segment has room to settle")
         if self.backlog_bytes > self._bounds.backlog_bytes_max:
             raise StoreFault("the spool's backlog is at its limit: the ledger has been away for too long")
@@ -253,7 +256,7 @@ class Spool:
             except OSError as fault:
                 self._break(fault)
         if self._last_file is not None:                  # a group commit may still hold the one before
-            self._disk.close(self._last_file)
+            self._let_go(self._last_file)
         self._last_file, self._file, self._spare = self._file, self._spare, None
         self._written = Position(self._written.segment + 1, 0)
         if self._strict:
@@ -290,6 +293,11 @@ class Spool:
     def _break(self, fault: OSError) -> NoReturn:
         self._fault = StoreFault(f"spool: {fault.strerror or fault}; restart to recover")
         raise self._fault from fault
+
+    def _let_go(self, file: int) -> None:
+        """What is written is written (`strict` has synced it): a file that closes badly loses nothing."""
+        with contextlib.suppress(OSError):
+            self._disk.close(file)
 
     def _close_attempt(self, attempt: _Attempt) -> None:
         segment = self._open.pop(attempt, None)
