@@ -64,7 +64,7 @@ DIMENSION_PREFIXES: Final = (b"x-tallystick-dimension-", b"x-aso-dimension-")
 
 _MEANING: Final = dict(HEADERS)
 _OURS: Final = frozenset(name for name, _ in HEADERS if name.startswith(b"x-tallystick-"))
-_ORDER: Final = tuple(name for name, _ in HEADERS)
+_RANK: Final = {name: rank for rank, (name, _) in enumerate(HEADERS)}
 
 _BUDGET: Final = re.compile(r"\$?([0-9]{1,9}(?:\.[0-9]{1,9})?)(?:/month)?")
 _YES: Final = frozenset({"true", "yes", "1"})
@@ -141,10 +141,11 @@ def _claims(said: Said, dimensions: dict[str, str], metadata: object) -> Claims:
 
 def _ordered(said: Said, metadata: object) -> Iterator[tuple[str, object]]:
     """Meaning and value, what counts most first."""
-    yield from ((_MEANING[name], said[name]) for name in _ORDER if name in said and name in _OURS)
+    names = sorted(said, key=_RANK.__getitem__)
+    yield from ((_MEANING[name], said[name]) for name in names if name in _OURS)
     if metadata is not None:
         yield "promptcost", metadata
-    yield from ((_MEANING[name], said[name]) for name in _ORDER if name in said and name not in _OURS)
+    yield from ((_MEANING[name], said[name]) for name in names if name not in _OURS)
 
 
 def budget_nanos(text: str) -> int:

@@ -10,7 +10,7 @@ The order of the places is the rule: our key headers, `Authorization`, `x-api-ke
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from tallystick.core.dialect import CredentialPlace, Provider
@@ -56,8 +56,7 @@ class Caller:
     query: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """One credential place with something in it. `header` None: the query's `key=`."""
 
     header: bytes | None
@@ -84,7 +83,8 @@ async def identify(
     for place in places + provider_key:
         ours = _ours(place.token, keyring)
         # An issued key need not look like one; only a caller without a key header pays for asking.
-        holder = await keyring.find(place.token) if ours or (principal is None and place not in provider_key) else None
+        asked = ours or (principal is None and place.header != PROVIDER_KEY_HEADER)
+        holder = await keyring.find(place.token) if asked else None
         if ours and holder is None:
             return _INVALID
         if holder is None:
