@@ -329,9 +329,8 @@ def clause_names(match: Any) -> Iterator[str]:
 # --- LiteLLM --------------------------------------------------------------------------------------
 
 
-def litellm_fill(plan: Plan, models: dict[str, Model], path: Path, lenders: dict[str, Model]) -> None:
+def litellm_fill(plan: Plan, models: dict[str, Model], entries: dict[str, Any], lenders: dict[str, Model]) -> None:
     """Limits, missing classes and missing models out of LiteLLM's map."""
-    entries = json.loads(path.read_text(), parse_float=Decimal, parse_int=Decimal)
     known = {name: model for model in models.values() for name in model.names}
     for key, entry in sorted(entries.items()):
         if entry.get("litellm_provider") not in plan.litellm or entry.get("mode") not in LITELLM_MODES:
@@ -403,6 +402,30 @@ def limits(model: Model, entry: dict[str, Any]) -> None:
         model.context_window = max(model.context_window or 0, int(window))
     if isinstance(longest, Decimal):
         model.output_max = max(model.output_max or 0, int(longest))
+
+
+def borrow_limits(models: Iterable[Model], entries: dict[str, Any], widest: int | None) -> None:
+    """Limits of models whose provider's own list states none: those of the same model elsewhere, the
+    largest of them, for a limit bounds a hold; else `widest`, the most any model there takes."""
+    limits_of: dict[str, tuple[int, int]] = {}
+    for key, entry in entries.items():
+        window, longest = (entry.get(name) for name in ("max_input_tokens", "max_output_tokens"))
+        if isinstance(window, Decimal) and isinstance(longest, Decimal):
+            name = bare(key)
+            known = limits_of.get(name, (0, 0))
+            limits_of[name] = (max(known[0], int(window)), max(known[1], int(longest)))
+    for model in models:
+        found = limits_of.get(bare(model.id))
+        if found and not model.output_max:
+            model.output_max = found[1]
+            model.context_window = model.context_window or found[0]
+        if not model.context_window and not model.output_max:
+            model.context_window = widest
+
+
+def bare(name: str) -> str:
+    """A model's name without vendor, variant and the difference between 4.5 and 4-5."""
+    return name.rsplit("/", 1)[-1].partition(":")[0].lower().replace(".", "-")
 
 
 # --- by hand --------------------------------------------------------------------------------------
@@ -503,16 +526,18 @@ def main() -> None:
     options.add_argument("--only", help="one provider")
     chosen = options.parse_args()
     lenders: dict[str, Model] = {}
+    entries = json.loads(chosen.litellm.read_text(), parse_float=Decimal, parse_int=Decimal)
     for plan in PLANS:
         hand_file = PRICES / "hand" / f"{plan.id}.toml"
         hand = tomllib.loads(hand_file.read_text()) if hand_file.exists() else {}
         models = genai_models(plan)
         prefer_exact(models.values())
         if plan.litellm:
-            litellm_fill(plan, models, chosen.litellm, lenders if plan.id == "azure" else {})
+            litellm_fill(plan, models, entries, lenders if plan.id == "azure" else {})
         if plan.id == "google":
             grounding(models.values())
         apply_hand(models, hand)
+        borrow_limits(models.values(), entries, hand.get("widest_context"))
         prefer_exact(models.values())
         if plan.id in {"openai", "anthropic", "deepseek", "xai"}:
             lenders |= {name: model for model in models.values() for name in model.names}

@@ -19,6 +19,7 @@ import pytest
 
 from tallystick.core.price_rows import instant_us
 from tallystick.core.pricebook import Charge, PriceBook
+from tallystick.core.usage import COUNTS
 from tallystick.stores.price_files import open_book
 from tests.build.usage import parts_from_inclusive, usage_from_inclusive
 
@@ -117,3 +118,20 @@ def test_what_stays_without_a_price_is_known(rows: list[Row]) -> None:
     unpriced = [row for row in rows if row.charge.unpriced and not row.expected.get("provider_cost_usd")]
     assert {row.charge.unpriced for row in unpriced} == set(UNPRICED)
     assert len(unpriced) < 20
+
+
+def test_no_recorded_call_costs_more_than_its_ceiling(rows: list[Row]) -> None:
+    """The hold's promise, given the true token counts as bounds: the dearest rates cover the bill."""
+    book, checked = open_book(), 0
+    for row in rows:
+        usage = usage_from_inclusive(row.expected["usage"])
+        if row.expected.get("others") or row.charge.unpriced:
+            continue
+        calls = sum(int(quantity) for unit, quantity in usage.counts.items() if unit in COUNTS)
+        ceiling = book.ceiling(row.provider, row.expected["model"] or row.expected["model_requested"],
+                               instant_us(row.expected["priced_at"].split(" ")[0].replace("Z", "+00:00")),
+                               usage.input_tokens + usage.overlap_tokens, usage.output_tokens, tool_calls=calls)
+        if ceiling.priced:
+            checked += 1
+            assert row.charge.nanos <= ceiling.nanos, row.expected["id"]
+    assert checked > 1_700

@@ -21,7 +21,7 @@ SUFFIX = ".jsonl"
 
 def shipped() -> Traversable:
     """The directory of the files in the package."""
-    return files("tallystick.providers") / "prices"
+    return files("tallystick") / "providers" / "prices"
 
 
 def open_book(directory: Traversable | None = None) -> PriceBook:
@@ -71,5 +71,12 @@ class RowDescriptions:
 
     def _learn(self, provider: str) -> None:
         for row in self._book.rows(provider):
-            said = {"provider": row.provider, "model": row.model, "valid_from": row.valid_from, "source": row.source}
-            self._known[row.id] = {name: text for name, text in said.items() if text}
+            self._known[row.id] = _said(row.provider, row.model, row.valid_from, row.source)
+        prices = self._book.prices(provider)
+        for factor in prices.factors if prices else ():
+            self._known[factor.id] = _said(factor.provider, ", ".join(sorted(factor.models)), factor.valid_from, factor.source)
+
+
+def _said(provider: str, model: str, valid_from: str, source: str) -> dict[str, str]:
+    said = {"provider": provider, "model": model, "valid_from": valid_from, "source": source}
+    return {name: text for name, text in said.items() if text}
