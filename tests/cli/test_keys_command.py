@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tallystick.cli.expiry import expiry_us
-
-SOURCE = Path(__file__).parents[2] / "src"
-
-
-def tallystick(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TALLYSTICK_")}
-    return subprocess.run(
-        [sys.executable, "-m", "tallystick", *arguments, "--data", str(data)], text=True, capture_output=True, timeout=60,
-        env={**environment, "PYTHONPATH": str(SOURCE), "COLUMNS": "200"}, check=False,
-    )
-
-
-def document(*arguments: str, data: Path) -> Any:
-    done = tallystick(*arguments, "--json", data=data)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
+from tests.build.commands import document, tallystick
 
 def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
     made = document(

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tallystick import __version__
-from tallystick.cli import keys, serve
+from tallystick.cli import explain, keys, prices, serve, verify
 
 
 def build() -> typer.Typer:
@@ -22,6 +22,9 @@ def build() -> typer.Typer:
     app.callback()(_root)
     app.command("serve")(serve.serve)
     app.add_typer(keys.build(), name="keys", help="Virtual keys: make, list, revoke.")
+    app.add_typer(prices.build(), name="prices", help="The price book: show, diff, check.")
+    app.command("explain")(explain.explain)
+    app.command("verify")(verify.verify)
     return app
 
 

@@ -5,17 +5,18 @@ comes through here.
 
 from __future__ import annotations
 
-import secrets
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from secrets import token_bytes
 from typing import Final
 
 from tallystick.cli.answers import fail
 from tallystick.config import Settings
 from tallystick.core.errors import StoreFault
-from tallystick.stores.secrets import BadSecret, open_secrets
+from tallystick.stores.secrets import BadSecret, Secrets, open_secrets
 from tallystick.stores.sql import engine
 from tallystick.stores.sql.directory import Directory, KeyRow, list_keys
 from tallystick.stores.sql.engine import Database, open_database
@@ -30,6 +31,7 @@ class Installation:
 
     settings: Settings
     database: Database
+    secrets: Secrets
     directory: Directory
     organization: int = engine.DEFAULT
 
@@ -47,15 +49,17 @@ class Installation:
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Installation]:
-    """The installation of these settings, made if it is new; a store that fails ends the command
-    with exit code 2."""
+def opened(settings: Settings, *, make: bool = True) -> Iterator[Installation]:
+    """The installation of these settings, made if it is new and `make` says so. A store that fails
+    ends the command with exit code 2."""
+    if not make and not (settings.data / engine.FILE_NAME).exists():
+        fail(f"There is no installation in {settings.data}.")
     try:
         database = open_database(settings.data, Installation.now_us())
         try:
-            pepper = open_secrets(settings.data).pepper
-            yield Installation(settings, database, Directory(Sequencer(database), pepper, secrets.token_bytes))
+            own = open_secrets(settings.data)
+            yield Installation(settings, database, own, Directory(Sequencer(database), own.pepper, token_bytes))
         finally:
             database.close()
-    except (StoreFault, BadSecret, OSError) as fault:
+    except (StoreFault, BadSecret, OSError, sqlite3.DatabaseError) as fault:
         fail(str(fault))

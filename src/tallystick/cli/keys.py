@@ -73,7 +73,7 @@ def list_(
     from tallystick.cli import installation
     from tallystick.control.key_document import key_document
 
-    with installation.opened(settings) as here:
+    with installation.opened(settings, make=False) as here:
         keys = [key_document(row, here.now_us()) for row in here.all_keys()]
     if as_json:
         print_json({"keys": keys})
@@ -96,7 +96,7 @@ def revoke(
     from tallystick.cli import installation
     from tallystick.control.key_document import key_document
 
-    with installation.opened(settings) as here:
+    with installation.opened(settings, make=False) as here:
         row = here.directory.revoke_key(here.organization, key_id, here.now_us(), "cli")
         if row is None:
             fail("There is no key of that id; `tallystick keys list` shows them.")

@@ -174,7 +174,8 @@ def _attempt(attempt: AttemptRecord, source: Source) -> dict[str, Any]:
         "served_model": end.model, "response_id": end.response_id, "traits": dict(end.traits), "notes": list(end.notes),
         "usage": usage_document(end.usage),
         "parts": [{"role": part.role, "model": part.model, "usage": usage_document(part.usage)} for part in end.parts],
-        "cost_nanos": end.cost_nanos, "latency_ms": _ms(end.latency_us),
+        "cost_nanos": end.cost_nanos, "would_be_cost_nanos": end.would_be_nanos, "stated_cost_nanos": end.stated_nanos,
+        "computed_cost_nanos": end.computed_nanos, "latency_ms": _ms(end.latency_us),
         "lines": [line_document(line, source) for line in end.lines],
     }
 

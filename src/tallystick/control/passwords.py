@@ -1,5 +1,6 @@
-"""Passwords of people, kept as Argon2id (64 MiB, three passes: about a seventh of a second). At most two are checked at once, so that a flood of logins costs neither the
-machine's memory nor the gateway's time.
+"""Passwords of people, kept as Argon2id (64 MiB, three passes: about a seventh of a second). At most
+two are checked at once, so that a flood of logins costs neither the machine's memory nor the
+gateway's time.
 
 An unknown account is checked against a hash that no password opens: the answer and the time it
 takes are those of a wrong password.
@@ -25,11 +26,15 @@ _LANES: Final = 4
 _NOBODY: Final = "$argon2id$v=19$m=65536,t=3,p=4$s/OPi8uLc1RFvG4Z/rsapg$yhxl+J7AJxHb2hskCgHEFlGqJUTLr6yDPonHh7ly6bg"
 
 
+def _argon2id() -> PasswordHasher:
+    return PasswordHasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=_LANES)
+
+
 @dataclass(frozen=True, slots=True)
 class Passwords:
     """Makes and checks password hashes, off the event loop."""
 
-    _hasher: PasswordHasher = field(default_factory=lambda: _hasher())
+    _hasher: PasswordHasher = field(default_factory=_argon2id)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_AT_ONCE_MAX, "argon2"))
 
     async def matches(self, password: str, stored: str | None) -> bool:
@@ -49,13 +54,9 @@ class Passwords:
         return stored is not None
 
 
-def _hasher() -> PasswordHasher:
-    return PasswordHasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=_LANES)
-
-
 def hash_password(password: str) -> str:
     """The hash to keep, made here and now (first start, command line)."""
-    return _hasher().hash(password)
+    return _argon2id().hash(password)
 
 
 def fault_of(password: str) -> str | None:

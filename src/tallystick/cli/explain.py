@@ -1,0 +1,117 @@
+"""`tallystick explain`: the arithmetic of one call, line by line, from what the ledger holds, and whether
+it comes to the figure that was booked.
+"""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_facts, print_json, settings_of
+
+if TYPE_CHECKING:
+    from tallystick.cli.installation import Installation
+    from tallystick.stores.sql.calls import CallRecord
+
+WAIT_S: Final = 1.0                          # a call that just ended is still on its way to the ledger
+_STEP_S: Final = 0.1
+
+
+def explain(
+    request_id: Annotated[str, typer.Argument(metavar="REQUEST_ID", help="The call's id (header x-tallystick-request-id).")],
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Reprint what a call cost and why. Exit 1: the lines do not come to what was booked."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.call_document import arithmetic_nanos, booked_nanos, call_document
+    from tallystick.stores.sql.names import Names
+
+    with installation.opened(settings, make=False) as here:
+        try:
+            record = _find(here, request_id)
+        except (LookupError, ValueError) as damage:
+            fail(f"the call's entry cannot be read ({damage}); see `tallystick verify`.", FOUND_WRONG)
+        if record is None:
+            fail("The ledger has no call of that id.")
+        with here.database.read() as db:
+            document = call_document(record, Names(db, here.organization).price_row)
+    wrong = [
+        attempt.admission.attempt for attempt in record.attempts
+        if attempt.settlement is not None and arithmetic_nanos(attempt) != booked_nanos(attempt.settlement)
+    ]
+    if as_json:
+        print_json(document)
+    else:
+        _print(document)
+    if wrong:
+        fail(f"attempt {wrong[0]}: the lines do not come to what was booked.", FOUND_WRONG)
+
+
+def _find(here: Installation, request_id: str) -> CallRecord | None:
+    from tallystick.stores.sql.calls import Calls
+
+    calls = Calls(here.database)
+    until = time.monotonic() + WAIT_S
+    while True:
+        record = calls.read_call(request_id, here.organization)
+        if record is not None or time.monotonic() >= until:
+            return record
+        time.sleep(_STEP_S)
+
+
+def _print(document: dict[str, Any]) -> None:
+    """The call in words, then each attempt's lines and their sum."""
+    who = document["attribution"] or {}
+    print_facts({
+        "call": document["id"], "at": document["at"], "organization": document["organization"],
+        **{name: value for name, value in who.items() if not isinstance(value, (dict, list))},
+        "provider": document["provider"], "operation": document["operation"],
+        "asked for": document["requested_model"], "served": document["served_model"],
+        "state": document["state"], "outcome": document["outcome"], "status": document["status"], "code": document["code"],
+        "usage": ", ".join(f"{name} {value}" for name, value in (document["usage"] or {}).items()),
+    })
+    for attempt in document["attempts"]:
+        print(f"\nAttempt {attempt['attempt']}: {attempt['outcome'] or 'open, ' + str(attempt['held_nanos']) + ' nanos held'}")
+        if attempt["outcome"] is not None:
+            _print_attempt(attempt)
+    print(f"\nBooked: ${document['cost_usd']} ({document['cost_nanos']} nanos), {document['method'] or 'not settled'}"
+          f", {document['basis'] or 'no basis yet'}")
+
+
+def _print_attempt(attempt: dict[str, Any]) -> None:
+    lines = attempt["lines"]
+    for line in lines:
+        print("  " + _formula(line))
+    if lines:
+        exact = sum((Decimal(line.get("amount_usd", "0")) for line in lines), Decimal(0))
+        print(f"  The lines' sum, exactly: ${exact:f}")
+    for name, amount in (("The provider states", attempt["stated_cost_nanos"]), ("Held as the worst case", attempt["held_nanos"])):
+        if amount is not None and (name.startswith("The") or attempt["basis"] == "worst_case"):
+            print(f"  {name}: {amount} nanos")
+    if attempt["would_be_cost_nanos"] is not None:
+        print(f"  Outside the sandbox it would have cost: {attempt['would_be_cost_nanos']} nanos")
+    rounded = "" if attempt["stated_cost_nanos"] is not None or not lines else " (rounded once, half to even)"
+    print(f"  Booked: {attempt['cost_nanos']} nanos{rounded}")
+    for note in attempt["notes"]:
+        print(f"  Note: {note}")
+
+
+def _formula(line: dict[str, Any]) -> str:
+    """One line of the arithmetic, and under it the row that priced it."""
+    if line["price_row"] is None:
+        return f"{line['unit']:<16} {_figure(line['quantity'])} × no price"
+    factor = "" if line["factor"] == "1" else f" × {line['factor']} ({line['factor_row']})"
+    since = f", from {line['valid_from']}" if line.get("valid_from") else ""
+    return (f"{line['unit']:<16} {_figure(line['quantity']):>9} × {line['rate_usd']} / {line['per']:,}{factor} = ${line['amount_usd']}"
+            f"\n{'':<19}{line['price_row']} · {line.get('source', 'source unknown')}{since}")
+
+
+def _figure(quantity: int | str) -> str:
+    """A whole quantity in groups of three; any other as it is."""
+    return f"{quantity:,}" if isinstance(quantity, int) else quantity
