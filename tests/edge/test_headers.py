@@ -85,7 +85,8 @@ def test_encodings_are_narrowed_to_what_a_meter_can_read(asked, passed):
 
 
 def test_a_stream_we_must_edit_is_asked_for_plainly():
-    assert sent(("accept-encoding", "gzip"), ("accept", "*/*"), identity=True) == [("accept", "*/*"), ("accept-encoding", "identity")]
+    assert sent(("accept-encoding", "gzip"), ("accept", "*/*"), identity=True) == [("accept-encoding", "identity"), ("accept", "*/*")]
+    assert sent(("accept", "*/*"), identity=True) == [("accept", "*/*"), ("accept-encoding", "identity")]
 
 
 @pytest.mark.parametrize(("stated", "passed"), [

@@ -73,13 +73,16 @@ def to_provider(headers: RawHeaders, provider: Provider, bend: Bend) -> list[tup
         header for header in headers
         if header[0] not in _DENIED_UPSTREAM and header[0] not in extra and not header[0].startswith(_PREFIXES_UPSTREAM)
     ]
+    for index, (name, value) in enumerate(sent):
+        if name == b"accept-encoding":
+            sent[index] = (name, b"identity" if bend.identity else readable_encodings(value))
+        elif name == b"content-type" and bend.json_body and (not value.strip() or value.lower().startswith(_FORM)):
+            sent[index] = (name, _JSON)          # curl's `-d` says form unasked; the JSON in the body is meant
     names = {name for name, _ in sent}
-    if bend.identity:
-        sent = [header for header in sent if header[0] != b"accept-encoding"] + [(b"accept-encoding", b"identity")]
-    elif b"accept-encoding" in names:
-        sent = [(name, readable_encodings(value) if name == b"accept-encoding" else value) for name, value in sent]
-    if bend.json_body:
-        sent = _as_json(sent, stated=b"content-type" in names)
+    if bend.identity and b"accept-encoding" not in names:
+        sent.append((b"accept-encoding", b"identity"))
+    if bend.json_body and b"content-type" not in names:
+        sent.append((b"content-type", _JSON))
     for name, text in provider.default_headers.items():
         if (lower := name.lower().encode()) not in names:
             sent.append((lower, text.encode()))
@@ -140,13 +143,3 @@ def _named_by_connection(headers: RawHeaders) -> frozenset[bytes]:
     if not named:
         return frozenset()
     return frozenset(token.strip().lower() for value in named for token in value.split(b","))
-
-
-def _as_json(headers: list[tuple[bytes, bytes]], *, stated: bool) -> list[tuple[bytes, bytes]]:
-    """A form Content-Type is what curl's `-d` says unasked; the JSON in the body is meant."""
-    if not stated:
-        return [*headers, (b"content-type", _JSON)]
-    return [
-        (name, _JSON if name == b"content-type" and (not value.strip() or value.lower().startswith(_FORM)) else value)
-        for name, value in headers
-    ]
