@@ -83,8 +83,8 @@ def to_provider(headers: RawHeaders, provider: Provider, bend: Bend) -> list[tup
         sent.append((b"accept-encoding", b"identity"))
     if bend.json_body and b"content-type" not in names:
         sent.append((b"content-type", _JSON))
-    for name, text in provider.default_headers.items():
-        if (lower := name.lower().encode()) not in names:
+    for default, text in provider.default_headers.items():
+        if (lower := default.lower().encode()) not in names:
             sent.append((lower, text.encode()))
     if bend.credential is not None and bend.place is not None:
         sent.append((bend.place.header.lower().encode(), f"{bend.place.scheme}{bend.credential.reveal()}".encode("latin-1")))
