@@ -165,7 +165,7 @@ def _tallystick(folder: Path, port: int, provider_url: str) -> tuple[list[str], 
     made = subprocess.run(
         [*tallystick, "keys", "create", "--team", "bench", "--project", "load", "--data", str(folder / "data"),
          "--config", str(config), "--json"],
-        capture_output=True, text=True, check=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": f"{ROOT}/src"})
+        stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": f"{ROOT}/src"})
     headers = {"X-Tallystick-Key": json.loads(made.stdout)["key"], "Authorization": "Bearer sk-bench"}
     command = [*tallystick, "serve", "--host", "127.0.0.1", "--port", str(port), "--data", str(folder / "data"),
                "--config", str(config)]

@@ -275,6 +275,16 @@ class TestUploads:
         assert not provider.bill
 
     @pytest.mark.needs("body_trouble")
+    async def test_a_fault_of_the_body_is_passed_on_as_it_is(self, connect, provider):
+        own = UpstreamFault("cancelled", "the client left", written=True)
+
+        async def broken() -> AsyncIterator[bytes]:
+            yield b"part"
+            raise own
+
+        assert await fault_of(connect().send(post(provider, broken()))) is own
+
+    @pytest.mark.needs("body_trouble")
     @pytest.mark.parametrize("length", [3, 5])
     async def test_a_body_of_another_length_than_announced_is_never_a_request(self, connect, provider, length):
         async def four() -> AsyncIterator[bytes]:

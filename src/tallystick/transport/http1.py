@@ -175,7 +175,8 @@ class Link(asyncio.Protocol):
     def send(self, method: str, head: bytes, body: bytes | AsyncIterator[bytes], length: int | None) -> Http1Reply:
         """Begin an exchange: `head` without the empty line that ends it. A body of bytes goes out with
         its head in one write; an iterator's first piece takes the head along, so that an upload which
-        breaks before its first byte has written nothing."""
+        breaks before its first byte has written nothing. An UpstreamFault that the iterator raises is
+        passed on as it is, any other error as `cancelled`."""
         transport = self._transport
         assert transport is not None
         assert self._reply is None, "a connection carries one exchange at a time"
@@ -229,10 +230,13 @@ class Link(asyncio.Protocol):
 
     def fail(self, kind: FaultKind, message: str) -> None:
         """End the exchange, if there is one, with a fault, and the connection with it."""
+        self._fail_with(UpstreamFault(kind, message, written=self.written))
+
+    def _fail_with(self, fault: UpstreamFault) -> None:
         reply = self._reply
         if reply is not None:
             self._release(reply)
-            reply._fault = UpstreamFault(kind, message, written=self.written)
+            reply._fault = fault
             reply._wake()
         self.abort()
 
@@ -271,7 +275,9 @@ class Link(asyncio.Protocol):
         self._upload = None
         if task.cancelled():
             self.fail("cancelled", "the upload was given up")
-        elif (error := task.exception()) is not None:
+        elif isinstance(error := task.exception(), UpstreamFault):
+            self._fail_with(error)               # the caller's own account of what broke off
+        elif error is not None:
             self.fail("cancelled", f"the request body broke off: {type(error).__name__}")
 
     def pause_writing(self) -> None:
