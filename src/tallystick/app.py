@@ -69,10 +69,10 @@ BACKLOG: Final = 2048
 FIRST_CALL: Final = """
 A first call, priced and journaled, without any provider account:
 
-  curl {url}/v1/chat/completions -H 'X-Tallystick-Key: {key}' -H 'X-Tallystick-Sandbox: true' \\
+  curl -i {url}/v1/chat/completions -H 'X-Tallystick-Key: {key}' -H 'X-Tallystick-Sandbox: true' \\
     -H 'Content-Type: application/json' -d '{{"model":"gpt-4o-mini","messages":[{{"role":"user","content":"Hello"}}]}}'
 
-The key is shown this once. Its calls: tallystick explain REQUEST_ID (from the x-tallystick-request-id header).
+{about_key} Its calls: tallystick explain REQUEST_ID (from the x-tallystick-request-id header).
 """
 
 
@@ -302,14 +302,17 @@ def _host(host: str) -> str:
 
 
 def _announce(installation: Installation, url: str, setup: str | None) -> None:
-    """What a person needs to go on. The sandbox call, with a key made for it, is for terminals only:
-    a key does not belong into a log."""
+    """What a person needs to go on: where it is, and how to make a first account and a first call. A key
+    is made for that call on a terminal only, for a key does not belong into a log."""
     print(f"Tallystick {VERSION} at {url}, data in {installation.settings.data}", flush=True)
     if setup is not None:
         base = installation.settings.server.public_url or url
         print(f"Make the first account: {base}{setup}", flush=True)
-    if not sys.stdout.isatty() or list_keys(installation.database, DEFAULT, limit=1):
+    if list_keys(installation.database, DEFAULT, limit=1):
         return
-    directory = Directory(installation.sequencer, installation.secrets.pepper, os.urandom)
-    _, key = directory.create_key(DEFAULT, KeySpec(name="first call"), installation.clock.now_us())
-    print(FIRST_CALL.format(url=url, key=key.reveal()), flush=True)
+    key, about_key = "KEY", "The key: tallystick keys create."
+    if sys.stdout.isatty():
+        directory = Directory(installation.sequencer, installation.secrets.pepper, os.urandom)
+        key = directory.create_key(DEFAULT, KeySpec(name="first call"), installation.clock.now_us())[1].reveal()
+        about_key = "The key is shown this once."
+    print(FIRST_CALL.format(url=url, key=key, about_key=about_key), flush=True)
