@@ -14,15 +14,15 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from tallystick.control.callers import Caller, CallerOf, PartsOf
-from tallystick.control.figures import answer, day_number, dollars, local, mean_dollars
+from tallystick.control.figures import Day, answer, day_number, dollars, local, mean_dollars
 from tallystick.control.problems import Problem
 from tallystick.stores.sql.directory import Organization, organization
 from tallystick.stores.sql.facts import Asked, Group, Sums, sums
 
 UNKNOWN = "unknown"                          # prompt or team of a call that named none
 
-Start = Annotated[date | None, Query(description="First day, YYYY-MM-DD.")]
-End = Annotated[date | None, Query(description="Last day, included.")]
+Start = Annotated[Day | None, Query(description="First day, YYYY-MM-DD.")]
+End = Annotated[Day | None, Query(description="Last day, included.")]
 ProviderName = Annotated[str | None, Query(max_length=64, description="Provider id; all without it.")]
 
 

@@ -4,15 +4,29 @@ Decimal's own digits, no float between), and days of the organisation's zone.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import Response
+from pydantic import BeforeValidator
 
 from tallystick.core.money import decimal_text
+
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def _as_day(text: object) -> object:
+    if not isinstance(text, str) or not _DAY.fullmatch(text):
+        raise ValueError("a day is YYYY-MM-DD")
+    return text
+
+
+Day = Annotated[date, BeforeValidator(_as_day)]
+"""A day as callers write it, and nothing that merely could be read as one."""
 
 _ENCODE: Final = msgspec.json.Encoder(decimal_format="number").encode
 EPOCH: Final = date(1970, 1, 1).toordinal()

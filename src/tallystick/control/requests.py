@@ -7,7 +7,7 @@ An item of the list is an attempt; calls have one, unless a policy retries them.
 from __future__ import annotations
 
 import asyncio
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Response
@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from tallystick.control.call_document import call_document, list_item
 from tallystick.control.callers import CallerOf, CallsOf, PartsOf
-from tallystick.control.figures import answer, day_number
+from tallystick.control.figures import Day, answer, day_number
 from tallystick.control.pages import LIMIT, LIMIT_MAX, cursor_of, place_of
 from tallystick.control.problems import Problem
 from tallystick.core.attempt import Basis, Method, Outcome
@@ -57,8 +57,8 @@ class Filters(BaseModel):
     outcome: Outcome | None = None
     method: Method | None = None
     basis: Basis | None = None
-    start: date | None = None
-    end: date | None = None
+    start: Day | None = None
+    end: Day | None = None
     kind: Literal["calls", "refused", "sandbox", "all"] = "all"
     sort: Literal["newest", "oldest"] = "newest"
     limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] = LIMIT
