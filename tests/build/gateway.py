@@ -35,6 +35,7 @@ class RunningGateway:
     def __init__(self, folder: Path, *, upstream: str = "http://127.0.0.1:9", config: str = "", env: Mapping[str, str] | None = None) -> None:
         self.data = folder / "data"
         self.config = folder / "tallystick.toml"
+        self.log = folder / "log"
         self._settings = "".join(f'[providers.{name}]\nbase_url = "{upstream}"\n' for name in PROVIDERS) + config
         machine = {name: value for name, value in os.environ.items() if not name.startswith("TALLYSTICK_")}
         self._env = {**machine, "TALLYSTICK_ADMIN_EMAIL": ADMIN[0], "TALLYSTICK_ADMIN_PASSWORD": ADMIN[1], **(env or {})}
@@ -53,13 +54,13 @@ class RunningGateway:
 
     def start(self) -> None:
         """Start, and wait until it says where it listens."""
-        self._process = subprocess.Popen(
-            self._command("serve", "--port", "0"), env=self._env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command("serve", "--port", "0"), env=self._env, stdout=subprocess.PIPE, stderr=log, text=True)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line.startswith("Tallystick "):
-            assert self._process.stderr is not None
-            raise AssertionError(f"the gateway did not start: {line}{self._process.stderr.read()}")
+            raise AssertionError(f"the gateway did not start: {line}{self.log.read_text()}")
         self.url = line.split(" at ", 1)[1].split(",", 1)[0]
         self._token = None
 

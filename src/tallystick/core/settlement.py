@@ -167,7 +167,7 @@ def _price(
     stated_nanos = to_nanos(stated.usd)
     upstream = to_nanos(stated.upstream_usd) if stated.byok and stated.upstream_usd is not None else None
     if _is_silent_zero(stated, usage, charge):
-        return _Verdict(outcome, "unpriced", "usage", charge.nanos, usage, charge, stated_nanos, drift=True,
+        return _Verdict(outcome, "unpriced", "usage", stated_nanos, usage, charge, stated_nanos, drift=True,
                         notes=("the provider stated a cost of zero for tokens of a priced model",))
     reference = upstream if upstream is not None else stated_nanos
     drift = not charge.unpriced and drifts(reference, charge.nanos)
