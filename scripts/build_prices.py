@@ -37,7 +37,7 @@ PRICES = Path(__file__).resolve().parent.parent / "src/tallystick/providers/pric
 sys.path.insert(0, str(PRICES.parents[2]))
 
 from tallystick.core.price_cards import STAND_IN  # noqa: E402
-from tallystick.core.usage import UNIT_RANK  # noqa: E402
+from tallystick.core.usage import TOKEN_CLASSES, UNIT_RANK  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,21 @@ PLANS = (
     Plan("ollama", None),
 )
 
+# Built on request only (`--later`, into a directory of its own) until their hand-kept files are written.
+LATER = (
+    Plan("bedrock", "aws", ("bedrock", "bedrock_converse")),
+    Plan("meta", "meta", ("meta_llama",), "meta_llama/"),
+    Plan("deepinfra", None, ("deepinfra",), "deepinfra/"),
+    Plan("novita", "novita", ("novita",), "novita/"),
+    Plan("fireworks", "fireworks", ("fireworks_ai",), "fireworks_ai/"),
+    Plan("perplexity", "perplexity", ("perplexity",), "perplexity/"),
+    Plan("cerebras", "cerebras", ("cerebras",), "cerebras/"),
+    Plan("nebius", None, ("nebius",), "nebius/"),
+    Plan("together", "together", ("together_ai",), "together_ai/"),
+    Plan("cohere", "cohere", ("cohere", "cohere_chat")),
+)
+SLASHED = {"groq", "deepinfra", "novita", "fireworks", "together", "nebius"}     # model ids of these have slashes of their own
+
 GENAI_UNITS: dict[str, tuple[str, int]] = {
     "input_mtok": ("input_text", 1_000_000),
     "output_mtok": ("output_text", 1_000_000),
@@ -81,6 +96,8 @@ GENAI_UNITS: dict[str, tuple[str, int]] = {
     "storage_searches_kcount": ("file_searches", 1_000),
     "input_mchars": ("characters", 1_000_000),
     "audio_hours": ("audio_seconds", 3_600),
+    "requests_kcount": ("requests", 1_000),
+    "rerank_searches_kcount": ("rerank_units", 1_000),
     "input_document_kpages": ("pages", 1_000),
     "input_annotated_document_kpages": ("pages+annotated", 1_000),
 }
@@ -88,6 +105,7 @@ GENAI_LEFT_OUT = {
     "input_audio_hours",                     # the same figure as audio_hours, said twice
     "output_video_mtok",                     # no dialect reads it yet
     "input_text_messages_kcount",            # likewise
+    "output_citation_mtok",                  # likewise
 }
 
 LITELLM_UNITS = {
@@ -287,7 +305,7 @@ def our_unit(plan: Plan, key: str, price: Decimal, model: str) -> tuple[str, int
 
 def variants_of(info: Any) -> dict[tuple[str, str], list[tuple[str, Any]]]:
     """Trait → its dated prices in order. OpenAI's `fast` is the new name of `priority`, same price."""
-    names = {"service_tier": "tier", "processing": "processing", "speed": "speed"}
+    names = {"service_tier": "tier", "processing": "processing", "speed": "speed", "search_type": "search_type"}
     out: dict[tuple[str, str], list[tuple[str, Any]]] = {}
     for variant in info.price_variants or ():
         ((key, value),) = variant.when.items()
@@ -336,7 +354,7 @@ def litellm_fill(plan: Plan, models: dict[str, Model], entries: dict[str, Any], 
         if entry.get("litellm_provider") not in plan.litellm or entry.get("mode") not in LITELLM_MODES:
             continue
         name = key.removeprefix(plan.litellm_prefix).lower()
-        if "/" in name and plan.id != "groq":
+        if "/" in name and plan.id not in SLASHED:
             continue                         # image sizes and Azure regions: other rows' business
         rates = litellm_rates(plan, name, entry)
         base = {r.unit: r.price for r in rates if not r.traits and not r.context_from}
@@ -428,6 +446,27 @@ def bare(name: str) -> str:
     return name.rsplit("/", 1)[-1].partition(":")[0].lower().replace(".", "-")
 
 
+def complete_traits(models: Iterable[Model]) -> None:
+    """Where a trait multiplies input and output alike and says nothing of another class, the class is
+    multiplied too: a picture in a batch is not dearer than in the list. Cached reads are left alone,
+    for their sources say outright where a tier keeps the standard rate."""
+    for model in models:
+        for trait in {r.traits for r in model.rates if len(r.traits) == 1 and r.traits[0][0] in {"tier", "processing"}}:
+            shares = {unit: share_of(model, unit, trait) for unit in ("input_text", "output_text")}
+            if None in shares.values() or len(set(shares.values())) != 1:
+                continue
+            share = shares["input_text"]
+            said = {r.unit for r in model.rates if r.traits == trait}
+            model.rates += [replace(r, price=r.price * share, traits=trait) for r in model.rates
+                            if share and not r.traits and r.unit in TOKEN_CLASSES and r.unit not in said and "cached" not in r.unit]
+
+
+def share_of(model: Model, unit: str, trait: tuple[tuple[str, str], ...]) -> Decimal | None:
+    """What a trait's price is of the standard price today."""
+    standard, special = model.now(unit), model.now(unit, trait)
+    return special / standard if standard and special else None
+
+
 # --- by hand --------------------------------------------------------------------------------------
 
 
@@ -474,7 +513,7 @@ def hand_rates(entry: dict[str, Any]) -> Iterator[Rate]:
 # --- writing --------------------------------------------------------------------------------------
 
 
-def write(plan: Plan, models: dict[str, Model], hand: dict[str, Any], checked_on: str) -> None:
+def write(plan: Plan, models: dict[str, Model], hand: dict[str, Any], checked_on: str, out: Path) -> None:
     header = {"provider": plan.id, "checked_on": checked_on, **hand.get("header", {})}
     used = {r.source for m in models.values() for r in m.rates}
     used |= {entry["source"] for kind in ("alias", "factor") for entry in hand.get(kind, ())}
@@ -494,7 +533,7 @@ def write(plan: Plan, models: dict[str, Model], hand: dict[str, Any], checked_on
         rank = {r: (UNIT_RANK[r.unit], r.traits, r.context_from, r.start, r.window) for r in model.rates}
         lines += [r.record() for r in sorted(model.rates, key=rank.__getitem__)]
     text = "".join(json.dumps(line, separators=(",", ":"), ensure_ascii=False) + "\n" for line in lines)
-    (PRICES / f"{plan.id}.jsonl").write_text(text)
+    (out / f"{plan.id}.jsonl").write_text(text)
     print(f"{plan.id:12} {sum(len(m.rates) for m in models.values()):6} rows  {len(models):5} models  {len(text):9,} bytes")
 
 
@@ -524,10 +563,12 @@ def main() -> None:
     options.add_argument("--litellm", type=Path, required=True, help="LiteLLM's model map (JSON)")
     options.add_argument("--checked-on", default="2026-11-21", help="the day the sources were compared")
     options.add_argument("--only", help="one provider")
+    options.add_argument("--later", action="store_true", help="also providers that are not shipped yet")
+    options.add_argument("--out", type=Path, default=PRICES, help="directory to write to")
     chosen = options.parse_args()
     lenders: dict[str, Model] = {}
     entries = json.loads(chosen.litellm.read_text(), parse_float=Decimal, parse_int=Decimal)
-    for plan in PLANS:
+    for plan in (*PLANS, *LATER) if chosen.later else PLANS:
         hand_file = PRICES / "hand" / f"{plan.id}.toml"
         hand = tomllib.loads(hand_file.read_text()) if hand_file.exists() else {}
         models = genai_models(plan)
@@ -536,13 +577,14 @@ def main() -> None:
             litellm_fill(plan, models, entries, lenders if plan.id == "azure" else {})
         if plan.id == "google":
             grounding(models.values())
+        complete_traits(models.values())
         apply_hand(models, hand)
         borrow_limits(models.values(), entries, hand.get("widest_context"))
         prefer_exact(models.values())
         if plan.id in {"openai", "anthropic", "deepseek", "xai"}:
             lenders |= {name: model for model in models.values() for name in model.names}
         if not chosen.only or chosen.only == plan.id:
-            write(plan, models, hand, chosen.checked_on)
+            write(plan, models, hand, chosen.checked_on, chosen.out)
 
 
 if __name__ == "__main__":

@@ -95,6 +95,18 @@ def test_a_model_with_a_price_for_output_has_one_for_input_in_every_era(prices: 
 
 
 @every_provider
+def test_a_tier_that_multiplies_input_and_output_alike_leaves_no_other_class_behind(prices: ProviderPrices) -> None:
+    for model, rows in prices.rows.items():
+        plain = {row.unit: row.price for row in rows if not row.traits and not row.context_from and not row.valid_to}
+        for trait in {row.traits for row in rows if [name for name, _ in row.traits] in (["tier"], ["processing"])}:
+            special = {row.unit: row.price for row in rows if row.traits == trait and not row.context_from and not row.valid_to}
+            both = [special[unit] / plain[unit] for unit in ("input_text", "output_text") if special.get(unit) and plain.get(unit)]
+            if len(both) == 2 and both[0] == both[1]:
+                behind = {unit for unit in plain if unit in TOKEN_CLASSES and "cached" not in unit} - set(special)
+                assert behind == set(), (model, trait)
+
+
+@every_provider
 def test_every_name_means_one_model(prices: ProviderPrices) -> None:
     names = [name for model in prices.models.values() for name in {model.id, *model.names}]
     assert len(names) == len(set(names))
