@@ -1,0 +1,260 @@
+"""What each part of a call costs by itself, in µs: the least of many runs, which noise can only raise.
+
+    python -m bench.micro.parts [--only exchange]
+
+Each part is one row of a literal tuple: what it does, how many units one run does, and how to make the
+run. `the whole line` is a call from the ASGI scope to the last byte with a spool on disk and a provider
+that answers at once; what it costs beyond the parts is the edge.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.load.measure import STREAM_EVENTS, chat_request
+from tallystick.core import exchange as line
+from tallystick.core.call import Call, Facts, ReplyHead
+from tallystick.core.dialect import Provider
+from tallystick.core.identity import Claims, Principal
+from tallystick.core.settlement import Served
+from tallystick.core.usage import Reading, usage_of
+from tallystick.edge import strict_json
+from tallystick.edge.body import BodyLimits
+from tallystick.edge.gateway import Gateway, Ports, Setup
+from tallystick.providers.anthropic import ANTHROPIC
+from tallystick.providers.google import GOOGLE
+from tallystick.providers.openai import OPENAI
+from tallystick.stores.price_files import open_book
+from tallystick.telemetry import Telemetry
+from tallystick.transport.sandbox import SandboxReply, answer
+from tests.build import journal
+from tests.mini_upstream import bench_events, bench_reply
+
+AT_US = journal.NOON_US
+CHAT = "/v1/chat/completions"
+PRINCIPAL = Principal("key_1", "default", {"team": "bench", "project": "load"})
+USAGE = usage_of(input_text=310, output_text=44)
+RUN_S, RUNS = 0.05, 20
+
+Run = Callable[[], None]
+
+
+class Part(NamedTuple):
+    name: str
+    units: int
+    make: Callable[[Path], Run]
+
+
+def _done(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run what waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    raise RuntimeError("it waited")
+
+
+def _route(provider: Provider, path: str) -> Any:
+    route, _ = provider.route_for("POST", path)
+    assert route.dialect is not None
+    return route
+
+
+def _metering(provider: Provider, path: str, pieces: list[bytes], *, stream: bool) -> Callable[[Path], Run]:
+    dialect = _route(provider, path).dialect
+    facts = Facts(model="m", stream=stream)
+    head = ReplyHead(200, {"content-type": "text/event-stream" if stream else "application/json"}, stream, path)
+
+    def make(_: Path) -> Run:
+        def run() -> None:
+            meter = dialect.meter(facts, head)
+            for piece in pieces:
+                meter.feed(piece)
+            meter.finish()
+
+        run()
+        return run
+
+    return make
+
+
+def _simulated(provider: Provider, path: str, document: dict[str, Any]) -> tuple[list[bytes], int]:
+    """The sandbox's stream for a request, in its events."""
+    route = _route(provider, path)
+    reply = answer(provider, route.operation, Facts(model="m", stream=True), json.dumps(document).encode(), path + "?alt=sse")
+    pieces = []
+    while (piece := _done(reply.next())) is not None:
+        pieces.append(piece)
+    return pieces, len(pieces)
+
+
+def _parsing(_: Path) -> Run:
+    body = chat_request(stream=False)
+    return lambda: strict_json.parse(body) and None
+
+
+def _facts(_: Path) -> Run:
+    document = strict_json.parse(chat_request(stream=False))
+    dialect = _route(OPENAI, CHAT).dialect
+    return lambda: dialect.facts(document, None) and None
+
+
+def _pricing(_: Path) -> Run:
+    book = open_book()
+    return lambda: book.price("openai", "gpt-4o-mini-2024-07-18", USAGE, AT_US, {}) and None
+
+
+def _ceiling(_: Path) -> Run:
+    book = open_book()
+    return lambda: book.ceiling("openai", "gpt-4o-mini", AT_US, 2800, 512, 1) and None
+
+
+def _exchange(_: Path) -> Run:
+    rules = line.Rules(open_book())
+    route = _route(OPENAI, CHAT)
+    opening = line.Opening("req_1", AT_US, OPENAI, route)
+    call = Call("req_1", "openai", "POST", CHAT, "chat", "openai_chat", Facts(model="gpt-4o-mini", output_limit=512), 1500, AT_US)
+    reading = Reading(usage=USAGE, model="gpt-4o-mini-2024-07-18", ended=True)
+    answers = (None, line.Caller(PRINCIPAL, "caller"), line.Asked(call, Claims()), None,
+               line.Delivered(Served(status=200, reading=reading), AT_US + 5), None)
+
+    def run() -> None:
+        script = line.exchange(opening, rules)
+        try:
+            for one in answers:
+                script.send(one)
+        except StopIteration:
+            pass
+
+    return run
+
+
+def _spooling(folder: Path) -> Run:
+    spool = journal.open_journal(folder, bounds=journal.Bounds()).spool
+    admission, settlement = journal.admission(), journal.settlement()
+
+    def run() -> None:
+        _done(spool.admit(admission))
+        _done(spool.settle(settlement))
+
+    return run
+
+
+class _Upstreams:
+    """A provider that has answered before it was asked."""
+
+    def __init__(self, pieces: list[bytes], content_type: str) -> None:
+        self._pieces, self._content_type = pieces, content_type
+
+    async def send(self, request: Any) -> SandboxReply:
+        return SandboxReply(200, self._content_type, self._pieces, streamed=len(self._pieces) > 1)
+
+
+class _Keyring:
+    def recognises(self, text: str) -> bool:
+        return text.startswith("tsk_")
+
+    async def find(self, presented: str) -> Principal | None:
+        return PRINCIPAL
+
+
+class _Ids:
+    def request_id(self) -> str:
+        return "req_" + "0" * 32
+
+
+def _whole_line(*, stream: bool) -> Callable[[Path], Run]:
+    def make(folder: Path) -> Run:
+        spool = journal.open_journal(folder, bounds=journal.Bounds()).spool
+        pieces = bench_events() if stream else [bench_reply()]
+        upstreams = _Upstreams(pieces, "text/event-stream" if stream else "application/json")
+        ports = Ports(_Keyring(), spool, upstreams, answer, None, journal.HandClock(), _Ids())  # type: ignore[arg-type]
+        setup = Setup({"openai": OPENAI}, {"openai": "http://x"}, line.Rules(open_book()), BodyLimits())
+        gateway = Gateway(ports, setup, Telemetry("bench"))
+        body = chat_request(stream=stream)
+        headers = [
+            (b"host", b"127.0.0.1:8000"), (b"content-length", b"%d" % len(body)), (b"content-type", b"application/json"),
+            (b"x-tallystick-key", b"tsk_0123456789_abcdefghijklmnopqrstuvwxyz"), (b"authorization", b"Bearer sk-bench"),
+        ]
+        scope = {"type": "http", "method": "POST", "raw_path": f"/proxy/openai{CHAT}".encode(), "query_string": b"",
+                 "path": f"/proxy/openai{CHAT}", "headers": headers, "http_version": "1.1", "extensions": {}}
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        sent: list[dict[str, Any]] = []
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        loop = asyncio.new_event_loop()
+
+        def run() -> None:
+            sent.clear()
+            loop.run_until_complete(gateway(scope, receive, send))
+
+        run()
+        assert sent[0]["status"] == 200, sent
+        return run
+
+    return make
+
+
+RESPONSES, RESPONSE_EVENTS = _simulated(OPENAI, "/v1/responses", {"model": "m", "input": "x", "stream": True})
+MESSAGES, MESSAGE_EVENTS = _simulated(ANTHROPIC, "/v1/messages", {"model": "m", "messages": [], "stream": True})
+GEMINI_PATH = "/v1beta/models/m:streamGenerateContent"
+GEMINI, GEMINI_EVENTS = _simulated(GOOGLE, GEMINI_PATH, {"contents": []})
+
+PARTS: tuple[Part, ...] = (
+    Part("strict JSON of a 1.5 KB request", 1, _parsing),
+    Part("facts of a chat request", 1, _facts),
+    Part("meter: chat reply of 700 bytes", 1, _metering(OPENAI, CHAT, [bench_reply()], stream=False)),
+    Part("meter: chat stream, one piece per event (per event)", STREAM_EVENTS, _metering(OPENAI, CHAT, bench_events(), stream=True)),
+    Part("meter: chat stream, all in one piece (per event)", STREAM_EVENTS,
+         _metering(OPENAI, CHAT, [b"".join(bench_events())], stream=True)),
+    Part("meter: Responses stream (per event)", RESPONSE_EVENTS, _metering(OPENAI, "/v1/responses", RESPONSES, stream=True)),
+    Part("meter: Messages stream (per event)", MESSAGE_EVENTS, _metering(ANTHROPIC, "/v1/messages", MESSAGES, stream=True)),
+    Part("meter: Gemini stream (per event)", GEMINI_EVENTS, _metering(GOOGLE, GEMINI_PATH, GEMINI, stream=True)),
+    Part("price book: price of one usage", 1, _pricing),
+    Part("price book: ceiling of one call", 1, _ceiling),
+    Part("exchange: the whole script, prices included", 1, _exchange),
+    Part("spool: ADMIT and SETTLE, durability `process`", 1, _spooling),
+    Part("the whole line, buffered", 1, _whole_line(stream=False)),
+    Part("the whole line, stream (per event)", STREAM_EVENTS, _whole_line(stream=True)),
+)
+
+
+def least_us(run: Run) -> float:
+    """The fastest of several batches, per run."""
+    begun = time.perf_counter()
+    run()
+    count = max(1, int(RUN_S / max(time.perf_counter() - begun, 1e-7)))
+    best = float("inf")
+    for _ in range(RUNS):
+        begun = time.perf_counter()
+        for _ in range(count):
+            run()
+        best = min(best, (time.perf_counter() - begun) / count)
+    return best * 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="parts whose name holds this")
+    chosen = parser.parse_args()
+    print("| part | µs |\n|---|---:|")
+    for part in PARTS:
+        if chosen.only in part.name:
+            with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+                print(f"| {part.name} | {least_us(part.make(Path(folder))) / part.units:.1f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
