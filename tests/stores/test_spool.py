@@ -46,6 +46,15 @@ def test_an_attempt_is_admitted_once() -> None:
         run(spool.admit(admission(1)))
 
 
+def test_what_cannot_be_written_is_a_store_fault_and_harms_nothing() -> None:
+    spool = opened(SimDisk())
+    for bad in (admission(1, model="\ud800"), admission(1, body_bytes=2**70)):
+        with pytest.raises(StoreFault, match="cannot be written"):
+            run(spool.admit(bad))
+    run(spool.admit(admission(1)))
+    assert said(spool) == ([admission(1)], [])
+
+
 def use(spool: Spool, admitted: set[str], settled: set[str]) -> None:
     """Calls that overlap, noting what was acknowledged."""
     for number in range(1, CALLS + 1):

@@ -109,7 +109,7 @@ class Spool:
         attempt = (admission.request_id, admission.attempt)
         if attempt in self._open:
             raise Defect(f"{attempt} is admitted already")
-        segment = self._append(ADMIT, records.encode(admission))
+        segment = self._append(ADMIT, _encoded(admission))
         self._open[attempt] = segment
         self._open_in[segment] = self._open_in.get(segment, 0) + 1
         if self._strict:
@@ -119,7 +119,7 @@ class Spool:
         """Raises StoreFault when it cannot be made durable; the admission then stays open, and the
         next start settles it at its hold."""
         self._check_whole()
-        self._append(SETTLE, records.encode(settlement))
+        self._append(SETTLE, _encoded(settlement))
         self._close_attempt((settlement.request_id, settlement.attempt))
         if self._strict:
             await self._wait_synced()
@@ -127,7 +127,7 @@ class Spool:
     async def refuse(self, refusal: Refusal) -> None:
         """Raises StoreFault when it cannot be made durable."""
         self._check_admits()
-        self._append(REFUSE, records.encode(refusal))
+        self._append(REFUSE, _encoded(refusal))
         if self._strict:
             await self._wait_synced()
 
@@ -194,7 +194,7 @@ class Spool:
         for payload in unsettled:
             admission = records.decode(ADMIT, payload)
             assert isinstance(admission, Admission)
-            self._append(SETTLE, records.encode(worst_case(admission, self._clock.now_us())))
+            self._append(SETTLE, _encoded(worst_case(admission, self._clock.now_us())))
         self.recovered = len(unsettled)
         if self._strict:
             self._disk.sync(self._file)
@@ -334,6 +334,13 @@ class Spool:
 
     def _path(self, segment: int) -> Path:
         return segment_path(self._folder, segment)
+
+
+def _encoded(said: Admission | Settlement | Refusal) -> bytes:
+    try:
+        return records.encode(said)
+    except (ValueError, OverflowError, TypeError) as fault:      # a lone surrogate, a number beyond 64 bits
+        raise StoreFault(f"a record cannot be written: {fault}") from fault
 
 
 def worst_case(admission: Admission, at_us: int) -> Settlement:
