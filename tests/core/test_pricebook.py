@@ -181,6 +181,13 @@ def test_names_mean_models_exactly(name: str | None, model: str | None) -> None:
     assert (found and found[1]) == model
 
 
+def test_a_name_or_a_trait_of_any_length_is_only_unknown() -> None:
+    assert BOOK.resolve("acme", "anvil-" * 100_000, NOON) is None
+    charge = BOOK.price("acme", "anvil", usage_of(input_text=1), NOON, {"tier": "x" * 100_000})
+    assert charge.unpriced == ("input_text",)
+    assert len(charge.notes[0]) < 100
+
+
 def test_aliases_move_and_retired_names_live_on() -> None:
     assert BOOK.resolve("acme", "anvil-latest", instant_us("2026-05-31")) == ("acme", "anvil")
     assert BOOK.resolve("acme", "retired", instant_us("2026-05-15T19:00Z") - 1) is None

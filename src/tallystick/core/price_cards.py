@@ -44,6 +44,7 @@ _ASKED_FOR: Final = frozenset({"processing", "speed"})
 
 _DAY_S: Final = 86_400
 _CARDS_MAX: Final = 1_024                    # compiled selections kept; wire text is part of the key
+_TRAIT_CHARS_MAX: Final = 64                 # no trait is longer; what a reply says may be
 _CLOCK_SLACK_US: Final = 300_000_000         # a ceiling also covers a rate that starts within minutes
 _INPUT_MEDIA: Final = frozenset({"input_audio", "input_image", "input_video"})
 _MEDIA: Final = _INPUT_MEDIA | {"cached_audio", "cached_image", "cached_video"}
@@ -139,19 +140,19 @@ class PricedBy:
         return bisect_right(self._periods, at_us), clock, bisect_right(self._contexts, context)
 
     def _served(self, traits: Mapping[str, str]) -> Traits:
-        wire = tuple(traits.items())
+        wire = tuple((name, value[:_TRAIT_CHARS_MAX]) for name, value in traits.items())
         served = self._traits.get(wire)
         if served is None:
             if len(self._traits) >= _CARDS_MAX:
                 self._traits.clear()
-            served = self._traits[wire] = self._translate(traits)
+            served = self._traits[wire] = self._translate(wire)
         return served
 
-    def _translate(self, traits: Mapping[str, str]) -> Traits:
+    def _translate(self, wire: Traits) -> Traits:
         """Traits in the book's words: the provider's own values mapped (`batch` said as a tier is
         `processing=batch`), the standard left out."""
         served = set()
-        for name, value in traits.items():
+        for name, value in wire:
             if name in self._prices.ignored:
                 continue
             value = value.lower()

@@ -7,7 +7,7 @@ knows leaves the tokens unpriced, for "standard" would be a guess. And which rat
 which is one table, `STAND_IN`, and nothing else.
 
 A book reads a provider's rows at first use and compiles each (period, clock, context, traits) it
-meets into a dict; after that a price is a few dict lookups (money.md §5, decisions.md rules 2–4).
+meets into a dict; after that a price is a few dict lookups (docs/adr/0004-price-book.md).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from tallystick.core.usage import TOKEN_CLASSES, UNIT_RANK, Part, Quantity, Usag
 
 _SHELVES_MAX: Final = 1_024                  # providers are the operator's, never this many
 _NAMES_MAX: Final = 4_096                    # resolved names kept, misses included
+_NAME_CHARS_MAX: Final = 256                 # no model's name is longer; a caller's text may be
 _TOKENS: Final = frozenset(TOKEN_CLASSES)
 _NO_CARD: Final = Card({})
 
@@ -90,8 +91,8 @@ class PriceBook:
     def ceiling(self, provider: str, model: str | None, at_us: int, input_tokens: int,
                 output_tokens: int | None = None, n: int = 1, *, traits: Mapping[str, str] | None = None,
                 media: bool = True, tool_calls: int = 0) -> Ceiling:
-        """An upper bound of one attempt's cost (books.md §2.1): every class at the dearest rate it
-        could land in, given what the request asks (`traits`; a tier not asked may be any tier).
+        """An upper bound of one attempt's cost: every class at the dearest rate it could land in,
+        given what the request asks (`traits`; a tier not asked for may be any tier).
 
         `output_tokens` None means the model's maximum; `media=False` promises that no audio, image
         or video goes in; `tool_calls` is how often the provider may run its own tools.
@@ -221,6 +222,8 @@ class _Shelf:
         self._met: dict[str, list[tuple[int, int, str]]] = {}
 
     def find(self, name: str, at_us: int) -> PricedBy | None:
+        if len(name) > _NAME_CHARS_MAX:
+            return None
         spans = self._met.get(name)
         if spans is None:
             if len(self._met) >= _NAMES_MAX:
