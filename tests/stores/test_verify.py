@@ -1,0 +1,219 @@
+"""`verify` finds whatever was changed behind the ledger's back, and names the first entry that is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tallystick.core import merkle
+from tallystick.core.ledger import GENESIS, leaf_of
+from tallystick.stores.secrets import LedgerKey
+from tallystick.stores.sql.engine import open_database
+from tallystick.stores.sql.packing import Packer
+from tallystick.stores.sql.verify import Finding, verify
+from tests.build.journal import KEY, Journal, admission, key_refusal, open_journal, refusal, run, settlement
+
+CALLS = 30
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    """Thirty calls, one of them open and one settled late, refusals, a key's event and two checkpoints."""
+    journal = open_journal(tmp_path)
+    with journal.sequencer.append(journal.clock.now_us()) as pen:
+        pen.key_event(1, "created", "k1", actor="cli", labels={"team": "search"})
+    run(journal.spool.admit(admission(101)))
+    run(journal.spool.admit(admission(102)))
+    for number in range(1, CALLS + 1):
+        run(journal.spool.admit(admission(number)))
+        run(journal.spool.settle(settlement(number)))
+    run(journal.spool.refuse(refusal(201)))
+    run(journal.spool.refuse(key_refusal(202)))
+    journal.ship()
+    journal.clock.us += 70_000_000
+    journal.ship()
+    run(journal.spool.settle(settlement(102)))
+    journal.clock.us += 70_000_000
+    journal.ship()
+    return journal
+
+
+def first(journal: Journal) -> Finding:
+    result = verify(journal.database, KEY.public_key)
+    assert result.exit_code == 1
+    return result.findings[0]
+
+
+def change(journal: Journal, statement: str, *values: object) -> None:
+    with journal.database.write() as db:
+        assert db.execute(statement, values).rowcount > 0
+
+
+def rows(journal: Journal, table: str) -> list[tuple[int, bytes, bytes]]:
+    with journal.database.read() as db:
+        return db.execute(f"SELECT seq, body, leaf FROM {table} WHERE organization = 1 ORDER BY seq").fetchall()
+
+
+def test_a_sound_ledger_is_sound(journal: Journal) -> None:
+    told: list[tuple[int, int]] = []
+    result = verify(journal.database, KEY.public_key, lambda done, total: told.append((done, total)))
+    assert (result.exit_code, result.findings) == (0, ())
+    with journal.database.read() as db:
+        assert result.entries == db.execute("SELECT sum(next_seq) FROM chain").fetchone()[0] == told[-1][0]
+        assert result.checkpoints == db.execute("SELECT count(*) FROM checkpoint").fetchone()[0] >= 2
+
+
+@pytest.mark.parametrize("table", ["entry_202611", "entry_standing"])
+def test_any_changed_byte_of_any_entry_is_named(journal: Journal, table: str) -> None:
+    for seq, body, _ in rows(journal, table)[::5]:
+        for place in range(0, len(body), 17):
+            changed = bytearray(body)
+            changed[place] ^= 1
+            change(journal, f"UPDATE {table} SET body = ? WHERE organization = 1 AND seq = ?", bytes(changed), seq)
+            found = first(journal)
+            assert (found.seq, found.organization) == (seq, "default")
+            assert found.check in ("bytes", "leaf")
+        change(journal, f"UPDATE {table} SET body = ? WHERE organization = 1 AND seq = ?", body, seq)
+    assert verify(journal.database, KEY.public_key).exit_code == 0
+
+
+def test_a_changed_hash_is_named(journal: Journal) -> None:
+    seq = rows(journal, "entry_202611")[7][0]
+    change(journal, "UPDATE entry_202611 SET leaf = ? WHERE organization = 1 AND seq = ?", bytes(32), seq)
+    assert (first(journal).check, first(journal).seq) == ("leaf", seq)
+
+
+def test_a_deleted_entry_is_named(journal: Journal) -> None:
+    seq = rows(journal, "entry_202611")[7][0]
+    change(journal, "DELETE FROM entry_202611 WHERE organization = 1 AND seq = ?", seq)
+    assert (first(journal).check, first(journal).seq) == ("sequence", seq)
+
+
+def test_a_cut_tail_is_named(journal: Journal) -> None:
+    last = max(seq for table in ("entry_202611", "entry_standing") for seq, _, _ in rows(journal, table))
+    for table in ("entry_202611", "entry_standing"):
+        with journal.database.write() as db:
+            db.execute(f"DELETE FROM {table} WHERE organization = 1 AND seq = ?", (last,))
+    result = verify(journal.database, KEY.public_key)
+    assert ("sequence", last) in [(finding.check, finding.seq) for finding in result.findings]
+
+
+def test_every_column_of_every_fact_is_compared(journal: Journal) -> None:
+    with journal.database.read() as db:
+        columns = [row[1] for row in db.execute("PRAGMA table_info(call_fact_202611)")]
+        seqs = [row[0] for row in db.execute("SELECT seq FROM call_fact_202611 WHERE organization = 1 ORDER BY seq")]
+    for number, column in enumerate(columns):
+        if column in ("organization", "seq"):
+            continue
+        seq = seqs[number % len(seqs)]
+        (before,) = _one(journal, f"SELECT {column} FROM call_fact_202611 WHERE organization = 1 AND seq = ?", seq)
+        after = bytes(16) if column == "request_id" else before + 1
+        change(journal, f"UPDATE call_fact_202611 SET {column} = ? WHERE organization = 1 AND seq = ?", after, seq)
+        found = verify(journal.database, KEY.public_key).findings
+        assert [(f.check, f.seq) for f in found] == [("columns", seq)], column
+        assert column in found[0].message
+        change(journal, f"UPDATE call_fact_202611 SET {column} = ? WHERE organization = 1 AND seq = ?", before, seq)
+    assert verify(journal.database, KEY.public_key).exit_code == 0
+
+
+def _one(journal: Journal, query: str, *values: object) -> tuple[object, ...]:
+    with journal.database.read() as db:
+        row: tuple[object, ...] = db.execute(query, values).fetchone()
+    return row
+
+
+@pytest.mark.parametrize(("statement", "check"), [
+    ("DELETE FROM call_fact_202611 WHERE organization = 1 AND at_us = (SELECT min(at_us) FROM call_fact_202611)", "columns"),
+    ("INSERT INTO call_fact_202611 SELECT 1, 5, 999, 1, 1, 1, x'00', 1" + ", 0" * 31, "columns"),
+    ("UPDATE dictionary SET name = 'research' WHERE kind = 'team'", "dictionary"),
+    ("UPDATE dictionary SET content = '{}' WHERE kind = 'price_row'", "dictionary"),
+    ("INSERT INTO dictionary SELECT organization, kind, 77, 'ghost', '{}', 3 FROM dictionary WHERE kind = 'team'", "dictionary"),
+    ("UPDATE dictionary_private SET value = 'bob@example.com' WHERE kind = 'user'", "dictionary"),
+    ("DELETE FROM open_attempt", "settlement"),
+    ("UPDATE chain SET head = zeroblob(32) WHERE organization = 1", "chain"),
+    ("UPDATE chain SET frontier = zeroblob(32) WHERE organization = 1", "tree"),
+    ("UPDATE checkpoint SET note = replace(note, 'default', 'defau1t')", "checkpoint"),
+    ("UPDATE spool_cursor SET low_segment = 99", "cursor"),
+])
+def test_what_stands_beside_the_entries_is_compared_too(journal: Journal, statement: str, check: str) -> None:
+    change(journal, statement)
+    assert first(journal).check == check
+
+
+def rewrite(journal: Journal, edit: object) -> int:
+    """An insider rewrites the whole chain, with every hash right; the number of the first changed entry."""
+    packer = Packer()
+    everything = sorted((*row, table) for table in ("entry_202611", "entry_standing") for row in rows(journal, table))
+    leaf, frontier, changed = GENESIS, list[bytes](), -1
+    with journal.database.write() as db:
+        for seq, packed, _, table in everything:
+            body = packer.unpack(packed)
+            edited = edit(seq, body)  # type: ignore[operator]
+            changed = seq if edited != body and changed < 0 else changed
+            leaf = leaf_of(edited, leaf)
+            merkle.push(frontier, seq, leaf)
+            db.execute(f"UPDATE {table} SET body = ?, leaf = ? WHERE organization = 1 AND seq = ?", (packer.pack(edited), leaf, seq))
+        db.execute("UPDATE chain SET head = ?, frontier = ? WHERE organization = 1", (leaf, merkle.pack(frontier)))
+    return changed
+
+
+def test_a_rewrite_with_every_hash_right_is_found_by_the_signed_checkpoints(journal: Journal) -> None:
+    rewrite(journal, lambda seq, body: body.replace(b'"actor":"cli"', b'"actor":"eve"'))
+    found = verify(journal.database, KEY.public_key).findings
+    assert [finding.check for finding in found] == ["tree"] * len(found)
+    assert found[0].seq == 0
+
+
+def nth_attempt(journal: Journal, number: int) -> int:
+    unpack = Packer().unpack
+    return [seq for seq, body, _ in rows(journal, "entry_202611") if json.loads(unpack(body))["kind"] == "ATTEMPT"][number]
+
+
+@pytest.mark.parametrize(("before", "after", "check"), [
+    (b'"cost_nanos":"4505000"', b'"cost_nanos":"4505001"', "cost"),
+    (b'["input_text",1200,1]', b'["input_text",1201,1]', "cost"),
+    (b'["input_text",1200,1]', b'["input_text",1200,9]', "define"),
+    (b'"team":1', b'"team":7', "define"),
+    (b'"org":"default"', b'"org":"another"', "bytes"),
+    (b'"kind":"ATTEMPT"', b'"kind":"GIFT"', "bytes"),
+    (b'"status":200', b'"status":0.5', "bytes"),
+    (b'"hold_nanos":"50000000",', b"", "bytes"),
+])
+def test_an_entry_that_was_written_wrong_is_named_though_its_hashes_are_right(journal: Journal, before: bytes, after: bytes, check: str) -> None:
+    target = nth_attempt(journal, 4)
+    unpack = Packer().unpack
+    original = {seq: unpack(body) for seq, body, _ in rows(journal, "entry_202611")}[target]
+    assert before in original, original
+    changed = rewrite(journal, lambda seq, body: body.replace(before, after) if seq == target else body)
+    assert changed == target
+    found = [(finding.check, finding.seq) for finding in verify(journal.database, KEY.public_key).findings]
+    assert (check, target) == found[0]
+
+
+def test_a_settlement_of_nothing_is_named(journal: Journal) -> None:
+    settle = next(seq for seq, body, _ in rows(journal, "entry_202611") if b'"kind":"SETTLE"' in Packer().unpack(body))
+    rewrite(journal, lambda seq, body: body.replace(b'"ref":', b'"ref":1') if seq == settle else body)
+    found = verify(journal.database, KEY.public_key).findings
+    assert ("settlement", settle) == (found[0].check, found[0].seq)
+
+
+def test_another_key_proves_nothing(journal: Journal) -> None:
+    result = verify(journal.database, LedgerKey(bytes(31) + b"z").public_key)
+    assert result.exit_code == 1
+    assert {finding.check for finding in result.findings} == {"checkpoint"}
+
+
+def test_what_cannot_be_read_cannot_be_judged(tmp_path: Path) -> None:
+    database = open_database(tmp_path, 0)
+    with database.write() as db:
+        db.execute("DROP TABLE checkpoint")
+    result = verify(database, KEY.public_key)
+    assert result.exit_code == 2
+    assert "checkpoint" in (result.fault or "")
+
+
+def test_findings_are_bounded(journal: Journal) -> None:
+    change(journal, "UPDATE entry_202611 SET leaf = zeroblob(32)")
+    assert len(verify(journal.database, KEY.public_key).findings) == 20
