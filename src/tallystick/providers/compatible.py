@@ -28,7 +28,7 @@ def responses_routes(prefix: str, responses: Dialect) -> tuple[Route, ...]:
     """Responses, the objects they leave behind, and the polls that repeat their bill."""
     one = f"{prefix}/responses/{{id}}"
     return (
-        Route("POST", f"{prefix}/responses", "responses", dialect=responses),
+        Route("POST", f"{prefix}/responses", "responses", dialect=responses, keeps=True),
         Route("POST", f"{prefix}/responses/compact", "responses_compact", dialect=responses),
         Route("POST", f"{prefix}/responses/input_tokens", "count_tokens", "count", free=True),
         Route("GET", one, "responses", "object", responses, free=True, poll=True),

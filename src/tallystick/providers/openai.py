@@ -31,8 +31,8 @@ def run_routes(prefix: str) -> tuple[Route, ...]:
     runs, thread = OpenAIRuns(), f"{prefix}/threads/{{id}}"
     run = f"{thread}/runs/{{run}}"
     return (
-        Route("POST", f"{prefix}/threads/runs", "runs", "object", runs),
-        Route("POST", f"{thread}/runs", "runs", "object", runs),
+        Route("POST", f"{prefix}/threads/runs", "runs", "object", runs, keeps=True),
+        Route("POST", f"{thread}/runs", "runs", "object", runs, keeps=True),
         Route("GET", f"{thread}/runs", "runs", "object", free=True),
         Route("GET", run, "runs", "object", runs, free=True, poll=True),
         Route("POST", run, "runs", "object", runs, free=True, poll=True),
