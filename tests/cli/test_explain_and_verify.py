@@ -45,7 +45,7 @@ def test_the_lines_are_printed_and_come_to_what_was_booked(house: Path) -> None:
     assert "1,000 × 0.15 / 1,000,000 = $0.00015" in done.stdout
     assert "333 × 0.60 / 1,000,000 × 0.5 (openai:tier=flex) = $0.0000999" in done.stdout
     assert "2.5 × 0.04 / 3,600 = $0.000027777" in done.stdout
-    assert "openai:m:input_text · a price list, from 2026-01-01" in done.stdout
+    assert "openai:m:input_text · a price list, in force from 2026-01-01" in done.stdout
     assert "277678 nanos (rounded once, half to even)" in done.stdout
 
 

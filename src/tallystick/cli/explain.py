@@ -94,9 +94,10 @@ def _print_attempt(attempt: dict[str, Any]) -> None:
     for name, amount in (("The provider states", attempt["stated_cost_nanos"]), ("Held as the worst case", attempt["held_nanos"])):
         if amount is not None and (name.startswith("The") or attempt["basis"] == "worst_case"):
             print(f"  {name}: {amount} nanos")
-    if attempt["would_be_cost_nanos"] is not None:
-        print(f"  Outside the sandbox it would have cost: {attempt['would_be_cost_nanos']} nanos")
     rounded = "" if attempt["stated_cost_nanos"] is not None or not lines else " (rounded once, half to even)"
+    if attempt["would_be_cost_nanos"] is not None:
+        print(f"  Outside the sandbox it would have cost: {attempt['would_be_cost_nanos']} nanos{rounded}")
+        rounded = ""
     print(f"  Booked: {attempt['cost_nanos']} nanos{rounded}")
     for note in attempt["notes"]:
         print(f"  Note: {note}")
@@ -107,9 +108,10 @@ def _formula(line: dict[str, Any]) -> str:
     if line["price_row"] is None:
         return f"{line['unit']:<16} {_figure(line['quantity'])} × no price"
     factor = "" if line["factor"] == "1" else f" × {line['factor']} ({line['factor_row']})"
-    since = f", from {line['valid_from']}" if line.get("valid_from") else ""
+    since = f", in force from {line['valid_from']}" if line.get("valid_from") else ""
+    checked = f", checked on {line['checked_on']}" if line.get("checked_on") else ""
     return (f"{line['unit']:<16} {_figure(line['quantity']):>9} × {line['rate_usd']} / {line['per']:,}{factor} = ${line['amount_usd']}"
-            f"\n{'':<19}{line['price_row']} · {line.get('source', 'source unknown')}{since}")
+            f"\n{'':<19}{line['price_row']} · {line.get('source', 'source unknown')}{since}{checked}")
 
 
 def _figure(quantity: int | str) -> str:

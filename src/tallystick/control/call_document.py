@@ -165,7 +165,7 @@ def _attempt(attempt: AttemptRecord, source: Source) -> dict[str, Any]:
     admission, end = attempt.admission, attempt.settlement or attempt.deferred
     document: dict[str, Any] = {
         "attempt": admission.attempt, "at": moment(admission.at_us), "provider": admission.provider,
-        "credential": admission.credential, "held_nanos": admission.hold_nanos,
+        "credential": admission.credential, "held_nanos": admission.hold_nanos, "price_version": admission.price_version or None,
     }
     if end is None:
         return document | {"outcome": None}

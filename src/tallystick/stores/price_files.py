@@ -70,13 +70,15 @@ class RowDescriptions:
         return self._known.get(row_id, {})
 
     def _learn(self, provider: str) -> None:
-        for row in self._book.rows(provider):
-            self._known[row.id] = _said(row.provider, row.model, row.valid_from, row.source)
         prices = self._book.prices(provider)
+        checked = {name: source.checked_on for name, source in prices.sources.items()} if prices else {}
+        for row in self._book.rows(provider):
+            self._known[row.id] = _said(row.provider, row.model, row.valid_from, row.source, checked)
         for factor in prices.factors if prices else ():
-            self._known[factor.id] = _said(factor.provider, ", ".join(sorted(factor.models)), factor.valid_from, factor.source)
+            self._known[factor.id] = _said(factor.provider, ", ".join(sorted(factor.models)), factor.valid_from, factor.source,
+                                           checked)
 
 
-def _said(provider: str, model: str, valid_from: str, source: str) -> dict[str, str]:
-    said = {"provider": provider, "model": model, "valid_from": valid_from, "source": source}
+def _said(provider: str, model: str, valid_from: str, source: str, checked: Mapping[str, str]) -> dict[str, str]:
+    said = {"provider": provider, "model": model, "valid_from": valid_from, "source": source, "checked_on": checked.get(source, "")}
     return {name: text for name, text in said.items() if text}

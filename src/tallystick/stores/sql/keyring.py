@@ -60,12 +60,12 @@ class SqlKeyring:
 
     async def find(self, presented: str) -> Principal | None:
         """The principal of a valid key. Raises StoreFault when a miss cannot be read."""
-        if not _possible(presented):
+        if len(presented) > PRESENTED_CHARS_MAX:
             return None
         digest = digest_of(self._pepper, presented)
         principal = self._valid.get(digest)
         if principal is None:
-            if digest in self._unknown:
+            if digest in self._unknown or not _possible(presented):
                 return None
             principal = await asyncio.get_running_loop().run_in_executor(None, self._read, digest)
         if principal is None or self._expired(principal):
@@ -110,10 +110,8 @@ class SqlKeyring:
 
 
 def _possible(presented: str) -> bool:
-    """Whether it is worth looking: our own format proves a typing error by its check sum; a key in
-    another format may have been imported, and looks like anything."""
-    if not presented or len(presented) > PRESENTED_CHARS_MAX:
-        return False
+    """Whether it is worth asking the database: our own format proves a typing error by its check
+    sum; a key in another format may have been imported, and looks like anything."""
     return not presented.startswith(_OWN_PREFIX) or keyformat.well_formed(presented)
 
 
