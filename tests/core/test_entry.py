@@ -136,6 +136,11 @@ def test_facts_that_no_real_call_has_are_clamped_and_unknown_words_are_other() -
     assert (asked.facts.reasoning_effort, asked.facts.tier, asked.body_bytes) == ("other", "other", 2**35 - 2)
 
 
+def test_nonsense_that_a_caller_asks_for_is_no_reason_to_fail() -> None:
+    asked = call_facts.unpack(call_facts.pack(Facts(n=-5, output_limit=-1, tools=-2, inputs=-1), 10, 20))
+    assert (asked.facts.n, asked.facts.output_limit, asked.facts.tools, asked.facts.inputs, asked.body_bytes) == (1, 0, 0, 1, 10)
+
+
 @pytest.mark.parametrize("packed", ["!", "gA", "AA" * 30])
 def test_what_are_no_packed_facts_is_said_so(packed: str) -> None:
     with pytest.raises(ValueError, match="packed facts"):

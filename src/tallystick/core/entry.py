@@ -194,16 +194,19 @@ def _part_out(part: Part, define: Define) -> list[Any]:
 
 def _line_out(line: Line, define: Define, describe: Describe) -> list[Any]:
     """[unit, quantity, price row, factor, factor row, part], cut after the last that is not as usual."""
-    row = factor_row = 0
-    factor = "1" if line.factor == 1 else f"{line.factor:f}"
-    if line.row is not None:
-        row_id = line.row
+    quantity = _quantity_out(line.quantity)
+    row_id, factor_row_id, factor, row, factor_row = line.row, line.factor_row, "1", 0, 0
+    if row_id is not None:
         row = define("price_row", f"{row_id} {line.rate}/{line.per}", lambda: {
             **describe(row_id), "row": row_id, "unit": line.unit, "price": f"{line.rate:f}", "per": str(line.per)})
-    if line.factor_row is not None:
-        factor_row = define("factor", f"{line.factor_row} {factor}", lambda: {
-            **describe(line.factor_row or ""), "row": line.factor_row or "", "factor": factor})
-    out: list[Any] = [line.unit, _quantity_out(line.quantity), row, factor, factor_row, line.part]
+    if line.factor != 1:
+        factor = f"{line.factor:f}"
+    if factor_row_id is not None:
+        factor_row = define("factor", f"{factor_row_id} {factor}",
+                            lambda: {**describe(factor_row_id), "row": factor_row_id, "factor": factor})
+    if row and factor == "1" and not factor_row and not line.part:
+        return [line.unit, quantity, row]    # nearly every line
+    out: list[Any] = [line.unit, quantity, row, factor, factor_row, line.part]
     while len(out) > 2 and out[-1] == _USUAL[len(out) - 3]:
         out.pop()
     return out

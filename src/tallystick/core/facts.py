@@ -46,13 +46,17 @@ def pack(facts: Facts, body_bytes: int, input_bound: int) -> str:
         facts.media, facts.references,
         facts.server_tools | min(_said(facts.server_tool_limit), 127) << 7 if facts.server_tools < 128 else _NARROW,
     )
-    last = max((i for i, number in enumerate(numbers) if number), default=-1)
+    end = len(numbers)
+    while end and not numbers[end - 1]:
+        end -= 1
     packed = bytearray()
-    for number, widest in zip(numbers[:last + 1], _WIDTHS, strict=False):
-        rest = min(max(number, 0), widest)
-        while rest > 127:
-            packed.append(rest & 127 | 128)
-            rest >>= 7
+    for place in range(end):
+        rest = numbers[place]
+        if not 0 <= rest <= 127:
+            rest = min(max(rest, 0), _WIDTHS[place])
+            while rest > 127:
+                packed.append(rest & 127 | 128)
+                rest >>= 7
         packed.append(rest)
     return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
