@@ -135,6 +135,7 @@ class Link(asyncio.Protocol):
         self._reply: Http1Reply | None = None
         self._upload: asyncio.Task[None] | None = None
         self._writable = asyncio.Event()
+        self._keep_header: Callable[[tuple[bytes, bytes]], None] = _drop
         self._got: list[bytes] = []
         self.on_body = self._got.append          # the parser calls it for each chunk: no Python in between
         self.idle_since = 0.0
@@ -150,7 +151,6 @@ class Link(asyncio.Protocol):
         self._interim = 0
         self._in_interim = False
         self._framed = False                     # a length or chunks; otherwise the body ends with the connection
-        self._header_bytes = 0
         self._quiet_bytes = 0                    # since the last piece: heads, chunk sizes, trailers
         self._reply_bytes = 0
         self._heard = False
@@ -188,6 +188,7 @@ class Link(asyncio.Protocol):
         if self._parser is None:
             self._parser = HttpResponseParser(self)
         reply = self._reply = Http1Reply(self)
+        self._keep_header = reply.headers.append
         if isinstance(body, bytes):
             self.written = True
             if len(body) <= JOINED_BODY_BYTES_MAX:
@@ -315,6 +316,7 @@ class Link(asyncio.Protocol):
             self.abort()                         # nobody asked for this
             return
         self._heard = True
+        self._quiet_bytes += len(data)
         broken: tuple[FaultKind, str] | None = None
         try:
             parser.feed_data(data)
@@ -325,8 +327,6 @@ class Link(asyncio.Protocol):
         got = self._got
         if got:
             self._take(reply, got)
-        else:
-            self._quiet_bytes += len(data)
         if self._done:
             self._reusable = self._reusable and broken is None
             self._end(reply)
@@ -388,20 +388,19 @@ class Link(asyncio.Protocol):
             raise _Refused("protocol", "more bytes than one reply")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._head_done:
-            return                               # a trailer: dropped, bounded by `_quiet_bytes`
-        reply = self._reply
-        assert reply is not None
-        headers = reply.headers
-        headers.append((name, value))
-        self._header_bytes += len(name) + len(value) + 4
-        if len(headers) > HEADERS_MAX or self._header_bytes > HEAD_BYTES_MAX:
-            raise _Refused("too_large", "the reply's head is larger than allowed")
+        """Called some twenty times a reply, so it looks closer only at names as long as those that frame."""
+        self._keep_header((name, value))
         size = len(name)
-        if size == 14 and name.lower() == b"content-length":
+        if size == 14 or size == 17:             # noqa: PLR1714 – a set of two costs twice as much
+            self._frame(name.lower(), value.lower())
+
+    def _frame(self, name: bytes, value: bytes) -> None:
+        if self._head_done:
+            return                               # a trailer frames nothing
+        if name == b"content-length":
             self._framed = True
-        elif size == 17 and name.lower() == b"transfer-encoding":
-            if self._framed or value.lower() != b"chunked":
+        elif name == b"transfer-encoding":
+            if self._framed or value != b"chunked":
                 raise _Refused("protocol", "ambiguous framing")
             self._framed = True
 
@@ -409,11 +408,15 @@ class Link(asyncio.Protocol):
         parser, reply = self._parser, self._reply
         assert parser is not None
         assert reply is not None
+        headers = reply.headers
+        if len(headers) > HEADERS_MAX or (self._quiet_bytes > HEAD_BYTES_MAX and _size(headers) > HEAD_BYTES_MAX):
+            raise _Refused("too_large", "the reply's head is larger than allowed")
         status = parser.get_status_code()
         if status < 200:
             self._interim_head(reply, status)
             return
         self._head_done = True
+        self._keep_header = _drop                # what still comes are trailers
         reply.status = status
         if self._bodyless or status in (204, 304):
             self._bodyless = self._done = True
@@ -438,6 +441,14 @@ class Link(asyncio.Protocol):
             assert self._parser is not None
             self._done = True
             self._reusable = self._parser.should_keep_alive()
+
+
+def _drop(_: tuple[bytes, bytes]) -> None:
+    """Where trailers go: nobody may act on what comes after the body."""
+
+
+def _size(headers: list[tuple[bytes, bytes]]) -> int:
+    return sum(len(name) + len(value) + 4 for name, value in headers)
 
 
 def _reason(error: HttpParserError) -> tuple[FaultKind, str]:

@@ -49,7 +49,7 @@ class _Origin:
     host: str
     port: int
     tls: Tls | None
-    host_header: bytes
+    host_line: bytes
     base_path: str
     context: ssl.SSLContext | None = None
     idle: list[Link] = field(default_factory=list)
@@ -197,7 +197,7 @@ def _origin(text: str, tls: Tls | None) -> _Origin:
         host=parts.hostname,
         port=parts.port or (443 if secure else 80),
         tls=(tls or Tls()) if secure else None,
-        host_header=parts.netloc.encode("ascii"),
+        host_line=b"Host: " + parts.netloc.encode("ascii"),
         base_path=parts.path.rstrip("/"),
     )
 
@@ -205,28 +205,26 @@ def _origin(text: str, tls: Tls | None) -> _Origin:
 def _head(origin: _Origin, request: UpstreamRequest) -> bytes:
     """The request's head without its closing empty line. Raises Defect where a name, a value or the
     path would break out of its line: the gateway has refused such input long before."""
+    method, path = request.method, request.url_path
+    if not method.isalpha() or " " in path:
+        raise Defect("a request line of other than three words")
     lines = [
-        b"%b %b HTTP/1.1" % (request.method.encode("ascii"), (origin.base_path + request.url_path).encode("ascii")),
-        b"Host: " + origin.host_header,
+        f"{method} {origin.base_path}{path} HTTP/1.1".encode("ascii"), origin.host_line,
+        *[b": ".join(header) for header in request.headers], _framing(request),
     ]
-    if lines[0].count(b" ") != 2 or not request.method.isalpha():
-        raise Defect("a request line with spaces in it")
-    lines += [b"%b: %b" % header for header in request.headers]
-    framing = _framing(request)
-    if framing is not None:
-        lines.append(framing)
-    lines.append(b"")
     head = b"\r\n".join(lines)
-    breaks = len(lines) - 1
+    breaks = len(lines) - 1 + lines[-1].count(b"\n")
     if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
         raise Defect("a line break in a request header")
     return head
 
 
-def _framing(request: UpstreamRequest) -> bytes | None:
-    if not isinstance(request.body, bytes):
+def _framing(request: UpstreamRequest) -> bytes:
+    """The framing header with its line's end; nothing for a method that needs no body and has none."""
+    body = request.body
+    if not isinstance(body, bytes):
         length = request.body_length
-        return b"Transfer-Encoding: chunked" if length is None else b"Content-Length: %d" % length
-    if not request.body and request.method in _BODYLESS_METHODS:
-        return None
-    return b"Content-Length: %d" % len(request.body)
+        return b"Transfer-Encoding: chunked\r\n" if length is None else b"Content-Length: %d\r\n" % length
+    if not body and request.method in _BODYLESS_METHODS:
+        return b""
+    return b"Content-Length: %d\r\n" % len(body)
