@@ -20,22 +20,22 @@ find_python() {
     exit 2
 }
 
+# Install a Debian package where we may; otherwise print the line to run and fail.
+need_package() {
+    if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
+        say "Installing $1 (apt) …"
+        { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$1"; } >/dev/null </dev/null
+    else
+        say "$1 is missing. Run this line, then try again:"
+        say "    sudo apt-get install -y $1"
+        return 1
+    fi
+}
+
 make_venv() {
     base=$(find_python) || exit 2
     # Debian ships the venv module without its installer (ensurepip) unless python3-venv is there.
-    if ! "$base" -c 'import ensurepip, venv' 2>/dev/null; then
-        if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
-            say "Installing python3-venv (apt) …"
-            if ! { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends python3-venv; } >/dev/null </dev/null; then
-                say "That failed: .venv cannot be made without it."
-                exit 2
-            fi
-        else
-            say "Python's venv module is missing. Run this line, then try again:"
-            say "    sudo apt-get install -y python3-venv"
-            exit 2
-        fi
-    fi
+    "$base" -c 'import ensurepip, venv' 2>/dev/null || need_package python3-venv || exit 2
     say "Creating .venv …"
     "$base" -m venv --clear .venv
 }
