@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from tallystick.control.roles import GRANTS, KEY, Grant, roles_of
+from tallystick.core.errors import Defect, StoreFault
+from tallystick.control.roles import GRANTS, Grant, roles_of
 from tests.build.control import Desk
 
 SAMPLES = {"request_id": "req_" + "0" * 32, "key_id": "nobody"}
@@ -81,10 +83,9 @@ async def test_a_key_may_come_in_our_own_header(desk: Desk) -> None:
         assert (await client.get("/api/keys/self", headers={"x-tallystick-key": key})).json()["id"] == key_id
 
 
-async def test_the_gateway_role_serves_what_keys_may_open_and_nothing_else(tmp_path: Path) -> None:
+async def test_the_gateway_role_serves_aggregations_and_nothing_else(tmp_path: Path) -> None:
     desk = Desk(tmp_path, scope="aggregations")
-    assert routes_of(desk) == {(grant.method, grant.path) for grant in GRANTS if grant.roles == KEY
-                               or "/aggregations/" in grant.path or grant.path == "/api/openapi.json"}
+    assert routes_of(desk) == {(grant.method, grant.path) for grant in GRANTS if "/aggregations/" in grant.path}
     desk.close()
 
 
@@ -106,3 +107,53 @@ async def test_the_description_is_openapi_and_hides_nothing_but_setup(desk: Desk
         for operation in methods.values():
             success = next(reply for status, reply in operation["responses"].items() if status.startswith("2"))
             assert success["content"]["application/json"]["schema"], operation["operationId"]
+
+
+async def test_no_answer_is_kept_by_a_cache(desk: Desk) -> None:
+    async with desk.owner() as client:
+        for path in ("/api/auth/me", "/api/keys", "/api/nothing", "/setup", "/api/openapi.json"):
+            headers = (await client.get(path)).headers
+            assert (headers["cache-control"], headers["x-content-type-options"]) == ("no-store", "nosniff"), path
+
+
+@pytest.mark.parametrize("length", ["65537", "-1", "+5", "1e3", "9" * 40])
+async def test_a_body_that_says_it_is_too_large_is_refused_unread(desk: Desk, length: str) -> None:
+    async with desk.client() as client:
+        reply = await client.post("/api/keys", content=b"{}", headers={"content-length": length})
+    assert reply.status_code == 413
+
+
+async def test_a_body_without_end_is_cut_off(desk: Desk) -> None:
+    sent = 0
+
+    async def pieces() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(1000):
+            sent += 1
+            yield b" " * 8192
+
+    async with desk.owner() as client:
+        reply = await client.post("/api/keys", content=pieces())
+    assert reply.status_code == 400
+    assert sent < 12
+
+
+@pytest.mark.parametrize("body", [b"[" * 60_000, b'{"a":' * 10_000, b"\xff\xfe", b"NaN", b"", b'{"name": "\\ud800"}'])
+async def test_json_that_is_none_is_400(desk: Desk, body: bytes) -> None:
+    async with desk.owner() as client:
+        reply = await client.post("/api/keys", content=body, headers={"content-type": "application/json"})
+    assert (reply.status_code, reply.headers["content-type"]) == (400, "application/problem+json")
+
+
+async def test_a_store_that_is_away_is_503_and_a_mistake_of_ours_500(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with desk.owner() as client:
+        for error, status in ((StoreFault("disk"), 503), (Defect("oops"), 500)):
+            def fails(*_: object, error: Exception = error, **__: object) -> None:
+                raise error
+
+            monkeypatch.setattr("tallystick.control.keys.store.list_keys", fails)
+            transport = httpx.ASGITransport(app=desk.app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://tallystick", headers=client.headers) as patient:
+                reply = await patient.get("/api/keys")
+            assert (reply.status_code, reply.headers["content-type"]) == (status, "application/problem+json")
+            assert "oops" not in reply.text

@@ -38,8 +38,8 @@ class Parts:
 
 
 def build(parts: Parts, *, scope: Literal["all", "aggregations"] = "all") -> FastAPI:
-    """The ASGI application for `/api/…` and `/setup`. `aggregations`: what `--role gateway` serves,
-    namely the routes a virtual key may open."""
+    """The ASGI application for `/api/…` and `/setup`. `aggregations`: all that `--role
+    gateway` serves of it."""
     from tallystick.control import app
 
     return app.build(parts, scope)

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 
 from tallystick import __version__
 from tallystick.control import Parts, aggregations, auth, keys, metrics, problems, projects, requests, setup, teams
+from tallystick.control.bounds import Bounds
 from tallystick.control.callers import admit
 from tallystick.control.login import Login
 from tallystick.control.passwords import Passwords
@@ -31,12 +32,15 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     app.state.tokens = Tokens.of(parts.secret)
     app.state.login = Login(parts, Passwords())
     problems.install(app)
-    resources = [keys.own_routes(), aggregations.routes()]
+    app.add_middleware(Bounds)
+    resources = [aggregations.routes()]
     if scope == "all":
-        resources += [auth.routes(), setup.routes(), requests.routes(), keys.routes(), teams.routes(), projects.routes(), metrics.routes()]
+        # A key's own path stands before the path of any key.
+        resources += [auth.routes(), setup.routes(), requests.routes(), keys.own_routes(), keys.routes(), teams.routes(),
+                      projects.routes(), metrics.routes()]
+        app.add_api_route("/api/openapi.json", openapi, methods=["GET"], include_in_schema=False)
     for resource in resources:
         app.include_router(resource)
-    app.add_api_route("/api/openapi.json", openapi, methods=["GET"], include_in_schema=False)
     return app
 
 

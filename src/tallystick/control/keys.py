@@ -123,7 +123,6 @@ def create_key(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new: Ne
     row, key = directory.create_key(here.id, spec, now_us)
     reply = answer({"id": row.id, "key": key.reveal(), **key_document(row, now_us)})
     reply.status_code = 201
-    reply.headers["cache-control"] = "no-store"
     return reply
 
 

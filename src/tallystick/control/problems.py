@@ -41,6 +41,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Refused, _unwanted)
     app.add_exception_handler(StoreFault, _away)
+    app.add_exception_handler(Exception, _defect)
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
@@ -68,3 +69,8 @@ async def _unwanted(_: Request, error: Exception) -> JSONResponse:
 async def _away(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, StoreFault)
     return answer(503, "store_unavailable", "The database cannot be reached; try again.", {"retry-after": "1"})
+
+
+async def _defect(_: Request, __: Exception) -> JSONResponse:
+    """The answer to a mistake of ours; the mistake itself goes on to the server's log."""
+    return answer(500, "internal_error", "This is our mistake; the log says more.")

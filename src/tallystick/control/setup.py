@@ -43,8 +43,6 @@ _HEADERS: Final = {
     "content-security-policy":
         f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
 }
 
 
@@ -80,7 +78,7 @@ async def claim(request: Request, parts: PartsOf, tokens: TokensOf, login: Login
         raise Problem(403, "setup_closed", "There is an account already.")
     if "text/html" in request.headers.get("accept", ""):
         return _page(_DONE, 201)
-    return JSONResponse({"email": email, "role": "owner"}, 201, headers={"cache-control": "no-store"})
+    return JSONResponse({"email": email, "role": "owner"}, 201)
 
 
 def _page(body: str, status: int) -> HTMLResponse:
