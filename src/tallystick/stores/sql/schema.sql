@@ -66,12 +66,6 @@ CREATE TABLE membership (
   role TEXT NOT NULL,
   PRIMARY KEY (account, organization)
 );
-CREATE TABLE setup_token (
-  digest BYTEA PRIMARY KEY,
-  created_us BIGINT NOT NULL,
-  expires_us BIGINT NOT NULL,
-  used_us BIGINT
-);
 
 -- Every change of the control plane raises it; a running server asks for it every 250 ms.
 CREATE TABLE change_counter (id INTEGER PRIMARY KEY CHECK (id = 1), value BIGINT NOT NULL);
