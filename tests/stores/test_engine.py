@@ -1,5 +1,6 @@
 """The database opens, is made once, refuses a newer schema, and lets one writer in at a time."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,13 @@ def test_two_openings_share_one_truth(tmp_path: Path) -> None:
         engine.ensure_team(db, engine.DEFAULT, "search", 5)
         engine.note_change(db)
     assert server.change_count() == 1
+
+
+def test_a_broken_file_is_a_store_fault_and_a_broken_rule_is_not(tmp_path: Path) -> None:
+    database = engine.open_database(tmp_path, 0)
+    with pytest.raises(sqlite3.IntegrityError), database.write() as db:
+        db.execute("INSERT INTO organization (id, slug, name, created_us) VALUES (9, 'default', '', 0)")
+    with pytest.raises(StoreFault, match="no such table"), database.write() as db:
+        db.execute("SELECT 1 FROM nowhere")
+    with pytest.raises(StoreFault, match="no such table"), database.read() as db:
+        db.execute("SELECT 1 FROM nowhere")

@@ -14,8 +14,10 @@ import pytest
 from tallystick.core.errors import StoreFault
 from tallystick.core.identity import Attribution
 from tallystick.core.ledger import open_checkpoint
+from tallystick.core.usage import usage_of
 from tallystick.stores.memory import MemoryJournal
 from tallystick.stores.secrets import signature_holds
+from tallystick.stores.spool import Bounds
 from tallystick.stores.sql.calls import ERASED, Calls
 from tallystick.stores.sql.engine import ensure_organization
 from tallystick.stores.sql.journal import Appending, Sequencer
@@ -25,7 +27,9 @@ from tests.build.journal import (
     KEY,
     Journal,
     admission,
+    cost_of,
     key_refusal,
+    lines,
     open_journal,
     refusal,
     request_id,
@@ -397,4 +401,26 @@ def test_an_admission_comes_back_with_its_changes(journal: Journal) -> None:
     record = Calls(journal.database).read_call(request_id(1))
     assert record is not None
     assert (record.attempts[0].admission, record.attempts[0].settlement) == (asked, ended)
+    assert sound(journal)
+
+
+def test_a_settled_call_takes_less_than_a_kibibyte_on_disk(tmp_path: Path) -> None:
+    """Entries, facts, indexes, names and checkpoints together, for calls that differ as real ones do."""
+    journal, chance, calls = open_journal(tmp_path, bounds=Bounds(), rows_max=1_000), random.Random(7), 2_000
+    for number in range(1, calls + 1):
+        model = chance.choice(("gpt-4o", "gpt-4o-mini", "o4-mini"))
+        who = Attribution(f"k{chance.randrange(40)}", "default", {"team": f"team-{chance.randrange(9)}", "project": f"project-{chance.randrange(30)}",
+                          "user": f"user{chance.randrange(300)}@example.com", "environment": "production"}, claimed=frozenset({"user"}))
+        request = f"req_{chance.getrandbits(128):032x}"
+        used = tuple(replace(line, quantity=chance.randrange(1, 20_000), row=f"openai:{model}:{line.unit}") for line in lines())
+        run(journal.spool.admit(admission(number, request_id=request, model=model, attribution=who, body_bytes=chance.randrange(90_000),
+                                          hold_nanos=chance.randrange(10**8))))
+        run(journal.spool.settle(settlement(
+            number, request_id=request, lines=used, usage=usage_of(**{line.unit: line.quantity for line in used}), cost_nanos=cost_of(used),
+            computed_nanos=cost_of(used), response_id=f"chatcmpl-{chance.getrandbits(96):024x}", latency_us=chance.randrange(10**7),
+            first_byte_us=chance.randrange(10**6), reply_bytes=chance.randrange(9_000))))
+    journal.ship()
+    with journal.database.read() as db:
+        pages, size = db.execute("PRAGMA page_count").fetchone()[0], db.execute("PRAGMA page_size").fetchone()[0]
+    assert pages * size / calls < 700
     assert sound(journal)

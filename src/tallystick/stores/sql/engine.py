@@ -24,6 +24,7 @@ SYSTEM: Final = 0                            # the organisation `system`: the in
 DEFAULT: Final = 1                           # the organisation `default`, made at first start
 _BUSY_TIMEOUT_MS = 10_000
 _READERS_KEPT_MAX = 8
+_WORLD: Final = (sqlite3.OperationalError, sqlite3.DatabaseError)        # locked, full, broken; not their subclasses
 _MONTH = re.compile(r"[0-9]{6}")
 
 
@@ -56,7 +57,9 @@ class Database:
                     if db.in_transaction:
                         db.execute("ROLLBACK")
                     raise
-            except sqlite3.OperationalError as fault:
+            except sqlite3.DatabaseError as fault:
+                if type(fault) not in _WORLD:            # a constraint is the caller's, not the world's
+                    raise
                 raise StoreFault(f"database: {fault}") from fault
 
     @contextmanager
@@ -72,7 +75,7 @@ class Database:
         try:
             db.execute("BEGIN")
             yield db
-        except sqlite3.OperationalError as fault:
+        except sqlite3.DatabaseError as fault:
             raise StoreFault(f"database: {fault}") from fault
         finally:
             if db.in_transaction:
