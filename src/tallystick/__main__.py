@@ -7,7 +7,7 @@ from tallystick.cli import build
 
 def main() -> None:
     """Run one command and end with its exit code."""
-    build()()
+    build()(prog_name="tallystick")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ def build() -> typer.Typer:
     """All commands under their names."""
     app = typer.Typer(
         name="tallystick", no_args_is_help=True, invoke_without_command=True, add_completion=False, pretty_exceptions_enable=False,
+        rich_markup_mode=None,               # help texts are plain: "[all]" is a default, not markup
         help="A self-hosted LLM gateway: every call attributed, metered, priced and journaled.",
     )
     app.callback()(_root)
