@@ -355,7 +355,7 @@ Below `/api`, JSON. The full description, with every schema, is OpenAPI 3.1 at `
 CALL_FIELDS = {
     "id": "the call's id, `x-tallystick-request-id` of its answer",
     "at": "when it was admitted",
-    "state": "`open`, `settled` or `refused`",
+    "state": "`open`, `deferred` (a job whose result is still to come), `settled` or `refused`",
     "organization": "whose it is",
     "attribution": "what it is booked on: `key_id`, labels, `tags`, `dimensions`; `claimed` names what only the caller asserts",
     "provider": "provider id",

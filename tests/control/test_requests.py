@@ -82,6 +82,16 @@ async def test_an_open_call_says_so_and_a_settlement_ends_the_wait(desk: Desk) -
     assert (call["state"], call["outcome"], call["cost_nanos"], call["usage"]) == ("open", None, 0, None)
 
 
+async def test_a_job_that_was_opened_is_deferred_until_it_is_settled(desk: Desk) -> None:
+    request_id = desk.book(0, settled={"outcome": "deferred", "basis": "deferred", "usage": None, "lines": ()})
+    async with desk.owner() as client:
+        call = (await client.get(f"/api/requests/{request_id}")).json()
+        assert (call["state"], call["outcome"], call["basis"], call["usage"]) == ("deferred", "deferred", "deferred", None)
+        desk.settle(desk.admission(request_id=request_id), 5_000)
+        call = (await client.get(f"/api/requests/{request_id}")).json()
+    assert (call["state"], call["outcome"], call["basis"], call["cost_nanos"]) == ("settled", "completed", "usage", 5_000)
+
+
 async def test_a_refusal_is_a_call_too(desk: Desk) -> None:
     request_id = desk.refuse(team="search")
     async with desk.owner() as client:
