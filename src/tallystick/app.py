@@ -26,7 +26,7 @@ import uuid_utils
 import uvicorn
 
 from tallystick import control, logs
-from tallystick.config import BadSettings, Server, Settings, first_admin, secret_from_env
+from tallystick.config import BadSettings, Server, Settings, first_admin, secret_from_env, trusted_networks
 from tallystick.control.first_start import setup_path
 from tallystick.core.dialect import Provider
 from tallystick.core.errors import StoreFault
@@ -165,7 +165,8 @@ def _run(installation: Installation) -> int:
     telemetry = Telemetry(VERSION)
     runner = _runner(installation)
     parts = control.Parts(
-        installation.database, installation.keyring, installation.clock, installation.secrets.pepper, lambda: uuid_utils.uuid7().hex)
+        installation.database, installation.keyring, installation.clock, installation.secrets.pepper, lambda: uuid_utils.uuid7().hex,
+        trusted_networks(server))
     setup = setup_path(parts, first_admin())
     loader = _ControlLoader(parts, "aggregations" if server.role == "gateway" else "all")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 
 from tallystick.config import BadSettings, FirstAdmin
 from tallystick.control.first_start import setup_path
+from tallystick.control.peers import network_of, peer_address
 from tallystick.control.throttle import Throttle
 from tallystick.control.tokens import LIFETIME_S, Tokens
 from tests.build.control import EMAIL, PASSWORD, Desk
@@ -94,6 +96,24 @@ async def test_failures_slow_an_address_down_whatever_the_account(desk: Desk) ->
     assert answers == [401] * 20 + [429]
     assert (await log_in(desk, peer="10.0.0.8")).status_code == 200
     assert (await log_in(desk, peer="10.0.0.9")).status_code == 429
+
+
+@pytest.mark.parametrize(("connected", "forwarded", "address"), [
+    ("203.0.113.5", ["198.51.100.1"], "203.0.113.5"),                             # not from a proxy: not believed
+    ("10.0.0.1", [], "10.0.0.1"),
+    ("10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
+    ("10.0.0.1", ["1.1.1.1, 198.51.100.1"], "198.51.100.1"),                      # what the client wrote stands further left
+    ("10.0.0.1", ["1.1.1.1", "198.51.100.1, 10.0.0.2"], "198.51.100.1"),
+    ("10.0.0.1", ["rubbish"], "rubbish"),
+    ("", ["198.51.100.1"], ""),
+])
+def test_whose_address_it_is_behind_proxies(connected: str, forwarded: list[str], address: str) -> None:
+    assert peer_address(connected, forwarded, (ip_network("10.0.0.0/8"),)) == address
+
+
+def test_addresses_are_counted_by_what_one_person_has() -> None:
+    assert network_of("2001:db8::1") == network_of("2001:db8::ffff:1") != network_of("2001:db8:0:1::1")
+    assert (network_of("10.0.0.1"), network_of("rubbish")) == ("10.0.0.1", "unknown")
 
 
 def test_the_wait_doubles_up_to_a_quarter_of_an_hour() -> None:

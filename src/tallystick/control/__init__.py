@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from tallystick.control.peers import Network
 from tallystick.ports import Clock, Keyring
 from tallystick.stores.sql.engine import Database
 
@@ -35,6 +36,7 @@ class Parts:
     clock: Clock
     secret: bytes = field(repr=False)
     new_id: Callable[[], str]                # an opaque, time-ordered id
+    trusted_proxies: tuple[Network, ...] = ()
 
 
 def build(parts: Parts, *, scope: Literal["all", "aggregations"] = "all") -> FastAPI:

@@ -13,8 +13,9 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from tallystick.control.callers import CallerOf, PartsOf, TokensOf
+from tallystick.control.callers import CallerOf, PartsOf, TokensOf, parts_of
 from tallystick.control.login import Login
+from tallystick.control.peers import peer_address
 from tallystick.control.problems import Problem
 from tallystick.control.tokens import LIFETIME_S
 
@@ -85,8 +86,9 @@ async def fields_of(request: Request) -> dict[str, str]:
 
 
 def peer_of(request: Request) -> str:
-    """The address at the other end."""
-    return request.client.host if request.client else ""
+    """The caller's address."""
+    connected = request.client.host if request.client else ""
+    return peer_address(connected, request.headers.getlist("x-forwarded-for"), parts_of(request).trusted_proxies)
 
 
 _FIELDS: Final[dict[str, Any]] = {

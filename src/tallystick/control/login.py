@@ -6,13 +6,13 @@ the account's and the address's next attempts.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from dataclasses import dataclass, field
 
 from starlette.concurrency import run_in_threadpool
 
 from tallystick.control import Parts
 from tallystick.control.passwords import CHARS_MAX, Passwords
+from tallystick.control.peers import network_of
 from tallystick.control.problems import Problem
 from tallystick.control.throttle import ACCOUNT_FREE, ADDRESS_FREE, Throttle
 from tallystick.stores.sql import accounts
@@ -33,7 +33,7 @@ class Login:
 
         Raises Problem 401 (`invalid_credentials`) or 429 (`too_many_attempts`, with Retry-After).
         """
-        name, network, now_us = _name_of(email), _network_of(peer), self.parts.clock.monotonic_us()
+        name, network, now_us = _name_of(email), network_of(peer), self.parts.clock.monotonic_us()
         wait_s = max(self.by_account.wait_s(name, now_us), self.by_peer.wait_s(network, now_us))
         if wait_s:
             raise Problem(429, "too_many_attempts", "Too many failed logins; wait.", {"retry-after": str(wait_s)})
@@ -59,12 +59,3 @@ class Login:
 def _name_of(email: str) -> str:
     """Under what an account's failures are counted: a hash, so that guesses of any length cost the same memory."""
     return hashlib.sha256(email.strip().casefold().encode("utf-8", "replace")).hexdigest()
-
-
-def _network_of(peer: str) -> str:
-    """Under what an address's failures are counted: IPv6 by /64, which one person has whole."""
-    try:
-        address = ipaddress.ip_address(peer)
-    except ValueError:
-        return "unknown"
-    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
