@@ -21,6 +21,7 @@ COST_NANOS = {
     "gpt-4.1": 310 * 2_000 + 44 * 8_000,                          # $2, $8
     "gpt-5.2": 310 * 1_750 + 44 * 14_000,                         # $1.75, $14
     "claude-sonnet-4-20250514": 25 * 3_000 + 12 * 15_000,         # $3, $15
+    "text-embedding-3-small": 12 * 20,                            # $0.02
     "gemini-2.5-flash": 8 * 300 + 5 * 2_500,                      # $0.30, $2.50
 }
 
@@ -51,6 +52,51 @@ def chat_stream(model: str) -> Answer:
     ]
     events = [b"data: %b\n\n" % json.dumps(document).encode() for document in chunks]
     return sse_reply([*events, b"data: [DONE]\n\n"], usage=CHAT_USAGE)
+
+
+def response(model: str) -> Answer:
+    """An OpenAI response (`/v1/responses`), buffered."""
+    return json_reply(response_document(model), usage=CHAT_USAGE)
+
+
+def response_stream(model: str) -> Answer:
+    """The same as a stream: it ends with `response.completed`, which carries the whole response."""
+    done = response_document(model)
+    opened = {**done, "status": "in_progress", "output": [], "usage": None}
+    events: list[dict[str, Any]] = [
+        {"type": "response.created", "response": opened},
+        {"type": "response.output_item.added", "output_index": 0, "item": {**done["output"][0], "content": [], "status": "in_progress"}},
+        {"type": "response.content_part.added", "item_id": "msg_1", "output_index": 0, "content_index": 0,
+         "part": {"type": "output_text", "text": "", "annotations": []}},
+        {"type": "response.output_text.delta", "item_id": "msg_1", "output_index": 0, "content_index": 0, "delta": "Hello there",
+         "logprobs": []},
+        {"type": "response.completed", "response": done},
+    ]
+    lines = [
+        f"event: {event['type']}\ndata: {json.dumps({**event, 'sequence_number': number})}\n\n".encode()
+        for number, event in enumerate(events)
+    ]
+    return sse_reply(lines, usage=CHAT_USAGE)
+
+
+def response_document(model: str) -> dict[str, Any]:
+    return {
+        "id": "resp_1", "object": "response", "created_at": 1789000000, "status": "completed", "model": model, "error": None,
+        "incomplete_details": None, "instructions": None, "metadata": {}, "parallel_tool_calls": True, "temperature": 1.0, "top_p": 1.0,
+        "tool_choice": "auto", "tools": [],
+        "output": [{"type": "message", "id": "msg_1", "status": "completed", "role": "assistant",
+                    "content": [{"type": "output_text", "text": "Hello there", "annotations": []}]}],
+        "usage": {"input_tokens": 310, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": 44,
+                  "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 354},
+    }
+
+
+def embedding(model: str) -> Answer:
+    """An embedding of three numbers, as the list of floats that `encoding_format="float"` asks for."""
+    return json_reply({
+        "object": "list", "model": model, "data": [{"object": "embedding", "index": 0, "embedding": [0.5, -0.25, 0.125]}],
+        "usage": {"prompt_tokens": 12, "total_tokens": 12},
+    }, usage={"input": 12})
 
 
 def message(model: str) -> Answer:

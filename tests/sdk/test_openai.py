@@ -9,7 +9,7 @@ import json
 import openai
 import pytest
 
-from tests.mini_upstream import MiniUpstream
+from tests.mini_upstream import MiniUpstream, json_reply
 from tests.sdk import replies
 from tests.sdk.conftest import PROVIDER_KEY, Gateway
 
@@ -122,6 +122,48 @@ def test_own_form(gateway: Gateway, provider: MiniUpstream) -> None:
 
     call = gateway.booked(reply.headers, provider, cost_nanos=replies.COST_NANOS["gpt-4o-mini"])
     assert call["attribution"]["user"] == "ada"
+
+
+def test_responses_buffered(gateway: Gateway, provider: MiniUpstream) -> None:
+    provider.expect("POST", "/v1/responses", replies.response("gpt-4.1"))
+    client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.key("tallystick"))
+    reply = client.responses.with_raw_response.create(model="gpt-4.1", input="Say hello")
+
+    assert reply.parse().output_text == "Hello there"
+    gateway.booked(reply.headers, provider, cost_nanos=replies.COST_NANOS["gpt-4.1"])
+
+
+def test_responses_streamed(gateway: Gateway, provider: MiniUpstream) -> None:
+    provider.expect("POST", "/v1/responses", replies.response_stream("gpt-4.1"))
+    client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.key("tallystick"))
+    reply = client.responses.with_raw_response.create(model="gpt-4.1", input="Say hello", stream=True)
+
+    events = list(reply.parse())
+    assert [event.type for event in events][-2:] == ["response.output_text.delta", "response.completed"]
+    gateway.booked(reply.headers, provider, cost_nanos=replies.COST_NANOS["gpt-4.1"])
+
+
+def test_embeddings(gateway: Gateway, provider: MiniUpstream) -> None:
+    provider.expect("POST", "/v1/embeddings", replies.embedding("text-embedding-3-small"))
+    client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.key("tallystick"))
+    reply = client.embeddings.with_raw_response.create(model="text-embedding-3-small", input="Hello", encoding_format="float")
+
+    assert reply.parse().data[0].embedding == [0.5, -0.25, 0.125]
+    gateway.booked(reply.headers, provider, cost_nanos=replies.COST_NANOS["text-embedding-3-small"])
+
+
+def test_the_providers_own_refusal_is_the_providers_own(gateway: Gateway, provider: MiniUpstream) -> None:
+    """Body and status as it sent them, booked at zero because it proves that nothing was billed."""
+    error = {"error": {"message": "You are too fast", "type": "requests", "param": None, "code": "rate_limit_exceeded"}}
+    provider.expect("POST", "/v1/chat/completions", json_reply(error, status=429, headers=[(b"retry-after", b"7")]))
+    client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.key("tallystick"), max_retries=0)
+    with pytest.raises(openai.RateLimitError) as refused:
+        client.chat.completions.create(model="gpt-4o-mini", messages=MESSAGES)
+
+    reply = refused.value.response
+    assert (reply.json(), reply.headers["retry-after"]) == (error, "7")
+    call = gateway.call(reply.headers["x-tallystick-request-id"])
+    assert (call["status"], call["outcome"], call["basis"], call["cost_nanos"]) == (429, "failed", "zero_proven", 0)
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["buffered", "streamed"])
