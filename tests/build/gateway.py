@@ -100,11 +100,11 @@ class RunningGateway:
         """The API's document of a call."""
         return dict(self.api(f"/api/requests/{request_id}"))
 
-    def calls(self, at_least: int = 0) -> list[dict[str, Any]]:
-        """The newest calls, once there are that many."""
+    def calls(self, at_least: int = 0, kind: str = "calls") -> list[dict[str, Any]]:
+        """The newest calls (`kind`: as in the API), once there are that many."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
-            found: Sequence[dict[str, Any]] = self.api("/api/requests?limit=200")["items"]
+            found: Sequence[dict[str, Any]] = self.api(f"/api/requests?limit=200&kind={kind}")["items"]
             if len(found) >= at_least:
                 return list(found)
             assert time.monotonic() < deadline, f"only {len(found)} calls of {at_least} were booked"

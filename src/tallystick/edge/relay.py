@@ -124,7 +124,7 @@ class Relay:
     async def discard(self) -> None:
         """Let the reply go: the caller got another answer."""
         assert self._reply is not None, "discard follows carry"
-        await self._reply.close()
+        await self._let_go(self._reply)
 
     async def finish(self, cost_usd: str | None) -> None:
         """Let go what was held, then whatever the provider sends after its own end marker."""
@@ -142,9 +142,13 @@ class Relay:
             await self._pass_on(more=True, cost_usd=cost_usd)
             await self._trail(reply)
         finally:
-            await reply.close()
-            if self._drain_deadline is not None:
-                self._drain.free += 1
+            await self._let_go(reply)
+
+    async def _let_go(self, reply: UpstreamReply) -> None:
+        """Give back the connection, and the place in the drain where there was one."""
+        await reply.close()
+        if self._drain_deadline is not None:
+            self._drain.free += 1
 
     async def _trail(self, reply: UpstreamReply) -> None:
         """Bytes behind the end marker: they change no book any more, but belong to the caller."""
