@@ -28,6 +28,17 @@ def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
     assert document("keys", "list", data=tmp_path)["keys"][0]["revoked_at"] == revoked["revoked_at"]
 
 
+def test_a_key_is_rotated(tmp_path: Path) -> None:
+    old = document("keys", "create", "--team", "search", data=tmp_path)
+    new = document("keys", "rotate", old["id"], "--grace", "1h", data=tmp_path)
+    assert (new["team"], new["replaces"]) == ("search", old["id"])
+    assert new["key"] != old["key"]
+    listed = {key["id"]: key for key in document("keys", "list", data=tmp_path)["keys"]}
+    assert listed[old["id"]]["expires_at"] is not None
+    assert listed[new["id"]]["expires_at"] is None
+    assert tallystick("keys", "rotate", "nobody", data=tmp_path).returncode == 2
+
+
 def test_people_get_the_same_in_words(tmp_path: Path) -> None:
     made = tallystick("keys", "create", "--name", "[red]for me[/red]", data=tmp_path)
     assert made.returncode == 0

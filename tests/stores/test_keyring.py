@@ -153,6 +153,34 @@ def test_revoking_twice_keeps_the_first_moment_and_one_entry(house: House) -> No
     assert [entry["event"] for entry in house.entries("KEY")] == ["created", "revoked"]
 
 
+def test_a_rotated_key_says_the_same_under_another_text(house: House) -> None:
+    key_id, text = house.make(team="search", user="ana")
+    made = house.directory.rotate_key(DEFAULT, key_id, 9, "cli")
+    assert made is not None
+    house.keyring.poll()
+    fresh = house.finds(made[1].reveal())
+    assert house.finds(text) is None
+    assert fresh is not None
+    assert (fresh.key_id, fresh.labels) == (made[0].id, {"team": "search", "user": "ana"})
+    assert [entry["event"] for entry in house.entries("KEY")] == ["created", "rotated", "created"]
+    with pytest.raises(Refused):
+        house.directory.rotate_key(DEFAULT, key_id, 10, "cli")
+    assert house.directory.rotate_key(DEFAULT, "nobody", 10, "cli") is None
+
+
+def test_a_key_rotated_with_a_grace_works_until_its_end_and_never_longer(house: House) -> None:
+    key_id, text = house.make()
+    short, short_text = house.directory.create_key(DEFAULT, KeySpec(expires_us=1_000_003), 1)
+    for rotated in (key_id, short.id):
+        house.directory.rotate_key(DEFAULT, rotated, 1_000_000, "cli", grace_us=5)
+    house.keyring.poll()
+    valid_until = []
+    for moment in range(1_000_000, 1_000_007):
+        house.clock.at_us = moment
+        valid_until += [name for name, key in (("long", text), ("short", short_text.reveal())) if house.finds(key)]
+    assert (valid_until.count("long"), valid_until.count("short")) == (5, 3)
+
+
 def test_nobody_revokes_a_key_of_another_organisation(house: House) -> None:
     key_id, _ = house.make()
     with house.database.write() as db:

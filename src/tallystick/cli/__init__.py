@@ -22,7 +22,7 @@ def build() -> typer.Typer:
     )
     app.callback()(_root)
     app.command("serve")(serve.serve)
-    app.add_typer(keys.build(), name="keys", help="Virtual keys: make, list, revoke.")
+    app.add_typer(keys.build(), name="keys", help="Virtual keys: make, list, rotate, revoke.")
     app.add_typer(prices.build(), name="prices", help="The price book: show, diff, check.")
     app.command("explain")(explain.explain)
     app.command("verify")(verify.verify)

@@ -1,15 +1,17 @@
-"""`tallystick keys`: make, list and revoke virtual keys. A key's text is shown once, when it is made,
+"""`tallystick keys`: make, list, rotate and revoke virtual keys. A key's text is shown once, when it is made,
 and works when the command returns.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from tallystick.cli.answers import AsJson, Config, Data, fail, print_facts, print_json, print_table, settings_of
 from tallystick.cli.expiry import expiry_us
+
+_NO_KEY: Final = "There is no key of that id; `tallystick keys list` shows them."
 
 
 def build() -> typer.Typer:
@@ -17,6 +19,7 @@ def build() -> typer.Typer:
     app = typer.Typer(no_args_is_help=True)
     app.command("create")(create)
     app.command("list")(list_)
+    app.command("rotate")(rotate)
     app.command("revoke")(revoke)
     return app
 
@@ -55,12 +58,7 @@ def create(
             row, key = here.directory.create_key(here.organization, spec, now_us)
         except (Refused, ValueError) as error:
             fail(str(error))
-    document = {"id": row.id, "key": key.reveal(), **key_document(row, now_us)}
-    if as_json:
-        print_json(document)
-        return
-    print_facts({name: value for name, value in document.items() if name not in ("prefix", "status")})
-    print("\nThe key is shown this once. It works now.")
+    _show_new({"id": row.id, "key": key.reveal(), **key_document(row, now_us)}, as_json=as_json)
 
 
 def list_(
@@ -85,6 +83,32 @@ def list_(
     )
 
 
+def rotate(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `keys list` shows it.")],
+    grace: Annotated[str | None, typer.Option(metavar="SPAN", help="How long the old key still works: 30d, 12h, 90m [not at all].")] = None,
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Replace a key by a new one that says the same."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.key_document import key_document
+    from tallystick.stores.sql.directory import Refused
+
+    with installation.opened(settings, make=False) as here:
+        now_us = here.now_us()
+        try:
+            grace_us = 0 if grace is None else expiry_us(grace, now_us) - now_us
+            made = here.directory.rotate_key(here.organization, key_id, now_us, "cli", grace_us)
+        except (Refused, ValueError) as error:
+            fail(str(error))
+        if made is None:
+            fail(_NO_KEY)
+    row, key = made
+    _show_new({"id": row.id, "key": key.reveal(), **key_document(row, now_us), "replaces": key_id}, as_json=as_json)
+
+
 def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `keys list` shows it.")],
     as_json: AsJson = False,
@@ -99,12 +123,21 @@ def revoke(
     with installation.opened(settings, make=False) as here:
         row = here.directory.revoke_key(here.organization, key_id, here.now_us(), "cli")
         if row is None:
-            fail("There is no key of that id; `tallystick keys list` shows them.")
+            fail(_NO_KEY)
         document: dict[str, Any] = key_document(row, here.now_us())
     if as_json:
         print_json(document)
         return
     print(f"Revoked {row.id} ({row.preview}).")
+
+
+def _show_new(document: dict[str, Any], *, as_json: bool) -> None:
+    """A key just made, with its text."""
+    if as_json:
+        print_json(document)
+        return
+    print_facts({name: value for name, value in document.items() if name not in ("prefix", "status")})
+    print("\nThe key is shown this once. It works now.")
 
 
 def day_of(moment: str | None) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from tallystick.core import keyformat
@@ -103,25 +103,47 @@ class Directory:
 
         Raises Refused for labels that cannot stand in an entry, and for an unknown format.
         """
+        labels = _checked(spec)
+        with self.sequencer.append(now_us) as pen:
+            _ensure_scope(pen, organization, labels)
+            return self._issue(pen, organization, replace(spec, labels=labels))
+
+    def rotate_key(self, organization: int, key_id: str, now_us: int, by: str, grace_us: int = 0) -> tuple[KeyRow, Secret] | None:
+        """Make a key that says what an existing one says; the old one ends after the grace, at once
+        without. None: there is no such key. Raises Refused for one that is not valid any more."""
+        with self.sequencer.append(now_us) as pen:
+            old = _find_key(pen.db, organization, key_id)
+            if old is None:
+                return None
+            if old.status(now_us) != "active":
+                raise Refused("not_active", f"The key is {old.status(now_us)}; make a new one.")
+            if grace_us:
+                ends_us = min(now_us + grace_us, old.expires_us or now_us + grace_us)
+                pen.db.execute("UPDATE virtual_key SET expires_us = ? WHERE organization = ? AND id = ?", (ends_us, organization, key_id))
+            else:
+                pen.db.execute("UPDATE virtual_key SET revoked_us = ? WHERE organization = ? AND id = ?", (now_us, organization, key_id))
+            pen.key_event(organization, "rotated", key_id, actor=by)
+            return self._issue(pen, organization, KeySpec(
+                old.labels, old.dimensions, old.name, old.credential, old.expires_us, old.format, created_by=by))
+
+    def _issue(self, pen: Appending, organization: int, spec: KeySpec) -> tuple[KeyRow, Secret]:
+        """A new key's row, entry and text, inside the transaction."""
         form = keyformat.format_named(spec.format)
         if form is None:
             names = ", ".join(known.name for known in keyformat.FORMATS)
-            raise Refused("unknown_format", f"'{spec.format}' is no key format; there are {names}.")
-        labels = _checked(spec)
+            raise Refused("unknown_format", f"There is no such key format; there are {names}.")
         minted = keyformat.mint(form, self.entropy(keyformat.ENTROPY_BYTES))
-        with self.sequencer.append(now_us) as pen:
-            _ensure_scope(pen, organization, labels)
-            pen.db.execute(
-                "INSERT INTO virtual_key (id, organization, digest, preview, name, format, team, project, user_name, agent,"
-                " environment, cost_center, prompt_key, prompt_version, dimensions, credential, created_us, expires_us, created_by)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (minted.id, organization, digest_of(self.pepper, minted.key.reveal()), minted.preview, spec.name, form.name,
-                 *(labels.get(label) for label in _LABELS), json.dumps(dict(spec.dimensions)), spec.credential,
-                 now_us, spec.expires_us, spec.created_by),
-            )
-            pen.key_event(organization, "created", minted.id, actor=spec.created_by, labels=labels, dimensions=spec.dimensions)
-            engine.note_change(pen.db)
-            row = _find_key(pen.db, organization, minted.id)
+        pen.db.execute(
+            "INSERT INTO virtual_key (id, organization, digest, preview, name, format, team, project, user_name, agent,"
+            " environment, cost_center, prompt_key, prompt_version, dimensions, credential, created_us, expires_us, created_by)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (minted.id, organization, digest_of(self.pepper, minted.key.reveal()), minted.preview, spec.name, form.name,
+             *(spec.labels.get(label) for label in _LABELS), json.dumps(dict(spec.dimensions)), spec.credential,
+             pen.now_us, spec.expires_us, spec.created_by),
+        )
+        pen.key_event(organization, "created", minted.id, actor=spec.created_by, labels=spec.labels, dimensions=spec.dimensions)
+        engine.note_change(pen.db)
+        row = _find_key(pen.db, organization, minted.id)
         assert row is not None, "what was inserted is there"
         return row, minted.key
 
