@@ -173,6 +173,8 @@ def admit(opening: Opening, caller: Caller, asked: Asked, attribution: Attributi
         ceiling = rules.prices.ceiling(
             opening.provider.price_book or call.provider, facts.model or "", call.at_us,
             input_tokens=input_bound, output_tokens=facts.output_limit, n=facts.n,
+            traits={"tier": facts.tier} if facts.tier else {}, media=bool(facts.media or facts.references),
+            tool_calls=(facts.server_tool_limit or 0) if facts.server_tools else 0,
         )
         hold_nanos, hold_priced = ceiling.nanos, ceiling.priced
     return Admission(
