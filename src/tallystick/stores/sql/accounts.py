@@ -25,12 +25,11 @@ class Account:
     name: str
     role: str
     organization: str
-    organization_id: int
     password_hash: str = field(repr=False)
 
 
 _SELECT: Final = """
-SELECT a.id, a.email, a.name, m.role, o.slug, o.id, a.password_hash
+SELECT a.id, a.email, a.name, m.role, o.slug, a.password_hash
 FROM account a JOIN membership m ON m.account = a.id JOIN organization o ON o.id = m.organization
 WHERE a.disabled_us IS NULL AND """
 

@@ -21,7 +21,6 @@ from tallystick.stores.sql.names import Names
 
 DAY_US: Final = 86_400_000_000
 _ZONES_US: Final = 14 * 3_600_000_000        # no zone is further from UTC
-PAGE_MAX: Final = 200
 
 # Filter → (column, kind in the dictionary).
 NAMED_FILTERS: Final[Mapping[str, tuple[str, str]]] = {
