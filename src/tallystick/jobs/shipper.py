@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -42,8 +42,7 @@ _Attempt = tuple[str, int]
 _CursorRow = tuple[int, int, int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """What is booked as one: an attempt with its settlement, an admission alone, a later settlement,
     a refusal, or bytes that say nothing known (`unreadable`)."""
 
@@ -54,8 +53,7 @@ class Item:
     unreadable: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(NamedTuple):
     """An admission read and not booked yet; `at` is where its record begins."""
 
     at: Position

@@ -19,6 +19,7 @@ from tallystick.stores.records import ADMIT, SETTLE, Damage, Record
 from tallystick.stores.spool import SUFFIX, Bounds, Position, Spool, SpoolBusy, segment_path
 
 _Attempt = tuple[str, int]
+_ZEROS: Final = bytes(1 << 20)
 
 
 class _Ending(msgspec.Struct):
@@ -96,7 +97,7 @@ def _read_all(folder: Path, disk: Disk) -> tuple[list[int], int, dict[_Attempt, 
     expected: int | None = None
     torn: tuple[int, int] | None = None
     for number in numbers:
-        data, end = _whole(folder, disk, number), 0
+        (data, size), end = _whole(folder, disk, number), 0
         try:
             for record in records.scan(data, expected):
                 if torn is not None:
@@ -108,16 +109,26 @@ def _read_all(folder: Path, disk: Disk) -> tuple[list[int], int, dict[_Attempt, 
             raise StoreFault(f"spool segment {segment} is damaged at offset {offset}: valid records follow it") from None
         if torn is None and data[end:].strip(b"\0"):
             torn = (number, end)
-        ends[number] = (end, len(data))
+        ends[number] = (end, size)
     for number, (end, size) in ends.items():             # only now: a spool that is refused is left as it was
         _cut(segment_path(folder, number), disk, end, size)
     return [number for number, (end, _) in ends.items() if end], expected or 1, unsettled
 
 
-def _whole(folder: Path, disk: Disk, number: int) -> bytes:
+def _whole(folder: Path, disk: Disk, number: int) -> tuple[bytes, int]:
+    """A segment without the zeros at its end, and its size with them."""
     file = disk.open(segment_path(folder, number))
     try:
-        return disk.read(file, disk.size(file), 0)
+        parts: list[bytes] = []
+        size = zeros = 0
+        while piece := disk.read(file, len(_ZEROS), size):
+            size += len(piece)
+            if piece == _ZEROS:
+                zeros += len(piece)
+                continue
+            parts += (bytes(zeros), piece)
+            zeros = 0
+        return b"".join(parts), size
     finally:
         disk.close(file)
 

@@ -91,7 +91,8 @@ class Spool:
         self._low = start
         self._earlier: frozenset[int] = frozenset()
         self.recovered = 0                               # admissions that this start settled at their hold
-        self._caught_up_us = clock.now_us()
+        self._shipped_until_us = clock.now_us()          # all that was written by then is shipped
+        self._mark = (start, self._shipped_until_us)     # where writing stood, and when
         self._spare: int | None = None
         self._allocate_after_us = 0
         self._written = Position(start.segment, 0)
@@ -163,8 +164,9 @@ class Spool:
         """Everything before `low` is in the ledger for good, everything before `high` was read.
         Segments that nobody needs any more are deleted."""
         self._low = low
-        if high >= self.durable:
-            self._caught_up_us = self._clock.now_us()
+        if high >= self._mark[0]:
+            self._shipped_until_us = self._mark[1]
+            self._mark = (self._written, self._clock.now_us())
         keep_from = min([low.segment, self._written.segment, *self._open_in.copy()])
         while self._first_segment < keep_from:
             with contextlib.suppress(OSError):           # tried again at the next start
@@ -221,7 +223,7 @@ class Spool:
             raise StoreFault("more calls are open than the ready segment has room to settle")
         if self.backlog_bytes > self._bounds.backlog_bytes_max:
             raise StoreFault("the spool's backlog is at its limit: the ledger has been away for too long")
-        if self._low < self._written and self._clock.now_us() - self._caught_up_us > self._bounds.backlog_age_us_max:
+        if self._low < self._written and self._clock.now_us() - self._shipped_until_us > self._bounds.backlog_age_us_max:
             raise StoreFault("the spool's oldest record has waited too long for the ledger")
 
     def _append(self, kind: int, payload: bytes) -> int:
