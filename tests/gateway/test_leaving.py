@@ -11,7 +11,7 @@ import pytest
 
 from tests.build import chat
 from tests.build.gateway import PATIENCE_S, RunningGateway
-from tests.mini_upstream import Gate, MiniUpstream, Step, sse_reply
+from tests.mini_upstream import Gate, MiniUpstream, sse_reply
 
 EVENTS = chat.events(number=44, deltas=18)
 STREAM = json.dumps(chat.asked(stream=True)).encode()

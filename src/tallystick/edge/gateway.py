@@ -24,15 +24,16 @@ from tallystick.core.identity import Claims, Principal
 from tallystick.core.jsonbytes import remove_member
 from tallystick.core.money import decimal_text
 from tallystick.core.secret import Secret
-from tallystick.core.settlement import Served
+from tallystick.core.settlement import Served, settle
 from tallystick.core.usage import Reading
 from tallystick.edge import attribution, credentials, promptcost, strict_json
-from tallystick.edge.body import BodyFault, BodyLimits, read_body, stream_body
+from tallystick.edge.body import BodyFault, BodyLimits, read_body, stream_body, watched
 from tallystick.edge.headers import Bend, to_client, to_provider
 from tallystick.edge.paths import Target, error_shape, resolve
 from tallystick.edge.relay import Client, DrainSlots, Relay, Send
 from tallystick.edge.replies import Reply, refuse, status_of, upstream_failed
 from tallystick.ports import Clock, Custody, Ids, Journal, Keyring, RawHeaders, UpstreamReply, UpstreamRequest, Upstreams
+from tallystick.providers.dialects.form_fields import FormFields
 from tallystick.providers.dialects.stream_usage import UsageRemover, inject
 from tallystick.telemetry import Telemetry
 
@@ -138,11 +139,13 @@ class _Conversation:
         self._route, self._path_model = target.provider.route_for(scope["method"], target.path)
         self._claims = Claims()
         self._body: bytes | AsyncIterator[bytes] = b""
+        self._form: FormFields | None = None
         self._caller: credentials.Caller | None = None
         self._credential: Secret | None = None
         self._facts = Facts()
         self._undoes_usage = False
         self._object_mark: bytes | None = None
+        self._admitted: Admission | None = None          # and not settled yet
         self._relay: Relay | None = None
         self._failure: Denied | None = None
 
@@ -157,6 +160,21 @@ class _Conversation:
                 answer = await self._perform(command)
         except StopIteration:
             return
+        except Exception:
+            await self._give_up()
+            raise
+
+    async def _give_up(self) -> None:
+        """A defect of ours must not leave an attempt open until the next start: what it may have cost is booked."""
+        admission, self._admitted = self._admitted, None
+        if admission is None:
+            return
+        if self._relay is not None:
+            await self._relay.discard()
+        prices, now_us = self._setup.rules.prices, self._ports.clock.now_us()
+        settlement = settle(admission, Served(fault="cancelled"), prices, self._target.provider, now_us)
+        await self._ports.journal.settle(settlement)
+        self._gateway.telemetry.observe_settlement(self._target.provider.id, settlement)
 
     async def _perform(self, command: line.Command) -> Any:
         match command:
@@ -201,17 +219,20 @@ class _Conversation:
     async def _read(self, _: line.Caller) -> line.Asked | Denied:
         """The body, whole and strict where a dialect reads it; streamed through where it is an upload."""
         route, limits = self._route, self._setup.limits
-        if route.uploads:
+        content_type = self._lookup.get(b"content-type", b"")
+        if route.uploads and (route.dialect is None or not content_type.startswith(b"application/json")):
             stream = stream_body(self._scope, self._receive, limits)
             if isinstance(stream, Denied):
                 return stream
-            self._body = stream
+            self._form = FormFields.of(content_type.decode("latin-1")) if route.dialect is not None else None
+            self._body = watched(stream, self._form.feed) if self._form is not None else stream
+            self._facts = Facts(model=self._path_model)
             return line.Asked(self._call(0), self._claims)
         body = await read_body(self._scope, self._receive, limits)
         if isinstance(body, Denied):
             return body
         self._body = body
-        if body and (route.dialect is not None or self._lookup.get(b"content-type", b"").startswith(b"application/json")):
+        if body and (route.dialect is not None or content_type.startswith(b"application/json")):
             parsed = strict_json.parse(body)
             if isinstance(parsed, Denied):
                 return parsed
@@ -265,6 +286,7 @@ class _Conversation:
         except StoreFault:
             log.exception("an admission could not be journaled", request_id=self._request_id)
             return Denied("journal_unavailable", "The call could not be journaled, so it was not sent.", retry_after_s=5)
+        self._admitted = admission
         return None
 
     async def _forward(self, admission: Admission) -> line.Delivered:
@@ -272,7 +294,8 @@ class _Conversation:
         started_us = clock.monotonic_us()
         try:
             reply = await self._send_upstream(admission)
-        except UpstreamFault as fault:
+        except (UpstreamFault, asyncio.CancelledError) as broken:    # cancelled: the process stops and waits no longer
+            fault = broken if isinstance(broken, UpstreamFault) else UpstreamFault("cancelled", "the gateway stops", written=True)
             # A request that the caller never finished sending is none that a provider can bill.
             unfinished = isinstance(fault, BodyFault)
             self._failure = fault.denied if isinstance(fault, BodyFault) else upstream_failed(fault)
@@ -328,7 +351,7 @@ class _Conversation:
             credential=self._credential if stored else caller.provider_credential if caller.insert is not None else None,
             place=(provider.credentials[0] if provider.credentials else None) if stored else caller.insert,
             stored=stored,
-            json_body=self._route.dialect is not None and bool(self._body),
+            json_body=self._route.dialect is not None and isinstance(self._body, bytes) and bool(self._body),
             identity=self._undoes_usage,
         )
         declared = self._lookup.get(b"content-length", b"")
@@ -346,8 +369,12 @@ class _Conversation:
         return f"{self._target.path}?{query}" if query else self._target.path
 
     def _meter(self, head: ReplyHead) -> Meter | None:
+        """A form has passed by now: only its reply is judged by what it asked."""
         dialect = self._route.dialect
-        return dialect.meter(self._facts, head) if dialect is not None and 200 <= head.status < 300 else None
+        if dialect is None or not 200 <= head.status < 300:
+            return None
+        facts = dialect.facts(self._form.fields, self._path_model) if self._form is not None else self._facts
+        return dialect.meter(facts, head)
 
     async def _settle_job(self, settlement: Settlement) -> None:
         try:
@@ -364,6 +391,7 @@ class _Conversation:
             await self._ports.journal.settle(replace(settlement, object_mark=self._object_mark) if self._object_mark else settlement)
         except StoreFault:
             log.exception("a settlement could not be journaled", request_id=settlement.request_id)
+        self._admitted = None
         self._gateway.telemetry.observe_settlement(self._target.provider.id, settlement)
         if self._failure is not None:
             await _answer(self._send, refuse(self._failure, self._target.error_shape, self._request_id))

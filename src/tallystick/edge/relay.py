@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tallystick.core.call import Meter, ReplyHead
-from tallystick.core.errors import UpstreamFault
+from tallystick.core.errors import FaultKind, UpstreamFault
 from tallystick.core.settlement import Served
 from tallystick.edge.decoding import Decoder
 from tallystick.ports import Clock, RawHeaders, UpstreamReply
@@ -79,7 +79,7 @@ class Relay:
         self._gather = not self._streams(head)
         first_byte_us: int | None = None
         received_bytes = held_bytes = 0
-        fault: UpstreamFault | None = None
+        fault: FaultKind | None = None
         try:
             while not reply.at_end:
                 piece = await self._next(reply)
@@ -102,14 +102,16 @@ class Relay:
                 if not reply.at_end:
                     await self._pass_on(more=True)
         except UpstreamFault as broken:
-            fault = broken
-            self._cut = True
+            fault = broken.kind
+        except asyncio.CancelledError:           # the process stops and waits no longer: what was seen is settled
+            fault = "cancelled"
+        self._cut = fault is not None
         if self._edit is not None and not self._cut and not (meter is not None and meter.ended):
             self._held.append(self._edit.finish())
         return Served(
             status=reply.status,
             reading=meter.finish() if meter is not None else None,
-            fault=fault.kind if fault is not None else None,
+            fault=fault,
             written=True,
             client_gone=self._client.gone(),
             first_byte_us=first_byte_us,
@@ -122,9 +124,9 @@ class Relay:
         return b"".join(self._held) if self._gather and not self._head_sent else None
 
     async def discard(self) -> None:
-        """Let the reply go: the caller got another answer."""
-        assert self._reply is not None, "discard follows carry"
-        await self._let_go(self._reply)
+        """Let the reply go, read or not: the caller gets another answer."""
+        if self._reply is not None:
+            await self._let_go(self._reply)
 
     async def finish(self, cost_usd: str | None) -> None:
         """Let go what was held, then whatever the provider sends after its own end marker."""

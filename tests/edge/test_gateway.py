@@ -1,0 +1,114 @@
+"""What the gateway owes the books when it is itself at fault."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tallystick.core.call import Facts, ReplyHead
+from tallystick.core.custody import Kept
+from tallystick.core.dialect import Route
+from tallystick.core.exchange import Rules
+from tallystick.core.usage import Reading
+from tallystick.edge.body import BodyLimits
+from tallystick.edge.gateway import Gateway, Ports, Setup
+from tallystick.ports import UpstreamRequest
+from tallystick.stores.memory import MemoryJournal
+from tallystick.telemetry import Telemetry
+from tests.build.edge import PROVIDERS, Issued
+from tests.build.prices import book_of
+
+AT_US = 1_795_000_000_000_000
+
+
+class Careless:
+    """A dialect whose meter breaks on the second piece."""
+
+    name = "careless"
+
+    def facts(self, _body: object, _path_model: str | None) -> Facts:
+        return Facts(model="m-1", output_limit=100)
+
+    def meter(self, _facts: Facts, _head: ReplyHead) -> Careless:
+        self.pieces = 0
+        return self
+
+    ended = False
+
+    def feed(self, _data: bytes) -> None:
+        self.pieces += 1
+        if self.pieces == 2:
+            raise ZeroDivisionError
+
+    def finish(self) -> Reading:
+        return Reading()
+
+
+class World:
+    """Clock, ids, custody and a provider, as little as it takes."""
+
+    def __init__(self) -> None:
+        self.pieces = [b"data: 1\n\n", b"data: 2\n\n"]
+        self.status = 200
+        self.headers = [(b"Content-Type", b"text/event-stream")]
+        self.closed = False
+
+    def now_us(self) -> int:
+        return AT_US
+
+    monotonic_us = now_us
+
+    def request_id(self) -> str:
+        return "req_1"
+
+    def mark(self, *_: str) -> bytes:
+        return b""
+
+    async def find(self, _mark: bytes) -> Kept | None:
+        return None
+
+    def keep(self, _mark: bytes, _kept: Kept) -> None: ...
+
+    async def send(self, _request: UpstreamRequest) -> World:
+        return self
+
+    @property
+    def at_end(self) -> bool:
+        return not self.pieces
+
+    async def next(self) -> bytes | None:
+        return self.pieces.pop(0) if self.pieces else None
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def test_a_defect_of_ours_leaves_no_attempt_open() -> None:
+    """A meter that raises: the caller sees a broken call, and the books its worst case, once."""
+    world, journal = World(), MemoryJournal()
+    provider = replace(PROVIDERS["openai"], routes=(Route("POST", "/v1/chat/completions", "chat", dialect=Careless()),))  # type: ignore[arg-type]
+    setup = Setup({"openai": provider}, {"openai": "https://provider.example"},
+                  Rules(book_of(openai={"m-1": {"input_text": "2", "output_text": "10"}})), BodyLimits())
+    ports = Ports(Issued("tsk_a"), journal, world, lambda *_: world, world, world, world)  # type: ignore[arg-type]
+    gateway = Gateway(ports, setup, Telemetry("0"))
+    body = b'{"model":"m-1"}'
+    scope: dict[str, Any] = {
+        "type": "http", "method": "POST", "raw_path": b"/v1/chat/completions", "query_string": b"",
+        "headers": [(b"x-tallystick-key", b"tsk_a"), (b"authorization", b"Bearer sk-own"), (b"content-length", b"%d" % len(body))]}
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(gateway(scope, receive, send))
+    [admission], [settlement] = journal.admissions.values(), journal.settlements.values()
+    assert admission.hold_nanos > 100 * 10_000
+    assert (settlement.cost_nanos, settlement.basis, settlement.outcome) == (admission.hold_nanos, "worst_case", "cut")
+    assert world.closed
