@@ -37,6 +37,8 @@ class Facts:
     tier: str | None = None                  # service tier as asked
     background: bool = False
     inputs: int = 1                          # documents or strings in a batch-shaped request
+    characters: int = 0                      # code points of a text to be spoken
+    traits: Mapping[str, str] = field(default_factory=dict)   # what chooses a rate as asked: size, quality, annotations
     end_user: str | None = None              # `user`, `metadata.user_id`…: claimed, never verified
 
 

@@ -127,6 +127,8 @@ def _judge(admission: Admission, served: Served, book: PriceBook, terms: Terms) 
         return _worst_case(admission, outcome)
     if admission.dialect is None:
         return _Verdict(outcome, "unpriced", "usage", notes=("no meter for this route yet",))
+    if reading is not None and reading.opaque:
+        return _Verdict(outcome, "unpriced", "usage", notes=("nothing in the reply says what it costs",))
     return _estimate(admission, served, book, terms, outcome)
 
 

@@ -31,7 +31,7 @@ COUNTS: Final = (
     "web_searches", "web_fetches", "x_searches", "file_searches", "attachment_searches",
     "code_sessions", "code_executions", "images", "rerank_units", "grounding_queries",
     "grounded_prompts", "pages", "characters", "predict_seconds", "audio_seconds",
-    "billable_audio_seconds", "requests",
+    "billable_audio_seconds", "requests", "citation_tokens",
 )
 UNITS: Final = TOKEN_CLASSES + COUNTS
 UNIT_RANK: Final[Mapping[str, int]] = {unit: rank for rank, unit in enumerate(UNITS)}
@@ -148,5 +148,6 @@ class Reading:
     ended: bool = False                      # the reply came to its own end
     failed: bool = False                     # an error object stood inside a 2xx reply
     deferred: bool = False                   # a 2xx that only opened a job (background response)
+    opaque: bool = False                     # billed by what the reply does not show: never estimated
     output_bytes: int = 0                    # UTF-8 bytes of generated text seen, for estimates
     notes: tuple[str, ...] = ()

@@ -67,6 +67,13 @@ def stream_body(scope: Scope, receive: Receive, limits: BodyLimits) -> AsyncIter
     return _pieces(scope, receive, limits.upload_bytes_max)
 
 
+async def watched(stream: AsyncIterator[bytes], see: Callable[[bytes], None]) -> AsyncIterator[bytes]:
+    """The same pieces, each seen before it is passed on."""
+    async for piece in stream:
+        see(piece)
+        yield piece
+
+
 async def _pieces(scope: Scope, receive: Receive, size_max: int) -> AsyncIterator[bytes]:
     size, more = 0, True
     while more:

@@ -17,7 +17,7 @@ from tallystick.core.usage import Reading
 
 WHOLE_BYTES_MAX: Final = 4 << 20
 END_BYTES: Final = 64 << 10
-_USAGE: Final = re.compile(rb'(?<!\\)"usage"\s*:\s*\{')
+_USAGE: Final = re.compile(rb'(?<!\\)"(usage|usage_info)"\s*:\s*\{')
 _MODEL: Final = re.compile(rb'(?<!\\)"model"\s*:\s*"([^"\\]{1,200})"')
 
 
@@ -60,6 +60,26 @@ class JsonMeter:
         return replace(reading, notes=(*reading.notes, note))
 
 
+class KnownMeter:
+    """A meter of bytes that say nothing: the reading was known before the first of them."""
+
+    __slots__ = ("_reading",)
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+
+    @property
+    def ended(self) -> bool:
+        """Sound has no end marker either."""
+        return False
+
+    def feed(self, data: bytes) -> None:
+        """Let them pass."""
+
+    def finish(self) -> Reading:
+        return self._reading
+
+
 def _salvage(head: bytes, tail: bytes) -> bytes:
     """A small document with what the ends of a long one say: its usage and its model."""
     members: list[bytes] = []
@@ -67,7 +87,7 @@ def _salvage(head: bytes, tail: bytes) -> bytes:
         members.append(b'"model":"' + models[-1] + b'"')
     for match in reversed(list(_USAGE.finditer(tail))):
         if (usage := _object_at(tail[match.end() - 1:])) is not None:
-            members.append(b'"usage":' + usage)
+            members.append(b'"' + match.group(1) + b'":' + usage)
             break
     return b"{" + b",".join(members) + b"}"
 

@@ -2,8 +2,8 @@
 and heard; `completion_tokens` contains reasoning, audio and rejected predictions (which are billed).
 Chat and legacy completions, embeddings and runs all state it.
 
-Hosts that copied the shape differ in three ways, which are the fields here: where they say what was
-cached, whether reasoning stands inside the completion, and whether it is stated at all.
+Hosts that copied the shape differ in a few ways, which are the fields here: where they say what was
+cached, whether reasoning stands inside the completion, and what they count beside tokens.
 """
 
 from __future__ import annotations
@@ -29,8 +29,12 @@ TOOL_COUNTS: Final[Mapping[str, str]] = {
     "SERVER_SIDE_TOOL_COLLECTIONS_SEARCH": "file_searches",
     "SERVER_SIDE_TOOL_ATTACHMENT_SEARCH": "attachment_searches",
     "SERVER_SIDE_TOOL_CODE_EXECUTION": "code_executions",
+    "search_web": "web_searches",
+    "fetch_url": "web_fetches",
 }
-TOOL_MEMBERS: Final = ("server_tool_use_details", "server_side_tool_usage_details", "server_side_tool_usage")
+TOOL_MEMBERS: Final = (
+    "server_tool_use_details", "server_side_tool_usage_details", "server_side_tool_usage", "tool_calls_details",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,16 @@ class ChatUsage:
     """`completion_tokens` leaves reasoning out: total = prompt + completion + reasoning."""
     hidden_thoughts: bool = False
     """Reasoning is stated nowhere but in the total: what prompt and completion leave of it."""
+    reasoning_apart: str | None = None
+    """A member that counts reasoning which neither the completion nor the total contains."""
+    uses: tuple[tuple[str, str], ...] = ()
+    """Members that count what is billed beside the prompt and the completion, each with its unit."""
+    per_request: bool = False
+    """Every answered request is a billed unit of its own."""
 
-    def read(self, stated: Mapping[str, Any], notes: list[str]) -> Usage | None:
-        """The usage, or None where the object counts no tokens at all."""
+    def read(self, stated: Mapping[str, Any], notes: list[str], cached_elsewhere: int = 0) -> Usage | None:
+        """The usage, or None where the object counts no tokens at all. `cached_elsewhere`: cached
+        tokens said outside the object; a repeat, never added."""
         prompt = count(stated, "prompt_tokens", notes)
         completion = count(stated, "completion_tokens", notes)
         if prompt is None and completion is None:
@@ -60,10 +71,13 @@ class ChatUsage:
         if self.hidden_thoughts and total is not None and total > (prompt or 0) + output:
             reasoning = max(reasoning, total - (prompt or 0) - output)
             output = total - (prompt or 0)
+        if self.reasoning_apart is not None:
+            reasoning = count(stated, self.reasoning_apart, notes) or 0
+            output += reasoning
         cached = [count(stated, name, notes) or 0 for name in self.cached_fields]
         return disjoint(Totals(
             input=prompt or 0,
-            cached_read=max(count(into, "cached_tokens", notes) or 0, *cached, 0),
+            cached_read=max(count(into, "cached_tokens", notes) or 0, *cached, cached_elsewhere),
             cache_write_5m=count(into, "cache_write_tokens", notes) or 0,
             audio_in=count(into, "audio_tokens", notes) or 0,
             image_in=count(into, "image_tokens", notes) or 0,
@@ -72,18 +86,25 @@ class ChatUsage:
             reasoning=reasoning,
             audio_out=count(out, "audio_tokens", notes) or 0,
             image_out=count(out, "image_tokens", notes) or 0,
-            counts=tool_counts(stated, notes),
+            counts=tool_counts(stated, notes) | self._counted_beside(stated, notes),
         ), notes)
+
+    def _counted_beside(self, stated: Mapping[str, Any], notes: list[str]) -> dict[str, int]:
+        beside = {unit: count(stated, name, notes) or 0 for name, unit in self.uses}
+        return beside | {"requests": 1} if self.per_request else beside
 
 
 def tool_counts(stated: Mapping[str, Any], notes: list[str]) -> dict[str, int]:
-    """Uses of tools that the server ran, by the unit they are billed in; empty where it says none."""
+    """Uses of tools that the server ran, by the unit they are billed in; empty where it says none.
+    A tool is counted by a number, or by an object that says how often it was invoked."""
     found: dict[str, int] = {}
     for member in TOOL_MEMBERS:
         details = stated.get(member)
         if not isinstance(details, dict):
             continue
         for name, unit in TOOL_COUNTS.items():
-            if name in details and (uses := count(details, name, notes)) is not None:
+            said = details.get(name)
+            held, member = (said, "invocation") if isinstance(said, dict) else (details, name)
+            if (uses := count(held, member, notes)) is not None:
                 found[unit] = max(found.get(unit, 0), uses)
     return found

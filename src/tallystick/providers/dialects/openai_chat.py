@@ -20,12 +20,25 @@ from tallystick.core.usage import Part, Reading, StatedCost, Usage
 from tallystick.providers.dialects.bodies import JsonMeter
 from tallystick.providers.dialects.chat_usage import ChatUsage
 from tallystick.providers.dialects.framing import SseReader
-from tallystick.providers.dialects.wire import decoder_of, mapping, mappings, number, read, string_bytes, text, utf8_bytes
+from tallystick.providers.dialects.wire import (
+    decoder_of,
+    header_count,
+    mapping,
+    mappings,
+    number,
+    read,
+    string_bytes,
+    text,
+    utf8_bytes,
+)
 
 CHUNK_BYTES_MAX: Final = 4 << 20             # a chunk may carry audio or a picture
 
 Stated = Callable[[Mapping[str, Any]], StatedCost | None]
 """Reads what the provider says it charged off its usage object."""
+
+ServedBy = Callable[[Facts, ReplyHead], str | None]
+"""Which host behind a router served a reply, as far as the request and the reply's head say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,10 @@ class OpenAIChat:
     breakdown: str | None = None
     """A member that says which models share the usage, beside it or inside `usage_in`."""
     stated: Stated | None = None
+    served_by: ServedBy | None = None
+    """A router's prices are those of the host behind it: the trait `host`."""
+    cached_header: str | None = None
+    """A header of whole replies that says what was cached, where the body may leave it out."""
 
     def facts(self, body: JsonObject, path_model: str | None) -> Facts:
         """Read a request of either form."""
@@ -70,16 +87,28 @@ class OpenAIChat:
             end_user=text(body.get("user")) or text(body.get("safety_identifier")),
         )
 
-    def meter(self, facts: Facts, head: ReplyHead) -> Meter:  # noqa: ARG002 - the form needs no facts
+    def meter(self, facts: Facts, head: ReplyHead) -> Meter:
         """A meter for one reply."""
-        return _StreamMeter(self) if head.streaming else JsonMeter(self._read_whole)
+        aside = _Aside(
+            cached=header_count(head.headers, self.cached_header) or 0,
+            host=self.served_by(facts, head) if self.served_by is not None else None,
+        )
+        return _StreamMeter(self, aside) if head.streaming else JsonMeter(lambda body: self._read_whole(body, aside))
 
-    def _read_whole(self, body: bytes) -> Reading:
-        found = _Found(self)
+    def _read_whole(self, body: bytes, aside: _Aside) -> Reading:
+        found = _Found(self, aside)
         if not found.take(body):
             return Reading(notes=("the reply is not the JSON it should be",))
         found.ended = True
         return found.reading()
+
+
+@dataclass(frozen=True, slots=True)
+class _Aside:
+    """What was said outside a reply's body."""
+
+    cached: int
+    host: str | None
 
 
 class _Reply(msgspec.Struct, gc=False):
@@ -101,10 +130,11 @@ _ANY: Final = decoder_of(object)
 class _Found:
     """What the pieces of one reply have said so far."""
 
-    __slots__ = ("_breakdown", "_dialect", "_id", "_model", "_stated", "_tier", "ended", "failed", "output_bytes")
+    __slots__ = ("_aside", "_breakdown", "_dialect", "_id", "_model", "_stated", "_tier", "ended", "failed", "output_bytes")
 
-    def __init__(self, dialect: OpenAIChat) -> None:
+    def __init__(self, dialect: OpenAIChat, aside: _Aside) -> None:
         self._dialect = dialect
+        self._aside = aside
         self._id: str | None = None
         self._model: str | None = None
         self._tier: str | None = None
@@ -146,11 +176,13 @@ class _Found:
     def reading(self) -> Reading:
         notes: list[str] = []
         stated = self._stated
-        usage = None if stated is None else self._dialect.usage.read(stated, notes)
+        usage = None if stated is None else self._dialect.usage.read(stated, notes, self._aside.cached)
         cost = self._dialect.stated(stated) if self._dialect.stated is not None and stated is not None else None
         traits = {"tier": self._tier} if self._tier else {}
         if stated is not None and (context := text(stated.get("search_context_size"))):
             traits["search_context"] = context
+        if self._aside.host is not None:
+            traits["host"] = self._aside.host
         return Reading(
             usage=usage, model=self._model, response_id=self._id, traits=traits, stated=cost,
             parts=self._parts(usage, notes), ended=self.ended, failed=self.failed,
@@ -180,9 +212,9 @@ class _StreamMeter:
 
     __slots__ = ("_events", "_found")
 
-    def __init__(self, dialect: OpenAIChat) -> None:
+    def __init__(self, dialect: OpenAIChat, aside: _Aside) -> None:
         self._events = SseReader(CHUNK_BYTES_MAX)
-        self._found = _Found(dialect)
+        self._found = _Found(dialect, aside)
 
     @property
     def ended(self) -> bool:

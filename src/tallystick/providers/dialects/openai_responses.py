@@ -20,6 +20,7 @@ from tallystick.providers.dialects.bodies import JsonMeter
 from tallystick.providers.dialects.chat_usage import tool_counts
 from tallystick.providers.dialects.framing import SseReader
 from tallystick.providers.dialects.openai_chat import Stated
+from tallystick.providers.dialects.openai_images import picture_tokens
 from tallystick.providers.dialects.totals import Totals, disjoint
 from tallystick.providers.dialects.wire import (
     count,
@@ -50,6 +51,8 @@ class OpenAIResponses:
     stated: Stated | None = None
     picture_model: str | None = None
     """The model whose tokens `tool_usage.image_gen` counts, where the request named none."""
+    written_field: str = "cache_write_tokens"
+    """The member of the input's details that counts what was written to the cache."""
 
     def facts(self, body: JsonObject, path_model: str | None) -> Facts:
         """Read a request."""
@@ -101,7 +104,7 @@ class OpenAIResponses:
         parts: tuple[Part, ...] = ()
         if stated is not None:
             parts = self._picture_part(response, notes)
-            usage = _usage(stated, _server_uses(response, items, stated, notes, pictures=not parts), notes)
+            usage = self._usage(stated, _server_uses(response, items, stated, notes, pictures=not parts), notes)
         return Reading(
             usage=usage,
             model=text(response.model),
@@ -116,6 +119,24 @@ class OpenAIResponses:
             notes=tuple(notes),
         )
 
+    def _usage(self, stated: Mapping[str, Any], uses: Mapping[str, Quantity], notes: list[str]) -> Usage | None:
+        into, out = count(stated, "input_tokens", notes), count(stated, "output_tokens", notes)
+        if into is None and out is None:
+            return None
+        into_details, out_details = mapping(stated.get("input_tokens_details")), mapping(stated.get("output_tokens_details"))
+        return disjoint(Totals(
+            input=into or 0,
+            cached_read=count(into_details, "cached_tokens", notes) or 0,
+            cache_write_5m=count(into_details, self.written_field, notes) or 0,
+            audio_in=count(into_details, "audio_tokens", notes) or 0,
+            image_in=count(into_details, "image_tokens", notes) or 0,
+            output=out or 0,
+            reasoning=count(out_details, "reasoning_tokens", notes) or 0,
+            audio_out=count(out_details, "audio_tokens", notes) or 0,
+            image_out=count(out_details, "image_tokens", notes) or 0,
+            counts=uses,
+        ), notes)
+
     def _picture_part(self, response: Response, notes: list[str]) -> tuple[Part, ...]:
         drawn = mapping(mapping(response.tool_usage).get("image_gen"))
         if not drawn.get("total_tokens"):
@@ -123,17 +144,10 @@ class OpenAIResponses:
         tools = mappings(response.tools)
         named = next((text(tool.get("model")) for tool in tools if tool.get("type") == "image_generation"), None)
         model = named or self.picture_model
-        into, out = mapping(drawn.get("input_tokens_details")), mapping(drawn.get("output_tokens_details"))
-        output = count(drawn, "output_tokens", notes) or 0
         if model is None:
             notes.append("the picture tool names no model; its tokens were not read")
             return ()
-        return (Part("image_generation", model, disjoint(Totals(
-            input=count(drawn, "input_tokens", notes) or 0,
-            image_in=count(into, "image_tokens", notes) or 0,
-            output=output,
-            image_out=count(out, "image_tokens", notes) or (0 if out else output),
-        ), notes)),)
+        return (Part("image_generation", model, picture_tokens(drawn, notes)),)
 
 
 class Response(msgspec.Struct, gc=False):
@@ -206,25 +220,6 @@ class _StreamMeter:
                 self.ended = self.ended or event.type in _LAST or kind in _LAST
         elif b'"type":"error"' in data:
             self._failed = True
-
-
-def _usage(stated: Mapping[str, Any], uses: Mapping[str, Quantity], notes: list[str]) -> Usage | None:
-    into, out = count(stated, "input_tokens", notes), count(stated, "output_tokens", notes)
-    if into is None and out is None:
-        return None
-    into_details, out_details = mapping(stated.get("input_tokens_details")), mapping(stated.get("output_tokens_details"))
-    return disjoint(Totals(
-        input=into or 0,
-        cached_read=count(into_details, "cached_tokens", notes) or 0,
-        cache_write_5m=count(into_details, "cache_write_tokens", notes) or 0,
-        audio_in=count(into_details, "audio_tokens", notes) or 0,
-        image_in=count(into_details, "image_tokens", notes) or 0,
-        output=out or 0,
-        reasoning=count(out_details, "reasoning_tokens", notes) or 0,
-        audio_out=count(out_details, "audio_tokens", notes) or 0,
-        image_out=count(out_details, "image_tokens", notes) or 0,
-        counts=uses,
-    ), notes)
 
 
 def _server_uses(

@@ -16,6 +16,7 @@ import msgspec
 
 COUNT_MAX: Final = 10**12
 USD_MAX: Final = Decimal(10**9)
+MEASURE_CHARS_MAX: Final = 40
 NOTHING: Final[Mapping[str, Any]] = {}
 
 _Document = TypeVar("_Document")
@@ -64,6 +65,27 @@ def count(stated: Mapping[str, Any], name: str, notes: list[str]) -> int | None:
         if remark not in notes:              # a stream may repeat it without end
             notes.append(remark)
     return found
+
+
+def header_count(headers: Mapping[str, str], name: str | None) -> int | None:
+    """A count that stands in a header of the reply; None where it does not."""
+    said = headers.get(name, "") if name is not None else ""
+    return number(int(said)) if said.isascii() and said.isdigit() and len(said) <= len(str(COUNT_MAX)) else None
+
+
+def measure(value: object) -> Decimal | None:
+    """A stated length (seconds) exactly as written, also where it is written as text; None where it
+    is none."""
+    if isinstance(value, str) and len(value) <= MEASURE_CHARS_MAX:
+        try:
+            value = Decimal(value)
+        except ArithmeticError:
+            return None
+    if type(value) is int:
+        value = Decimal(value)
+    if isinstance(value, Decimal) and value.is_finite() and 0 <= value <= COUNT_MAX:
+        return value
+    return None
 
 
 def dollars(value: object) -> Decimal | None:
