@@ -19,7 +19,7 @@ from tallystick.core.usage import Reading
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = Path(os.environ.get("TALLYSTICK_SHARED", ROOT.parent / "shared")) / "corpus"
 OURS = {"google-ai-studio": "google", "vertex-ai": "vertex"}
-STANDARD = {"standard", "default", "on_demand"}
+STANDARD = {"standard", "default", "on_demand", "1"}      # 1: on demand, by the number of the enum
 NOT_JUDGED = ("AMBIGUOUS", "INCONSISTENT")
 
 
@@ -80,9 +80,10 @@ def said(reading: Reading | None):
     if reading is None or reading.usage is None:
         return {"usage": None}
     stated = reading.stated
+    # What guardrails charge beside a model is read, and the expected rows leave it out.
     return {
         "usage": reading.usage.inclusive(),
-        "others": [(part.role, part.model, part.usage.inclusive()) for part in reading.parts],
+        "others": [(part.role, part.model, part.usage.inclusive()) for part in reading.parts if part.role != "guardrail"],
         "cost": stated.usd if stated else None,
         "upstream": stated.upstream_usd if stated and stated.byok else None,
         "tier": _tier(reading.traits.get("tier")),
@@ -144,8 +145,8 @@ def _counts(usage):
 
 
 def _tier(name):
-    """The standard tier has many names and may go unsaid."""
-    return None if name is None or name.lower() in STANDARD else name.lower()
+    """The standard tier has many names and may go unsaid; a kind of traffic names its tier last."""
+    return None if name is None or name.lower() in STANDARD else name.lower().removeprefix("on_demand_")
 
 
 def _decimal(value):

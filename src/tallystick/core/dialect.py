@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
+from urllib.parse import unquote
 
 from tallystick.core.call import Dialect
 
@@ -67,16 +68,24 @@ class Provider:
     free_models: bool = False                # self-hosted: no price is a price of zero
     price_book: str | None = None            # id of the price book to use, if not its own
     docs_url: str = ""
+    regions: Mapping[str, str] = field(default_factory=dict)
+    """Origins of its regional hosts, by region: a fixed list, for a host is never made of a caller's text."""
+    region_after: str = ""
+    """The segment before the region where its own paths name one (`locations`); where they do not, a
+    region may lead the path and is taken out of it."""
+    slashes_after: str | None = None
+    """The segment before names that may hold encoded slashes (`model`, before an ARN)."""
 
     def route_for(self, method: str, path: str) -> tuple[Route, str | None]:
-        """The route of a path and the model it names. An unlisted POST is billable and unmetered;
+        """The route of a path and the model it names, percent-decoded. An unlisted POST is billable and unmetered;
         every other unlisted method is free."""
         plain = self._plain.get((method, path))
         if plain is not None:
             return plain, None
         for route, pattern in self._templates:
             if route.method == method and (match := pattern.fullmatch(path)):
-                return route, match.groupdict().get("model")
+                model = match.groupdict().get("model")
+                return route, unquote(model) if model is not None else None
         return (UNLISTED_POST if method == "POST" else UNLISTED), None
 
     @cached_property

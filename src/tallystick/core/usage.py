@@ -32,6 +32,8 @@ COUNTS: Final = (
     "code_sessions", "code_executions", "images", "rerank_units", "grounding_queries",
     "grounded_prompts", "pages", "characters", "predict_seconds", "audio_seconds",
     "billable_audio_seconds", "requests", "citation_tokens",
+    "guardrail_content_units", "guardrail_topic_units", "guardrail_pii_units", "guardrail_grounding_units",
+    "guardrail_reasoning_units", "guardrail_images",
 )
 UNITS: Final = TOKEN_CLASSES + COUNTS
 UNIT_RANK: Final[Mapping[str, int]] = {unit: rank for rank, unit in enumerate(UNITS)}

@@ -9,6 +9,8 @@ from typing import Final
 from tallystick.core.dialect import Provider
 from tallystick.providers.anthropic import ANTHROPIC
 from tallystick.providers.azure import AZURE
+from tallystick.providers.bedrock import BEDROCK
+from tallystick.providers.cohere import COHERE
 from tallystick.providers.compatible import openai_compatible
 from tallystick.providers.deepseek import DEEPSEEK
 from tallystick.providers.google import GOOGLE
@@ -17,9 +19,10 @@ from tallystick.providers.mistral import MISTRAL
 from tallystick.providers.ollama import OLLAMA
 from tallystick.providers.openai import OPENAI
 from tallystick.providers.openrouter import OPENROUTER
+from tallystick.providers.vertex import VERTEX
 from tallystick.providers.xai import XAI
 
-PROVIDERS: Final = (OPENAI, ANTHROPIC, GOOGLE, AZURE, MISTRAL, OPENROUTER, XAI, GROQ, DEEPSEEK, OLLAMA)
+PROVIDERS: Final = (OPENAI, ANTHROPIC, GOOGLE, AZURE, MISTRAL, OPENROUTER, XAI, GROQ, DEEPSEEK, OLLAMA, BEDROCK, VERTEX, COHERE)
 
 __all__ = ["PROVIDERS", "openai_compatible", "provider"]
 
