@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tallystick.core import merkle
 from tallystick.core.ledger import GENESIS, leaf_of
 from tallystick.stores.secrets import LedgerKey
 from tallystick.stores.sql.engine import open_database
+from tallystick.stores.sql.entries import exact_entries
 from tallystick.stores.sql.packing import Packer
 from tallystick.stores.sql.verify import Finding, verify
 from tests.build.journal import KEY, Journal, admission, key_refusal, open_journal, refusal, run, settlement
@@ -217,3 +219,15 @@ def test_what_cannot_be_read_cannot_be_judged(tmp_path: Path) -> None:
 def test_findings_are_bounded(journal: Journal) -> None:
     change(journal, "UPDATE entry_202611 SET leaf = zeroblob(32)")
     assert len(verify(journal.database, KEY.public_key).findings) == 20
+
+
+def test_an_outsider_checks_the_exported_lines_with_nothing_but_sha256(journal: Journal) -> None:
+    previous, numbers = "0" * 64, []
+    with journal.database.read() as db:
+        for line in exact_entries(db, 1):
+            entry = json.loads(line)
+            assert entry["prev"] == previous
+            numbers.append(entry["seq"])
+            previous = sha256(b"\0" + line).hexdigest()
+        assert previous == db.execute("SELECT head FROM chain WHERE organization = 1").fetchone()[0].hex()
+    assert numbers == list(range(len(numbers)))

@@ -26,9 +26,9 @@ from tallystick.core.errors import Defect
 from tallystick.core.ledger import Checkpoint, body_of, leaf_of, sign_checkpoint
 from tallystick.stores.sql.callfact import FACT_INSERT, Calendar
 from tallystick.stores.sql.engine import Database, ensure_month, month_sql
+from tallystick.stores.sql.entries import STANDING
 from tallystick.stores.sql.packing import Packer
 
-STANDING: Final = 0                          # the "month" of entries that outlive every month
 CHECKPOINT_ENTRIES: Final = 10_000
 CHECKPOINT_EVERY_US: Final = 60_000_000
 _NAMES_KEPT_MAX = 200_000

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from operator import itemgetter
@@ -29,7 +29,8 @@ from tallystick.stores.secrets import signature_holds
 from tallystick.stores.sql.booking import ended
 from tallystick.stores.sql.callfact import COLUMNS, Calendar, fact_of
 from tallystick.stores.sql.engine import Database, month_sql, months
-from tallystick.stores.sql.journal import STANDING, origin_of, private_mac
+from tallystick.stores.sql.entries import STANDING, stored_entries
+from tallystick.stores.sql.journal import origin_of, private_mac
 from tallystick.stores.sql.packing import Packer
 
 FINDINGS_MAX: Final = 20
@@ -143,7 +144,7 @@ class _Check:
         self._notes = dict(self._db.execute("SELECT size, note FROM checkpoint WHERE organization = ?", (self._organization,)))
         facts = _Facts(self._db, self._organization)
         leaf, frontier, expected = GENESIS, list[bytes](), 0
-        for seq, packed, stored_leaf, month in self._rows():
+        for seq, packed, stored_leaf, month in stored_entries(self._db, self._organization):
             if seq != expected:
                 self._found("sequence", expected, f"entry {expected} is missing" if seq > expected else f"entry {seq} stands twice")
                 if seq < expected:
@@ -159,15 +160,6 @@ class _Check:
         self._check_head(expected, leaf, frontier)
         for row in facts.rest():
             self._found("columns", row[_SEQ], "a fact row belongs to no entry")
-
-    def _rows(self) -> Iterator[tuple[int, bytes, bytes, int]]:
-        """All entries in the order of their numbers, whatever table they stand in."""
-        parts = []
-        for month in (STANDING, *months(self._db)):
-            query = ("SELECT seq, body, leaf, 0 FROM entry_standing WHERE organization = ? ORDER BY seq" if month == STANDING
-                     else month_sql("SELECT seq, body, leaf, {month} FROM entry_{month} WHERE organization = ? ORDER BY seq", month))
-            parts.append(self._db.execute(query, (self._organization,)))
-        return heapq.merge(*parts, key=itemgetter(0))
 
     def _check_entry(self, seq: int, packed: bytes, previous: bytes, leaf: bytes, month: int, facts: _Facts) -> None:
         fact = facts.of(seq)
