@@ -47,7 +47,7 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     role: Role = "all"
     """What is served: `gateway` (gateway paths, aggregations, health), `console`, or `all`."""
     workers: Positive = 1
-    """Worker processes."""
+    """Worker processes. One, for now."""
     tls_cert: str | None = None
     """PEM file with the certificate chain, where TLS ends here."""
     tls_key: str | None = None
@@ -118,6 +118,9 @@ class JournalSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     and survives a power loss."""
     deferred_max_age_s: Positive = 48 * 3600
     """Seconds after which a deferred job that no poll settled is settled at its worst case."""
+    segment_bytes: Annotated[int, Meta(ge=256 * 1024)] = 64 * 1024 * 1024
+    """Size of one file of the spool, in bytes. Two of them are taken at the start, so that a disk that fills
+    up is met before a call is admitted."""
     backlog_bytes_max: Positive = 2 * 1024 * 1024 * 1024
     """Bytes of unshipped records after which no further call is admitted."""
     backlog_age_s_max: Positive = 24 * 3600
@@ -327,6 +330,8 @@ def _decode(kind: type, value: Any) -> Any:
 def _check_sense(settings: Settings) -> None:
     """What types alone cannot say."""
     server = settings.server
+    if server.workers != 1:
+        raise BadSettings("server.workers: one process serves an installation; several come with leased budgets, in a later release.")
     if (server.tls_cert is None) != (server.tls_key is None):
         raise BadSettings("server.tls_cert and server.tls_key belong together; one is missing.")
     trusted_networks(server)

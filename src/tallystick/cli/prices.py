@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tallystick.cli.answers import FOUND_WRONG, AsJson, fail, print_json, print_table
+from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_json, print_table, settings_of
 
 if TYPE_CHECKING:
     from tallystick.core.price_review import Opinion
@@ -32,9 +32,12 @@ def build() -> typer.Typer:
 def show(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model as it is called, or PROVIDER/MODEL.")],
     at: At = None,
+    data: Data = None,
+    config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """The rows that price a model, with their sources: all of them, or those in force at a moment."""
+    settings_of(data, config)                # a settings file that cannot be used is said here as everywhere
     from tallystick.core.price_review import rows_at
     from tallystick.stores.price_files import open_book, price_files, shipped
 
@@ -64,9 +67,12 @@ def show(
 def diff(
     old: Annotated[Path, typer.Argument(help="Directory of the older price files.")],
     new: Annotated[Path, typer.Argument(help="Directory of the newer ones.")],
+    data: Data = None,
+    config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """What NEW says differently from OLD, row by row, for a person to review."""
+    settings_of(data, config)
     from tallystick.core.price_review import changes
 
     before, after = _all_statements(old), _all_statements(new)
@@ -87,11 +93,14 @@ def diff(
 def check(
     litellm: Annotated[Path | None, typer.Option("--litellm", metavar="FILE", help="LiteLLM's model map (JSON).")] = None,
     at: At = None,
+    data: Data = None,
+    config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask second opinions (the installed genai-prices, LiteLLM's map): exit 1 where they disagree,
     2 where none is at hand. A disagreement is a question, not an error of ours: see
     docs/reference/price-disagreements.md."""
+    settings_of(data, config)
     from tallystick.core.price_review import disagreements
     from tallystick.stores.price_files import open_book
 
