@@ -38,12 +38,12 @@ def test_defaults_listen_on_loopback_only(tmp_path: Path) -> None:
 
 
 def test_later_places_win(tmp_path: Path) -> None:
-    written(tmp_path, "[server]\nport = 1001\nhost = '::1'\nworkers = 2\n")
+    written(tmp_path, "[server]\nport = 1001\nhost = '::1'\nrole = 'console'\n")
     settings = load(
         data=tmp_path, environ={"TALLYSTICK_SERVER__PORT": "1002", "TALLYSTICK_SERVER__WORKERS": "3"},
-        flags={"server": {"workers": 4, "host": None}},
+        flags={"server": {"role": "gateway", "host": None}},
     )
-    assert (settings.server.host, settings.server.port, settings.server.workers) == ("::1", 1002, 4)
+    assert (settings.server.host, settings.server.port, settings.server.role) == ("::1", 1002, "gateway")
 
 
 def test_variables_reach_deep_tables_and_lists(tmp_path: Path) -> None:
@@ -120,3 +120,8 @@ def test_the_first_admin_needs_address_and_password() -> None:
 ])
 def test_every_key_is_documented_beside_itself(section: type[Settings]) -> None:
     assert set(field_docs(section)) == set(section.__struct_fields__)
+
+
+def test_more_workers_than_there_are_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="workers"):
+        load(data=tmp_path, flags={"server": {"workers": 2}}, environ={})
