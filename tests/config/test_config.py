@@ -40,7 +40,7 @@ def test_defaults_listen_on_loopback_only(tmp_path: Path) -> None:
 def test_later_places_win(tmp_path: Path) -> None:
     written(tmp_path, "[server]\nport = 1001\nhost = '::1'\nrole = 'console'\n")
     settings = load(
-        data=tmp_path, environ={"TALLYSTICK_SERVER__PORT": "1002", "TALLYSTICK_SERVER__WORKERS": "3"},
+        data=tmp_path, environ={"TALLYSTICK_SERVER__PORT": "1002", "TALLYSTICK_SERVER__ROLE": "all"},
         flags={"server": {"role": "gateway", "host": None}},
     )
     assert (settings.server.host, settings.server.port, settings.server.role) == ("::1", 1002, "gateway")
