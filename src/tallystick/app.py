@@ -148,7 +148,8 @@ def open_installation(settings: Settings) -> Installation:
     clock, journal = SystemClock(), settings.journal
     secrets = open_secrets(settings.data)
     database = open_database(settings.data, clock.now_us(), strict=journal.durability == "strict")
-    bounds = Bounds(backlog_bytes_max=journal.backlog_bytes_max, backlog_age_us_max=journal.backlog_age_s_max * 1_000_000)
+    bounds = Bounds(journal.segment_bytes, backlog_bytes_max=journal.backlog_bytes_max,
+                    backlog_age_us_max=journal.backlog_age_s_max * 1_000_000)
     spool = open_spool(
         settings.data / "spool" / "0", lambda: uuid_utils.uuid7().hex, PosixDisk(), clock,
         durability=journal.durability, bounds=bounds, ledger_segment=partial(cursor_segment, database))
@@ -270,7 +271,9 @@ def _providers(settings: Settings) -> dict[str, Provider]:
             known = openai_compatible(provider_id, said.base_url, name=said.name or "")
         providers[provider_id] = replace(
             known, base_url=(said.base_url or known.base_url or "").rstrip("/") or None, name=said.name or known.name,
-            price_book=said.price_book or known.price_book, free_models=said.free or known.free_models)
+            price_book=said.price_book or known.price_book, free_models=said.free or known.free_models,
+            # Where the path always names a region, an address of the operator's stands for all of them.
+            regions={} if said.base_url is not None and known.region_after else known.regions)
     return {provider_id: provider for provider_id, provider in providers.items() if provider.base_url is not None}
 
 

@@ -26,7 +26,8 @@ PATIENCE_S = 30.0
 """How long a start or a booking may take before the test fails; no test's result depends on it."""
 
 ADMIN = ("admin@example.test", "a long enough password")
-PROVIDERS = ("openai", "anthropic", "google", "mistral", "openrouter", "xai", "groq", "deepseek", "ollama", "azure")
+PROVIDERS = ("openai", "anthropic", "google", "mistral", "openrouter", "xai", "groq", "deepseek", "ollama", "azure",
+             "bedrock", "vertex", "cohere")
 
 
 class RunningGateway:

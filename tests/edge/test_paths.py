@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tallystick.core.errors import Denied
 from tallystick.edge.paths import RESOURCE_NAMES, Target, error_shape, resolve, serves
+from tallystick.providers import provider
 from tests.build.edge import PROVIDERS
 
 CHAT = "/v1/chat/completions"
@@ -169,3 +170,55 @@ def test_without_a_target_the_path_tells_the_shape(path, shape):
 ])
 def test_the_data_plane_knows_its_paths(path, ours):
     assert serves(path.encode()) is ours
+
+
+# --- regional hosts, and names with encoded slashes
+
+
+REGIONAL = {**PROVIDERS, **{known.id: known for known in (provider("bedrock"), provider("vertex"))}}
+PROFILE = "arn%3Aaws%3Abedrock%3Aus-east-1%3A012345678901%3Ainference-profile%2Fus.anthropic.claude-sonnet-4-5-v1%3A0"
+
+
+def regional(path: str) -> Target | Denied:
+    return resolve("POST", path.encode(), b"", {}, REGIONAL)
+
+
+@pytest.mark.parametrize(("path", "origin", "theirs"), [
+    ("/proxy/bedrock/model/m/converse", None, "/model/m/converse"),
+    ("/proxy/bedrock/eu-west-1/model/m/converse", "https://bedrock-runtime.eu-west-1.amazonaws.com", "/model/m/converse"),
+    ("/v1/bedrock/eu-west-1/model/m/converse", "https://bedrock-runtime.eu-west-1.amazonaws.com", "/model/m/converse"),
+    ("/proxy/bedrock/evil.test/model/m/converse", None, "/evil.test/model/m/converse"),
+    ("/proxy/vertex/v1/projects/p/locations/global/x:y", "https://aiplatform.googleapis.com", "/v1/projects/p/locations/global/x:y"),
+    ("/proxy/vertex/v1/projects/p/locations/europe-west4/x:y", "https://europe-west4-aiplatform.googleapis.com",
+     "/v1/projects/p/locations/europe-west4/x:y"),
+    ("/v1/vertex/projects/p/locations/eu/x:y", "https://aiplatform.eu.rep.googleapis.com", "/v1/projects/p/locations/eu/x:y"),
+    ("/proxy/vertex/v1/publishers/google/models/g:generateContent", None, "/v1/publishers/google/models/g:generateContent"),
+])
+def test_a_regional_host_comes_from_the_provider_s_list(path, origin, theirs):
+    target = regional(path)
+    assert (target.origin, target.path) == (origin, theirs)
+
+
+@pytest.mark.parametrize("location", ["evil.test", "evil.test#", "us-central1.evil.test", "locations", "europe-west4%40evil", ""])
+def test_a_location_that_is_not_on_the_list_is_refused(location):
+    assert isinstance(regional(f"/proxy/vertex/v1/projects/p/locations/{location}/x:y"), Denied)
+
+
+@pytest.mark.parametrize("path", [
+    f"/proxy/bedrock/model/{PROFILE}/converse", f"/v1/bedrock/model/{PROFILE}/invoke", f"/proxy/bedrock/us-east-1/model/{PROFILE}/converse",
+    "/proxy/bedrock/model/a%2fb%2Fc/converse",
+])
+def test_a_model_s_name_may_hold_encoded_slashes_where_it_stands(path):
+    target = regional(path)
+    assert path.endswith(target.path)
+    assert target.provider.route_for("POST", target.path)[1].count("/") == path.lower().count("%2f")
+
+
+@pytest.mark.parametrize("path", [
+    "/proxy/bedrock/model/a%2F..%2Fb/converse", "/proxy/bedrock/model/..%2Fb/converse", "/proxy/bedrock/model/a%2F%2Fb/converse",
+    "/proxy/bedrock/model/a%2F/converse", "/proxy/bedrock/model/%2Fa/converse", "/proxy/bedrock/model/a%2Fb", "/proxy/bedrock/a%2Fb/model/m/converse",
+    "/proxy/bedrock/model/m/converse%2Fx", "/proxy/bedrock/model/a%2Fb/converse/model/c%2Fd/x", "/proxy/bedrock/model/a%2Fb%2e%2e/converse",
+    "/proxy/openai/model/a%2Fb/x", "/proxy/vertex/model/a%2Fb/x", "/model/a%2Fb/x", "/api/model/a%2Fb/x",
+])
+def test_nowhere_else_and_in_no_other_form(path):
+    assert regional(path).code == "bad_path"

@@ -356,7 +356,7 @@ class _Conversation:
         )
         declared = self._lookup.get(b"content-length", b"")
         return await self._ports.upstreams.send(UpstreamRequest(
-            origin=self._setup.origins[provider.id],
+            origin=target.origin or self._setup.origins[provider.id],
             method=self._scope["method"],
             url_path=self._url_path(caller),
             headers=to_provider(self._headers, provider, bend),

@@ -36,7 +36,7 @@ _PREFIXES_UPSTREAM: Final = _OUR_PREFIXES + _FORWARDING_PREFIXES
 _DENIED_TO_CLIENT: Final = HOP_BY_HOP | {b"set-cookie", b"set-cookie2"}
 
 ACCOUNT_HEADERS: Final = frozenset({
-    b"anthropic-organization-id", b"openai-organization", b"openai-project", b"x-goog-user-project",
+    b"anthropic-organization-id", b"openai-organization", b"openai-project", b"x-amz-security-token", b"x-goog-user-project",
 })
 """Whose account it is. With a stored credential that is the operator's: neither may the caller
 choose it, nor is the caller told."""

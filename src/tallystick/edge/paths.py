@@ -33,6 +33,8 @@ class Target:
     query: bytes
     form: Form
     error_shape: ErrorShape
+    origin: str | None = None
+    """The regional host that the path names, out of the provider's list; None: the configured one."""
 
     @property
     def promptcost(self) -> bool:
@@ -65,6 +67,10 @@ _PLAIN: Final = re.compile(
     rb"(?:/(?!(?:\.|%2[eE]){1,2}(?:/|\Z))"
     rb"(?:[A-Za-z0-9\-._~!$&'()*+,=:@]++|%(?!2[fF]|5[cC]|[01]|7[fF])[0-9A-Fa-f]{2})++)++/?"
 )
+# A name with encoded slashes: pieces that begin with no dot, so that none is `..` to whoever decodes it.
+_NAME: Final = rb"(?:[A-Za-z0-9:_\-]|%3[aA])(?:[A-Za-z0-9:_.\-]|%3[aA])*+"
+_SLASHED_NAME: Final = _NAME + rb"(?:%2[fF]" + _NAME + rb")++"
+_NAMED: Final = re.compile(rb"/(?:proxy|v1|api/proxy/v1)/([a-z0-9_-]{1,32})/")
 _ID: Final = re.compile(r"[a-z0-9_-]{1,32}")
 _GEMINI_VERB: Final = re.compile(r"/v1/(?:models|tunedModels)/[^/:]+:[A-Za-z]+")
 _VERSION: Final = re.compile(r"/v\d+(?:alpha|beta)?\d*/")
@@ -74,7 +80,7 @@ def resolve(
     method: str, raw_path: bytes, query: bytes, headers: HeaderLookup, providers: Mapping[str, Provider],
 ) -> Target | Denied:
     """The target of a request line, or `bad_path`, `unknown_provider`, `unknown_route`."""
-    if not is_plain(raw_path):
+    if not is_plain(_without_slashed_name(raw_path, providers)):
         return Denied("bad_path", "The request path is not in plain form: no empty or dot segments, no ';', no encoded slashes.")
     path = raw_path.decode("ascii")
     form, provider_id, rest = _split(method, path, b"anthropic-version" in headers, providers)
@@ -84,14 +90,45 @@ def resolve(
     if provider is None:
         named = f"'{provider_id}'" if _ID.fullmatch(provider_id) else "of that name"
         return Denied("unknown_provider", f"There is no provider {named} here. Known: {', '.join(sorted(providers))}.")
+    regional = _regional(provider, rest)
+    if regional is None:
+        return Denied("unknown_route", f"The path names no region of {provider.name} that is known here.")
+    origin, rest = regional
     if form in ("v1", "api_proxy"):
         rest = _full_path(provider, method, rest)
-    return Target(provider, rest, query, form, _shape(provider.error_shape, rest, headers))
+    return Target(provider, rest, query, form, _shape(provider.error_shape, rest, headers), origin)
 
 
 def is_plain(raw_path: bytes) -> bool:
     """Whether every reader takes the path for the same one."""
     return _PLAIN.fullmatch(raw_path) is not None or raw_path == b"/"
+
+
+def _without_slashed_name(raw_path: bytes, providers: Mapping[str, Provider]) -> bytes:
+    """The path less the one name that may hold encoded slashes, at the one place where its provider
+    has such names."""
+    if b"%2" not in raw_path or (named := _NAMED.match(raw_path)) is None:
+        return raw_path
+    provider = providers.get(named.group(1).decode("ascii"))
+    if provider is None or provider.slashes_after is None:
+        return raw_path
+    before = b"/" + provider.slashes_after.encode("ascii") + b"/"
+    return re.sub(before + _SLASHED_NAME + b"(?=/)", before + b"name", raw_path, count=1)
+
+
+def _regional(provider: Provider, rest: str) -> tuple[str | None, str] | None:
+    """The origin of the regional host that a path names (None: the configured one), and the path as
+    that host sees it. None where it names a region that is not on the provider's list."""
+    if not provider.regions:
+        return None, rest
+    if not provider.region_after:
+        region, path = _after(rest, 1)
+        return (provider.regions[region], path) if region in provider.regions else (None, rest)
+    _, found, after = rest.partition(f"/{provider.region_after}/")
+    if not found:
+        return None, rest
+    origin = provider.regions.get(after.partition("/")[0])
+    return (origin, rest) if origin is not None else None
 
 
 def serves(raw_path: bytes) -> bool:

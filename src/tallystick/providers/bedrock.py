@@ -30,8 +30,8 @@ BEDROCK: Final = Provider(
     regions={region: f"https://bedrock-runtime.{region}.amazonaws.com" for region in REGIONS},
     slashes_after="model",
     routes=(
-        Route("POST", "/model/{model}/converse", "chat", dialect=BedrockConverse(), model_slashes=True),
-        Route("POST", "/model/{model}/converse-stream", "chat", dialect=BedrockConverse(streams=True), model_slashes=True),
+        Route("POST", "/model/{model}/converse", "converse", dialect=BedrockConverse(), model_slashes=True),
+        Route("POST", "/model/{model}/converse-stream", "converse", dialect=BedrockConverse(streams=True), model_slashes=True),
         Route("POST", "/model/{model}/invoke", "invoke", dialect=BedrockInvoke(), model_slashes=True),
         Route("POST", "/model/{model}/invoke-with-response-stream", "invoke", dialect=BedrockInvoke(streams=True), model_slashes=True),
         Route("POST", "/model/{model}/count-tokens", "count_tokens", kind="count", free=True, model_slashes=True),

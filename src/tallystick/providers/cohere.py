@@ -23,8 +23,8 @@ UNITS: Final = CohereUnits()
 def _routes(version: str) -> tuple[Route, ...]:
     """What both versions of the API offer."""
     return (
-        Route("POST", f"{version}/chat", "chat", dialect=CHAT),
-        Route("POST", f"{version}/embed", "embeddings", dialect=UNITS),
+        Route("POST", f"{version}/chat", "native_chat", dialect=CHAT),
+        Route("POST", f"{version}/embed", "embed", dialect=UNITS),
         Route("POST", f"{version}/rerank", "rerank", dialect=UNITS),
     )
 
@@ -36,7 +36,7 @@ COHERE: Final = Provider(
     routes=(
         *_routes("/v2"),
         *_routes("/v1"),
-        Route("POST", "/v1/generate", "completions", dialect=CHAT),
+        Route("POST", "/v1/generate", "generate", dialect=CHAT),
         Route("POST", "/v1/summarize", "summarize"),
         Route("POST", "/v1/classify", "classify"),
         Route("POST", "/v1/tokenize", "count_tokens", kind="count", free=True),

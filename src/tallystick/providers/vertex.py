@@ -44,7 +44,7 @@ def _model_routes(where: str) -> tuple[Route, ...]:
         Route("POST", f"{own}:generateContent", "chat", dialect=GENERATE),
         Route("POST", f"{own}:streamGenerateContent", "chat", dialect=STREAM),
         Route("POST", f"{own}:embedContent", "embeddings", dialect=GeminiEmbeddings()),
-        Route("POST", f"{own}:predict", "embeddings", dialect=Predictions()),
+        Route("POST", f"{own}:predict", "predictions", dialect=Predictions()),
         Route("POST", f"{own}:countTokens", "count_tokens", kind="count", free=True),
         Route("POST", f"{own}:computeTokens", "count_tokens", kind="count", free=True),
         Route("POST", f"{own}:predictLongRunning", "videos", kind="object"),
