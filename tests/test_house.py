@@ -90,6 +90,17 @@ def test_pure_floors_read_no_clock() -> None:
     assert asked == []
 
 
+def test_pure_floors_take_of_urllib_only_its_parser() -> None:
+    """import-linter knows packages, not their modules: `urllib.parse` is text, `urllib.request` is a network."""
+    taken = {
+        (name_of(path), module)
+        for path, node in nodes(PURE)
+        for module in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names] if isinstance(node, ast.Import) else [])
+        if module.startswith("urllib") and module != "urllib.parse"
+    }
+    assert taken == set()
+
+
 def test_only_the_configuration_reads_the_environment() -> None:
     readers = {
         name_of(path)
