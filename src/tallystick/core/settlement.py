@@ -9,7 +9,7 @@ hold, marked as such until evidence corrects it (decisions.md, rules 3 and 6).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Protocol
 
@@ -154,8 +154,8 @@ def _estimate(admission: Admission, served: Served, book: PriceBook, terms: Term
     family = terms.price_book or admission.provider
     usage = estimate_usage(admission.facts, admission.body_bytes, reading.output_bytes, family, reading.floor)
     verdict = _price(admission, reading, usage, book, terms, outcome)
-    method: Method = "unpriced" if verdict.method == "unpriced" else "estimated"
-    return _Verdict(outcome, method, "counted", verdict.cost_nanos, usage, verdict.charge)
+    method: Method = "estimated" if verdict.method == "priced" else verdict.method
+    return replace(verdict, method=method, basis="counted")
 
 
 def _price(

@@ -275,7 +275,7 @@ class _Check:
             proper = [0]
         elif basis == "worst_case":
             proper = [hold]
-        elif method == "stated":
+        elif method == "stated" or (method == "unpriced" and "stated_nanos" in fields):
             proper = [int(fields["stated_nanos"])]
         elif method == "sandbox":            # which of the two it would have been is not said
             proper = [self._computed(fields), int(fields.get("stated_nanos", 0))]
