@@ -65,7 +65,7 @@ attributions = st.builds(
 facts = st.builds(
     Facts, stream=st.booleans(), output_limit=st.none() | counts, n=st.integers(1, 128),
     reasoning_effort=st.none() | st.sampled_from(call_facts.EFFORTS), reasoning_limit=st.none() | counts,
-    media=st.integers(0, 500), media_bytes=counts, references=st.integers(0, 500), tools=st.integers(0, 500),
+    media=st.integers(0, 500), media_bytes=counts, characters=counts, references=st.integers(0, 500), tools=st.integers(0, 500),
     server_tools=st.integers(0, 100), server_tool_limit=st.none() | st.integers(0, 100), wants_stream_usage=st.booleans(),
     tier=st.none() | st.sampled_from(call_facts.TIERS), background=st.booleans(), inputs=st.integers(1, 2048), end_user=st.none() | text)
 admissions = st.builds(
@@ -128,7 +128,7 @@ def test_no_caller_text_stands_in_a_refusal_without_a_key() -> None:
 
 
 def test_facts_that_no_real_call_has_are_clamped_and_unknown_words_are_other() -> None:
-    huge = Facts(output_limit=2**60, reasoning_limit=2**60, n=2**60, media=2**60, media_bytes=2**60, references=2**60, tools=2**60,
+    huge = Facts(output_limit=2**60, reasoning_limit=2**60, n=2**60, media=2**60, media_bytes=2**60, characters=2**60, references=2**60, tools=2**60,
                  server_tools=2**60, server_tool_limit=2**60, inputs=2**60, reasoning_effort="cosmic", tier="moon")
     packed = call_facts.pack(huge, 2**60, 2**60)
     assert len(base64.urlsafe_b64decode(packed + "==")) <= call_facts.BYTES_MAX

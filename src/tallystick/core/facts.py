@@ -20,8 +20,8 @@ EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "a
 TIERS: Final = ("auto", "default", "standard", "standard_only", "flex", "priority", "scale", "batch", "fast",
                 "on_demand", "performance", "other")
 _WIDE, _NARROW = (1 << 35) - 1, (1 << 14) - 1
-# Five wide and nine narrow numbers: at most 5 × 5 + 9 × 2 = 43 bytes.
-_WIDTHS: Final = (_WIDE, _WIDE, _WIDE, _WIDE, _WIDE,
+# Six wide and nine narrow numbers: at most 6 × 5 + 9 × 2 = 48 bytes.
+_WIDTHS: Final = (_WIDE, _WIDE, _WIDE, _WIDE, _WIDE, _WIDE,
                   _NARROW, _NARROW, _NARROW, _NARROW, _NARROW, _NARROW, _NARROW, _NARROW, _NARROW)
 BYTES_MAX: Final = 48
 
@@ -40,7 +40,8 @@ def pack(facts: Facts, body_bytes: int, input_bound: int) -> str:
     """The facts as URL-safe base64 without padding."""
     flags = facts.stream | facts.wants_stream_usage << 1 | facts.background << 2
     numbers = (
-        body_bytes + 1, input_bound + 1, _said(facts.output_limit), _said(facts.reasoning_limit), facts.media_bytes + 1,
+        body_bytes + 1, input_bound + 1, _said(facts.output_limit), _said(facts.reasoning_limit), facts.media_bytes,
+        facts.characters,
         flags + 1, _place(EFFORTS, facts.reasoning_effort), _place(TIERS, facts.tier),
         facts.n if facts.n != 1 else 0, facts.inputs if facts.inputs != 1 else 0, facts.tools,
         facts.media, facts.references,
@@ -64,13 +65,13 @@ def pack(facts: Facts, body_bytes: int, input_bound: int) -> str:
 def unpack(text: str) -> Asked:
     """The reverse of `pack`. Raises ValueError for text that `pack` did not make."""
     numbers = _numbers(text)
-    flags = max(numbers[5] - 1, 0)
-    server = numbers[13]
+    flags = max(numbers[6] - 1, 0)
+    server = numbers[14]
     facts = Facts(
         stream=bool(flags & 1), wants_stream_usage=bool(flags & 2), background=bool(flags & 4),
-        output_limit=_was(numbers[2]), reasoning_limit=_was(numbers[3]), media_bytes=max(numbers[4] - 1, 0),
-        reasoning_effort=_word(EFFORTS, numbers[6]), tier=_word(TIERS, numbers[7]),
-        n=numbers[8] or 1, inputs=numbers[9] or 1, tools=numbers[10], media=numbers[11], references=numbers[12],
+        output_limit=_was(numbers[2]), reasoning_limit=_was(numbers[3]), media_bytes=numbers[4], characters=numbers[5],
+        reasoning_effort=_word(EFFORTS, numbers[7]), tier=_word(TIERS, numbers[8]),
+        n=numbers[9] or 1, inputs=numbers[10] or 1, tools=numbers[11], media=numbers[12], references=numbers[13],
         server_tools=server & 127, server_tool_limit=_was(server >> 7),
     )
     return Asked(facts, max(numbers[0] - 1, 0), max(numbers[1] - 1, 0))
