@@ -16,6 +16,7 @@ from tallystick.control.teams import Name
 from tallystick.core.identity import VALUE_CHARS_MAX
 from tallystick.stores.sql import directory as store
 from tallystick.stores.sql.directory import Named, organization
+from tallystick.stores.sql.engine import DEFAULT_TEAM
 
 
 class NewProject(BaseModel):
@@ -24,7 +25,7 @@ class NewProject(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Name
-    team: Name = store.DEFAULT_TEAM
+    team: Name = DEFAULT_TEAM
 
 
 class Project(BaseModel):

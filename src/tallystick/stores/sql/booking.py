@@ -23,7 +23,7 @@ from tallystick.core.entry import (
 from tallystick.core.ledger import read_body
 from tallystick.stores.sql.callfact import FACT_DELETE, fact_of
 from tallystick.stores.sql.custody import book_object
-from tallystick.stores.sql.engine import month_sql
+from tallystick.stores.sql.engine import DEFAULT_TEAM, ensure_project, ensure_team, month_sql
 from tallystick.stores.sql.journal import Appending, Chain
 
 MINUTE_US: Final = 60_000_000
@@ -141,7 +141,23 @@ def settle_overdue(pen: Appending, age_us_max: int, describe: Describe, rows_max
             notes=("nobody fetched the job's result in time",)), describe)
 
 
+def _meet_scope(pen: Appending, chain: Chain, labels: Mapping[str, str]) -> None:
+    """Make the team and project that a call was the first to name (below its key's scope, which the
+    edge has checked). A project without a team belongs to the team `default`."""
+    if "team" not in labels and "project" not in labels:
+        return
+    team, project = labels.get("team", DEFAULT_TEAM), labels.get("project")
+    place = (chain.organization, "scope", f"{team}\n{project or ''}")
+    if place in pen.names or place in pen.fresh:
+        return
+    team_id = ensure_team(pen.db, chain.organization, team, pen.now_us)
+    if project is not None:
+        ensure_project(pen.db, chain.organization, team_id, project, pen.now_us)
+    pen.fresh[place] = team_id
+
+
 def _chain_call(pen: Appending, chain: Chain, fields: Fields, admission: Admission) -> None:
+    _meet_scope(pen, chain, admission.attribution.labels)
     month = chain.calendar.day_and_month(admission.at_us)[1]
     seq = chain.append(fields, month)
     pen.add_fact(month, fact_of(fields, chain.organization, chain.calendar))

@@ -18,14 +18,12 @@ from tallystick.core.errors import Defect
 from tallystick.core.identity import Claims, check_claims
 from tallystick.core.secret import Secret
 from tallystick.stores.sql import engine
-from tallystick.stores.sql.engine import Database
+from tallystick.stores.sql.engine import DEFAULT_TEAM, Database
 from tallystick.stores.sql.journal import Appending, Sequencer
 from tallystick.stores.sql.keyring import digest_of
 
 # What a key may fix, in the order of its columns.
 _LABELS: Final = ("team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version")
-DEFAULT_TEAM: Final = "default"
-
 
 _SELECT: Final = """
 SELECT k.id, o.slug, k.preview, k.name, k.format,

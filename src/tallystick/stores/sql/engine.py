@@ -22,6 +22,7 @@ FILE_NAME: Final = "tallystick.db"
 SCHEMA_VERSION: Final = 1
 SYSTEM: Final = 0                            # the organisation `system`: the installation's own chain
 DEFAULT: Final = 1                           # the organisation `default`, made at first start
+DEFAULT_TEAM: Final = "default"              # where a project without a team belongs
 _BUSY_TIMEOUT_MS = 10_000
 _READERS_KEPT_MAX = 8
 _WORLD: Final = (sqlite3.OperationalError, sqlite3.DatabaseError)        # locked, full, broken; not their subclasses
