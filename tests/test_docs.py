@@ -36,11 +36,21 @@ def test_every_refusal_has_a_documented_code() -> None:
     assert build_reference.refusal_codes() - documented == set()
 
 
-def test_every_package_we_stand_on_has_its_reason() -> None:
+# Chosen by name at run time, or there as data: no import shows them.
+NOT_IMPORTED = {"tzdata", "uvloop"}
+IMPORTED_AS = {"argon2-cffi": "argon2"}
+
+
+def test_every_package_we_stand_on_has_its_reason_and_its_use() -> None:
     project = tomllib.loads(text_of("pyproject.toml"))["project"]
     names = {re.split(r"[<>=;\[ ]", requirement)[0] for requirement in project["dependencies"]}
-    reasons = text_of("docs", "adr", "0006-dependencies.md")
-    assert {name for name in names if name not in reasons} == set()
+    at_run_time = text_of("docs", "adr", "0006-dependencies.md").partition("## In tests only")[0]
+    reasons = {name for row in re.findall(r"^\| ([a-z][^|]*?) \|", at_run_time, re.MULTILINE) for name in re.sub(r"\(.*\)", "", row).strip().split(", ")}
+    assert names == reasons - {"package"}
+    code = "\n".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
+    modules = {name: IMPORTED_AS.get(name, name.replace("-", "_")) for name in names - NOT_IMPORTED}
+    unused = {name for name, module in modules.items() if not re.search(rf"^\s*(?:import|from) {module}\b", code, re.MULTILINE)}
+    assert unused == set()
 
 
 @pytest.mark.parametrize("page", DOCS, ids=IDS)
