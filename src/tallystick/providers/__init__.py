@@ -10,19 +10,33 @@ from tallystick.core.dialect import Provider
 from tallystick.providers.anthropic import ANTHROPIC
 from tallystick.providers.azure import AZURE
 from tallystick.providers.bedrock import BEDROCK
+from tallystick.providers.cerebras import CEREBRAS
 from tallystick.providers.cohere import COHERE
 from tallystick.providers.compatible import openai_compatible
+from tallystick.providers.deepinfra import DEEPINFRA
 from tallystick.providers.deepseek import DEEPSEEK
+from tallystick.providers.fireworks import FIREWORKS
 from tallystick.providers.google import GOOGLE
 from tallystick.providers.groq import GROQ
+from tallystick.providers.huggingface import HUGGINGFACE
+from tallystick.providers.meta import META
 from tallystick.providers.mistral import MISTRAL
+from tallystick.providers.nebius import NEBIUS
+from tallystick.providers.novita import NOVITA
 from tallystick.providers.ollama import OLLAMA
 from tallystick.providers.openai import OPENAI
 from tallystick.providers.openrouter import OPENROUTER
+from tallystick.providers.perplexity import PERPLEXITY
+from tallystick.providers.replicate import REPLICATE
+from tallystick.providers.together import TOGETHER
 from tallystick.providers.vertex import VERTEX
 from tallystick.providers.xai import XAI
 
-PROVIDERS: Final = (OPENAI, ANTHROPIC, GOOGLE, AZURE, MISTRAL, OPENROUTER, XAI, GROQ, DEEPSEEK, OLLAMA, BEDROCK, VERTEX, COHERE)
+PROVIDERS: Final = (
+    OPENAI, ANTHROPIC, GOOGLE, AZURE, MISTRAL, OPENROUTER, XAI, GROQ, DEEPSEEK, OLLAMA, BEDROCK, VERTEX,
+    COHERE, META, DEEPINFRA, NOVITA, FIREWORKS, PERPLEXITY, CEREBRAS, NEBIUS, TOGETHER, HUGGINGFACE,
+    REPLICATE,
+)
 
 __all__ = ["PROVIDERS", "openai_compatible", "provider"]
 

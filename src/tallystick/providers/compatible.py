@@ -11,11 +11,15 @@ from typing import Final
 
 from tallystick.core.call import Dialect
 from tallystick.core.dialect import CredentialPlace, Provider, Route
+from tallystick.providers.dialects.openai_audio import OpenAISpeech, OpenAITranscription
 from tallystick.providers.dialects.openai_chat import OpenAIChat
 from tallystick.providers.dialects.openai_embeddings import OpenAIEmbeddings
+from tallystick.providers.dialects.openai_images import OpenAIImages
 from tallystick.providers.dialects.openai_responses import OpenAIResponses
 
 BEARER: Final = CredentialPlace("authorization", "Bearer ")
+IMAGES: Final = OpenAIImages()
+TRANSCRIPTION: Final = OpenAITranscription()
 
 
 def chat_routes(prefix: str, chat: Dialect, *, completions: bool = True) -> tuple[Route, ...]:
@@ -81,15 +85,15 @@ def batch_routes(prefix: str) -> tuple[Route, ...]:
     )
 
 
-def media_routes(prefix: str) -> tuple[Route, ...]:
-    """Pictures and sound. Billable, no dialect yet."""
+def media_routes(prefix: str, images: Dialect = IMAGES, transcription: Dialect = TRANSCRIPTION) -> tuple[Route, ...]:
+    """Pictures and sound. What comes in as a form streams through; its fields are read on the way."""
     return (
-        Route("POST", f"{prefix}/images/generations", "images"),
-        Route("POST", f"{prefix}/images/edits", "images", uploads=True),
-        Route("POST", f"{prefix}/images/variations", "images", uploads=True),
-        Route("POST", f"{prefix}/audio/speech", "audio_speech"),
-        Route("POST", f"{prefix}/audio/transcriptions", "audio_transcriptions", uploads=True),
-        Route("POST", f"{prefix}/audio/translations", "audio_translations", uploads=True),
+        Route("POST", f"{prefix}/images/generations", "images", dialect=images),
+        Route("POST", f"{prefix}/images/edits", "images", dialect=images, uploads=True),
+        Route("POST", f"{prefix}/images/variations", "images", dialect=images, uploads=True),
+        Route("POST", f"{prefix}/audio/speech", "audio_speech", dialect=OpenAISpeech()),
+        Route("POST", f"{prefix}/audio/transcriptions", "audio_transcriptions", dialect=transcription, uploads=True),
+        Route("POST", f"{prefix}/audio/translations", "audio_translations", dialect=transcription, uploads=True),
     )
 
 

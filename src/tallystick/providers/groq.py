@@ -1,5 +1,5 @@
 """Groq. Its streams state usage unasked, in `x_groq`, in the common place, or in both; its compound
-systems say which models shared it.
+systems say which models shared it. A recording is billed as ten seconds at least.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tallystick.providers.compatible import (
     object_routes,
     responses_routes,
 )
+from tallystick.providers.dialects.openai_audio import OpenAITranscription
 from tallystick.providers.dialects.openai_chat import OpenAIChat
 from tallystick.providers.dialects.openai_embeddings import OpenAIEmbeddings
 from tallystick.providers.dialects.openai_responses import OpenAIResponses
@@ -33,7 +34,7 @@ GROQ: Final = Provider(
         *chat_routes(PREFIX, OpenAIChat(usage_in="x_groq", breakdown="usage_breakdown"), completions=False),
         *responses_routes(PREFIX, OpenAIResponses()),
         *embeddings_routes(PREFIX, OpenAIEmbeddings()),
-        *media_routes(PREFIX),
+        *media_routes(PREFIX, transcription=OpenAITranscription(seconds_min=10)),
         *models_routes(PREFIX),
         *file_routes(PREFIX),
         *batch_routes(PREFIX),

@@ -1,5 +1,6 @@
 """Mistral. Its streams state usage unasked; what was cached stands in `num_cached_tokens`, in the
-common details, or in both.
+common details, or in both. Moderation and classification bill the input; where a reply does not
+count it, it is estimated.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from tallystick.providers.compatible import BEARER, chat_routes, embeddings_rout
 from tallystick.providers.dialects.chat_usage import ChatUsage
 from tallystick.providers.dialects.openai_chat import OpenAIChat
 from tallystick.providers.dialects.openai_embeddings import OpenAIEmbeddings
+from tallystick.providers.dialects.page_reading import PageReading
 
 CHAT: Final = OpenAIChat(usage=ChatUsage(cached_fields=("num_cached_tokens",)))
 
@@ -23,11 +25,11 @@ MISTRAL: Final = Provider(
         Route("POST", "/v1/fim/completions", "completions", dialect=CHAT),
         Route("POST", "/v1/agents/completions", "chat", dialect=CHAT),
         *embeddings_routes("/v1", OpenAIEmbeddings()),
-        Route("POST", "/v1/moderations", "moderations"),
-        Route("POST", "/v1/chat/moderations", "moderations"),
-        Route("POST", "/v1/classifications", "classifications"),
-        Route("POST", "/v1/chat/classifications", "classifications"),
-        Route("POST", "/v1/ocr", "ocr"),
+        Route("POST", "/v1/moderations", "moderations", dialect=OpenAIEmbeddings()),
+        Route("POST", "/v1/chat/moderations", "moderations", dialect=OpenAIEmbeddings()),
+        Route("POST", "/v1/classifications", "classifications", dialect=OpenAIEmbeddings()),
+        Route("POST", "/v1/chat/classifications", "classifications", dialect=OpenAIEmbeddings()),
+        Route("POST", "/v1/ocr", "ocr", dialect=PageReading()),
         Route("POST", "/v1/audio/transcriptions", "audio_transcriptions", uploads=True),
         Route("POST", "/v1/audio/speech", "audio_speech"),
         *object_routes("/v1", "conversations", free=False),

@@ -23,6 +23,7 @@ from tallystick.providers.compatible import (
 from tallystick.providers.dialects.chat_usage import ChatUsage
 from tallystick.providers.dialects.openai_chat import OpenAIChat
 from tallystick.providers.dialects.openai_embeddings import OpenAIEmbeddings
+from tallystick.providers.dialects.openai_images import OpenAIImages
 from tallystick.providers.dialects.openai_responses import OpenAIResponses
 from tallystick.providers.dialects.wire import dollars
 
@@ -48,7 +49,7 @@ XAI: Final = Provider(
         *responses_routes("/v1", OpenAIResponses(stated=stated_cost)),
         *embeddings_routes("/v1", OpenAIEmbeddings()),
         Route("POST", "/v1/tokenize-text", "count_tokens", "count", free=True),
-        *media_routes("/v1"),
+        *media_routes("/v1", images=OpenAIImages(stated=stated_cost)),
         *models_routes("/v1"),
         Route("GET", "/v1/language-models", "models", "models", free=True),
         Route("GET", "/v1/language-models/{model}", "models", "models", free=True),

@@ -66,7 +66,7 @@ class FormFields:
         disposition = next((row for row in rows if row.lower().startswith(b"content-disposition:")), b"")
         named = _NAME.search(disposition)
         self._is_file = _FILE.search(disposition) is not None
-        kept = named is not None and not self._is_file and len(self.fields) < FIELDS_MAX
+        kept = not self._is_file and len(self.fields) < FIELDS_MAX
         self._name = named.group(1).decode("utf-8", "replace") if named is not None and kept else None
         self._value = b""
         return True

@@ -13,6 +13,7 @@ from tallystick.core.call import Facts, JsonObject, Meter, ReplyHead
 from tallystick.core.usage import Reading
 from tallystick.providers.dialects.bodies import JsonMeter
 from tallystick.providers.dialects.chat_usage import ChatUsage
+from tallystick.providers.dialects.openai_chat import Stated
 from tallystick.providers.dialects.wire import decoder_of, read, text
 
 
@@ -22,6 +23,7 @@ class OpenAIEmbeddings:
 
     name: str = "openai_embeddings"
     usage: ChatUsage = ChatUsage()
+    stated: Stated | None = None
 
     def facts(self, body: JsonObject, path_model: str | None) -> Facts:
         """Read a request. A list of numbers is one tokenised input, any other list one input each."""
@@ -42,9 +44,11 @@ class OpenAIEmbeddings:
         if reply is None:
             return Reading(notes=("the reply is not the JSON it should be",))
         notes: list[str] = []
-        usage = self.usage.read(reply.usage, notes) if isinstance(reply.usage, dict) else None
+        stated = reply.usage if isinstance(reply.usage, dict) else None
+        usage = self.usage.read(stated, notes) if stated is not None else None
+        cost = self.stated(stated) if self.stated is not None and stated is not None else None
         return Reading(
-            usage=usage, model=text(reply.model), response_id=text(reply.id), ended=True,
+            usage=usage, model=text(reply.model), response_id=text(reply.id), stated=cost, ended=True,
             failed=isinstance(reply.error, dict), notes=tuple(notes),
         )
 

@@ -25,7 +25,6 @@ from tallystick.providers.dialects.wire import count, decoder_of, mapping, mappi
 PICTURES_MAX: Final = 10_000
 TRAIT_CHARS_MAX: Final = 32
 TRAITS: Final = ("size", "quality")
-_OPEN: Final = {None, "auto"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class OpenAIImages:
         chosen = dict(self.defaults)
         for name in TRAITS:
             for word in (facts.traits.get(name), said[name]):
-                if word not in _OPEN:
+                if word is not None and word != "auto":
                     chosen[name] = word[:TRAIT_CHARS_MAX]
         return chosen
 
@@ -112,4 +111,5 @@ def _pictures(data: msgspec.Raw, facts: Facts) -> int:
     """How many pictures a reply holds; of one too long to be kept, how many were asked for."""
     if not bytes(data):
         return facts.n
-    return len(read(_LIST, data) or ())
+    listed: list[msgspec.Raw] | None = read(_LIST, data)
+    return len(listed or ())
