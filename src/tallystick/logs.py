@@ -1,14 +1,16 @@
 """Logs as JSON lines on standard error (readable text on a terminal). The last step before a line is
 written scrubs the finished text: whatever looks like a credential becomes `***`, wherever it came
-from (a message, a traceback, a header somebody logged). Tracebacks carry no local variables.
+from (a message, a traceback, a header somebody logged). Tracebacks carry no local variables. A log that
+cannot be written (its disk is full) is lost: it must not fail the call it speaks of.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import sys
-from typing import Any, Final
+from typing import Any, Final, TextIO, cast
 
 import structlog
 
@@ -36,6 +38,18 @@ class _Scrubbed:
         return scrub(str(self._renderer(logger, name, event)))
 
 
+class _Lossy:
+    """Standard error, whatever becomes of it."""
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
+
+
 def configure() -> None:
     """Set up logging for a process; the libraries' own warnings come the same way."""
     terminal = sys.stderr.isatty()
@@ -50,10 +64,10 @@ def configure() -> None:
     structlog.configure(
         processors=[*shared, _Scrubbed(renderer)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Lossy())),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(cast("TextIO", _Lossy()))
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _Scrubbed(renderer)], foreign_pre_chain=shared))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

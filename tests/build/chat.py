@@ -109,6 +109,11 @@ def read_all(client: socket.socket) -> bytes:
     return seen
 
 
+def read_stream(client: socket.socket) -> bytes:
+    """The rest of a chunked reply on a connection that stays open."""
+    return read_until(client, b"0\r\n\r\n")
+
+
 def id_in(reply_head: bytes) -> str:
     """The request id in a reply's head."""
     return next(line.split(b": ")[1].decode() for line in reply_head.split(b"\r\n") if line.startswith(b"x-tallystick-request-id"))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -133,8 +134,16 @@ class Storm:
             return self._left >= 0
 
 
-def every_call(gateway: RunningGateway) -> list[dict[str, Any]]:
-    """All calls of the ledger, newest first."""
+def every_call(gateway: RunningGateway, at_least: int = 0) -> list[dict[str, Any]]:
+    """All calls of the ledger, newest first, once there are that many."""
+    deadline = time.monotonic() + PATIENCE_S
+    while len(found := _listed(gateway)) < at_least:
+        assert time.monotonic() < deadline, f"only {len(found)} calls of {at_least} were booked"
+        time.sleep(0.1)
+    return found
+
+
+def _listed(gateway: RunningGateway) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     cursor = ""
     while True:
