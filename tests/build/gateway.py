@@ -22,12 +22,13 @@ from typing import Any, Self
 
 import httpx
 
+from tallystick import providers
+
 PATIENCE_S = 30.0
 """How long a start or a booking may take before the test fails; no test's result depends on it."""
 
 ADMIN = ("admin@example.test", "a long enough password")
-PROVIDERS = ("openai", "anthropic", "google", "mistral", "openrouter", "xai", "groq", "deepseek", "ollama", "azure",
-             "bedrock", "vertex", "cohere")
+PROVIDERS = tuple(known.id for known in providers.PROVIDERS)
 
 
 class RunningGateway:
