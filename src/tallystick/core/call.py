@@ -39,6 +39,7 @@ class Facts:
     inputs: int = 1                          # documents or strings in a batch-shaped request
     characters: int = 0                      # code points of a text to be spoken
     traits: Mapping[str, str] = field(default_factory=dict)   # what chooses a rate as asked: size, quality, annotations
+    confirmed: bool = False                  # an expensive call was confirmed (a header, not the body)
     end_user: str | None = None              # `user`, `metadata.user_id`…: claimed, never verified
 
 

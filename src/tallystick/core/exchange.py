@@ -186,7 +186,7 @@ def admit(opening: Opening, caller: Caller, asked: Asked, attribution: Attributi
         operation=call.operation,
         dialect=call.dialect,
         model=facts.model,
-        facts=facts,
+        facts=replace(facts, confirmed=True) if claims.confirm else facts,
         body_bytes=call.body_bytes,
         input_bound=input_bound,
         hold_nanos=0 if claims.sandbox else hold_nanos,
@@ -218,7 +218,7 @@ def _refuse(
         provider=opening.provider.id if caller is not None else None,
         operation=opening.route.operation if caller is not None else None,
         model=asked.call.facts.model if asked is not None else None,
-        facts=asked.call.facts if asked is not None else None,
+        facts=replace(asked.call.facts, confirmed=asked.claims.confirm) if asked is not None else None,
         body_bytes=asked.call.body_bytes if asked is not None else 0,
     )
     yield Refuse(refusal, denied)

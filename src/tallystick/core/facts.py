@@ -38,7 +38,7 @@ class Asked:
 
 def pack(facts: Facts, body_bytes: int, input_bound: int) -> str:
     """The facts as URL-safe base64 without padding."""
-    flags = facts.stream | facts.wants_stream_usage << 1 | facts.background << 2
+    flags = facts.stream | facts.wants_stream_usage << 1 | facts.background << 2 | facts.confirmed << 3
     numbers = (
         body_bytes + 1, input_bound + 1, _said(facts.output_limit), _said(facts.reasoning_limit), facts.media_bytes,
         facts.characters,
@@ -68,7 +68,7 @@ def unpack(text: str) -> Asked:
     flags = max(numbers[6] - 1, 0)
     server = numbers[14]
     facts = Facts(
-        stream=bool(flags & 1), wants_stream_usage=bool(flags & 2), background=bool(flags & 4),
+        stream=bool(flags & 1), wants_stream_usage=bool(flags & 2), background=bool(flags & 4), confirmed=bool(flags & 8),
         output_limit=_was(numbers[2]), reasoning_limit=_was(numbers[3]), media_bytes=numbers[4], characters=numbers[5],
         reasoning_effort=_word(EFFORTS, numbers[7]), tier=_word(TIERS, numbers[8]),
         n=numbers[9] or 1, inputs=numbers[10] or 1, tools=numbers[11], media=numbers[12], references=numbers[13],

@@ -41,7 +41,10 @@ class SqlCustody:
     async def find(self, mark: bytes) -> Kept | None:
         """What is known of an object. Raises StoreFault when the database cannot be read."""
         kept = self._recent.get(mark)
-        return kept if kept is not None else await asyncio.get_running_loop().run_in_executor(None, self._read, mark)
+        if kept is not None and kept.admission is None:
+            return kept
+        # A job that memory holds open may have been settled at its age's limit since: the database knows.
+        return await asyncio.get_running_loop().run_in_executor(None, self._read, mark) or kept
 
     def keep(self, mark: bytes, kept: Kept) -> None:
         """Remember an object; the oldest memory gives way, the database has it by then."""
@@ -59,12 +62,12 @@ class SqlCustody:
 
 
 def book_object(pen: Appending, organization: int, admission: Admission | None, settlement: Settlement) -> None:
-    """Write what an attempt made, or that a job's bill is booked now. `admission` None: the attempt
-    is booked already, and this is its job's end."""
-    if settlement.object_mark is None:
-        return
+    """Write what an attempt made. `admission` None: the attempt is booked already, and this is the end
+    of what it opened, so no later answer may settle it again."""
     if admission is None:
-        pen.db.execute("UPDATE upstream_object SET admission = NULL WHERE mark = ?", (settlement.object_mark,))
+        pen.db.execute("UPDATE upstream_object SET admission = NULL WHERE request_id = ? AND admission IS NOT NULL", (settlement.request_id,))
+        return
+    if settlement.object_mark is None:
         return
     waiting = _encode(admission) if settlement.outcome == "deferred" else None
     pen.db.execute(

@@ -173,3 +173,4 @@ CREATE TABLE upstream_object (
   admission BYTEA,
   made_us BIGINT NOT NULL
 );
+CREATE INDEX upstream_object_open ON upstream_object (request_id) WHERE admission IS NOT NULL;
