@@ -329,7 +329,7 @@ class MiniUpstream:
         if answer is None:
             self.complaints.append(f"nobody expected: {method} {path} with {len(body)} bytes of body")
             answer = json_reply({"error": {"message": "nobody expected this call"}}, status=418)
-        alive = await _play(answer, writer)
+        alive = await _play(answer, reader, writer)
         line.complete = True
         return alive
 
@@ -347,7 +347,7 @@ async def _settled() -> None:
         await asyncio.sleep(0)
 
 
-async def _play(answer: Answer, writer: asyncio.StreamWriter) -> bool:
+async def _play(answer: Answer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
     """Say it. False when the script broke the connection."""
     for step in answer.steps:
         if isinstance(step, bytes):
@@ -366,6 +366,9 @@ async def _play(answer: Answer, writer: asyncio.StreamWriter) -> bool:
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_not)
             writer.transport.abort()
             return False
+    if Break.HALF_CLOSE in answer.steps:
+        await reader.read()                      # whoever asks again is read, and never answered
+        return False
     return True
 
 

@@ -122,6 +122,7 @@ class Http1Upstreams:
         loop = asyncio.get_running_loop()
         link = Link(self._limits, lambda freed: self._freed(origin, freed), lambda lost: self._lost(origin, lost))
         origin.open += 1
+        self._links.add(link)
         try:
             if origin.tls is not None and origin.context is None:
                 origin.context = await asyncio.to_thread(origin.tls.context)
@@ -134,23 +135,23 @@ class Http1Upstreams:
             raise
         if not link.connected:
             raise UpstreamFault("connect", "closed as soon as it was open", written=False)
-        self._links.add(link)
         if self._sweeper is None:
             self._sweeper = loop.call_later(self._tick_s(), self._sweep)
         return link
 
     def _abandon(self, origin: _Origin, link: Link) -> None:
-        if link.connected:
-            link.abort()
-        else:
-            self._lost(origin, link)
+        """A connection that did not come about, or came about as we gave it up."""
+        link.abort()
+        self._lost(origin, link)
 
     def _freed(self, origin: _Origin, link: Link) -> None:
         link.idle_since = asyncio.get_running_loop().time()
         self._hand_on(origin, link)
 
     def _lost(self, origin: _Origin, link: Link) -> None:
-        self._links.discard(link)
+        if link not in self._links:
+            return                               # abandoned before
+        self._links.remove(link)
         origin.open -= 1
         if link in origin.idle:
             origin.idle.remove(link)
