@@ -65,7 +65,8 @@ def book_object(pen: Appending, organization: int, admission: Admission | None, 
     """Write what an attempt made. `admission` None: the attempt is booked already, and this is the end
     of what it opened, so no later answer may settle it again."""
     if admission is None:
-        pen.db.execute("UPDATE upstream_object SET admission = NULL WHERE request_id = ? AND admission IS NOT NULL", (settlement.request_id,))
+        pen.db.execute("UPDATE upstream_object SET admission = NULL WHERE request_id = ? AND admission IS NOT NULL",
+                       (settlement.request_id,))
         return
     if settlement.object_mark is None:
         return
