@@ -74,10 +74,15 @@ class ChatUsage:
         if self.reasoning_apart is not None:
             reasoning = count(stated, self.reasoning_apart, notes) or 0
             output += reasoning
-        cached = [count(stated, name, notes) or 0 for name in self.cached_fields]
+        cached = max(count(into, "cached_tokens", notes) or 0, cached_elsewhere)
+        for name in self.cached_fields:
+            cached = max(cached, count(stated, name, notes) or 0)
+        counts = tool_counts(stated, notes)
+        if self.uses or self.per_request:
+            counts |= self._counted_beside(stated, notes)
         return disjoint(Totals(
             input=prompt or 0,
-            cached_read=max(count(into, "cached_tokens", notes) or 0, *cached, cached_elsewhere),
+            cached_read=cached,
             cache_write_5m=count(into, "cache_write_tokens", notes) or 0,
             audio_in=count(into, "audio_tokens", notes) or 0,
             image_in=count(into, "image_tokens", notes) or 0,
@@ -86,7 +91,7 @@ class ChatUsage:
             reasoning=reasoning,
             audio_out=count(out, "audio_tokens", notes) or 0,
             image_out=count(out, "image_tokens", notes) or 0,
-            counts=tool_counts(stated, notes) | self._counted_beside(stated, notes),
+            counts=counts,
         ), notes)
 
     def _counted_beside(self, stated: Mapping[str, Any], notes: list[str]) -> dict[str, int]:
@@ -98,6 +103,8 @@ def tool_counts(stated: Mapping[str, Any], notes: list[str]) -> dict[str, int]:
     """Uses of tools that the server ran, by the unit they are billed in; empty where it says none.
     A tool is counted by a number, or by an object that says how often it was invoked."""
     found: dict[str, int] = {}
+    if stated.keys().isdisjoint(TOOL_MEMBERS):
+        return found                         # nearly every reply
     for member in TOOL_MEMBERS:
         details = stated.get(member)
         if not isinstance(details, dict):

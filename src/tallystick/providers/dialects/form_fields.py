@@ -51,7 +51,7 @@ class FormFields:
         if self._ended:
             return
         self._rest += data
-        while not self._ended and (self._take_head() if self._in_head else self._take_content()):
+        while self._take_head() if self._in_head else self._take_content():
             pass
 
     def _take_head(self) -> bool:

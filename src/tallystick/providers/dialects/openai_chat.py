@@ -37,6 +37,8 @@ CHUNK_BYTES_MAX: Final = 4 << 20             # a chunk may carry audio or a pict
 Stated = Callable[[Mapping[str, Any]], StatedCost | None]
 """Reads what the provider says it charged off its usage object."""
 
+_TOOL_MEMBERS: Final = ("tools", "functions", "plugins", "web_search_options", "search_parameters")
+
 ServedBy = Callable[[Facts, ReplyHead], str | None]
 """Which host behind a router served a reply, as far as the request and the reply's head say."""
 
@@ -61,16 +63,18 @@ class OpenAIChat:
         """Read a request of either form."""
         media = _Media()
         for message in mappings(body.get("messages")):
-            media.add_parts(message.get("content"))
-            media.add_object(mapping(message.get("audio")).get("id"))
+            if type(content := message.get("content")) is not str:
+                media.add_parts(content)
+            if "audio" in message:
+                media.add_object(mapping(message["audio"]).get("id"))
         tools, server_tools = _tools(body)
         reasoning = mapping(body.get("reasoning"))
         prompt = body.get("prompt")
-        limits = (number(body.get(name)) for name in ("max_completion_tokens", "max_tokens"))
+        limit = number(body.get("max_completion_tokens"))
         return Facts(
             model=path_model or text(body.get("model")),
             stream=body.get("stream") is True,
-            output_limit=next((limit for limit in limits if limit is not None), None),
+            output_limit=limit if limit is not None else number(body.get("max_tokens")),
             n=max(1, number(body.get("n")) or 1, number(body.get("best_of")) or 1),
             reasoning_effort=text(body.get("reasoning_effort")) or text(reasoning.get("effort")),
             reasoning_limit=number(reasoning.get("max_tokens")),
@@ -308,6 +312,8 @@ class _Media:
 
 def _tools(body: JsonObject) -> tuple[int, int]:
     """Tools the caller runs, and tools the provider runs."""
+    if body.keys().isdisjoint(_TOOL_MEMBERS):
+        return 0, 0
     listed = mappings(body.get("tools"))
     own = sum(tool.get("type") in {None, "function", "custom"} for tool in listed)
     asked = sum(isinstance(body.get(name), dict) for name in ("web_search_options", "search_parameters"))

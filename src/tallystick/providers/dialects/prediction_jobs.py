@@ -71,7 +71,7 @@ def _read_whole(body: bytes) -> Reading:
     usage = None if is_open else _usage(job, notes)
     return Reading(
         usage=usage, model=text(job.model), response_id=text(job.id), ended=True, failed=job.status == "failed",
-        deferred=is_open, opaque=usage is None, notes=tuple(notes),
+        deferred=is_open, opaque=usage is None and not is_open, notes=tuple(notes),
     )
 
 

@@ -8,13 +8,15 @@ a part is cut to fit and a note says so, and no class ever goes negative.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from tallystick.core.usage import Quantity, Usage, usage_of
 
+_NOTHING: Final[Mapping[str, Quantity]] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+
+class Totals(NamedTuple):
     """Token counts under their inclusive names (core/usage.py), and what is counted apart."""
 
     input: int = 0
@@ -28,7 +30,7 @@ class Totals:
     reasoning: int = 0
     audio_out: int = 0
     image_out: int = 0
-    counts: Mapping[str, Quantity] = field(default_factory=dict)
+    counts: Mapping[str, Quantity] = _NOTHING
 
 
 def disjoint(totals: Totals, notes: list[str]) -> Usage:

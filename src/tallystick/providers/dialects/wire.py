@@ -58,13 +58,12 @@ def number(value: object) -> int | None:
 def count(stated: Mapping[str, Any], name: str, notes: list[str]) -> int | None:
     """A stated count; None where it is absent or null, and where it is refused (then with a note)."""
     value = stated.get(name)
-    if value is None:
-        return None
-    if (found := number(value)) is None:
-        remark = f"{name} is no count and was not read"
-        if remark not in notes:              # a stream may repeat it without end
-            notes.append(remark)
-    return found
+    if value is None or (type(value) is int and 0 <= value <= COUNT_MAX):
+        return value
+    remark = f"{name} is no count and was not read"
+    if remark not in notes:                  # a stream may repeat it without end
+        notes.append(remark)
+    return None
 
 
 def header_count(headers: Mapping[str, str], name: str | None) -> int | None:
