@@ -7,6 +7,7 @@ Counters start with the process; the money that must survive a restart is in the
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from tallystick.core.attempt import Refusal, Settlement
 
 MODELS_MAX = 200
 BUCKETS_S = (0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+_BUCKETS_US = tuple(round(bound_s * 1_000_000) for bound_s in BUCKETS_S)
 
 
 @dataclass(slots=True)
@@ -24,11 +26,7 @@ class _Histogram:
 
     def add(self, value_us: int) -> None:
         self.total_us += value_us
-        for index, bound_s in enumerate(BUCKETS_S):
-            if value_us <= bound_s * 1_000_000:
-                self.counts[index] += 1
-                return
-        self.counts[-1] += 1
+        self.counts[bisect_left(_BUCKETS_US, value_us)] += 1
 
 
 class Telemetry:

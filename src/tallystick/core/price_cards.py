@@ -121,7 +121,7 @@ class PricedBy:
         return card
 
     def bound(self, at_us: int, context: int, traits: Mapping[str, str], media: bool) -> Bound:
-        asked = self._served(traits)
+        asked = self._served(traits) if traits else ()
         tier_open = "auto" if traits.get("tier", "auto").lower() == "auto" else ""
         key = (self._place(at_us, context), self._place(at_us + _CLOCK_SLACK_US, context), asked, media, tier_open)
         bound = self._bounds.get(key)

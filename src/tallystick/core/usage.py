@@ -37,6 +37,8 @@ COUNTS: Final = (
 )
 UNITS: Final = TOKEN_CLASSES + COUNTS
 UNIT_RANK: Final[Mapping[str, int]] = {unit: rank for rank, unit in enumerate(UNITS)}
+_INPUT: Final = frozenset(INPUT_CLASSES)
+_OUTPUT: Final = frozenset(OUTPUT_CLASSES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +59,12 @@ class Usage:
     @property
     def input_tokens(self) -> int:
         """The inclusive input total."""
-        counts = self.counts
-        return sum(int(counts.get(c, 0)) for c in INPUT_CLASSES) - self.overlap_tokens
+        return sum([int(count) for unit, count in self.counts.items() if unit in _INPUT]) - self.overlap_tokens
 
     @property
     def output_tokens(self) -> int:
         """The inclusive output total."""
-        counts = self.counts
-        return sum(int(counts.get(c, 0)) for c in OUTPUT_CLASSES)
+        return sum([int(count) for unit, count in self.counts.items() if unit in _OUTPUT])
 
     def inclusive(self) -> dict[str, Quantity]:
         """The same usage under the inclusive names of the API; zeros are left out."""
@@ -98,14 +98,12 @@ class Usage:
 def usage_of(*, overlap_tokens: int = 0, **counts: Quantity) -> Usage:
     """Build a Usage from keyword counts, leaving zeros out. Raises ValueError on a negative count
     or an unknown unit: a reader that cannot say what it read must not guess."""
-    kept: dict[str, Quantity] = {}
-    for unit, quantity in counts.items():
-        if unit not in UNIT_RANK:
-            raise ValueError(f"unknown unit {unit}")
+    if not counts.keys() <= UNIT_RANK.keys():
+        raise ValueError(f"unknown unit {min(counts.keys() - UNIT_RANK.keys())}")
+    kept = {unit: quantity for unit, quantity in counts.items() if quantity}
+    for unit, quantity in kept.items():
         if quantity < 0:
             raise ValueError(f"{unit} is negative")
-        if quantity:
-            kept[unit] = quantity
     return Usage(kept, overlap_tokens)
 
 
