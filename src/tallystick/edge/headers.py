@@ -25,8 +25,10 @@ _FRAMING: Final = frozenset({b"host", b"content-length", b"expect"})
 _OURS: Final = frozenset({*(name for name, _ in ATTRIBUTION_HEADERS), *KEY_HEADERS, PROVIDER_KEY_HEADER})
 _OUR_PREFIXES: Final = (b"x-tallystick-", b"x-cartie-", b"x-aso-", b"x-litellm-")
 _FORWARDING: Final = frozenset({
-    b"cdn-loop", b"client-ip", b"fastly-client-ip", b"forwarded", b"true-client-ip", b"via", b"x-client-ip",
-    b"x-cluster-client-ip", b"x-envoy-external-address", b"x-original-forwarded-for", b"x-real-ip",
+    b"cdn-loop", b"client-ip", b"fastly-client-ip", b"fly-client-ip", b"forwarded", b"true-client-ip", b"via",
+    b"x-appengine-user-ip", b"x-azure-clientip", b"x-azure-socketip", b"x-client-ip", b"x-cluster-client-ip",
+    b"x-envoy-external-address", b"x-original-forwarded-for", b"x-originating-ip", b"x-real-ip", b"x-remote-addr",
+    b"x-remote-ip", b"x-vercel-forwarded-for",
 })
 _FORWARDING_PREFIXES: Final = (b"x-forwarded", b"cf-")
 _COOKIES: Final = frozenset({b"cookie", b"cookie2"})
@@ -42,8 +44,8 @@ ACCOUNT_HEADERS: Final = frozenset({
 choose it, nor is the caller told."""
 
 _READABLE: Final = frozenset({"gzip", "deflate", "br", "zstd", "identity"})
-_JSON: Final = b"application/json"
-_FORM: Final = b"application/x-www-form-urlencoded"
+JSON_TYPE: Final = b"application/json"
+FORM_TYPE: Final = b"application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +78,13 @@ def to_provider(headers: RawHeaders, provider: Provider, bend: Bend) -> list[tup
     for index, (name, value) in enumerate(sent):
         if name == b"accept-encoding":
             sent[index] = (name, b"identity" if bend.identity else readable_encodings(value))
-        elif name == b"content-type" and bend.json_body and (not value.strip() or value.lower().startswith(_FORM)):
-            sent[index] = (name, _JSON)          # curl's `-d` says form unasked; the JSON in the body is meant
+        elif name == b"content-type" and bend.json_body and (not value.strip() or value.lower().startswith(FORM_TYPE)):
+            sent[index] = (name, JSON_TYPE)      # curl's `-d` says form unasked; the JSON in the body is meant
     names = {name for name, _ in sent}
     if bend.identity and b"accept-encoding" not in names:
         sent.append((b"accept-encoding", b"identity"))
     if bend.json_body and b"content-type" not in names:
-        sent.append((b"content-type", _JSON))
+        sent.append((b"content-type", JSON_TYPE))
     for default, text in provider.default_headers.items():
         if (lower := default.lower().encode()) not in names:
             sent.append((lower, text.encode()))
