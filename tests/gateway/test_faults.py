@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.build.gateway import PATIENCE_S, RunningGateway
-from tests.mini_upstream import Break, Gate, MiniUpstream, Step, chunked, json_reply, reply, sse_reply
+from tests.mini_upstream import Break, Encoding, Gate, MiniUpstream, Step, chunked, json_reply, reply, sse_reply
 
 ASKED = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say hello"}], "max_tokens": 100}
 STREAMED = {**ASKED, "stream": True, "stream_options": {"include_usage": True}}
@@ -100,6 +100,41 @@ def test_an_error_answer_passes_unchanged(
     assert (answer.status_code, answer.content, answer.headers["retry-after"]) == (status, body, "7")
     call = gateway.call(answer.headers["x-tallystick-request-id"])
     assert (call["status"], call["outcome"], call["basis"]) == (status, "failed", basis)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+def test_a_compressed_error_of_the_providers_own_costs_nothing(
+    gateway: RunningGateway, provider: MiniUpstream, key: str, encoding: Encoding,
+) -> None:
+    """SDKs accept compressed replies, and providers compress errors as well: that is no edge's page."""
+    provider.expect("POST", PATH, json_reply({"error": {"message": "sorry", "type": "server_error"}}, status=503, encoding=encoding))
+    answer = httpx.post(f"{gateway.url}{PATH}", json=ASKED, headers=headers(key), timeout=PATIENCE_S)
+    call = gateway.call(answer.headers["x-tallystick-request-id"])
+    assert (call["status"], call["basis"], call["cost_nanos"]) == (503, "zero_proven", 0)
+
+
+def test_an_error_that_states_usage_costs_what_it_states(gateway: RunningGateway, provider: MiniUpstream, key: str) -> None:
+    provider.expect("POST", PATH, json_reply({**whole(), "error": {"message": "filtered", "type": "content_filter"}}, status=400))
+    answer = httpx.post(f"{gateway.url}{PATH}", json=ASKED, headers=headers(key), timeout=PATIENCE_S)
+    call = gateway.call(answer.headers["x-tallystick-request-id"])
+    assert (call["outcome"], call["method"], call["basis"], call["cost_nanos"]) == ("failed", "priced", "usage", COST_NANOS)
+
+
+def test_the_error_of_a_stream_keeps_its_length(gateway: RunningGateway, provider: MiniUpstream, key: str) -> None:
+    """Usage was asked for on the caller's behalf, but what came is no stream: there is nothing to undo."""
+    provider.expect("POST", PATH, json_reply({"error": {"message": "bad", "type": "invalid_request_error"}}, status=400))
+    answer = httpx.post(f"{gateway.url}{PATH}", json={**ASKED, "stream": True}, headers=headers(key), timeout=PATIENCE_S)
+    assert answer.headers["content-length"] == str(len(answer.content))
+    assert "transfer-encoding" not in answer.headers
+
+
+def test_curls_form_of_json_is_json_on_every_route(gateway: RunningGateway, provider: MiniUpstream, key: str) -> None:
+    """`curl -d` says form unasked; on a route without a meter the provider would refuse the form, and our own member would reach it."""
+    provider.expect("POST", "/v1/moderations", json_reply({"id": "m-1", "results": []}), body=b'{"input":"x"}')
+    told = {**headers(key), "Content-Type": "application/x-www-form-urlencoded"}
+    answer = httpx.post(f"{gateway.url}/v1/moderations", content=b'{"input":"x","_aipromptcost":{"prompt_key":"p"}}', headers=told, timeout=PATIENCE_S)
+    assert provider.bill[-1].request.header(b"content-type") == b"application/json"
+    assert gateway.call(answer.headers["x-tallystick-request-id"])["attribution"]["prompt_key"] == "p"
 
 
 def test_a_redirect_is_passed_on_and_not_followed(gateway: RunningGateway, provider: MiniUpstream, key: str) -> None:

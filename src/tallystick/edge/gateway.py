@@ -28,7 +28,8 @@ from tallystick.core.settlement import Served, settle
 from tallystick.core.usage import Reading
 from tallystick.edge import attribution, credentials, promptcost, strict_json
 from tallystick.edge.body import BodyFault, BodyLimits, read_body, stream_body, watched
-from tallystick.edge.headers import Bend, to_client, to_provider
+from tallystick.edge.decoding import Decoder
+from tallystick.edge.headers import FORM_TYPE, JSON_TYPE, Bend, to_client, to_provider
 from tallystick.edge.paths import Target, error_shape, resolve
 from tallystick.edge.relay import Client, DrainSlots, Relay, Send
 from tallystick.edge.replies import Reply, refuse, status_of, upstream_failed
@@ -144,6 +145,8 @@ class _Conversation:
         self._credential: Secret | None = None
         self._facts = Facts()
         self._undoes_usage = False
+        self._edits_reply = False
+        self._is_json = False
         self._object_mark: bytes | None = None
         self._admitted: Admission | None = None          # and not settled yet
         self._relay: Relay | None = None
@@ -219,12 +222,12 @@ class _Conversation:
     async def _read(self, _: line.Caller) -> line.Asked | Denied:
         """The body, whole and strict where a dialect reads it; streamed through where it is an upload."""
         route, limits = self._route, self._setup.limits
-        content_type = self._lookup.get(b"content-type", b"")
-        if route.uploads and (route.dialect is None or not content_type.startswith(b"application/json")):
+        content_type = self._lookup.get(b"content-type", b"").lower()
+        if route.uploads and (route.dialect is None or not content_type.startswith(JSON_TYPE)):
             stream = stream_body(self._scope, self._receive, limits)
             if isinstance(stream, Denied):
                 return stream
-            self._form = FormFields.of(content_type.decode("latin-1")) if route.dialect is not None else None
+            self._form = FormFields.of(self._lookup.get(b"content-type", b"").decode("latin-1")) if route.dialect is not None else None
             self._body = watched(stream, self._form.feed) if self._form is not None else stream
             self._facts = Facts(model=self._path_model)
             return line.Asked(self._call(0), self._claims)
@@ -232,7 +235,10 @@ class _Conversation:
         if isinstance(body, Denied):
             return body
         self._body = body
-        if body and (route.dialect is not None or content_type.startswith(b"application/json")):
+        # On every other route curl's `-d` says form of the JSON that it sends; no form begins so.
+        curls = body.startswith(b"{") and (not content_type or content_type.startswith(FORM_TYPE))
+        self._is_json = bool(body) and (route.dialect is not None or curls)
+        if self._is_json or (body and content_type.startswith(JSON_TYPE)):
             parsed = strict_json.parse(body)
             if isinstance(parsed, Denied):
                 return parsed
@@ -304,13 +310,15 @@ class _Conversation:
             return line.Delivered(served, self._at_us + latency_us)
         head = _reply_head(reply, self._facts, self._target.path)
         meter = self._meter(head)
+        self._edits_reply = self._undoes_usage and head.streaming
         relay = self._relay = Relay(
             self._client(), clock, self._setup.drain, head_for=self._client_head,
-            edit=UsageRemover() if self._undoes_usage and head.streaming else None,
+            edit=UsageRemover() if self._edits_reply else None,
         )
         served = await relay.carry(reply, meter, head, started_us)
         if served.status >= 400:
-            served = replace(served, own_error=_is_own_error(relay.gathered()))
+            reading = served.reading if served.reading and served.reading.usage is not None else None
+            served = replace(served, reading=reading, own_error=_is_own_error(relay.gathered(), head))
             if self._target.promptcost:
                 self._failure = promptcost.key_refused(served.status)
         job = await self._find_job(served.reading) if served.reading is not None else None
@@ -351,7 +359,7 @@ class _Conversation:
             credential=self._credential if stored else caller.provider_credential if caller.insert is not None else None,
             place=(provider.credentials[0] if provider.credentials else None) if stored else caller.insert,
             stored=stored,
-            json_body=self._route.dialect is not None and isinstance(self._body, bytes) and bool(self._body),
+            json_body=self._is_json,
             identity=self._undoes_usage,
         )
         declared = self._lookup.get(b"content-length", b"")
@@ -369,9 +377,9 @@ class _Conversation:
         return f"{self._target.path}?{query}" if query else self._target.path
 
     def _meter(self, head: ReplyHead) -> Meter | None:
-        """A form has passed by now: only its reply is judged by what it asked."""
+        """A form has passed by now: only its reply is judged by what it asked. An error that states usage is billed too."""
         dialect = self._route.dialect
-        if dialect is None or not 200 <= head.status < 300:
+        if dialect is None or not (200 <= head.status < 300 or head.status >= 400):
             return None
         facts = dialect.facts(self._form.fields, self._path_model) if self._form is not None else self._facts
         return dialect.meter(facts, head)
@@ -413,7 +421,7 @@ class _Conversation:
         if self._claims.budget_nanos is not None:
             ours.append((b"x-tallystick-warning", b"budget_not_enforced"))
         own = self._caller is not None and self._caller.provider_credential is not None
-        return to_client(headers, own_credential=own, edited=self._undoes_usage, ours=ours)
+        return to_client(headers, own_credential=own, edited=self._edits_reply, ours=ours)
 
 
 def _cannot_abort() -> None:
@@ -431,9 +439,10 @@ def _reply_head(reply: UpstreamReply, facts: Facts, path: str) -> ReplyHead:
     return ReplyHead(reply.status, headers, streaming, path)
 
 
-def _is_own_error(body: bytes | None) -> bool:
+def _is_own_error(gathered: bytes | None, head: ReplyHead) -> bool:
     """Whether an error answer is the provider's own: a JSON object (or a list of one) that says
-    what is wrong. An edge in front of it answers HTML or nothing."""
+    what is wrong, compressed or not. An edge in front of it answers HTML or nothing."""
+    body = Decoder(head.headers.get("content-encoding", "")).feed(gathered) if gathered else b""
     parsed = strict_json.parse(body.strip().removeprefix(b"[").removesuffix(b"]")) if body else None
     return isinstance(parsed, dict) and any(name in parsed for name in ("error", "message", "detail", "errors", "type"))
 
