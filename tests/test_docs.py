@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from scripts import build_reference
+from tallystick.providers import PROVIDERS
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "tallystick"
@@ -34,6 +35,11 @@ def test_every_refusal_has_a_documented_code() -> None:
     """Every `Denied(code, …)` in the source stands in the page of errors."""
     documented = set(re.findall(r"^\| `([a-z_]+)`", text_of("docs", "reference", "errors.md"), re.MULTILINE))
     assert build_reference.refusal_codes() - documented == set()
+
+
+def test_the_readme_names_every_provider() -> None:
+    readme = " ".join(text_of("README.md").split())
+    assert [provider.name for provider in PROVIDERS if provider.name not in readme] == []
 
 
 # Chosen by name at run time, or there as data: no import shows them.
