@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tallystick.core.call import Dialect, Facts, ReplyHead
 from tallystick.core.dialect import UNLISTED_POST, ErrorShape, Provider
@@ -22,7 +24,7 @@ from tallystick.core.money import to_nanos
 from tallystick.edge.paths import RESOURCE_NAMES
 from tallystick.providers import PROVIDERS, provider
 from tests.build import corpus
-from tests.build.replies import body, events, read
+from tests.build.replies import body, damaged, events, read
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTED = sorted((Path(__file__).parent / "documented").glob("*.json"))
@@ -122,6 +124,17 @@ def test_a_documented_reply_is_read_right(provider_id: str, exchange: dict[str, 
         assert to_nanos(reading.stated.usd) == expected["cost_nanos"]
     else:
         assert reading.stated is None
+
+
+@given(st.data())
+def test_no_reply_however_damaged_breaks_a_meter(data: st.DataObject) -> None:
+    """Values of the wrong kind anywhere: nothing raises, nothing is negative, nothing is made up."""
+    provider_id, exchange = data.draw(st.sampled_from([example.values for example in examples() if "reply" in example.values[1]]))
+    route, path_model = provider(provider_id).route_for(exchange["method"], exchange["path"])
+    request = data.draw(damaged(exchange["request"] or {}))
+    facts = asked(route.dialect, request if isinstance(request, dict) else None, path_model)
+    reading = read(route.dialect, body(data.draw(damaged(exchange["reply"]))), head_of(exchange), facts)
+    assert reading.usage is None or all(count > 0 for count in reading.usage.counts.values())
 
 
 def asked(dialect: Dialect, request: dict[str, Any] | None, path_model: str | None) -> Facts:
