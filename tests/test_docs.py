@@ -37,6 +37,14 @@ def test_every_refusal_has_a_documented_code() -> None:
     assert build_reference.refusal_codes() - documented == set()
 
 
+def test_every_gauge_is_described() -> None:
+    """Counters and histograms are in the reference; gauges are named where the parts are connected."""
+    code = "\n".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
+    gauges = set(re.findall(r'gauges\["(\w+)"\]', code))
+    assert gauges
+    assert {name for name in gauges if f"`{name}`" not in text_of("docs", "operations.md")} == set()
+
+
 def test_the_readme_names_every_provider() -> None:
     readme = " ".join(text_of("README.md").split())
     assert [provider.name for provider in PROVIDERS if provider.name not in readme] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anthropic
 import pytest
 
-from tests.mini_upstream import MiniUpstream
+from tests.mini_upstream import MiniUpstream, json_reply
 from tests.sdk import replies
 from tests.sdk.conftest import PROVIDER_KEY, Gateway
 
@@ -55,6 +55,15 @@ def test_streamed(gateway: Gateway, provider: MiniUpstream, form: str) -> None:
         headers = stream.response.headers
     assert text == "Hello there"
     gateway.booked(headers, provider, cost_nanos=COST_NANOS)
+
+
+def test_counting_tokens_is_free(gateway: Gateway, provider: MiniUpstream) -> None:
+    provider.expect("POST", "/v1/messages/count_tokens", json_reply({"input_tokens": 25}))
+    reply = client_of(gateway, "own").messages.with_raw_response.count_tokens(model=MODEL, messages=ASKED["messages"])
+
+    assert reply.parse().input_tokens == 25
+    call = gateway.call(reply.headers["x-tallystick-request-id"])
+    assert (call["basis"], call["cost_nanos"]) == ("zero_proven", 0)
 
 
 def test_a_refusal_is_the_sdks_own_error(gateway: Gateway) -> None:

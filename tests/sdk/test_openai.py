@@ -152,6 +152,17 @@ def test_embeddings(gateway: Gateway, provider: MiniUpstream) -> None:
     gateway.booked(reply.headers, provider, cost_nanos=replies.COST_NANOS["text-embedding-3-small"])
 
 
+def test_a_list_of_models_is_free(gateway: Gateway, provider: MiniUpstream) -> None:
+    listed = {"object": "list", "data": [{"id": "gpt-4o", "object": "model", "created": 1789000000, "owned_by": "system"}]}
+    provider.expect("GET", "/v1/models", json_reply(listed))
+    client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.key("tallystick"))
+    reply = client.models.with_raw_response.list()
+
+    assert [model.id for model in reply.parse()] == ["gpt-4o"]
+    call = gateway.call(reply.headers["x-tallystick-request-id"])
+    assert (call["operation"], call["basis"], call["cost_nanos"]) == ("models", "zero_proven", 0)
+
+
 def test_the_providers_own_refusal_is_the_providers_own(gateway: Gateway, provider: MiniUpstream) -> None:
     """Body and status as it sent them, booked at zero because it proves that nothing was billed."""
     error = {"error": {"message": "You are too fast", "type": "requests", "param": None, "code": "rate_limit_exceeded"}}
