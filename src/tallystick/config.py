@@ -95,7 +95,7 @@ class Drain(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     timeout_s: Positive = 300
     """Longest a reply is drained after its client left, in seconds."""
     at_once_max: Positive = 256
-    """Replies drained at the same time; beyond it the oldest is cut and settled."""
+    """Replies drained at the same time; beyond it a reply is cut and settled as far as it was seen."""
 
 
 class Gateway(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

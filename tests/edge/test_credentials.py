@@ -78,7 +78,7 @@ def test_a_value_in_our_format_that_is_not_valid_is_refused_in_every_place(name,
     assert code(identified("/v1/chat/completions", {name: value})) == "invalid_api_key"
 
 
-@pytest.mark.parametrize("value", [f"Bearer sk-x {KEY}", f"Basic {STRANGER}", f"Bearer x,{STRANGER}"])
+@pytest.mark.parametrize("value", [f"Bearer sk-x {KEY}", f"Basic {STRANGER}", f"Bearer x,{STRANGER}", f'Bearer "{KEY}"', f"Bearer key={STRANGER}"])
 def test_a_key_hidden_behind_another_word_does_not_pass(value):
     assert code(identified("/v1/chat/completions", {"X-Tallystick-Key": KEY, "Authorization": value})) == "invalid_api_key"
 

@@ -237,3 +237,12 @@ def test_an_endless_error_page_is_bounded(gateway: RunningGateway, provider: Min
     answer = httpx.post(f"{gateway.url}{PATH}", json=ASKED, headers=headers(key), timeout=PATIENCE_S)
     assert (answer.status_code, len(answer.content)) == (500, 3 << 20)
     assert gateway.call(answer.headers["x-tallystick-request-id"])["basis"] == "worst_case"
+
+
+def test_a_host_of_ones_own_needs_no_credential(gateway: RunningGateway, provider: MiniUpstream, key: str) -> None:
+    """A local model server asks for none, so there is none to miss; our key stays here all the same."""
+    provider.expect("POST", PATH, json_reply(whole()))
+    answer = httpx.post(f"{gateway.url}/proxy/ollama{PATH}", json=ASKED, headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE_S)
+    assert answer.status_code == 200
+    assert provider.bill[-1].request.header(b"authorization") is None
+    assert gateway.call(answer.headers["x-tallystick-request-id"])["cost_nanos"] == 0

@@ -2,12 +2,13 @@
 
 import pytest
 
+from tallystick.core.custody import denied_with_stored
 from tallystick.providers import provider
 
 
 @pytest.mark.parametrize(("provider_id", "method", "path", "operation", "kind", "free", "dialect", "model"), [
     ("anthropic", "POST", "/v1/messages", "messages", "generation", False, "anthropic_messages", None),
-    ("anthropic", "POST", "/v1/messages/count_tokens", "count_tokens", "count", True, None, None),
+    ("anthropic", "POST", "/v1/messages/count_tokens", "count_tokens", "count", True, "anthropic_messages", None),
     ("anthropic", "POST", "/v1/complete", "text_completion", "generation", False, "anthropic_complete", None),
     ("anthropic", "POST", "/v1/messages/batches", "batches", "object", False, None, None),
     ("anthropic", "POST", "/v1/messages/batches/b1/cancel", "batches", "object", True, None, None),
@@ -18,7 +19,7 @@ from tallystick.providers import provider
     ("google", "POST", "/v1beta/models/gemini-2.5-pro:generateContent", "chat", "generation", False, "gemini", "gemini-2.5-pro"),
     ("google", "POST", "/v1/models/gemini-2.5-pro:streamGenerateContent", "chat", "generation", False, "gemini", "gemini-2.5-pro"),
     ("google", "POST", "/v1beta/models/gemini-embedding-2:batchEmbedContents", "embeddings", "generation", False, "gemini_embeddings", "gemini-embedding-2"),
-    ("google", "POST", "/v1beta/models/m:countTokens", "count_tokens", "count", True, None, "m"),
+    ("google", "POST", "/v1beta/models/m:countTokens", "count_tokens", "count", True, "gemini", "m"),
     ("google", "POST", "/v1beta/interactions", "interactions", "generation", False, "gemini_interactions", None),
     ("google", "GET", "/v1beta/interactions/v1_a", "interactions", "object", True, "gemini_interactions", None),
     ("google", "POST", "/v1beta/cachedContents", "cached_contents", "object", False, None, None),
@@ -37,3 +38,17 @@ def test_where_credentials_go():
     assert [(place.header, place.scheme) for place in anthropic.credentials] == [("x-api-key", ""), ("authorization", "Bearer ")]
     assert anthropic.default_headers == {"anthropic-version": "2023-06-01"}
     assert (google.credentials[0].header, google.query_credential) == ("x-goog-api-key", "key")
+
+
+@pytest.mark.parametrize(("provider_id", "path", "body"), [
+    ("openai", "/v1/responses/input_tokens", {"previous_response_id": "resp_of_another"}),
+    ("openai", "/v1/responses/input_tokens", {"conversation": "conv_of_another"}),
+    ("anthropic", "/v1/messages/count_tokens",
+     {"messages": [{"role": "user", "content": [{"type": "document", "source": {"type": "file", "file_id": "file_1"}}]}]}),
+    ("google", "/v1beta/models/m:countTokens", {"generateContentRequest": {"cachedContent": "cachedContents/1"}}),
+    ("google", "/v1beta/models/m:countTokens",
+     {"generateContentRequest": {"contents": [{"parts": [{"fileData": {"fileUri": "https://x/v1beta/files/1"}}]}]}}),
+])
+def test_with_a_stored_credential_nobody_counts_what_another_owner_made(provider_id, path, body):
+    route, named = provider(provider_id).route_for("POST", path)
+    assert denied_with_stored(route, route.dialect.facts(body, named), "key:1", None).code == "not_your_object"

@@ -9,6 +9,7 @@ The order of the places is the rule: our key headers, `Authorization`, `x-api-ke
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -31,6 +32,7 @@ KEY_HEADERS: Final = (
 PROVIDER_KEY_HEADER: Final = b"x-provider-key"       # S3: the provider's key, on S3's paths only
 CREDENTIAL_HEADERS: Final = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key")
 
+_BETWEEN_WORDS: Final = re.compile(r"[\s,;:='\"]+")
 _INVALID: Final = Denied("invalid_api_key", "This Tallystick key is not valid: never issued, revoked or expired.")
 _MISSING: Final = Denied(
     "missing_api_key", "No Tallystick key: send one in X-Tallystick-Key, or in the place of the provider's key.",
@@ -144,9 +146,9 @@ def _places(headers: HeaderLookup, names: tuple[bytes, ...]) -> list[_Found]:
 
 
 def _ours(token: str, keyring: Keyring) -> bool:
-    """Whether any word of a value has a prefix of ours: a key hidden behind another word would
-    otherwise reach the provider."""
-    return any(keyring.recognises(word) for word in token.replace(",", " ").split())
+    """Whether any word of a value has a prefix of ours: a key hidden behind another word, or in the
+    quotes of somebody's settings file, would otherwise reach the provider."""
+    return any(keyring.recognises(word) for word in _BETWEEN_WORDS.split(token))
 
 
 def _without_key(query: bytes) -> tuple[bytes, list[str]]:

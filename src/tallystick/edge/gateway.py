@@ -215,7 +215,7 @@ class _Conversation:
         name = caller.principal.credential or "default"
         provider = self._target.provider
         self._credential = self._setup.stored.get((provider.id, name))
-        if self._credential is None and provider.credentials:
+        if self._credential is None and provider.credentials and not provider.free_models:     # a host of one's own may ask for none
             return Denied("provider_credential_missing", f"Neither this call nor the gateway holds a credential for {provider.name}.")
         return line.Caller(caller.principal, name)
 

@@ -17,7 +17,7 @@ ANTHROPIC = Provider(
     base_url="https://api.anthropic.com",
     routes=(
         Route("POST", "/v1/messages", "messages", dialect=AnthropicMessages()),
-        Route("POST", "/v1/messages/count_tokens", "count_tokens", kind="count", free=True),
+        Route("POST", "/v1/messages/count_tokens", "count_tokens", kind="count", dialect=AnthropicMessages(), free=True),
         Route("POST", "/v1/complete", "text_completion", dialect=TextCompletions()),
         *chat_routes("/v1", OpenAIChat(), completions=False),
         Route("GET", "/v1/models", "models", kind="models", free=True),

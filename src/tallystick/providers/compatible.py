@@ -34,7 +34,7 @@ def responses_routes(prefix: str, responses: Dialect) -> tuple[Route, ...]:
     return (
         Route("POST", f"{prefix}/responses", "responses", dialect=responses, keeps=True),
         Route("POST", f"{prefix}/responses/compact", "responses_compact", dialect=responses),
-        Route("POST", f"{prefix}/responses/input_tokens", "count_tokens", "count", free=True),
+        Route("POST", f"{prefix}/responses/input_tokens", "count_tokens", "count", responses, free=True),
         Route("GET", one, "responses", "object", responses, free=True, poll=True),
         Route("POST", f"{one}/cancel", "responses", "object", responses, free=True, poll=True),
         Route("GET", f"{one}/input_items", "responses", "object", free=True),

@@ -33,7 +33,7 @@ def _routes(version: str) -> tuple[Route, ...]:
         Route("POST", f"/{version}/tunedModels/{{model}}:streamGenerateContent", "chat", dialect=STREAM),
         Route("POST", f"/{version}/models/{{model}}:embedContent", "embeddings", dialect=EMBED),
         Route("POST", f"/{version}/models/{{model}}:batchEmbedContents", "embeddings", dialect=EMBED),
-        Route("POST", f"/{version}/models/{{model}}:countTokens", "count_tokens", kind="count", free=True),
+        Route("POST", f"/{version}/models/{{model}}:countTokens", "count_tokens", kind="count", dialect=GENERATE, free=True),
         Route("POST", f"/{version}/models/{{model}}:predict", "images"),
         Route("POST", f"/{version}/models/{{model}}:predictLongRunning", "videos", kind="object"),
         Route("POST", f"/{version}/models/{{model}}:batchGenerateContent", "batches", kind="object"),

@@ -50,9 +50,10 @@ class Gemini:
         settings = _either(body, "generationConfig", "generation_config")
         thinking = _either(settings, "thinkingConfig", "thinking_config")
         tools, server_tools = _tools(body)
-        media = _Media(body)
-        cache = _either(body, "cachedContent", "cached_content", str)
-        objects = (*media.objects, *([cache] if cache else []), *_stores(body))
+        counted = _either(body, "generateContentRequest", "generate_content_request")      # of countTokens
+        media = _Media(body, counted)
+        caches = [cache for part in (body, counted) if (cache := _either(part, "cachedContent", "cached_content", str))]
+        objects = (*media.objects, *caches, *_stores(body))
         return Facts(
             model=path_model or _bare(body.get("model")),
             stream=self.streams,
@@ -135,10 +136,10 @@ class _Media:
 
     __slots__ = ("bytes", "count", "objects", "references")
 
-    def __init__(self, body: JsonObject) -> None:
+    def __init__(self, *bodies: JsonObject) -> None:
         self.count = self.bytes = self.references = 0
         self.objects: list[str] = []
-        for part in _parts(body):
+        for part in (part for body in bodies for part in _parts(body)):
             data = _either(_either(part, "inlineData", "inline_data"), "data", "data", str)
             file = _either(part, "fileData", "file_data")
             if data:
