@@ -30,6 +30,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import price_zones
 from genai_prices.data import providers as genai_providers
 from genai_prices.types import StartDateConstraint, TieredPrices
 
@@ -48,6 +49,9 @@ class Plan:
     genai: str | None
     litellm: tuple[str, ...] = ()
     litellm_prefix: str = ""
+    hand_too: str = ""                       # whose hand-kept entries hold here as well
+    zoned: bool = False                      # its ids name zones
+    hosts: str = ""                          # a router: how genai-prices calls the hosts behind it, their names cut off
 
 
 PLANS = (
@@ -61,12 +65,11 @@ PLANS = (
     Plan("deepseek", "deepseek", ("deepseek",), "deepseek/"),
     Plan("azure", "azure", ("azure",), "azure/"),
     Plan("ollama", None),
-)
-
-# Built on request only (`--later`, into a directory of its own) until their hand-kept files are written.
-LATER = (
-    Plan("bedrock", "aws", ("bedrock", "bedrock_converse")),
-    Plan("meta", "meta", ("meta_llama",), "meta_llama/"),
+    Plan("bedrock", "aws", ("bedrock", "bedrock_converse"), zoned=True),
+    Plan("vertex", "anthropic", ("vertex_ai-anthropic_models", "vertex_ai-mistral_models", "vertex_ai-embedding-models"), "vertex_ai/",
+         hand_too="anthropic"),
+    Plan("cohere", "cohere", ("cohere", "cohere_chat"), "cohere/"),
+    Plan("meta", "meta", ("meta",), "meta/"),
     Plan("deepinfra", None, ("deepinfra",), "deepinfra/"),
     Plan("novita", "novita", ("novita",), "novita/"),
     Plan("fireworks", "fireworks", ("fireworks_ai",), "fireworks_ai/"),
@@ -74,9 +77,11 @@ LATER = (
     Plan("cerebras", "cerebras", ("cerebras",), "cerebras/"),
     Plan("nebius", None, ("nebius",), "nebius/"),
     Plan("together", "together", ("together_ai",), "together_ai/"),
-    Plan("cohere", "cohere", ("cohere", "cohere_chat")),
+    Plan("huggingface", None, hosts="huggingface_"),
+    Plan("replicate", None, ("replicate",), "replicate/"),
 )
-SLASHED = {"groq", "deepinfra", "novita", "fireworks", "together", "nebius"}     # model ids of these have slashes of their own
+# Model ids of these have slashes of their own.
+SLASHED = {"groq", "deepinfra", "novita", "fireworks", "perplexity", "together", "nebius", "replicate"}
 
 GENAI_UNITS: dict[str, tuple[str, int]] = {
     "input_mtok": ("input_text", 1_000_000),
@@ -99,13 +104,13 @@ GENAI_UNITS: dict[str, tuple[str, int]] = {
     "requests_kcount": ("requests", 1_000),
     "rerank_searches_kcount": ("rerank_units", 1_000),
     "input_document_kpages": ("pages", 1_000),
+    "output_citation_mtok": ("citation_tokens", 1_000_000),
     "input_annotated_document_kpages": ("pages+annotated", 1_000),
 }
 GENAI_LEFT_OUT = {
     "input_audio_hours",                     # the same figure as audio_hours, said twice
     "output_video_mtok",                     # no dialect reads it yet
     "input_text_messages_kcount",            # likewise
-    "output_citation_mtok",                  # likewise
 }
 
 LITELLM_UNITS = {
@@ -217,13 +222,16 @@ def plain(value: Decimal) -> str:
 
 def genai_models(plan: Plan) -> dict[str, Model]:
     """Every model of one genai-prices provider, with its history, tiers and variants."""
+    if plan.hosts:
+        return hosted_models(plan)
     if plan.genai is None:
         return {}
     provider = next(p for p in genai_providers if p.id == plan.genai)
     models: dict[str, Model] = {}
     for info in provider.models:
-        name = info.id.lower()
-        model = Model(name, set(clause_names(info.match)) | {name}, context_window=info.context_window)
+        name = price_zones.plain_id(info.id.lower()) if plan.zoned else info.id.lower()
+        named = set() if plan.zoned else set(clause_names(info.match))
+        model = Model(name, named | {name}, context_window=info.context_window)
         eras = genai_eras(info.prices)
         standard = [(start, flat(prices)) for start, prices in eras]
         # An entry without prices means "free" where the name or the publisher says so, else "unknown".
@@ -232,6 +240,21 @@ def genai_models(plan: Plan) -> dict[str, Model]:
         for trait, variants in variants_of(info).items():
             model.rates += variant_rates(plan, model, standard, trait, variants)
         models[name] = model
+    return models
+
+
+def hosted_models(plan: Plan) -> dict[str, Model]:
+    """Every model of a router, each price with the host that asks it: the trait `host`."""
+    models: dict[str, Model] = {}
+    for provider in genai_providers:
+        if not provider.id.startswith(plan.hosts):
+            continue
+        host = (("host", provider.id.removeprefix(plan.hosts)),)
+        for info in provider.models:
+            name = info.id.lower()
+            model = models.setdefault(name, Model(name, {name}))
+            model.context_window = max(model.context_window or 0, info.context_window or 0) or None
+            model.rates += eras_to_rates(plan, name, [(start, flat(prices)) for start, prices in genai_eras(info.prices)], host)
     return models
 
 
@@ -354,8 +377,8 @@ def litellm_fill(plan: Plan, models: dict[str, Model], entries: dict[str, Any], 
         if entry.get("litellm_provider") not in plan.litellm or entry.get("mode") not in LITELLM_MODES:
             continue
         name = key.removeprefix(plan.litellm_prefix).lower()
-        if "/" in name and plan.id not in SLASHED:
-            continue                         # image sizes and Azure regions: other rows' business
+        if ("/" in name and plan.id not in SLASHED) or (plan.zoned and not price_zones.is_plain(name) and name not in known):
+            continue                         # image sizes, Azure regions and zones: other rows' business
         rates = litellm_rates(plan, name, entry)
         base = {r.unit: r.price for r in rates if not r.traits and not r.context_from}
         model = known.get(name)
@@ -369,6 +392,25 @@ def litellm_fill(plan: Plan, models: dict[str, Model], entries: dict[str, Any], 
         limits(model, entry)
         if model.rates is not rates and agrees(model, base):
             model.rates += missing(model, rates)
+
+
+def zones(plan: Plan, models: dict[str, Model], entries: dict[str, Any]) -> None:
+    """Zones with a price of their own: what LiteLLM's map says of them where that is neither what it
+    says of the model itself nor what the zone would cost anyway. Last, every id gets its short forms."""
+    known = {name: model for model in models.values() for name in model.names}
+    for key, entry in sorted(entries.items()):
+        name, base = key.lower(), price_zones.without_zone(key.lower())
+        if base is None or name in known or entry.get("litellm_provider") not in plan.litellm or entry.get("mode") not in LITELLM_MODES:
+            continue
+        rates, model = litellm_rates(plan, name, entry), known.get(base)
+        stated = {r.unit: r.price for r in rates if not r.traits and not r.context_from}
+        usual = {r.unit: r.price for r in litellm_rates(plan, base, entries.get(base, {})) if not r.traits and not r.context_from}
+        if any(stated.values()) and (model is None or (stated != usual and not agrees(model, stated))):
+            zone = models[name] = Model(name, {name})
+            zone.rates = rates
+            limits(zone, entry)
+    for model in models.values():
+        model.names |= price_zones.forms(model.id)
 
 
 def same_family(name: str, known: dict[str, Model]) -> Model | None:
@@ -501,6 +543,14 @@ def apply_hand(models: dict[str, Model], hand: dict[str, Any]) -> None:
             model.patterns = [*model.patterns, re.escape(model.id.rstrip("-")).replace("\\-", "-") + r"(?:-[0-9-]+)?:.+"]
 
 
+def also(hand: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Hand-kept entries with those of another provider before them, whose models are served here too."""
+    merged = {**hand, "sources": other.get("sources", {}) | hand.get("sources", {})}
+    for kind in ("model", "rates", "alias"):
+        merged[kind] = other.get(kind, []) + hand.get(kind, [])
+    return merged
+
+
 def hand_rates(entry: dict[str, Any]) -> Iterator[Rate]:
     traits = tuple(sorted(entry.get("traits", {}).items()))
     for model in entry.get("models", [entry.get("model")]):
@@ -563,18 +613,21 @@ def main() -> None:
     options.add_argument("--litellm", type=Path, required=True, help="LiteLLM's model map (JSON)")
     options.add_argument("--checked-on", default="2026-11-21", help="the day the sources were compared")
     options.add_argument("--only", help="one provider")
-    options.add_argument("--later", action="store_true", help="also providers that are not shipped yet")
     options.add_argument("--out", type=Path, default=PRICES, help="directory to write to")
     chosen = options.parse_args()
     lenders: dict[str, Model] = {}
     entries = json.loads(chosen.litellm.read_text(), parse_float=Decimal, parse_int=Decimal)
-    for plan in (*PLANS, *LATER) if chosen.later else PLANS:
+    for plan in PLANS:
         hand_file = PRICES / "hand" / f"{plan.id}.toml"
         hand = tomllib.loads(hand_file.read_text()) if hand_file.exists() else {}
+        if plan.hand_too:
+            hand = also(hand, tomllib.loads((PRICES / "hand" / f"{plan.hand_too}.toml").read_text()))
         models = genai_models(plan)
         prefer_exact(models.values())
         if plan.litellm:
             litellm_fill(plan, models, entries, lenders if plan.id == "azure" else {})
+        if plan.zoned:
+            zones(plan, models, entries)
         if plan.id == "google":
             grounding(models.values())
         complete_traits(models.values())

@@ -90,10 +90,16 @@ CASES = (
     Case(22, "the same tokens read and written", "openrouter", "google/gemini-2.5-flash",
          usage_of(input_text=7, cached_text=2_161, cache_write_5m=2_161, output_text=100, overlap_tokens=2_161),
          "0.00049701333333333332613"),
+    Case(23, "a request fee by the context searched", "perplexity", "sonar", usage_of(input_text=6, output_text=1, requests=1),
+         "0.005007", traits={"search_context": "low"}),
     Case(24, "the last second of the peak", "deepseek", "deepseek-v4-flash",
          usage_of(input_text=6_000, cached_text=4_000, output_text=1_000), "0.003024", at="2026-11-20T03:59:59Z"),
     Case(24, "the first second after it", "deepseek", "deepseek-v4-flash",
          usage_of(input_text=6_000, cached_text=4_000, output_text=1_000), "0.001512", at="2026-11-20T04:00:00Z"),
+    Case(25, "billed units, which are far fewer than the tokens", "cohere", "command-a",
+         usage_of(input_text=431, output_text=661), "0.0076875"),
+    Case(26, "a zone's profile costs a tenth more, and its cache comes on top", "bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+         usage_of(input_text=3, cached_text=1_712, cache_write_5m=236, output_text=121), "0.00354486"),
     Case(27, "speech, cached speech and text at five rates", "openai", "gpt-realtime",
          usage_of(input_text=43, input_audio=32, cached_audio=64, output_text=18, output_audio=43), "0.0042616"),
     Case(28, "a picture in, a picture out", "openai", "gpt-image-1",
@@ -103,10 +109,15 @@ CASES = (
     Case(32, "a batch at half price", "anthropic", "claude-sonnet-4-6", usage_of(input_text=1_000, output_text=500),
          "0.00525", traits={"processing": "batch"}),
     Case(33, "eight tokens are not nothing", "openai", "text-embedding-3-small", usage_of(input_text=8), "0.00000016"),
+    Case(34, "seconds of a machine, the picture in them", "replicate", "stability-ai/stable-diffusion",
+         usage_of(predict_seconds=Decimal("2.811363"), images=1), "0.0039359082"),
     Case(36, "a fine-tuned model costs more than its base", "openai", "ft:gpt-4o-mini-2024-07-18:acme::abc",
          usage_of(input_text=1_000, output_text=1_000), "0.0015"),
     Case(38, "annotated pages are dearer", "mistral", "mistral-ocr-latest", usage_of(pages=29), "0.145",
          traits={"annotations": "on"}),
+    Case(39, "a search is a unit", "cohere", "rerank-v3.5", usage_of(rerank_units=1), "0.002"),
+    Case(40, "guardrails ride along", "bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", Usage(), "0.0008",
+         parts=(Part("guardrail", "guardrail", usage_of(guardrail_content_units=2, guardrail_topic_units=2, guardrail_pii_units=2)),)),
     Case(41, "a background response, once", "openai", "gpt-4o", usage_of(input_text=1_000, output_text=200), "0.0045"),
     Case(42, "a stream drained after its reader left", "openai", "gpt-4o", usage_of(input_text=1_000, output_text=350), "0.006"),
 )
@@ -137,6 +148,28 @@ def test_list_price_of_the_negotiated_case(book: PriceBook) -> None:
     """Case 37 before its contract: the discount is an override's business, the list price ours."""
     usage = usage_of(input_text=10_000, output_text=1_000, web_searches=2)
     assert book.price("anthropic", "claude-sonnet-4-6", usage, instant_us(NOON), {}).exact == Decimal("0.065")
+
+
+@pytest.mark.parametrize(("provider", "model", "traits", "cost"), [
+    ("bedrock", "global.anthropic.claude-sonnet-4-5-20250929-v1:0", {}, "18"),
+    ("bedrock", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0", {}, "19.8"),
+    ("bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0", {}, "19.8"),
+    ("bedrock", "us.anthropic.claude-sonnet-4-5", {}, "19.8"),
+    ("bedrock", "us.amazon.nova-pro-v1:0", {}, "4"),
+    ("bedrock", "eu.amazon.nova-pro-v1:0", {}, "5.25"),
+    ("bedrock", "us.amazon.nova-pro-v1:0", {"tier": "flex"}, "2"),
+    ("bedrock", "us.amazon.nova-pro-v1:0", {"speed": "optimized"}, "5"),
+    ("vertex", "claude-sonnet-4-5@20250929", {}, "18"),
+    ("vertex", "claude-sonnet-4-5-20250929", {"location": "regional"}, "19.8"),
+    ("vertex", "claude-3-5-sonnet@20240620", {"location": "regional"}, "18"),
+    ("vertex", "gemini-2.5-flash", {}, "2.8"),
+    ("vertex", "google/gemini-2.5-flash", {}, "2.8"),
+    ("vertex", "mistral-medium-3", {}, "2.4"),
+])
+def test_where_a_model_is_served_is_part_of_its_price(book: PriceBook, provider: str, model: str, traits: dict[str, str], cost: str) -> None:
+    """A million tokens in, a million out, each in a small call of its own."""
+    charge = book.price(provider, model, usage_of(input_text=1_000, output_text=1_000), instant_us(NOON), traits)
+    assert (charge.exact * 1_000, charge.unpriced) == (Decimal(cost), ())
 
 
 @pytest.mark.skipif(not (SHARED / "corpus" / "money_cases.json").exists(), reason="the shared money cases are not here")

@@ -48,7 +48,10 @@ def test_messages_are_read_as_they_are_elsewhere():
     data = events(
         {"type": "message_start", "message": {"id": "m", "model": "claude-sonnet-4-5-20250929", "usage": {"input_tokens": 7, "output_tokens": 1}}},
         {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 3}}, {"type": "message_stop"})
-    assert inclusive(read(route.dialect, data, head(streaming=True), facts)) == {"input": 7, "output": 3}
+    reading = read(route.dialect, data, head(streaming=True), facts)
+    assert (inclusive(reading), reading.traits) == ({"input": 7, "output": 3}, {})
+    assert read(route.dialect, data, head(streaming=True, path="/v1/projects/p/locations/global/x"), facts) == reading
+    assert read(route.dialect, data, head(streaming=True, path=f"{WHERE}/x"), facts).traits == {"location": "regional"}
 
 
 def test_a_stream_may_be_one_json_array():

@@ -15,6 +15,7 @@ from tallystick.providers.dialects.anthropic_messages import AnthropicMessages
 from tallystick.providers.dialects.chat_usage import ChatUsage
 from tallystick.providers.dialects.gemini import Gemini, GeminiEmbeddings
 from tallystick.providers.dialects.openai_chat import OpenAIChat
+from tallystick.providers.dialects.placed import Placed
 from tallystick.providers.dialects.predictions import Predictions
 
 VERSIONS: Final = ("v1", "v1beta1")
@@ -32,7 +33,7 @@ MULTI_REGIONS: Final = ("us", "eu")
 
 GENERATE: Final = Gemini()
 STREAM: Final = Gemini(streams=True)
-MESSAGES: Final = AnthropicMessages()
+MESSAGES: Final = Placed(AnthropicMessages())          # a named location costs more than the global one
 CHAT: Final = OpenAIChat()
 COMPATIBLE_CHAT: Final = OpenAIChat(usage=ChatUsage(hidden_thoughts=True))      # thoughts stand in the total only
 
