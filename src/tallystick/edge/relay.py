@@ -89,7 +89,8 @@ class Relay:
                     first_byte_us = self._clock.monotonic_us() - started_us
                 received_bytes += len(piece)
                 if meter is not None:
-                    meter.feed(decoder.feed(piece))
+                    for decoded in decoder.pieces(piece):
+                        meter.feed(decoded)
                 out = piece if self._edit is None else self._edit.feed(piece)
                 self._held.append(out)
                 if meter is not None and meter.ended:
