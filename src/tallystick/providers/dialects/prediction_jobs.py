@@ -2,8 +2,9 @@
 `metrics` say what is billed once its status is final: seconds of a machine, or tokens and pictures
 where a model is billed by its output. A POST that was told to wait may answer with the finished job.
 
-Which of the two kinds a model is stands in no reply, so everything stated is counted and the price
-book knows the rest: a model billed by the second has pictures at nothing, and the other way round.
+Which kind a model is stands in no reply. A job that counts tokens is billed by them and not by its
+seconds; of seconds and pictures both are counted, and the price book has the one that is not billed
+at nothing.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ def _usage(job: _Job, notes: list[str]) -> Usage | None:
     if seconds is None and not any(counts.values()):
         never_ran = isinstance(job.status, str) and job.started_at is None
         return Usage() if never_ran else None
-    counts["predict_seconds"] = seconds or 0
+    if not any(counts.values()):
+        counts["predict_seconds"] = seconds or 0
     counts["images"] = count(metrics, "image_count", notes) or _pictures(job.output)
     return Usage({unit: quantity for unit, quantity in counts.items() if quantity})
 
