@@ -64,10 +64,14 @@ def admission_fields(admission: Admission, define: Define) -> Fields:
         fields["route"] = define("route", admission.route_name)
     if admission.budget_nanos is not None:
         fields["budget_nanos"] = str(admission.budget_nanos)
-    for member, said in (("unpriced_hold", not admission.hold_priced), ("free", not admission.billable),
-                         ("sandbox", admission.sandbox), ("stream", admission.facts.stream)):
-        if said:
-            fields[member] = True
+    if not admission.hold_priced:
+        fields["unpriced_hold"] = True
+    if not admission.billable:
+        fields["free"] = True
+    if admission.sandbox:
+        fields["sandbox"] = True
+    if admission.facts.stream:
+        fields["stream"] = True
     return fields
 
 
@@ -77,18 +81,21 @@ def settlement_fields(settlement: Settlement, define: Define, describe: Describe
         "settled": settlement.at_us, "outcome": settlement.outcome, "method": settlement.method,
         "basis": settlement.basis, "cost_nanos": str(settlement.cost_nanos),
     }
-    for member, number in (("status", settlement.status), ("latency_us", settlement.latency_us),
-                           ("reply_bytes", settlement.reply_bytes)):
-        if number:
-            fields[member] = number
-    for member, amount in (("stated_nanos", settlement.stated_nanos), ("computed_nanos", settlement.computed_nanos),
-                           ("would_be_nanos", settlement.would_be_nanos), ("upstream_nanos", settlement.upstream_nanos)):
-        if amount is not None:
-            fields[member] = str(amount)
-    if settlement.computed_nanos == settlement.cost_nanos and _is_computed(fields):
-        del fields["computed_nanos"]
-    elif settlement.computed_nanos is None and _is_computed(fields):
-        fields["computed_nanos"] = ""
+    if settlement.status:
+        fields["status"] = settlement.status
+    if settlement.latency_us:
+        fields["latency_us"] = settlement.latency_us
+    if settlement.reply_bytes:
+        fields["reply_bytes"] = settlement.reply_bytes
+    if settlement.stated_nanos is not None:
+        fields["stated_nanos"] = str(settlement.stated_nanos)
+    if settlement.would_be_nanos is not None:
+        fields["would_be_nanos"] = str(settlement.would_be_nanos)
+    if settlement.upstream_nanos is not None:
+        fields["upstream_nanos"] = str(settlement.upstream_nanos)
+    computed = settlement.computed_nanos
+    if computed != (settlement.cost_nanos if _is_computed(fields) else None):
+        fields["computed_nanos"] = "" if computed is None else str(computed)
     if settlement.model is not None:
         fields["served"] = define("model", settlement.model)
     if settlement.usage is not None:
@@ -194,7 +201,7 @@ def _part_out(part: Part, define: Define) -> list[Any]:
 
 def _line_out(line: Line, define: Define, describe: Describe) -> list[Any]:
     """[unit, quantity, price row, factor, factor row, part], cut after the last that is not as usual."""
-    quantity = _quantity_out(line.quantity)
+    quantity = line.quantity if type(line.quantity) is int else _quantity_out(line.quantity)
     row_id, factor_row_id, factor, row, factor_row = line.row, line.factor_row, "1", 0, 0
     if row_id is not None:
         row = define("price_row", f"{row_id} {line.rate}/{line.per}", lambda: {

@@ -21,8 +21,7 @@ TIERS: Final = ("auto", "default", "standard", "standard_only", "flex", "priorit
                 "on_demand", "performance", "other")
 _WIDE, _NARROW = (1 << 35) - 1, (1 << 14) - 1
 # Six wide and nine narrow numbers: at most 6 × 5 + 9 × 2 = 48 bytes.
-_WIDTHS: Final = (_WIDE, _WIDE, _WIDE, _WIDE, _WIDE, _WIDE,
-                  _NARROW, _NARROW, _NARROW, _NARROW, _NARROW, _NARROW, _NARROW, _NARROW, _NARROW)
+_NUMBERS: Final = 6 + 9
 BYTES_MAX: Final = 48
 
 
@@ -39,27 +38,19 @@ class Asked:
 def pack(facts: Facts, body_bytes: int, input_bound: int) -> str:
     """The facts as URL-safe base64 without padding."""
     flags = facts.stream | facts.wants_stream_usage << 1 | facts.background << 2 | facts.confirmed << 3
-    numbers = (
+    wide = (
         body_bytes + 1, input_bound + 1, _said(facts.output_limit), _said(facts.reasoning_limit), facts.media_bytes,
         facts.characters,
+    )
+    narrow = (
         flags + 1, _place(EFFORTS, facts.reasoning_effort), _place(TIERS, facts.tier),
         facts.n if facts.n != 1 else 0, facts.inputs if facts.inputs != 1 else 0, facts.tools,
         facts.media, facts.references,
         facts.server_tools | min(_said(facts.server_tool_limit), 127) << 7 if facts.server_tools < 128 else _NARROW,
     )
-    end = len(numbers)
-    while end and not numbers[end - 1]:
-        end -= 1
-    packed = bytearray()
-    for place in range(end):
-        rest = numbers[place]
-        if not 0 <= rest <= 127:
-            rest = min(max(rest, 0), _WIDTHS[place])
-            while rest > 127:
-                packed.append(rest & 127 | 128)
-                rest >>= 7
-        packed.append(rest)
-    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+    packed = _varints(wide, _WIDE)
+    packed += bytes(narrow) if max(narrow) < 128 and min(narrow) >= 0 else _varints(narrow, _NARROW)
+    return base64.urlsafe_b64encode(packed.rstrip(b"\0")).rstrip(b"=").decode()
 
 
 def unpack(text: str) -> Asked:
@@ -90,9 +81,20 @@ def _numbers(text: str) -> list[int]:
         if byte < 128:
             numbers.append(number)
             number = shift = 0
-    if shift or len(numbers) > len(_WIDTHS):
+    if shift or len(numbers) > _NUMBERS:
         raise ValueError("not packed facts: cut short or too long")
-    return numbers + [0] * (len(_WIDTHS) - len(numbers))
+    return numbers + [0] * (_NUMBERS - len(numbers))
+
+
+def _varints(numbers: tuple[int, ...], number_max: int) -> bytearray:
+    packed = bytearray()
+    for number in numbers:
+        rest = number if 0 <= number < 128 else min(max(number, 0), number_max)
+        while rest > 127:
+            packed.append(rest & 127 | 128)
+            rest >>= 7
+        packed.append(rest)
+    return packed
 
 
 def _said(value: int | None) -> int:

@@ -6,6 +6,7 @@ function of the entry's fields and the organisation's calendar; the shipper inse
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from datetime import UTC, datetime
 from typing import Any, Final, get_args
 from zoneinfo import ZoneInfo
@@ -43,7 +44,15 @@ FACT_DELETE: Final = "DELETE FROM call_fact_{month} WHERE request_id = ? AND att
 
 _LABEL_MEMBERS: Final = ("key", "team", "project", "user", "agent", "environment", "cost_center", "prompt_key",
                          "prompt_version", "session", "tags", "dimensions", "provider", "operation", "model", "served")
-_CACHED: Final = ("cached_text", "cached_audio", "cached_image", "cached_video")
+# Members of an entry that stand in the row as they are; 0 is what an entry leaves out.
+_ZEROS: Final = dict.fromkeys((*_LABEL_MEMBERS, "status", "latency_us", "first_byte_us", "code"), 0)
+_labels_of: Final = itemgetter(*_LABEL_MEMBERS)
+_OUTCOME_CODES: Final = {word: code for code, word in enumerate(OUTCOMES, start=1)}
+_METHOD_CODES: Final = {word: code for code, word in enumerate(METHODS, start=1)}
+_BASIS_CODES: Final = {word: code for code, word in enumerate(BASES, start=1)}
+_INPUT: Final = frozenset(INPUT_CLASSES)
+_OUTPUT: Final = frozenset(OUTPUT_CLASSES)
+_CACHED: Final = frozenset(("cached_text", "cached_audio", "cached_image", "cached_video"))
 _QUARTER_US: Final = 900_000_000
 _QUARTERS_KEPT_MAX = 4096
 
@@ -77,26 +86,31 @@ def fact_of(fields: Mapping[str, Any], organization: int, calendar: Calendar) ->
     at_us: int = fields["at"]
     refusal = "hold_nanos" not in fields
     usage: Mapping[str, Any] = get("usage") or {line[0]: line[1] for line in get("lines", ()) if len(line) < 6}
-    input_tokens, output_tokens, cached, reasoning = _tokens(usage, get("overlap", 0)) if usage else (0, 0, 0, 0)
+    said = {**_ZEROS, **fields}
     return (
         organization, at_us, fields["seq"], 2 if refusal else 3 if "sandbox" in fields else 1,
         calendar.day_and_month(at_us)[0], at_us // 3_600_000_000, bytes.fromhex(fields["request"]), get("attempt", 1),
-        *[get(member, 0) for member in _LABEL_MEMBERS],
-        get("status", 0), _code(OUTCOMES, get("outcome")), _code(METHODS, get("method")), _code(BASES, get("basis")),
-        input_tokens, output_tokens, cached, reasoning,
+        *_labels_of(said),
+        said["status"], _code(_OUTCOME_CODES, get("outcome")), _code(_METHOD_CODES, get("method")), _code(_BASIS_CODES, get("basis")),
+        *_tokens(usage, get("overlap", 0)),
         int(get("cost_nanos", 0)), int(get("upstream_nanos", 0)), int(get("would_be_nanos", 0)),
-        get("latency_us", 0), get("first_byte_us", 0), _flags(fields, refusal), get("code", 0),
+        said["latency_us"], said["first_byte_us"], _flags(fields, refusal), said["code"],
     )
 
 
 def _tokens(usage: Mapping[str, Any], overlap: int) -> tuple[int, int, int, int]:
-    get = usage.get
-    return (
-        sum([get(unit, 0) for unit in INPUT_CLASSES]) - overlap,
-        sum([get(unit, 0) for unit in OUTPUT_CLASSES]),
-        sum([get(unit, 0) for unit in _CACHED]),
-        get("output_reasoning", 0),
-    )
+    """Input, output, cached and reasoning tokens of a usage that says something, else zeros."""
+    if not usage:
+        return 0, 0, 0, 0
+    into, out, cached = -overlap, 0, 0
+    for unit, quantity in usage.items():
+        if unit in _INPUT:
+            into += quantity
+            if unit in _CACHED:
+                cached += quantity
+        elif unit in _OUTPUT:
+            out += quantity
+    return into, out, cached, usage.get("output_reasoning", 0)
 
 
 def _flags(fields: Mapping[str, Any], refusal: bool) -> int:
@@ -108,5 +122,5 @@ def _flags(fields: Mapping[str, Any], refusal: bool) -> int:
     return flags if refusal or "outcome" in fields else flags | OPEN
 
 
-def _code(words: tuple[str, ...], word: str | None) -> int:
-    return words.index(word) + 1 if word else 0
+def _code(codes: Mapping[str, int], word: str | None) -> int:
+    return codes[word] if word else 0
