@@ -26,7 +26,7 @@ from tests.build.usage import parts_from_inclusive, usage_from_inclusive
 SHARED = Path(os.environ.get("TALLYSTICK_SHARED", Path(__file__).resolve().parents[2].parent / "shared"))
 EXPECTED = SHARED / "corpus" / "expected.jsonl"
 PROVIDERS = {"google-ai-studio": "google", "vertex-ai": "google"} | {
-    p: p for p in ("openai", "anthropic", "mistral", "openrouter", "xai", "groq", "deepseek", "azure", "ollama")}
+    p: p for p in ("openai", "anthropic", "mistral", "openrouter", "xai", "groq", "deepseek", "azure", "ollama", "cerebras", "together", "replicate")}
 
 NANO = Decimal("1e-9")
 
