@@ -9,6 +9,7 @@ shipped.
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import os
 import signal
@@ -195,8 +196,17 @@ def _run(installation: Installation) -> int:
         timeout_graceful_shutdown=settings.gateway.drain.timeout_s)
     for stopping in (signal.SIGINT, signal.SIGTERM):     # uvicorn raises them again once it has stopped
         signal.signal(stopping, lambda *_: None)
+    _spare_the_collector()
     uvicorn.Server(config).run(sockets=[listener])
     return 0
+
+
+def _spare_the_collector() -> None:
+    """What stands when serving begins stays, so the collector need not look at it; and a batch of the
+    shipper's records is no garbage, so it looks less often (a tenth of a call's CPU at the defaults)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 class _ControlLoader:

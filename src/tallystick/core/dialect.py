@@ -89,6 +89,11 @@ class Provider:
         return (UNLISTED_POST if method == "POST" else UNLISTED), None
 
     @cached_property
+    def credential_headers(self) -> frozenset[bytes]:
+        """The names of the headers in `credentials`, in lower case."""
+        return frozenset(place.header.lower().encode() for place in self.credentials)
+
+    @cached_property
     def _plain(self) -> Mapping[tuple[str, str], Route]:
         """Most calls go to a path without a name in it: one lookup."""
         return {(route.method, route.path): route for route in self.routes if "{" not in route.path}

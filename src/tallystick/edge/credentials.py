@@ -94,7 +94,7 @@ async def identify(
         principal = principal or holder
     if target.promptcost:
         return _on_promptcost(target, principal, theirs, query, sandbox=sandbox)
-    withheld = frozenset(place.header for place in places if place.header and place not in theirs)
+    withheld = frozenset([place.header for place in places if place.header and place not in theirs])
     credential, insert = _provider_credential(target.provider, theirs)
     if principal is None and anonymous is not None and credential is None and not sandbox:
         return _NO_CREDENTIAL
@@ -119,11 +119,10 @@ def _on_promptcost(
 def _provider_credential(provider: Provider, theirs: list[_Found]) -> tuple[Secret | None, CredentialPlace | None]:
     """The caller's own key for the provider, and where to write it if it stands in the query. A
     value in a place that the provider's file does not list is no credential and goes no further."""
-    listed = {place.header.lower().encode() for place in provider.credentials}
     for place in theirs:
         if place.header is None and provider.query_credential is not None:
             return Secret(place.token), _first_place(provider)
-        if place.header in listed:
+        if place.header in provider.credential_headers:
             return Secret(place.token), None
     return None, None
 
@@ -148,7 +147,7 @@ def _places(headers: HeaderLookup, names: tuple[bytes, ...]) -> list[_Found]:
 def _ours(token: str, keyring: Keyring) -> bool:
     """Whether any word of a value has a prefix of ours: a key hidden behind another word, or in the
     quotes of somebody's settings file, would otherwise reach the provider."""
-    return any(keyring.recognises(word) for word in _BETWEEN_WORDS.split(token))
+    return any(map(keyring.recognises, _BETWEEN_WORDS.split(token)))
 
 
 def _without_key(query: bytes) -> tuple[bytes, list[str]]:

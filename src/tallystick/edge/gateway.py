@@ -41,6 +41,7 @@ from tallystick.telemetry import Telemetry
 log = structlog.get_logger(__name__)
 
 Receive = Callable[[], Any]
+_NO_CLAIMS, _NO_FACTS = Claims(), Facts()                # until they are read
 STREAM_TYPES = ("text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream")
 STREAM_OPTIONS = frozenset({"chat", "completions"})       # operations that know `stream_options.include_usage`
 
@@ -138,12 +139,12 @@ class _Conversation:
         self._request_id = request_id
         self._at_us = at_us
         self._route, self._path_model = target.provider.route_for(scope["method"], target.path)
-        self._claims = Claims()
+        self._claims = _NO_CLAIMS
         self._body: bytes | AsyncIterator[bytes] = b""
         self._form: FormFields | None = None
         self._caller: credentials.Caller | None = None
         self._credential: Secret | None = None
-        self._facts = Facts()
+        self._facts = _NO_FACTS
         self._undoes_usage = False
         self._edits_reply = False
         self._is_json = False
@@ -183,18 +184,18 @@ class _Conversation:
         match command:
             case line.Authenticate():
                 return await self._authenticate()
-            case line.Read(caller):
-                return await self._read(caller)
-            case line.Admit(admission):
-                return await self._admit(admission)
-            case line.Forward(admission):
-                return await self._forward(admission)
-            case line.SettleJob(settlement):
-                await self._settle_job(settlement)
-            case line.Settle(settlement):
-                await self._settle(settlement)
-            case line.Refuse(refusal, denied):
-                await self._gateway.refuse(refusal, denied, self._target.error_shape, self._send)
+            case line.Read():
+                return await self._read()
+            case line.Admit():
+                return await self._admit(command.admission)
+            case line.Forward():
+                return await self._forward(command.admission)
+            case line.Settle():
+                await self._settle(command.settlement)
+            case line.SettleJob():
+                await self._settle_job(command.settlement)
+            case line.Refuse():
+                await self._gateway.refuse(command.refusal, command.denied, self._target.error_shape, self._send)
         return None
 
     async def _authenticate(self) -> line.Caller | Denied:
@@ -219,7 +220,7 @@ class _Conversation:
             return Denied("provider_credential_missing", f"Neither this call nor the gateway holds a credential for {provider.name}.")
         return line.Caller(caller.principal, name)
 
-    async def _read(self, _: line.Caller) -> line.Asked | Denied:
+    async def _read(self) -> line.Asked | Denied:
         """The body, whole and strict where a dialect reads it; streamed through where it is an upload."""
         route, limits = self._route, self._setup.limits
         content_type = self._lookup.get(b"content-type", b"").lower()

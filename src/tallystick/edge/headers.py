@@ -31,6 +31,7 @@ _FORWARDING: Final = frozenset({
     b"x-remote-ip", b"x-vercel-forwarded-for",
 })
 _FORWARDING_PREFIXES: Final = (b"x-forwarded", b"cf-")
+_CREDENTIALS: Final = frozenset(CREDENTIAL_HEADERS)
 _COOKIES: Final = frozenset({b"cookie", b"cookie2"})
 
 _DENIED_UPSTREAM: Final = HOP_BY_HOP | _FRAMING | _OURS | _FORWARDING | _COOKIES
@@ -131,10 +132,9 @@ def _extra_denials(headers: RawHeaders, provider: Provider, bend: Bend) -> froze
     """What this call denies beyond the table: credentials that may not stand where they do, headers
     named by Connection and, with a stored credential, the caller's account."""
     if bend.credential is not None:
-        denied = frozenset(CREDENTIAL_HEADERS)
+        denied = _CREDENTIALS
     else:
-        listed = {place.header.lower().encode() for place in provider.credentials}
-        denied = bend.withheld.union(name for name in CREDENTIAL_HEADERS if name not in listed)
+        denied = bend.withheld | (_CREDENTIALS - provider.credential_headers)
     if bend.stored:
         denied |= ACCOUNT_HEADERS
     return denied | _named_by_connection(headers)
