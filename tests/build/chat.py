@@ -90,12 +90,13 @@ def head(key: str, length: int, *lines: str, path: str = PATH) -> bytes:
 
 def read_until(client: socket.socket, mark: bytes) -> bytes:
     """What comes, up to the mark."""
-    seen = b""
-    while mark not in seen:
+    seen, searched = bytearray(), 0
+    while seen.find(mark, searched) < 0:
+        searched = max(0, len(seen) - len(mark))
         piece = client.recv(65536)
-        assert piece, f"the reply ended before {mark!r}: {seen!r}"
+        assert piece, f"the reply ended before {mark!r}: …{bytes(seen[-500:])!r}"
         seen += piece
-    return seen
+    return bytes(seen)
 
 
 def read_all(client: socket.socket) -> bytes:

@@ -66,6 +66,12 @@ class RunningGateway:
         self.url = line.split(" at ", 1)[1].split(",", 1)[0]
         self._token = None
 
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None, "the gateway is not running"
+        return self._process.pid
+
     def stop(self) -> int:
         """Ask it to stop and wait. Returns its exit code."""
         return self._end(signal.SIGTERM)
