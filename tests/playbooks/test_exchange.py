@@ -145,6 +145,18 @@ def test_a_reply_without_usage_is_estimated_and_says_so() -> None:
     assert settlement.cost_nanos > 0
 
 
+def test_a_count_that_was_still_running_is_the_least_a_cut_reply_cost() -> None:
+    """The input is what was stated; of the output more was seen than had been counted."""
+    reading = Reading(usage=usage_of(input_text=1_000, output_text=10), model="m-1", output_bytes=3_000, running=True)
+    settlement = Playbook().until_forward().served(status=200, reading=reading, fault="reset")
+    assert (settlement.outcome, settlement.method, settlement.basis) == ("cut", "estimated", "counted")
+    assert settlement.usage is not None
+    assert settlement.usage.input_tokens == 1_000
+    assert settlement.usage.output_tokens > 10
+    complete = Playbook().until_forward().served(status=200, reading=reading)
+    assert (complete.method, complete.basis, complete.usage) == ("priced", "usage", reading.usage)
+
+
 def test_usage_of_zero_is_a_statement_not_an_absence() -> None:
     settlement = Playbook().until_forward().served(status=200, reading=Reading(usage=usage_of(), model="m-1", ended=True))
     assert (settlement.method, settlement.basis, settlement.cost_nanos) == ("priced", "usage", 0)

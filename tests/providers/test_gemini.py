@@ -60,6 +60,12 @@ def test_both_spellings_of_a_field_are_read():
     assert facts == Facts(model="m", output_limit=5, media=1, media_bytes=4, references=1, objects=("gs://b/o",), tools=1)
 
 
+def test_a_limit_that_is_not_stated_is_none_and_not_zero():
+    """Zero would hold nothing for the output, the dearest part of most calls."""
+    facts = GENERATE.facts({"contents": [], "generationConfig": {"temperature": 0}}, "m")
+    assert (facts.output_limit, facts.reasoning_limit, facts.n) == (None, None, 1)
+
+
 def test_a_batch_of_texts_is_as_many_inputs():
     facts = GeminiEmbeddings().facts({"requests": [{"model": "models/e", "content": {"parts": [{"inlineData": {"data": "QQ=="}}]}}] * 3}, "e")
     assert facts == Facts(model="e", inputs=3, media=3, media_bytes=12)
@@ -189,7 +195,8 @@ def test_only_an_array_has_a_marker_that_ends_it():
 
 def test_a_stream_that_is_cut_has_not_ended():
     reading = read(STREAM, events(CHUNKS[1], named=False), SSE)
-    assert (reading.ended, inclusive(reading)["output"]) == (False, 56)
+    assert (reading.ended, reading.running, inclusive(reading)["output"]) == (False, True, 56)
+    assert not read(STREAM, events(*CHUNKS, named=False), SSE).running, "the last chunk's counts are the bill"
     assert not read(STREAM, body(list(CHUNKS))[:-40], ARRAY).ended
 
 

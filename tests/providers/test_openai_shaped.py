@@ -97,7 +97,7 @@ def test_the_last_usage_of_a_stream_wins_also_from_a_chunk_with_choices():
                  chunk(usage={"prompt_tokens": 9, "completion_tokens": 2}), chunk(usage=None))
     reading = read(OpenAIChat(), stream, streaming=True)
     assert reading.usage == Usage({"input_text": 9, "output_text": 2})
-    assert (reading.model, reading.ended, reading.output_bytes) == ("m-1", True, 2)
+    assert (reading.model, reading.ended, reading.output_bytes) == ("m-1", True, 3)
 
 
 def test_the_end_is_known_when_its_marker_has_come():
@@ -113,6 +113,20 @@ def test_a_stream_cut_short_keeps_what_it_saw_for_an_estimate():
     reading = read(OpenAIChat(), sse(chunk("Gr\u00fc\u00dfe\n"), chunk(None), call, {"choices": [{"text": "abc"}]}, done=False), streaming=True)
     assert (reading.usage, reading.ended) == (None, False)
     assert reading.output_bytes == len("Grüße\n".encode()) + len('get{"a":"é"}'.encode()) + 3
+
+
+def test_usage_on_every_chunk_is_final_only_with_the_last():
+    """Some hosts count as they go; the text goes on being counted, for the stream may be cut."""
+    def counting(text, finish=None):
+        frame = chunk(text, usage={"prompt_tokens": 3, "completion_tokens": 1})
+        frame["choices"][0]["finish_reason"] = finish
+        return frame
+
+    dialect, cut = OpenAIChat(), [counting("ab"), counting("cde")]
+    reading = read(dialect, sse(*cut, done=False), streaming=True)
+    assert (reading.running, reading.output_bytes) == (True, 5)
+    assert not read(dialect, sse(*cut, counting("", "stop")), streaming=True).running
+    assert not read(dialect, sse(*cut, {**chunk(), "choices": [], "usage": {"prompt_tokens": 3}}), streaming=True).running
 
 
 def test_an_error_inside_a_stream_fails_it_and_its_usage_stays():

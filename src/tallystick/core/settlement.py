@@ -73,6 +73,7 @@ class _Verdict:
 
 def settle(admission: Admission, served: Served, book: PriceBook, terms: Terms, at_us: int) -> Settlement:
     """The one settlement of an admission."""
+    served = _without_running_usage(served)
     verdict = _judge(admission, served, book, terms)
     reading = served.reading or Reading()
     computed = verdict.charge.nanos if verdict.charge is not None and not verdict.charge.unpriced else None
@@ -130,6 +131,14 @@ def _judge(admission: Admission, served: Served, book: PriceBook, terms: Terms) 
     if reading is not None and reading.opaque:
         return _Verdict(outcome, "unpriced", "usage", notes=("nothing in the reply says what it costs",))
     return _estimate(admission, served, book, terms, outcome)
+
+
+def _without_running_usage(served: Served) -> Served:
+    """Of a reply that was cut, usage that was still counting is only the least that was used."""
+    reading = served.reading
+    if reading is None or not reading.running or served.fault is None:
+        return served
+    return replace(served, reading=replace(reading, usage=None, floor=reading.usage, stated=None, parts=()))
 
 
 def _outcome(served: Served) -> Outcome:

@@ -147,6 +147,7 @@ class Reading:
     parts: tuple[Part, ...] = ()
     ended: bool = False                      # the reply came to its own end
     failed: bool = False                     # an error object stood inside a 2xx reply
+    running: bool = False                    # the usage counts as it goes: final only if nothing was cut off behind it
     deferred: bool = False                   # a 2xx that only opened a job (background response)
     opaque: bool = False                     # billed by what the reply does not show: never estimated
     output_bytes: int = 0                    # UTF-8 bytes of generated text seen, for estimates

@@ -57,10 +57,10 @@ class Gemini:
         return Facts(
             model=path_model or _bare(body.get("model")),
             stream=self.streams,
-            output_limit=number(_either(settings, "maxOutputTokens", "max_output_tokens", int)),
-            n=number(_either(settings, "candidateCount", "candidate_count", int)) or 1,
+            output_limit=_number(settings, "maxOutputTokens", "max_output_tokens"),
+            n=_number(settings, "candidateCount", "candidate_count") or 1,
             reasoning_effort=text(_either(thinking, "thinkingLevel", "thinking_level", str)),
-            reasoning_limit=number(_either(thinking, "thinkingBudget", "thinking_budget", int)),
+            reasoning_limit=_number(thinking, "thinkingBudget", "thinking_budget"),
             media=media.count,
             media_bytes=media.bytes,
             references=media.references + len(objects) - len(media.objects),
@@ -104,6 +104,11 @@ def _either(found: Mapping[str, Any], camel: str, snake: str, kind: type = dict)
     """A field under either of its two spellings; an empty `kind` where it is neither or no such kind."""
     stated = found.get(camel, found.get(snake))
     return stated if isinstance(stated, kind) else kind()
+
+
+def _number(found: Mapping[str, Any], camel: str, snake: str) -> int | None:
+    """A count under either of its spellings; None, which is not zero, where it is not stated."""
+    return number(found.get(camel, found.get(snake)))
 
 
 def _bare(model: object) -> str | None:
@@ -333,6 +338,7 @@ class _GenerationMeter:
             response_id=reply.response_id,
             traits=_traits(stated, self._tier),
             ended=reply.ended or self._documents.ended or whole_body,
+            running=not reply.ended,             # every chunk states the counts so far
             failed=reply.failed,
             output_bytes=reply.output_bytes,
             notes=tuple(notes),

@@ -9,6 +9,7 @@ is kept, for an estimate should no usage ever come.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -126,6 +127,8 @@ class _Reply(msgspec.Struct, gc=False):
     choices: msgspec.Raw = msgspec.Raw(b"")
 
 
+_FINISHED: Final = re.compile(rb'"finish_reason"\s*:\s*"')
+
 _REPLY: Final = decoder_of(_Reply)
 _MEMBERS: Final = decoder_of(dict[str, msgspec.Raw])
 _ANY: Final = decoder_of(object)
@@ -134,7 +137,7 @@ _ANY: Final = decoder_of(object)
 class _Found:
     """What the pieces of one reply have said so far."""
 
-    __slots__ = ("_aside", "_breakdown", "_dialect", "_id", "_model", "_stated", "_tier", "ended", "failed", "output_bytes")
+    __slots__ = ("_aside", "_breakdown", "_dialect", "_id", "_model", "_running", "_stated", "_tier", "ended", "failed", "output_bytes")
 
     def __init__(self, dialect: OpenAIChat, aside: _Aside) -> None:
         self._dialect = dialect
@@ -144,6 +147,7 @@ class _Found:
         self._tier: str | None = None
         self._stated: Mapping[str, Any] | None = None
         self._breakdown: object = None
+        self._running = False
         self.ended = False
         self.failed = False
         self.output_bytes = 0
@@ -159,8 +163,9 @@ class _Found:
         self.failed = self.failed or isinstance(reply.error, dict | str)
         if isinstance(reply.usage, dict):
             self._stated = reply.usage
+            self._running = _goes_on(reply.choices)
         self._take_extra(data, has_usage=isinstance(reply.usage, dict))
-        if self._stated is None:             # text is counted only as long as it may have to be estimated
+        if self._stated is None or self._running:      # text is counted only as long as it may have to be estimated
             self.output_bytes += _choices_bytes(reply.choices)
         return True
 
@@ -190,7 +195,7 @@ class _Found:
         return Reading(
             usage=usage, model=self._model, response_id=self._id, traits=traits, stated=cost,
             parts=self._parts(usage, notes), ended=self.ended, failed=self.failed,
-            output_bytes=self.output_bytes, notes=tuple(notes),
+            running=self._running, output_bytes=self.output_bytes, notes=tuple(notes),
         )
 
     def _parts(self, usage: Usage | None, notes: list[str]) -> tuple[Part, ...]:
@@ -241,6 +246,12 @@ class _StreamMeter:
             self._found.ended = True
         else:
             self._found.take(data)
+
+
+def _goes_on(choices: msgspec.Raw) -> bool:
+    """Whether the choices beside a usage are still being written: some hosts count on every chunk."""
+    raw = bytes(choices)
+    return raw not in (b"", b"[]") and _FINISHED.search(raw) is None
 
 
 def _choices_bytes(choices: msgspec.Raw) -> int:
