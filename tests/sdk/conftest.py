@@ -16,7 +16,8 @@ PROVIDER_KEY = "sk-callers-own-key"
 PATIENCE_S = 30.0
 """How long a test may be stuck before it fails; no test's result depends on it."""
 
-STORED = {"OPENAI": "sk-stored-openai", "ANTHROPIC": "sk-stored-anthropic", "GOOGLE": "stored-google"}
+STORED = {"OPENAI": "sk-stored-openai", "ANTHROPIC": "sk-stored-anthropic", "GOOGLE": "stored-google",
+          "BEDROCK": "stored-bedrock", "VERTEX": "stored-vertex"}
 SETTINGS = "".join(f'[providers.{name.lower()}.credentials.default]\nenv = "STORED_{name}"\n' for name in STORED)
 
 
