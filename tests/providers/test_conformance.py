@@ -3,7 +3,8 @@ shape, what it serves for nothing, an id of its own, a row in the docs, and repl
 
 Replies are recorded ones where the corpus has them; where it has none they are made after the
 provider's documentation (`documented/*.json`, each with the page's address and the day it was read),
-with ids, texts and figures of our own. All are read whole, byte by byte and in threes.
+with ids, texts and figures of our own. All are read whole, byte by byte and in threes, and some are
+priced to the last digit.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from hypothesis import strategies as st
 from tallystick.core.call import Dialect, Facts, ReplyHead
 from tallystick.core.dialect import UNLISTED_POST, ErrorShape, Provider
 from tallystick.core.money import to_nanos
+from tallystick.core.price_rows import instant_us
 from tallystick.edge.paths import RESOURCE_NAMES
 from tallystick.providers import PROVIDERS, provider
+from tallystick.stores.price_files import open_book
 from tests.build import corpus
 from tests.build.replies import body, damaged, events, read
 
+BOOK = open_book()
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTED = sorted((Path(__file__).parent / "documented").glob("*.json"))
 RECORDED = {
@@ -52,7 +56,8 @@ class TestEveryProvider:
     def test_has_routes_that_are_metered(self, known: Provider) -> None:
         assert any(route.dialect is not None and route.kind == "generation" for route in known.routes)
 
-    def test_lists_its_models_for_nothing_or_lists_none(self, known: Provider) -> None:
+    def test_bills_nothing_for_lists_and_counts(self, known: Provider) -> None:
+        assert any(route.free for route in known.routes)
         assert all(route.free for route in known.routes if route.kind in {"models", "count"})
         assert all(route.free for route in known.routes if route.method in {"GET", "DELETE"})
 
@@ -124,6 +129,11 @@ def test_a_documented_reply_is_read_right(provider_id: str, exchange: dict[str, 
         assert to_nanos(reading.stated.usd) == expected["cost_nanos"]
     else:
         assert reading.stated is None
+    if "priced" in expected:
+        assert reading.usage is not None
+        at_us = instant_us(expected["priced"]["at"])
+        charge = BOOK.price(provider_id, reading.model, reading.usage, at_us, reading.traits, requested=facts.model)
+        assert (charge.unpriced, charge.exact) == ((), Decimal(expected["priced"]["usd"]))
 
 
 @given(st.data())
