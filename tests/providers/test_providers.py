@@ -98,3 +98,16 @@ def test_a_host_of_ones_own_needs_an_address_only():
     own = openai_compatible("mine", "http://10.0.0.5:8000", free_models=True)
     found, _ = own.route_for("POST", "/v1/chat/completions")
     assert (found.operation, own.asks_stream_usage, own.free_models) == ("chat", True, True)
+
+
+@pytest.mark.parametrize(("id", "path", "asked"), [
+    ("openai", "/v1/images/edits", {"images": [{"file_id": "file-1"}, {"image_url": "data:image/png;base64,aGk="}]}),
+    ("openai", "/v1/images/edits", {"images": [], "mask": {"file_id": "file-1"}}),
+    ("mistral", "/v1/ocr", {"document": {"type": "file", "file_id": "file-1"}}),
+    ("replicate", "/v1/predictions", {"version": "5c7d", "input": {"image": "https://api.replicate.com/v1/files/file-1"}}),
+    ("replicate", "/v1/predictions", {"version": "5c7d", "input": {"images": ["https://api.replicate.com/v1/files/file-1"]}}),
+])
+def test_what_the_provider_keeps_is_seen_where_a_request_names_it(id, path, asked):
+    """Behind a stored credential it would be somebody else's."""
+    found, model = provider(id).route_for("POST", path)
+    assert [name.rpartition("/")[2] for name in found.dialect.facts(asked, model).objects] == ["file-1"]

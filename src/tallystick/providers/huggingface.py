@@ -7,6 +7,7 @@ Source: https://huggingface.co/docs/inference-providers; seen in recorded traffi
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from tallystick.core.call import Facts, ReplyHead
@@ -18,14 +19,15 @@ from tallystick.providers.dialects.openai_embeddings import OpenAIEmbeddings
 from tallystick.providers.dialects.openai_responses import OpenAIResponses
 from tallystick.providers.dialects.text_generation import TextGeneration
 
-ROUTERS_CHOICE: Final = frozenset({"", "auto", "fastest", "cheapest", "preferred"})
+ROUTERS_CHOICE: Final = frozenset({"auto", "fastest", "cheapest", "preferred"})
+HOST: Final = re.compile(r"[a-z0-9-]{1,32}")
 
 
 def served_by(facts: Facts, head: ReplyHead) -> str | None:
     """The host, where the request names one."""
     first = head.path.lstrip("/").partition("/")[0]
     host = (facts.model or "").partition(":")[2] if first == "v1" else first
-    return None if host in ROUTERS_CHOICE else host
+    return host if HOST.fullmatch(host) and host not in ROUTERS_CHOICE else None
 
 
 CHAT: Final = OpenAIChat(usage=ChatUsage(cached_fields=("cached_tokens",)), served_by=served_by)

@@ -12,7 +12,7 @@ from tallystick.core.dialect import Provider, Route
 from tallystick.providers.compatible import BEARER, file_routes
 from tallystick.providers.dialects.prediction_jobs import PredictionJobs
 
-JOB: Final = PredictionJobs()
+JOB: Final = PredictionJobs(keeps_files_at="https://api.replicate.com/v1/files/")
 
 REPLICATE: Final = Provider(
     id="replicate",

@@ -37,12 +37,15 @@ class OpenAIImages:
 
     def facts(self, body: JsonObject, path_model: str | None) -> Facts:
         """Read a request, as JSON or as the fields of a form."""
-        media = mappings(body.get("images"))
+        given = [*mappings(body.get("images")), mapping(body.get("mask"))]
+        objects = tuple(id for picture in given if (id := text(picture.get("file_id"))))
         return Facts(
             model=path_model or text(body.get("model")),
             stream=body.get("stream") is True,
             n=min(max(1, number(body.get("n")) or 1), PICTURES_MAX),
-            media=len(media),
+            media=sum(text(picture.get("image_url")) is not None for picture in given),
+            references=len(objects),
+            objects=objects,
             tier=text(body.get("service_tier")),
             end_user=text(body.get("user")),
             traits={name: said[:TRAIT_CHARS_MAX] for name in TRAITS if (said := text(body.get(name)))},

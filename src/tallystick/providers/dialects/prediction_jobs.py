@@ -30,18 +30,20 @@ class PredictionJobs:
     """The wire form."""
 
     name: str = "prediction_jobs"
+    keeps_files_at: str = ""
+    """Addresses that begin so name files that the provider keeps for its account."""
 
     def facts(self, body: JsonObject, path_model: str | None) -> Facts:
         """Read a request. A model is named in the path, or as a version with or without its owner."""
-        asked = mapping(body.get("input"))
         version = text(body.get("version"))
-        addresses = [place for place in asked.values() if isinstance(place, str) and place.startswith(("http:", "https:", "data:"))]
+        addresses = _addresses(body.get("input"))
         inline = [place for place in addresses if place.startswith("data:")]
         return Facts(
             model=path_model or (version.partition(":")[0] if version else None),
             media=len(inline),
             media_bytes=sum(len(place) for place in inline),
             references=len(addresses) - len(inline),
+            objects=tuple(place for place in addresses if self.keeps_files_at and place.startswith(self.keeps_files_at)),
             background=True,
         )
 
@@ -88,6 +90,12 @@ def _usage(job: _Job, notes: list[str]) -> Usage | None:
         counts["predict_seconds"] = seconds or 0
     counts["images"] = count(metrics, "image_count", notes) or _pictures(job.output)
     return Usage({unit: quantity for unit, quantity in counts.items() if quantity})
+
+
+def _addresses(asked: object) -> list[str]:
+    """What an input brings in by address or inline, by itself or in lists."""
+    values = [value for held in mapping(asked).values() for value in (held if isinstance(held, list) else [held])]
+    return [value for value in values if isinstance(value, str) and value.startswith(("http:", "https:", "data:"))]
 
 
 def _pictures(output: msgspec.Raw) -> int:
