@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from tallystick.core.quick import quick
 from tallystick.core.usage import Reading
 
 JsonObject = Mapping[str, Any]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the request body asks for, read once by its dialect. `None` means the caller did not
@@ -43,6 +45,7 @@ class Facts:
     end_user: str | None = None              # `user`, `metadata.user_id`…: claimed, never verified
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ReplyHead:
     """What a meter may know before the first body byte. Header names are lower case."""
@@ -84,6 +87,7 @@ class Dialect(Protocol):
         """A fresh meter for one reply with status 2xx."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call on its way: who asks what of whom."""

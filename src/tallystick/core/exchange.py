@@ -18,6 +18,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tallystick.core.quick import quick
 from tallystick.core.attempt import Admission, Refusal, Settlement
 from tallystick.core.call import Call
 from tallystick.core.custody import Kept, denied_with_stored, owner_of
@@ -50,6 +51,7 @@ class Read:
     caller: Caller
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Asked:
     """`previous`: what is known of the earlier response that the request continues."""
@@ -74,6 +76,7 @@ class Forward:
     admission: Admission
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """`at_us`: UTC. `job`: on a poll, what is known of the job whose state it shows."""
@@ -109,6 +112,7 @@ class Refuse:
 Command = Authenticate | Read | Admit | Forward | SettleJob | Settle | Refuse
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Opening:
     """What is known of a call from its first line and headers: where it goes, and when it came."""

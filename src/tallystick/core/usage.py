@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
+from tallystick.core.quick import quick
+
 Quantity = int | Decimal
 
 # The disjoint token classes. Their order is the order of lines in an entry and in `explain`.
@@ -41,6 +43,7 @@ _INPUT: Final = frozenset(INPUT_CLASSES)
 _OUTPUT: Final = frozenset(OUTPUT_CLASSES)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Usage:
     """`counts` maps disjoint units to positive quantities; zeros are left out. An empty Usage is a
@@ -128,6 +131,7 @@ class StatedCost:
     upstream_usd: Decimal | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Reading:
     """All a meter learnt from one reply. `usage=None`: the reply stated none."""
