@@ -54,8 +54,9 @@ class Storm:
     _change: threading.Condition = field(default_factory=threading.Condition)
     _strange: list[str] = field(default_factory=list)
 
-    def run(self, kill_after: Sequence[int]) -> None:
-        """Make the calls; kill and restart the gateway whenever so many replies were seen complete."""
+    def run(self, kill_after: Sequence[int], *, gently: bool = False) -> None:
+        """Make the calls; kill (`gently`: ask it to stop) and restart the gateway whenever so many replies
+        were seen complete."""
         self._left = self.calls
         for number in range(2 * self.calls):     # a call that the kill cut off is made again, as another call
             whole, stream = chat.answers(number)
@@ -66,8 +67,11 @@ class Storm:
         for count in sorted(kill_after):
             with self._change:
                 assert self._change.wait_for(lambda goal=count: len(self.seen) >= goal, PATIENCE_S), "the calls stopped"
-            self.gateway.kill()
-            self.kills += 1
+            if gently:
+                assert self.gateway.stop() == 0
+            else:
+                self.gateway.kill()
+                self.kills += 1
             self.gateway.start()
             with self._change:
                 self._change.notify_all()

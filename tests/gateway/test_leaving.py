@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,10 +63,32 @@ def test_a_caller_that_leaves_while_sending_its_request_is_never_admitted(gatewa
     assert (refusals[0]["code"], refusals[0]["status"], len(provider.bill)) == ("incomplete_body", 400, asked)
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_callers_that_hang_up_at_once_are_booked_what_was_billed(
+    gateway: RunningGateway, provider: MiniUpstream, key: str, stream: bool,
+) -> None:
+    """They reset the connection while the reply is on its way, some before it, some behind its end."""
+    known, billed = {call["id"] for call in gateway.calls()}, len(provider.bill)
+    body = json.dumps(chat.asked(stream=stream)).encode()
+    for number in range(50):
+        gate = Gate()
+        gate.open()
+        provider.expect("POST", chat.PATH, chat.answers(number)[stream].before(gate))
+        with chat.raw_call(gateway, chat.head(key, len(body)) + body) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            gate.wait_reached()
+            if number % 3:
+                client.recv(1 + number * 20)
+    assert len(provider.bill) == billed + 50
+    calls = [call for call in gateway.calls(at_least=len(known) + 50) if call["id"] not in known]
+    assert sorted(chat.number_of(call["usage"]) for call in calls) == list(range(50))
+    assert {call["basis"] for call in calls} == {"usage"}
+
+
 def test_a_body_that_ends_early_is_a_400_and_no_call(gateway: RunningGateway, provider: MiniUpstream, key: str) -> None:
     asked = len(provider.bill)
     with chat.raw_call(gateway, chat.head(key, len(STREAM)) + STREAM[:-1]) as client:
-        client.shutdown(1)
+        client.shutdown(socket.SHUT_WR)
         answer = chat.read_all(client)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b'"incomplete_body"' in answer

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from tests.build import chat
 from tests.build.gateway import PATIENCE_S, RunningGateway
-from tests.build.storm import every_call
+from tests.build.storm import Storm, every_call
 from tests.mini_upstream import Gate, MiniUpstream, sse_reply
 
 LIVE = 25
@@ -70,6 +70,21 @@ def test_live_streams_reach_their_end_and_the_next_start_is_clean(tmp_path: Path
         assert sorted(chat.number_of(call["usage"]) for call in booked.values()) == list(range(LIVE))
         assert all(call["basis"] == "usage" for call in booked.values())
         assert gateway.run("verify").returncode == 0
+
+
+def test_restarts_under_load_leave_nothing_to_recover(tmp_path: Path) -> None:
+    with MiniUpstream(strict=False) as provider, RunningGateway(tmp_path, upstream=provider.url) as gateway:
+        storm = Storm(gateway, provider, gateway.key(), calls=200)
+        storm.run([40, 90, 150], gently=True)
+        figures = storm.reckon()
+    assert (figures.seen_complete, figures.worst_case) == (200, 0)
+
+
+def test_a_second_process_on_the_same_data_is_refused(tmp_path: Path) -> None:
+    with RunningGateway(tmp_path) as gateway:
+        done = gateway.run("serve", "--port", "0")
+        assert done.returncode == 73
+        assert "in use by another process" in done.stderr
 
 
 def test_a_provider_that_never_ends_does_not_hold_up_the_stop(tmp_path: Path) -> None:
