@@ -65,7 +65,7 @@ PLANS = (
     Plan("deepseek", "deepseek", ("deepseek",), "deepseek/"),
     Plan("azure", "azure", ("azure",), "azure/"),
     Plan("ollama", None),
-    Plan("bedrock", "aws", ("bedrock", "bedrock_converse"), zoned=True),
+    Plan("bedrock", "aws", ("bedrock", "bedrock_converse"), "bedrock/", zoned=True),
     Plan("vertex", "anthropic", ("vertex_ai-anthropic_models", "vertex_ai-mistral_models", "vertex_ai-embedding-models"), "vertex_ai/",
          hand_too="anthropic"),
     Plan("cohere", "cohere", ("cohere", "cohere_chat"), "cohere/"),
@@ -399,7 +399,8 @@ def zones(plan: Plan, models: dict[str, Model], entries: dict[str, Any]) -> None
     says of the model itself nor what the zone would cost anyway. Last, every id gets its short forms."""
     known = {name: model for model in models.values() for name in model.names}
     for key, entry in sorted(entries.items()):
-        name, base = key.lower(), price_zones.without_zone(key.lower())
+        name = key.removeprefix(plan.litellm_prefix).lower()
+        base = price_zones.without_zone(name)
         if base is None or name in known or entry.get("litellm_provider") not in plan.litellm or entry.get("mode") not in LITELLM_MODES:
             continue
         rates, model = litellm_rates(plan, name, entry), known.get(base)

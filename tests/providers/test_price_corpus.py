@@ -25,8 +25,8 @@ from tests.build.usage import parts_from_inclusive, usage_from_inclusive
 
 SHARED = Path(os.environ.get("TALLYSTICK_SHARED", Path(__file__).resolve().parents[2].parent / "shared"))
 EXPECTED = SHARED / "corpus" / "expected.jsonl"
-PROVIDERS = {"google-ai-studio": "google", "vertex-ai": "google"} | {
-    p: p for p in ("openai", "anthropic", "mistral", "openrouter", "xai", "groq", "deepseek", "azure", "ollama", "cerebras", "together", "replicate")}
+PROVIDERS = {"google-ai-studio": "google", "vertex-ai": "vertex"} | {
+    p: p for p in ("bedrock", "cohere", "openai", "anthropic", "mistral", "openrouter", "xai", "groq", "deepseek", "azure", "ollama", "cerebras", "together", "replicate")}
 
 NANO = Decimal("1e-9")
 
@@ -47,6 +47,7 @@ SECOND_OPINION = {
     "deepseek/deepseek-v4-flash": "clock: before 2026-08-16 there was no peak price",
     "google/gemini-2.5-flash": "grounding: a search-grounded prompt is $35 a thousand; it was not asked about",
     "google/gemini-3-flash-preview": "grounding and flex: queries at $14 a thousand, and half price under flex",
+    "vertex/gemini-3-flash-preview": "grounding and flex: queries at $14 a thousand, and half price under flex",
     "mistral/mistral-large-latest": "alias: Large 3 at 0.5/1.5 since 2025-12-02",
     "mistral/mistral-tiny": "cache: read at a tenth of the input price (open: whether it was then)",
     "openai/gpt-4o-audio-preview-2024-12-17": "audio: speech tokens at their own rate",
@@ -60,7 +61,7 @@ SECOND_OPINION = {
 
 UNPRICED = {
     ("images",): "the picture's own model and tokens are not in the reply",
-    ("input_text", "output_text"): "a compound system's stream that does not say which models it used",
+    ("input_text", "output_text"): "a compound system's stream that does not say which models it used; an account's own ARN",
     ("input_audio", "output_audio"): "hand-written reply of a model that has no audio",
     (":input_audio", ":output_text"): "a transcriber that the reply does not name",
     (":audio_seconds", ":audio_seconds", ":audio_seconds"): "a transcriber that the reply does not name",
@@ -117,7 +118,7 @@ def test_the_second_opinion_agrees_or_the_difference_is_explained(rows: list[Row
 def test_what_stays_without_a_price_is_known(rows: list[Row]) -> None:
     unpriced = [row for row in rows if row.charge.unpriced and not row.expected.get("provider_cost_usd")]
     assert {row.charge.unpriced for row in unpriced} == set(UNPRICED)
-    assert len(unpriced) < 20
+    assert len(unpriced) < 25
 
 
 def test_no_recorded_call_costs_more_than_its_ceiling(rows: list[Row]) -> None:

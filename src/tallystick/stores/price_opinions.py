@@ -20,12 +20,13 @@ from tallystick.core.price_review import Opinion
 GENAI_PROVIDERS: Final = {
     "openai": "openai", "anthropic": "anthropic", "google": "google", "mistral": "mistral", "openrouter": "openrouter",
     "x-ai": "xai", "groq": "groq", "deepseek": "deepseek", "azure": "azure",
+    "aws": "bedrock", "cohere": "cohere",
 }
 _GENAI_UNITS: Final = {"input_mtok": "input_text", "output_mtok": "output_text", "cache_read_mtok": "cached_text"}
 
 LITELLM_PROVIDERS: Final = {
     "openai": "openai", "anthropic": "anthropic", "gemini": "google", "mistral": "mistral", "xai": "xai", "groq": "groq",
-    "deepseek": "deepseek",
+    "deepseek": "deepseek", "bedrock": "bedrock", "bedrock_converse": "bedrock", "cohere": "cohere", "cohere_chat": "cohere",
 }
 _LITELLM_UNITS: Final = {
     "input_cost_per_token": "input_text", "output_cost_per_token": "output_text", "cache_read_input_token_cost": "cached_text",
@@ -50,7 +51,7 @@ def genai_opinions(at: datetime) -> Iterator[Opinion]:
             for key, unit in _GENAI_UNITS.items():
                 price = getattr(prices, key)
                 if price is not None and ours:
-                    yield Opinion("genai-prices", ours, model.id, unit, getattr(price, "base", price))
+                    yield Opinion("genai-prices", ours, model.id.removeprefix("regional."), unit, getattr(price, "base", price))
 
 
 def litellm_opinions(path: Path) -> Iterator[Opinion]:
@@ -66,4 +67,6 @@ def litellm_opinions(path: Path) -> Iterator[Opinion]:
             price = entry.get(field)
             if provider and isinstance(price, Decimal) and price:
                 name = key.removeprefix(f"{entry['litellm_provider']}/")
+                if provider == "bedrock" and "/" in name:
+                    continue                 # a price within one region, which a call does not name
                 yield Opinion("litellm", provider, name, unit, (price * 1_000_000).quantize(Decimal("1e-9")))
