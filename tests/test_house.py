@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ast
 import re
+import socket
 import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+import pytest_socket
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "tallystick"
@@ -214,3 +216,8 @@ def test_both_locks_agree() -> None:
 
     runtime, test = pins("runtime.txt"), pins("test.txt")
     assert {name: (version, test.get(name)) for name, version in runtime.items() if test.get(name) != version} == {}
+
+
+def test_no_test_can_reach_beyond_this_machine() -> None:
+    with pytest.raises(pytest_socket.SocketConnectBlockedError):
+        socket.create_connection(("192.0.2.1", 9), timeout=1)        # TEST-NET-1: nobody's, by RFC 5737
