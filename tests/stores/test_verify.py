@@ -231,3 +231,19 @@ def test_an_outsider_checks_the_exported_lines_with_nothing_but_sha256(journal: 
             previous = sha256(b"\0" + line).hexdigest()
         assert previous == db.execute("SELECT head FROM chain WHERE organization = 1").fetchone()[0].hex()
     assert numbers == list(range(len(numbers)))
+
+
+def test_a_chain_that_was_taken_away_as_a_whole_is_missed(journal: Journal) -> None:
+    change(journal, "DELETE FROM chain WHERE organization = 1")
+    finding = first(journal)
+    assert (finding.check, finding.organization) == ("chain", "number 1")
+
+
+def test_checkpoints_that_were_taken_away_are_missed(journal: Journal) -> None:
+    change(journal, "DELETE FROM checkpoint WHERE organization = 1")
+    assert first(journal).check == "checkpoint"
+
+
+def test_a_zone_that_is_none_is_named(journal: Journal) -> None:
+    change(journal, "UPDATE organization SET zone = 'Nowhere/Else' WHERE id = 1")
+    assert first(journal).check == "columns"

@@ -79,7 +79,7 @@ def verify(database: Database, public_key: bytes, progress: Callable[[int, int],
     entries = checkpoints = organizations = 0
     try:
         with database.read() as db:
-            chains = db.execute("SELECT c.organization, o.slug, o.zone, c.next_seq, c.head, c.frontier"
+            chains = db.execute("SELECT c.organization, o.slug, o.zone, c.next_seq, c.head, c.frontier, c.checkpoint_size"
                                 " FROM chain c JOIN organization o ON o.id = c.organization ORDER BY c.organization").fetchall()
             total = sum(row[3] for row in chains)
             for row in chains:
@@ -88,11 +88,25 @@ def verify(database: Database, public_key: bytes, progress: Callable[[int, int],
                 entries += check.done
                 checkpoints += check.checkpoints
                 organizations += 1
+            _check_strays(db, {row[0] for row in chains}, findings)
             _check_cursors(db, findings)
     except StoreFault as fault:
         return Verification(fault=str(fault))
     progress(total, total)
     return Verification(entries, checkpoints, organizations, tuple(findings[:FINDINGS_MAX]))
+
+
+def _check_strays(db: Connection, chained: set[int], findings: list[Finding]) -> None:
+    """A chain that was taken away as a whole leaves its entries behind: nothing may belong to none."""
+    monthly = [month_sql(name, month) for month in months(db) for name in ("entry_{month}", "call_fact_{month}")]
+    strays = {
+        organization
+        for table in ("entry_standing", "checkpoint", "dictionary", *monthly)
+        for (organization,) in db.execute(f"SELECT DISTINCT organization FROM {table}")  # noqa: S608 - names of ours
+    } - chained
+    findings += (
+        Finding("chain", f"number {organization}", None, "there are entries of an organisation that has no chain, or no name")
+        for organization in sorted(strays))
 
 
 def _check_cursors(db: Connection, findings: list[Finding]) -> None:
@@ -109,7 +123,7 @@ class _Check:
     """One organisation's chain on its way from the first entry to the last."""
 
     def __init__(self, db: Connection, public_key: bytes, findings: list[Finding],
-                 organization: int, slug: str, zone: str, next_seq: int, head: bytes, frontier: bytes) -> None:
+                 organization: int, slug: str, zone: str, next_seq: int, head: bytes, frontier: bytes, signed_size: int) -> None:
         self.done = 0
         self.checkpoints = 0
         self._db = db
@@ -117,8 +131,11 @@ class _Check:
         self._findings = findings
         self._organization = organization
         self._slug = slug
-        self._calendar = Calendar(zone)
+        self._zone = zone
+        self._calendar = Calendar("UTC")
         self._end = (next_seq, head, frontier)
+        self._signed_size = signed_size
+        self._sizes = {0}                    # of the checkpoints that are there; over nothing there is none
         self._decode = msgspec.json.Decoder(float_hook=_no_float).decode
         self._unpack = Packer().unpack
         self._defined: dict[str, set[int]] = {}
@@ -130,6 +147,10 @@ class _Check:
 
     def run(self, progress: Callable[[int], None]) -> None:
         try:
+            try:
+                self._calendar = Calendar(self._zone)
+            except (KeyError, ValueError, OSError):
+                self._found("columns", None, f"the organisation's zone '{self._zone}' is none")
             self._walk(progress)
             self._check_end()
         except _TooMuch:
@@ -142,6 +163,7 @@ class _Check:
 
     def _walk(self, progress: Callable[[int], None]) -> None:
         self._notes = dict(self._db.execute("SELECT size, note FROM checkpoint WHERE organization = ?", (self._organization,)))
+        self._sizes |= self._notes.keys()
         facts = _Facts(self._db, self._organization)
         leaf, frontier, expected = GENESIS, list[bytes](), 0
         for seq, packed, stored_leaf, month in stored_entries(self._db, self._organization):
@@ -333,6 +355,8 @@ class _Check:
             self._found("chain", size - 1, "the chain does not end where its head says")
         elif merkle.pack(frontier) != stored:
             self._found("tree", size - 1, "the tree over all entries is not the one that is stored")
+        if self._signed_size not in self._sizes:
+            self._found("checkpoint", None, f"the checkpoint over {self._signed_size} entries is missing")
         for beyond in sorted(self._notes):
             self._found("checkpoint", None, f"there is a checkpoint over {beyond} entries, which this ledger does not reach")
 
