@@ -217,7 +217,7 @@ class _StreamMeter:
             event = read(_EVENT, data)
             if event is not None and event.response is not None:
                 self._reading = self._dialect.reading(event.response)
-                self.ended = self.ended or event.type in _LAST or kind in _LAST
+                self.ended = self.ended or text(event.type) in _LAST or kind in _LAST
         elif b'"type":"error"' in data:
             self._failed = True
 
