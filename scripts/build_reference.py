@@ -409,7 +409,7 @@ def _opened_by(names: frozenset[str]) -> str:
 
 def _no_parts() -> control.Parts:
     """Enough to describe the application; nothing of it is ever called."""
-    return control.Parts(cast("Any", None), cast("Any", None), cast("Any", None), bytes(32), str)
+    return control.Parts(cast("Any", None), cast("Any", None), cast("Any", None), bytes(32), str, vault=cast("Any", None), credentials=cast("Any", None))
 
 
 # --- writing --------------------------------------------------------------------------------------

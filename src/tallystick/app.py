@@ -1,8 +1,8 @@
 """Composition root: from settings to a running process. The only file that knows everyone, and it
 decides nothing: each part is built by its own constructor, this connects them.
 
-Started in order: secrets, database, spool (recovered before anything is admitted), listener; the
-control plane loads behind it. Stopped in reverse: no new calls, running ones to their end, the spool
+Started in order: secrets, database, spool (recovered and shipped before anything is admitted), listener;
+the control plane loads behind it. Stopped in reverse: no new calls, running ones to their end, the spool
 shipped.
 """
 
@@ -54,6 +54,8 @@ from tallystick.stores.sql.directory import Directory, KeySpec, list_keys
 from tallystick.stores.sql.engine import DEFAULT, Database, open_database
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.keyring import SqlKeyring
+from tallystick.stores.sql.stored_credentials import Place, SqlCredentials
+from tallystick.stores.sql.vault import Vault
 from tallystick.telemetry import Telemetry
 from tallystick.transport.http1 import Limits as UpstreamLimits
 from tallystick.transport.pool import Http1Upstreams, Tls
@@ -104,6 +106,7 @@ class Installation:
     database: Database
     sequencer: Sequencer
     keyring: SqlKeyring
+    credentials: SqlCredentials
     spool: Spool
     book: PriceBook
 
@@ -156,7 +159,8 @@ def open_installation(settings: Settings) -> Installation:
         durability=journal.durability, bounds=bounds, ledger_segment=partial(cursor_segment, database))
     return Installation(
         settings, clock, secrets, database, Sequencer(database, secrets.ledger_key),
-        SqlKeyring(database, secrets.pepper, clock), spool, open_book())
+        SqlKeyring(database, secrets.pepper, clock),
+        SqlCredentials(database, secrets.kek, origins_of(settings), _configured_credentials(settings)), spool, open_book())
 
 
 def _run(installation: Installation) -> int:
@@ -168,11 +172,13 @@ def _run(installation: Installation) -> int:
     runner = _runner(installation)
     parts = control.Parts(
         installation.database, installation.keyring, installation.clock, installation.secrets.pepper, lambda: uuid_utils.uuid7().hex,
-        trusted_networks(server))
+        trusted_networks(server), credentials=installation.credentials,
+        vault=Vault(Sequencer(installation.database), installation.secrets.kek, origins_of(settings), os.urandom))
     setup = setup_path(parts, first_admin())
     loader = _ControlLoader(parts, "aggregations" if server.role == "gateway" else "all")
 
     async def start() -> None:
+        await runner.catch_up()
         runner.start()
         loader.start()
         _announce(installation, f"{'https' if server.tls_cert else 'http'}://{_host(server.host)}:{port}", setup)
@@ -185,7 +191,7 @@ def _run(installation: Installation) -> int:
 
     ports = Ports(
         installation.keyring, installation.spool, upstreams, sandbox_reply,
-        SqlCustody(installation.database, installation.secrets.pepper), installation.clock, RequestIds())
+        SqlCustody(installation.database, installation.secrets.pepper), installation.clock, RequestIds(), installation.credentials)
     health = Health(partial(_unready, installation, runner), settings.metrics.token, is_loopback(server.host))
     telemetry.gauges["tallystick_journal_backlog_bytes"] = lambda: installation.spool.backlog_bytes
     gateway = Gateway(ports, _setup(installation), telemetry)
@@ -235,7 +241,9 @@ def _runner(installation: Installation) -> Runner:
         installation.spool, installation.sequencer, installation.clock, installation.settings.data / "quarantine",
         describe=describe, alarm=partial(log.error, "journal"),
         deferred_max_age_us=installation.settings.journal.deferred_max_age_s * 1_000_000)
-    return Runner((Job("ship", shipper.step, SHIP_PERIOD_S), Job("watch", installation.keyring.poll, WATCH_PERIOD_S)))
+    return Runner((
+        Job("ship", shipper.step, SHIP_PERIOD_S), Job("watch", installation.keyring.poll, WATCH_PERIOD_S),
+        Job("watch_credentials", installation.credentials.poll, WATCH_PERIOD_S)))
 
 
 def _unready(installation: Installation, runner: Runner) -> Mapping[str, str]:
@@ -248,24 +256,33 @@ def _unready(installation: Installation, runner: Runner) -> Mapping[str, str]:
 def _setup(installation: Installation) -> Setup:
     settings = installation.settings
     providers = _providers(settings)
-    stored = {
-        (provider_id, name): Secret(value)
-        for provider_id, provider in settings.providers.items()
-        for name, credential in provider.credentials.items()
-        if (value := secret_from_env(credential.env)) is not None
-    }
     limits = settings.gateway.limits
     return Setup(
         providers=providers,
-        origins={provider.id: provider.base_url for provider in providers.values() if provider.base_url is not None},
+        origins=origins_of(settings),
         rules=Rules(installation.book),
         limits=BodyLimits(limits.body_bytes_max, limits.upload_bytes_max),
-        stored=stored,
         models={(provider_id, deployment): model
                 for provider_id, provider in settings.providers.items() for deployment, model in provider.models.items()},
         anonymous=_anonymous(settings.gateway.anonymous_project),
         drain=DrainSlots(settings.gateway.drain.at_once_max, float(settings.gateway.drain.timeout_s)),
     )
+
+
+def origins_of(settings: Settings) -> dict[str, str]:
+    """Where each provider that can be called is, by its id. Raises BadSettings."""
+    return {provider.id: provider.base_url for provider in _providers(settings).values() if provider.base_url is not None}
+
+
+def _configured_credentials(settings: Settings) -> dict[Place, Secret]:
+    """What the configuration names by environment variable, for each organisation that may use it."""
+    return {
+        (organization, provider_id, name): Secret(value)
+        for provider_id, provider in settings.providers.items()
+        for name, credential in provider.credentials.items()
+        if (value := secret_from_env(credential.env)) is not None
+        for organization in credential.organizations
+    }
 
 
 def _providers(settings: Settings) -> dict[str, Provider]:

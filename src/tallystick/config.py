@@ -141,6 +141,8 @@ class CredentialSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     env: Annotated[str, Meta(min_length=1)]
     """Name of the environment variable that holds the provider key."""
+    organizations: tuple[str, ...] = ("default",)
+    """Organisations that may use it."""
 
 
 class ProviderSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

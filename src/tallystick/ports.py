@@ -12,7 +12,9 @@ from typing import Protocol
 from tallystick.core.quick import quick
 from tallystick.core.attempt import Admission, Refusal, Settlement
 from tallystick.core.custody import Kept
+from tallystick.core.errors import Denied
 from tallystick.core.identity import Principal
+from tallystick.core.secret import Secret
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 """Names and values exactly as on the wire: case, order and duplicates kept."""
@@ -40,6 +42,15 @@ class Keyring(Protocol):
 
     async def find(self, presented: str) -> Principal | None:
         """The principal of a valid key; None when it was never issued, is revoked or has expired."""
+
+
+class Credentials(Protocol):
+    """Provider credentials that the gateway holds. A hit is answered from memory; a change is seen
+    within a second."""
+
+    async def find(self, organization: str, provider: str, name: str) -> Secret | Denied | None:
+        """The organisation's credential of that name; None where none is held, `Denied` where one is
+        held that cannot be used. Raises StoreFault when it cannot be read."""
 
 
 class Journal(Protocol):

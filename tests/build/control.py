@@ -29,9 +29,12 @@ from tallystick.stores.sql.directory import Directory, KeySpec
 from tallystick.stores.sql.engine import DEFAULT, ensure_organization, open_database
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.keyring import SqlKeyring
+from tallystick.stores.sql.stored_credentials import SqlCredentials
+from tallystick.stores.sql.vault import Vault
 
 EMAIL, PASSWORD = "admin@local", "correct horse battery"
 PASSWORD_HASH = hash_password(PASSWORD)
+ORIGINS = {"openai": "https://api.openai.com", "anthropic": "https://api.anthropic.com"}
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
@@ -63,8 +66,11 @@ class Desk:
         self.directory = Directory(
             self.sequencer, b"s" * 32, lambda size: hashlib.shake_256(next(draws).to_bytes(8, "big")).digest(size))
         ids = count(1)
+        self.vault = Vault(self.sequencer, b"k" * 32, ORIGINS, self.directory.entropy)
+        self.credentials = SqlCredentials(self.database, b"k" * 32, ORIGINS, {})
         self.parts = Parts(
-            self.database, SqlKeyring(self.database, b"s" * 32, self.clock), self.clock, b"s" * 32, lambda: f"acc_{next(ids)}")
+            self.database, SqlKeyring(self.database, b"s" * 32, self.clock), self.clock, b"s" * 32, lambda: f"acc_{next(ids)}",
+            credentials=self.credentials, vault=self.vault)
         self._requests = count(1)
         if admin:
             add_first_owner(self.database, "acc_1", EMAIL, PASSWORD_HASH, 1)

@@ -10,12 +10,13 @@ import pytest
 
 from tallystick.core.call import Facts, ReplyHead
 from tallystick.core.custody import Kept
-from tallystick.core.dialect import Route
+from tallystick.core.dialect import Provider, Route
 from tallystick.core.exchange import Rules
 from tallystick.core.usage import Reading
 from tallystick.edge.body import BodyLimits
 from tallystick.edge.gateway import Gateway, Ports, Setup
 from tallystick.ports import UpstreamRequest
+from tallystick.providers import provider
 from tallystick.stores.memory import MemoryJournal
 from tallystick.telemetry import Telemetry
 from tests.build.edge import PROVIDERS, Issued
@@ -55,6 +56,8 @@ class World:
         self.status = 200
         self.headers = [(b"Content-Type", b"text/event-stream")]
         self.closed = False
+        self.outcome = MemoryJournal()
+        self.asked: UpstreamRequest
 
     def now_us(self) -> int:
         return AT_US
@@ -72,7 +75,8 @@ class World:
 
     def keep(self, _mark: bytes, _kept: Kept) -> None: ...
 
-    async def send(self, _request: UpstreamRequest) -> World:
+    async def send(self, request: UpstreamRequest) -> World:
+        self.asked = request
         return self
 
     @property
@@ -86,29 +90,45 @@ class World:
         self.closed = True
 
 
-def test_a_defect_of_ours_leaves_no_attempt_open() -> None:
-    """A meter that raises: the caller sees a broken call, and the books its worst case, once."""
-    world, journal = World(), MemoryJournal()
-    provider = replace(PROVIDERS["openai"], routes=(Route("POST", "/v1/chat/completions", "chat", dialect=Careless()),))  # type: ignore[arg-type]
-    setup = Setup({"openai": provider}, {"openai": "https://provider.example"},
+def call(world: World, provider: Provider, path: bytes, body: bytes) -> MemoryJournal:
+    """One call with a key of ours and the caller's own credential, through the bare app."""
+    journal = MemoryJournal()
+    setup = Setup({provider.id: provider}, {provider.id: "https://provider.example"},
                   Rules(book_of(openai={"m-1": {"input_text": "2", "output_text": "10"}})), BodyLimits())
     ports = Ports(Issued("tsk_a"), journal, world, lambda *_: world, world, world, world)  # type: ignore[arg-type]
-    gateway = Gateway(ports, setup, Telemetry("0"))
-    body = b'{"model":"m-1"}'
     scope: dict[str, Any] = {
-        "type": "http", "method": "POST", "raw_path": b"/v1/chat/completions", "query_string": b"",
+        "type": "http", "method": "POST", "raw_path": path, "query_string": b"",
         "headers": [(b"x-tallystick-key", b"tsk_a"), (b"authorization", b"Bearer sk-own"), (b"content-length", b"%d" % len(body))]}
-    sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}
 
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
+    async def send(_message: dict[str, Any]) -> None: ...
 
+    world.outcome = journal
+    asyncio.run(Gateway(ports, setup, Telemetry("0"))(scope, receive, send))
+    return journal
+
+
+def test_a_defect_of_ours_leaves_no_attempt_open() -> None:
+    """A meter that raises: the caller sees a broken call, and the books its worst case, once."""
+    world = World()
+    careless = replace(PROVIDERS["openai"], routes=(Route("POST", "/v1/chat/completions", "chat", dialect=Careless()),))  # type: ignore[arg-type]
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(gateway(scope, receive, send))
-    [admission], [settlement] = journal.admissions.values(), journal.settlements.values()
+        call(world, careless, b"/v1/chat/completions", b'{"model":"m-1"}')
+    [admission], [settlement] = world.outcome.admissions.values(), world.outcome.settlements.values()
     assert admission.hold_nanos > 100 * 10_000
     assert (settlement.cost_nanos, settlement.basis, settlement.outcome) == (admission.hold_nanos, "worst_case", "cut")
     assert world.closed
+
+
+@pytest.mark.parametrize(("path", "origin", "theirs"), [
+    (b"/proxy/bedrock/model/m/converse", "https://provider.example", "/model/m/converse"),
+    (b"/proxy/bedrock/eu-west-1/model/a%2Fb/converse", "https://bedrock-runtime.eu-west-1.amazonaws.com", "/model/a%2Fb/converse"),
+])
+def test_a_region_in_the_path_chooses_the_host(path: bytes, origin: str, theirs: str) -> None:
+    world, bedrock = World(), provider("bedrock")
+    assert bedrock is not None
+    world.headers, world.pieces = [(b"content-type", b"application/json")], [b"{}"]
+    call(world, bedrock, path, b"{}")
+    assert (world.asked.origin, world.asked.url_path) == (origin, theirs)

@@ -14,16 +14,21 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from tallystick.control.peers import Network
 from tallystick.ports import Clock, Keyring
 from tallystick.stores.sql.engine import Database
+from tallystick.stores.sql.vault import Vault
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 
-class PolledKeyring(Keyring, Protocol):
-    """A keyring that can be told to look at once, after this process changed a key."""
+class Polled(Protocol):
+    """A memory that can be told to look at once, after this process changed what it remembers."""
 
     def poll(self) -> bool:
         """Forget what may have changed."""
+
+
+class PolledKeyring(Keyring, Polled, Protocol):
+    """The keyring, of which the same holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,8 @@ class Parts:
     secret: bytes = field(repr=False)
     new_id: Callable[[], str]                # an opaque, time-ordered id
     trusted_proxies: tuple[Network, ...] = ()
+    vault: Vault = field(kw_only=True)
+    credentials: Polled = field(kw_only=True)            # what the line remembers of the vault
 
 
 def build(parts: Parts, *, scope: Literal["all", "aggregations"] = "all") -> FastAPI:

@@ -43,6 +43,12 @@ class Caller:
         return self.principal.organization
 
 
+def actor_of(caller: Caller) -> str:
+    """Who did it, as the ledger names them: the account's id."""
+    assert caller.account is not None, "the table of roles opens this to people only"
+    return caller.account.id
+
+
 def parts_of(request: Request) -> Parts:
     """What the application was built from."""
     parts: Parts = request.app.state.parts

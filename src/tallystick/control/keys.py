@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from tallystick.control import Parts
-from tallystick.control.callers import CallerOf, DirectoryOf, PartsOf
+from tallystick.control.callers import CallerOf, DirectoryOf, PartsOf, actor_of
 from tallystick.control.figures import answer
 from tallystick.control.key_document import key_document
 from tallystick.control.pages import LIMIT, Cursor, Limit, cursor_of, place_of
@@ -57,6 +57,7 @@ class Key(BaseModel):
     agent: str | None
     environment: str | None
     cost_center: str | None
+    credential: str | None
     name: str
     format: str
     status: str
@@ -118,7 +119,7 @@ def create_key(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new: Ne
     labels = new.model_dump(include=_LABELS, exclude_none=True)
     spec = KeySpec(
         labels=labels, dimensions=new.dimensions, name=new.name, credential=new.credential, expires_us=expires_us,
-        format=new.format, created_by=_actor(caller),
+        format=new.format, created_by=actor_of(caller),
     )
     row, key = directory.create_key(here.id, spec, now_us)
     reply = answer({"id": row.id, "key": key.reveal(), **key_document(row, now_us)})
@@ -135,7 +136,7 @@ def read_key(parts: PartsOf, caller: CallerOf, key_id: KeyId) -> Response:
 def revoke_key(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, key_id: KeyId) -> Response:
     """Revoke a key for good: 401 from now on here, within a second on every instance."""
     here = organization(parts.database, caller.organization)
-    row = directory.revoke_key(here.id, key_id, parts.clock.now_us(), _actor(caller))
+    row = directory.revoke_key(here.id, key_id, parts.clock.now_us(), actor_of(caller))
     if row is None:
         raise _no_key()
     parts.keyring.poll()
@@ -158,12 +159,6 @@ def _document(parts: Parts, organization_id: int, key_id: str) -> dict[str, Any]
 
 def _no_key() -> Problem:
     return Problem(404, "not_found", "There is no such key.")
-
-
-def _actor(caller: CallerOf) -> str:
-    """Who did it, as the ledger names them: the account's id."""
-    assert caller.account is not None, "the table of roles opens this to people only"
-    return caller.account.id
 
 
 _LABELS = {"team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version"}

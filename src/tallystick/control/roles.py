@@ -40,6 +40,9 @@ GRANTS: Final = (
     Grant("GET", "/api/keys/self", KEY),
     Grant("GET", "/api/keys/{key_id}", OWNER),
     Grant("DELETE", "/api/keys/{key_id}", OWNER),
+    Grant("GET", "/api/credentials", OWNER),             # names only: no route reads a value
+    Grant("PUT", "/api/credentials/{provider}/{name}", OWNER),
+    Grant("DELETE", "/api/credentials/{provider}/{name}", OWNER),
     Grant("GET", "/api/teams", OWNER),
     Grant("POST", "/api/teams", OWNER),
     Grant("GET", "/api/projects", OWNER),

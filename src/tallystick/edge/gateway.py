@@ -33,7 +33,7 @@ from tallystick.edge.headers import FORM_TYPE, JSON_TYPE, Bend, to_client, to_pr
 from tallystick.edge.paths import Target, error_shape, resolve
 from tallystick.edge.relay import Client, DrainSlots, Relay, Send
 from tallystick.edge.replies import Reply, refuse, status_of, upstream_failed
-from tallystick.ports import Clock, Custody, Ids, Journal, Keyring, RawHeaders, UpstreamReply, UpstreamRequest, Upstreams
+from tallystick.ports import Clock, Credentials, Custody, Ids, Journal, Keyring, RawHeaders, UpstreamReply, UpstreamRequest, Upstreams
 from tallystick.providers.dialects.form_fields import FormFields
 from tallystick.providers.dialects.stream_usage import UsageRemover, inject
 from tallystick.telemetry import Telemetry
@@ -57,20 +57,20 @@ class Ports:
     custody: Custody
     clock: Clock
     ids: Ids
+    credentials: Credentials
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What the operator decided: where providers are, whose keys we hold, how much is too much.
+    """What the operator decided: where providers are, how much is too much.
 
-    stored: (provider id, name) → credential. models: (provider id, deployment) → model.
+    models: (provider id, deployment) → model.
     """
 
     providers: Mapping[str, Provider]
     origins: Mapping[str, str]
     rules: line.Rules
     limits: BodyLimits
-    stored: Mapping[tuple[str, str], Secret] = field(default_factory=dict)
     models: Mapping[tuple[str, str], str] = field(default_factory=dict)
     anonymous: Principal | None = None
     drain: DrainSlots = field(default_factory=DrainSlots)
@@ -206,19 +206,25 @@ class _Conversation:
         try:
             caller = await credentials.identify(
                 self._target, self._lookup, self._ports.keyring, anonymous=self._setup.anonymous, sandbox=claims.sandbox)
+            if isinstance(caller, Denied):
+                return caller
+            self._caller = caller
+            if caller.provider_credential is not None or claims.sandbox:
+                return line.Caller(caller.principal, "caller")
+            return await self._take_stored(caller.principal)
         except StoreFault:
             return Denied("journal_unavailable", "The key could not be checked just now; try again.", retry_after_s=5)
-        if isinstance(caller, Denied):
-            return caller
-        self._caller = caller
-        if caller.provider_credential is not None or claims.sandbox:
-            return line.Caller(caller.principal, "caller")
-        name = caller.principal.credential or "default"
-        provider = self._target.provider
-        self._credential = self._setup.stored.get((provider.id, name))
-        if self._credential is None and provider.credentials and not provider.free_models:     # a host of one's own may ask for none
+
+    async def _take_stored(self, principal: Principal) -> line.Caller | Denied:
+        """The credential that the gateway holds for this key: the one it names, else its project's, else `default`."""
+        name, provider = principal.credential or "default", self._target.provider
+        found = await self._ports.credentials.find(principal.organization, provider.id, name)
+        if isinstance(found, Denied):
+            return found
+        if found is None and provider.credentials and not provider.free_models:     # a host of one's own may ask for none
             return Denied("provider_credential_missing", f"Neither this call nor the gateway holds a credential for {provider.name}.")
-        return line.Caller(caller.principal, name)
+        self._credential = found
+        return line.Caller(principal, name)
 
     async def _read(self) -> line.Asked | Denied:
         """The body, whole and strict where a dialect reads it; streamed through where it is an upload."""

@@ -66,6 +66,8 @@ CODES: Final[tuple[Code, ...]] = (
     _unknown_caller("missing_api_key", "No Tallystick key came with the call."),
     _unknown_caller("invalid_api_key", "The Tallystick key was never issued, is revoked or has expired."),
     _unknown_caller("provider_credential_missing", "Neither the caller nor the organisation has a key for this provider."),
+    _unknown_caller("provider_credential_unusable", "The organisation's key for this provider must be set again: the provider's address "
+                    "changed since, or it does not open."),
     Code("budget_exceeded", 402, "insufficient_quota", "billing_error", "RESOURCE_EXHAUSTED", False,
          "The call does not fit under a hard cap; `details` name budget, limit, spent, held and reset."),
     Code("budget_held", 402, "insufficient_quota", "billing_error", "RESOURCE_EXHAUSTED", True,

@@ -139,7 +139,8 @@ class Directory:
              *(spec.labels.get(label) for label in _LABELS), json.dumps(dict(spec.dimensions)), spec.credential,
              pen.now_us, spec.expires_us, spec.created_by),
         )
-        pen.key_event(organization, "created", minted.id, actor=spec.created_by, labels=spec.labels, dimensions=spec.dimensions)
+        fixed = {**spec.labels, "credential": spec.credential} if spec.credential else spec.labels
+        pen.key_event(organization, "created", minted.id, actor=spec.created_by, labels=fixed, dimensions=spec.dimensions)
         engine.note_change(pen.db)
         row = _find_key(pen.db, organization, minted.id)
         assert row is not None, "what was inserted is there"

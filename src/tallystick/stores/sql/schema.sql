@@ -52,6 +52,22 @@ CREATE TABLE virtual_key (
 );
 CREATE INDEX virtual_key_list ON virtual_key (organization, created_us);
 
+-- Provider credentials, sealed (stores/sealing.py). A row is never deleted: a name that is used again
+-- gets the next version, so that an older seal opens nothing. Removed: both seals are empty.
+CREATE TABLE credential (
+  organization INTEGER NOT NULL REFERENCES organization (id),
+  provider TEXT NOT NULL,
+  name TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  origin TEXT NOT NULL,
+  wrapped_key BYTEA NOT NULL,
+  sealed BYTEA NOT NULL,
+  set_us BIGINT NOT NULL,
+  set_by TEXT NOT NULL,
+  removed_us BIGINT,
+  PRIMARY KEY (organization, provider, name)
+);
+
 CREATE TABLE account (
   id TEXT PRIMARY KEY,
   email TEXT NOT NULL UNIQUE,

@@ -1,0 +1,84 @@
+"""Stored provider credentials: list, set, remove. Their values come in and never go out: no answer, error
+or log holds one, nor a part of one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from tallystick.control.callers import CallerOf, PartsOf, actor_of
+from tallystick.control.credential_document import credential_document
+from tallystick.control.figures import answer
+from tallystick.control.problems import Problem
+from tallystick.core.secret import Secret
+from tallystick.stores.sql.directory import organization
+from tallystick.stores.sql.vault import VALUE_CHARS_MAX
+
+ProviderId = Annotated[str, Path(max_length=64)]
+Name = Annotated[str, Path(max_length=64)]
+
+
+class NewCredential(BaseModel):
+    """A provider's key to seal."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    value: Annotated[SecretStr, Field(min_length=1, max_length=VALUE_CHARS_MAX)]
+
+
+class Credential(BaseModel):
+    """A stored credential, without its value. `status`: `origin_changed` where the provider's address is
+    another than when it was set; it is then not used."""
+
+    provider: str
+    name: str
+    origin: str
+    version: int
+    status: str
+    set_at: datetime
+    set_by: str
+
+
+class Credentials(BaseModel):
+    """All credentials of the organisation; there is only one page."""
+
+    items: list[Credential]
+    next_cursor: str | None
+
+
+def routes() -> APIRouter:
+    """The routes of this resource."""
+    router = APIRouter(prefix="/api/credentials", tags=["credentials"])
+    router.add_api_route("", list_credentials, methods=["GET"], response_model=Credentials)
+    router.add_api_route("/{provider}/{name}", set_credential, methods=["PUT"], response_model=Credential)
+    router.add_api_route("/{provider}/{name}", remove_credential, methods=["DELETE"], response_model=Credential)
+    return router
+
+
+def list_credentials(parts: PartsOf, caller: CallerOf) -> Response:
+    """All sealed credentials by provider and name."""
+    here = organization(parts.database, caller.organization)
+    return answer({"items": [credential_document(parts.vault, stored) for stored in parts.vault.list(here.id)], "next_cursor": None})
+
+
+def set_credential(parts: PartsOf, caller: CallerOf, provider: ProviderId, name: Name, new: NewCredential) -> Response:
+    """Seal a credential for the provider's present address; one of that name is replaced."""
+    here = organization(parts.database, caller.organization)
+    value = Secret(new.value.get_secret_value())
+    stored = parts.vault.set(here.id, provider, name, value, parts.clock.now_us(), actor_of(caller))
+    parts.credentials.poll()
+    return answer(credential_document(parts.vault, stored))
+
+
+def remove_credential(parts: PartsOf, caller: CallerOf, provider: ProviderId, name: Name) -> Response:
+    """Remove a credential for good."""
+    here = organization(parts.database, caller.organization)
+    stored = parts.vault.remove(here.id, provider, name, parts.clock.now_us(), actor_of(caller))
+    if stored is None:
+        raise Problem(404, "not_found", "There is no such credential.")
+    parts.credentials.poll()
+    return answer(credential_document(parts.vault, stored))

@@ -1,0 +1,137 @@
+"""The vault: provider credentials an organisation holds, sealed, several per provider by name. It is
+written and listed, never read back: only the line opens a seal (`stored_credentials.py`), for the one
+call that needs it.
+
+Each change is one transaction: the row, a chained CREDENTIAL entry that says who, which and where,
+never the value, and the change counter by which running servers see it. A credential belongs to the
+origin that its provider had when it was set; a provider that was moved needs it set again, so that
+nobody gets a key by moving an address.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from sqlite3 import Connection
+from typing import Final
+
+from tallystick.core import keyformat
+from tallystick.core.entry import Fields
+from tallystick.core.secret import Secret
+from tallystick.stores.sealing import Binding, seal
+from tallystick.stores.sql import engine
+from tallystick.stores.sql.directory import Refused
+from tallystick.stores.sql.engine import Database
+from tallystick.stores.sql.journal import Appending, Sequencer
+
+DEFAULT_NAME: Final = "default"              # what a call uses that nothing names a credential for
+NAMES_MAX: Final = 1000                      # credentials of one organisation
+VALUE_CHARS_MAX: Final = 8192
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_VALUE: Final = re.compile(r"[\x21-\x7e]+")  # what can stand in a header as it is
+
+_SELECT: Final = """
+SELECT provider, name, version, origin, set_us, set_by FROM credential
+WHERE organization = ? AND removed_us IS NULL"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCredential:
+    """A sealed credential as people see it: never its value, nor a part of it."""
+
+    provider: str
+    name: str
+    version: int
+    origin: str
+    set_us: int
+    set_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """Sets and removes credentials. `origins`: where each provider that can be called is, by id."""
+
+    sequencer: Sequencer
+    kek: bytes = field(repr=False)
+    origins: Mapping[str, str]
+    entropy: Callable[[int], bytes]
+
+    def set(self, organization: int, provider: str, name: str, value: Secret, now_us: int, by: str) -> StoredCredential:
+        """Seal a credential under the provider's present origin; one of that name is replaced for good.
+
+        Raises Refused for a provider that cannot be called, a name or a value that cannot stand.
+        """
+        origin = self.origins.get(provider)
+        if origin is None:
+            raise Refused("unknown_provider", "There is no such provider, or it has no address yet: set its base_url first.")
+        _check(name, value)
+        with self.sequencer.append(now_us) as pen:
+            held = pen.db.execute("SELECT count(*) FROM credential WHERE organization = ?", (organization,)).fetchone()[0]
+            row = pen.db.execute("SELECT version FROM credential WHERE organization = ? AND provider = ? AND name = ?",
+                                 (organization, provider, name)).fetchone()
+            if row is None and held >= NAMES_MAX:
+                raise Refused("too_many", f"An organisation holds at most {NAMES_MAX} credentials.")
+            version = 1 if row is None else row[0] + 1
+            sealed = seal(self.kek, value, Binding(organization, provider, origin, name, version), self.entropy)
+            pen.db.execute(
+                "INSERT INTO credential (organization, provider, name, version, origin, wrapped_key, sealed, set_us, set_by)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (organization, provider, name) DO UPDATE SET version = excluded.version,"
+                " origin = excluded.origin, wrapped_key = excluded.wrapped_key, sealed = excluded.sealed, set_us = excluded.set_us,"
+                " set_by = excluded.set_by, removed_us = NULL",
+                (organization, provider, name, version, origin, sealed.wrapped_key, sealed.value, now_us, by))
+            stored = StoredCredential(provider, name, version, origin, now_us, by)
+            _chain(pen, organization, "set", stored, by)
+        return stored
+
+    def remove(self, organization: int, provider: str, name: str, now_us: int, by: str) -> StoredCredential | None:
+        """Remove a credential: its seals are emptied, its name and version stay. None: there is none."""
+        with self.sequencer.append(now_us) as pen:
+            stored = _find(pen.db, organization, provider, name)
+            if stored is None:
+                return None
+            pen.db.execute("UPDATE credential SET wrapped_key = ?, sealed = ?, removed_us = ?"
+                           " WHERE organization = ? AND provider = ? AND name = ?", (b"", b"", now_us, organization, provider, name))
+            _chain(pen, organization, "removed", stored, by)
+        return stored
+
+    def list(self, organization: int) -> list[StoredCredential]:
+        """The organisation's credentials by provider and name."""
+        return list_credentials(self.sequencer.database, organization)
+
+    def usable(self, stored: StoredCredential) -> bool:
+        """Whether its provider is still where it was when the credential was set."""
+        return self.origins.get(stored.provider) == stored.origin
+
+
+def list_credentials(database: Database, organization: int) -> list[StoredCredential]:
+    """The credentials of an organisation by provider and name."""
+    with database.read() as db:
+        return [StoredCredential(*row) for row in db.execute(_SELECT + " ORDER BY provider, name", (organization,))]
+
+
+def _check(name: str, value: Secret) -> None:
+    """Refuse what could not be used. No message repeats the value."""
+    if not _NAME.fullmatch(name):
+        raise Refused("invalid_request", "A credential's name has 1 to 64 letters, digits, dots, dashes or underscores.")
+    text = value.reveal()
+    if len(text) > VALUE_CHARS_MAX or not _VALUE.fullmatch(text):
+        raise Refused("invalid_request", f"A credential is 1 to {VALUE_CHARS_MAX} visible ASCII characters without spaces.")
+    if keyformat.recognises(text):
+        raise Refused("invalid_request", "This is a key of ours, not the provider's; it is never sent to a provider.")
+
+
+def _find(db: Connection, organization: int, provider: str, name: str) -> StoredCredential | None:
+    row = db.execute(_SELECT + " AND provider = ? AND name = ?", (organization, provider, name)).fetchone()
+    return StoredCredential(*row) if row else None
+
+
+def _chain(pen: Appending, organization: int, event: str, stored: StoredCredential, by: str) -> None:
+    """Chain that a credential was `set` or `removed`, and tell running servers."""
+    chain = pen.chain(organization)
+    fields: Fields = {
+        "kind": "CREDENTIAL", "at": pen.now_us, "event": event, "actor": by, "provider": chain.define("provider", stored.provider),
+        "credential": chain.define("credential", stored.name), "version": stored.version, "origin": stored.origin,
+    }
+    chain.append(fields)
+    engine.note_change(pen.db)
