@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -70,7 +70,7 @@ class World:
     def mark(self, *_: str) -> bytes:
         return b""
 
-    async def find(self, _mark: bytes) -> Kept | None:
+    async def find(self, *_: object) -> Kept | None:
         return None
 
     def keep(self, _mark: bytes, _kept: Kept) -> None: ...
@@ -95,7 +95,8 @@ def call(world: World, provider: Provider, path: bytes, body: bytes) -> MemoryJo
     journal = MemoryJournal()
     setup = Setup({provider.id: provider}, {provider.id: "https://provider.example"},
                   Rules(book_of(openai={"m-1": {"input_text": "2", "output_text": "10"}})), BodyLimits())
-    ports = Ports(Issued("tsk_a"), journal, world, lambda *_: world, world, world, world)  # type: ignore[arg-type]
+    ports = Ports(**dict.fromkeys((port.name for port in fields(Ports)), world)  # type: ignore[arg-type]
+                  | {"keyring": Issued("tsk_a"), "journal": journal})
     scope: dict[str, Any] = {
         "type": "http", "method": "POST", "raw_path": path, "query_string": b"",
         "headers": [(b"x-tallystick-key", b"tsk_a"), (b"authorization", b"Bearer sk-own"), (b"content-length", b"%d" % len(body))]}
