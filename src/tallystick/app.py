@@ -239,7 +239,7 @@ def _runner(installation: Installation) -> Runner:
     describe = RowDescriptions(installation.book)
     shipper = Shipper(
         installation.spool, installation.sequencer, installation.clock, installation.settings.data / "quarantine",
-        describe=describe, alarm=partial(log.error, "journal"),
+        describe=describe, alarm=lambda what: log.error("journal alarm", what=what),
         deferred_max_age_us=installation.settings.journal.deferred_max_age_s * 1_000_000)
     return Runner((
         Job("ship", shipper.step, SHIP_PERIOD_S), Job("watch", installation.keyring.poll, WATCH_PERIOD_S),
@@ -292,10 +292,12 @@ def _providers(settings: Settings) -> dict[str, Provider]:
     for provider_id, said in settings.providers.items():
         known = providers.get(provider_id)
         if known is None or said.kind is not None:
-            if said.base_url is None or provider_id in RESOURCE_NAMES:
+            if said.base_url is None or said.kind is None or provider_id in RESOURCE_NAMES:
                 raise BadSettings(f"providers.{provider_id}: not a shipped provider; a host of your own needs kind and base_url, "
                                   "and a name that is no resource of /v1.")
             known = openai_compatible(provider_id, said.base_url, name=said.name or "")
+        if said.base_url is not None and known.prefix and said.base_url.rstrip("/").endswith(known.prefix):
+            raise BadSettings(f"providers.{provider_id}.base_url: leave '{known.prefix}' out; it begins the provider's own path.")
         providers[provider_id] = replace(
             known, base_url=(said.base_url or known.base_url or "").rstrip("/") or None, name=said.name or known.name,
             price_book=said.price_book or known.price_book, free_models=said.free or known.free_models,
