@@ -222,3 +222,12 @@ def test_a_model_s_name_may_hold_encoded_slashes_where_it_stands(path):
 ])
 def test_nowhere_else_and_in_no_other_form(path):
     assert regional(path).code == "bad_path"
+
+
+@given(st.binary(max_size=40), st.sampled_from([b"/proxy/bedrock/model/", b"/proxy/vertex/v1/projects/p/locations/", b"/v1/bedrock/", b"/proxy/bedrock/model/a%2F"]))
+def test_no_regional_path_leads_off_the_list(junk: bytes, start: bytes) -> None:
+    for raw in (start + junk, start + junk + b"/converse"):
+        target = resolve("POST", raw, b"", {}, REGIONAL)
+        if isinstance(target, Target):
+            assert target.origin is None or target.origin in target.provider.regions.values()
+            assert ".." not in target.path.lower().replace("%2f", "/").replace("%2e", ".").split("/")

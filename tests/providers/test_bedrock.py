@@ -150,6 +150,13 @@ def test_without_headers_each_family_is_read_in_its_own_words(document):
     assert (inclusive(reading), reading.model, reading.notes) == (SIX_TEN, None, ())
 
 
+@pytest.mark.parametrize(("documents", "units"), [(1, 1), (100, 1), (101, 2)])
+def test_a_ranking_is_charged_by_the_search(documents, units):
+    facts = INVOKE.facts({"query": "q", "documents": ["d"] * documents, "api_version": 2}, "cohere.rerank-v3-5:0")
+    reading = read(INVOKE, body({"results": [{"index": 0, "relevance_score": 0.5}]}), JSON, facts)
+    assert reading.usage == usage_of(rerank_units=units)
+
+
 def test_a_messages_reply_knows_more_than_the_headers():
     usage = {"input_tokens": 6, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 2, "output_tokens": 10,
              "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 2}, "service_tier": "standard"}

@@ -44,6 +44,7 @@ _CACHE_WRITE: Final = ("cache_creation_input_tokens", "cacheWriteInputTokenCount
 # Under which names each family asks for an output limit, and where such settings stand.
 _LIMITS: Final = ("max_tokens", "max_tokens_to_sample", "max_gen_len", "maxTokens", "maxTokenCount", "max_new_tokens")
 _SETTINGS: Final = ("inferenceConfig", "textGenerationConfig")
+DOCUMENTS_PER_SEARCH: Final = 100
 _GENERATED: Final = ("text", "completion", "generation", "outputText", "thinking")
 
 _MESSAGES: Final = AnthropicMessages()
@@ -70,13 +71,13 @@ class BedrockInvoke:
             inputs=max(1, len(rj.listing(texts) or rj.listing(body.get("documents")))),
         )
 
-    def meter(self, facts: Facts, head: ReplyHead) -> Meter:  # noqa: ARG002 - the reply says it all
+    def meter(self, facts: Facts, head: ReplyHead) -> Meter:
         if self.streams and is_event_stream(head):
             return _StreamMeter()
         stated = _stated_in(head.headers)
         tier = text(head.headers.get(_TIER_HEADER))
         traits = {"tier": tier} if tier is not None and tier not in STANDARD else {}
-        return JsonMeter(lambda body: replace(_read_whole(body, stated), traits=traits))
+        return JsonMeter(lambda body: replace(_read_whole(body, stated, facts.inputs), traits=traits))
 
 
 # --- a whole reply ----------------------------------------------------------------------------------
@@ -94,7 +95,7 @@ def _stated_in(headers: Mapping[str, str]) -> Usage | None:
     return usage_of(input_text=fresh, output_text=output, cached_text=cached, cache_write_5m=written)
 
 
-def _read_whole(body: bytes, stated: Usage | None) -> Reading:
+def _read_whole(body: bytes, stated: Usage | None, inputs: int) -> Reading:
     members = rj.fields(body)
     if members is None:
         return Reading(usage=stated, notes=(rj.NO_OBJECT,))
@@ -102,7 +103,7 @@ def _read_whole(body: bytes, stated: Usage | None) -> Reading:
     parts = guardrail_part(rj.value(members, _TRACE), notes) if _TRACE in members else ()
     if rj.value(members, "type") == "message":
         return _of_messages(_read_messages(body), stated, parts)
-    usage = stated or _usage_in(members, notes)
+    usage = stated or _usage_in(members, notes) or _searches(members, inputs)
     return Reading(usage=usage, parts=parts, ended=True, output_bytes=_generated_bytes(members), notes=tuple(notes))
 
 
@@ -130,6 +131,12 @@ def _usage_in(members: rj.Fields, notes: list[str]) -> Usage | None:
     if any(tokens is not None for tokens in results):
         plain["outputTokens"] = sum(tokens or 0 for tokens in results)
     return _usage({**plain, **stated}, notes)
+
+
+def _searches(members: rj.Fields, documents: int) -> Usage | None:
+    """A ranking counts nothing: it is charged by the search, of up to 100 documents each."""
+    ranked = any("relevance_score" in found or "relevanceScore" in found for found in mappings(rj.value(members, "results")))
+    return usage_of(rerank_units=-(-documents // DOCUMENTS_PER_SEARCH)) if ranked else None
 
 
 def _usage(stated: Mapping[str, Any], notes: list[str]) -> Usage | None:
