@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+import anthropic
 import pytest
 
 from tests.build.event_streams import chunks, stream
@@ -105,3 +106,14 @@ def test_a_refusal_is_the_sdks_own_error(gateway: Gateway, monkeypatch: pytest.M
         client.converse(modelId=MODEL, messages=ASKED)
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 401
     assert "Tallystick key" in refused.value.response["Error"]["Message"]
+
+
+def test_the_anthropic_sdk_on_the_same_path(gateway: Gateway, provider: MiniUpstream) -> None:
+    usage = {"input_tokens": 3, "output_tokens": 121, "cache_read_input_tokens": 1712, "cache_creation_input_tokens": 236}
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5", "stop_reason": "end_turn",
+               "content": [{"type": "text", "text": "Hello there"}], "usage": usage}
+    provider.expect("POST", f"/model/{MODEL}/invoke", json_reply(message, usage=BILLED))
+    with anthropic.AnthropicBedrock(aws_region="us-east-1", api_key=gateway.key("tallystick"), base_url=f"{gateway.url}/proxy/bedrock") as client:
+        reply = client.messages.with_raw_response.create(model=MODEL, max_tokens=9, messages=[{"role": "user", "content": "Say hello"}])
+    gateway.booked(reply.headers, provider, cost_nanos=COST_NANOS)
+    assert provider.bill[-1].request.header(b"authorization") == b"Bearer stored-bedrock"
