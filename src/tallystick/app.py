@@ -276,13 +276,15 @@ def origins_of(settings: Settings) -> dict[str, str]:
 
 def _configured_credentials(settings: Settings) -> dict[Place, Secret]:
     """What the configuration names by environment variable, for each organisation that may use it."""
-    return {
-        (organization, provider_id, name): Secret(value)
-        for provider_id, provider in settings.providers.items()
-        for name, credential in provider.credentials.items()
-        if (value := secret_from_env(credential.env)) is not None
-        for organization in credential.organizations
-    }
+    named: dict[Place, Secret] = {}
+    for provider_id, provider in settings.providers.items():
+        for name, credential in provider.credentials.items():
+            value = secret_from_env(credential.env)
+            if value is None:                # not fatal: the other providers' callers need not suffer for it
+                log.warning("a configured credential is not in the environment", provider=provider_id, name=name, env=credential.env)
+                continue
+            named |= {(organization, provider_id, name): Secret(value) for organization in credential.organizations}
+    return named
 
 
 def _providers(settings: Settings) -> dict[str, Provider]:

@@ -9,10 +9,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
 log = structlog.get_logger(__name__)
+
+CATCH_UP_TURNS_MAX: Final = 100              # with the shipper's 1,000 records a turn: some seconds
+LAST_TURNS_MAX: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,11 @@ class Runner:
         self._pool = ThreadPoolExecutor(max_workers=max(1, len(jobs)), thread_name_prefix="job")
         self._stop = asyncio.Event()
         self._failures: dict[str, int] = {job.name: 0 for job in jobs}
+
+    async def catch_up(self) -> None:
+        """Before `start`: a first turn of every job and those it asks for, so that what an earlier process left
+        undone is known before the first call."""
+        await self._turns(CATCH_UP_TURNS_MAX)
 
     def start(self) -> None:
         self._tasks = [asyncio.get_running_loop().create_task(self._loop(job), name=job.name) for job in self._jobs]
@@ -61,12 +70,15 @@ class Runner:
         self._failures[job.name] = 0
         return more
 
+    async def _turns(self, most: int) -> None:
+        for job in self._jobs:
+            for _ in range(most):
+                if not await self._turn(job):
+                    break
+
     async def stop(self) -> None:
         """Let running steps end, then give every job one last turn, so that nothing waits in the spool."""
         self._stop.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for job in self._jobs:
-            for _ in range(1000):
-                if not await self._turn(job):
-                    break
+        await self._turns(LAST_TURNS_MAX)
         self._pool.shutdown(wait=True)

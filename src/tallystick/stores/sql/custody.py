@@ -44,7 +44,11 @@ class SqlCustody:
         if kept is not None and kept.admission is None:
             return kept
         # A job that memory holds open may have been settled at its age's limit since: the database knows.
-        return await asyncio.get_running_loop().run_in_executor(None, self._read, mark) or kept
+        stored = await asyncio.get_running_loop().run_in_executor(None, self._read, mark)
+        latest = self._recent.get(mark)
+        if latest is not None and latest is not kept:
+            return latest                        # meanwhile another call has seen the bill
+        return stored or kept
 
     def keep(self, mark: bytes, kept: Kept) -> None:
         """Remember an object; the oldest memory gives way, the database has it by then."""
