@@ -17,7 +17,7 @@ PATIENCE_S = 30.0
 """How long a test may be stuck before it fails; no test's result depends on it."""
 
 STORED = {"OPENAI": "sk-stored-openai", "ANTHROPIC": "sk-stored-anthropic", "GOOGLE": "stored-google",
-          "BEDROCK": "stored-bedrock", "VERTEX": "stored-vertex"}
+          "BEDROCK": "stored-bedrock", "VERTEX": "stored-vertex", "COHERE": "stored-cohere"}
 SETTINGS = "".join(f'[providers.{name.lower()}.credentials.default]\nenv = "STORED_{name}"\n' for name in STORED)
 
 
