@@ -33,6 +33,17 @@ def test_a_secret_that_cannot_be_trusted_is_refused_with_the_reason(tmp_path: Pa
         open_secrets(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["pepper", "kek", "ledger.key"])
+def test_a_secret_that_went_missing_is_not_made_anew(tmp_path: Path, name: str) -> None:
+    """A new pepper would lock out every key, a new ledger key would disown every checkpoint."""
+    open_secrets(tmp_path)
+    (tmp_path / "tallystick.db").touch()
+    (tmp_path / name).unlink()
+    with pytest.raises(BadSecret, match=f"{name} is missing"):
+        open_secrets(tmp_path)
+    assert not (tmp_path / name).exists()
+
+
 def test_a_signature_holds_for_its_own_message_only(tmp_path: Path) -> None:
     key = open_secrets(tmp_path).ledger_key
     signature = key.sign(b"root")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from secrets import token_bytes
@@ -21,6 +21,7 @@ from tallystick.stores.sql import engine
 from tallystick.stores.sql.directory import Directory, KeyRow, list_keys
 from tallystick.stores.sql.engine import Database, open_database
 from tallystick.stores.sql.journal import Sequencer
+from tallystick.stores.sql.vault import Vault
 
 _PAGE: Final = 1000
 
@@ -40,6 +41,10 @@ class Installation:
         """UTC, microseconds since the epoch."""
         return time.time_ns() // 1000
 
+    def vault(self, origins: Mapping[str, str]) -> Vault:
+        """The provider credentials; `origins`: where each provider is, by id."""
+        return Vault(self.directory.sequencer, self.secrets.kek, origins, token_bytes)
+
     def all_keys(self) -> Iterator[KeyRow]:
         """Every key, page by page."""
         after = None
@@ -55,9 +60,9 @@ def opened(settings: Settings, *, make: bool = True) -> Iterator[Installation]:
     if not make and not (settings.data / engine.FILE_NAME).exists():
         fail(f"There is no installation in {settings.data}.")
     try:
+        own = open_secrets(settings.data)        # first: a new installation's secrets are older than its database
         database = open_database(settings.data, Installation.now_us())
         try:
-            own = open_secrets(settings.data)
             yield Installation(settings, database, own, Directory(Sequencer(database), own.pepper, token_bytes))
         finally:
             database.close()

@@ -2,8 +2,8 @@
 start, readable by their owner only (0400). `pepper` keys the digests of issued keys, `kek` wraps stored
 credentials, `ledger.key` is the Ed25519 key that signs checkpoints.
 
-A file that is short, empty, of one repeated byte, or open to others is refused with the reason: a
-gateway that quietly made a new pepper would lock out every key, and one that used a readable key
+A file that is short, empty, of one repeated byte, open to others, or gone from an installation that has
+a database, is refused with the reason: a gateway that quietly made a new pepper would lock out every key, and one that used a readable key
 would protect nothing.
 """
 
@@ -21,6 +21,8 @@ from typing import Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from tallystick.stores.sql.engine import FILE_NAME as DATABASE
 
 SECRET_BYTES: Final = 32
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -66,7 +68,7 @@ class Secrets:
 
 
 def open_secrets(data: Path, random: Callable[[int], bytes] = os.urandom) -> Secrets:
-    """Read the secrets of a data directory, making those that are not there yet.
+    """Read the secrets of a data directory. Of a new one, which has no database yet, they are made first.
 
     Raises BadSecret for a file that is not what it must be, OSError where it cannot be read or made.
     """
@@ -80,6 +82,8 @@ def open_secrets(data: Path, random: Callable[[int], bytes] = os.urandom) -> Sec
 
 def _secret(path: Path, random: Callable[[int], bytes]) -> bytes:
     if not path.exists():
+        if (path.parent / DATABASE).exists():
+            raise BadSecret(f"{path} is missing, and this installation is not new; restore it from a backup.")
         _make(path, random(SECRET_BYTES))
     mode = path.stat().st_mode
     if mode & _OTHERS:
