@@ -133,6 +133,17 @@ def test_a_slow_reader_holds_little(gateway: RunningGateway, provider: MiniUpstr
     assert [call["cost_nanos"] for call in done] == [chat.cost_nanos(7)] * 8
 
 
+def test_who_never_reads_is_let_go_and_booked_what_was_billed(provider: MiniUpstream, tmp_path: Path) -> None:
+    config = "[gateway.limits]\nwrite_timeout_s = 1\n"
+    with RunningGateway(tmp_path, upstream=provider.url, config=config) as hasty:
+        provider.expect("POST", chat.PATH, sse_reply([chat.delta("a"), *([b": " + b"x" * 65_536 + b"\n\n"] * 512), chat.usage_event(8), chat.DONE]))
+        body = json.dumps(chat.asked(stream=True)).encode()
+        with chat.raw_call(hasty, chat.head(hasty.key(), len(body)) + body) as client:
+            chat.read_until(client, b"\r\n\r\n")
+            [call] = hasty.calls(at_least=1)
+    assert (call["cost_nanos"], call["outcome"]) == (chat.cost_nanos(8), "client_gone")
+
+
 def test_slow_senders_are_closed_while_others_are_served(gateway: RunningGateway, provider: MiniUpstream, key: str) -> None:
     """Forty that never finish their head, forty that never finish their body, and a caller like any other."""
     body = json.dumps(chat.asked()).encode()
