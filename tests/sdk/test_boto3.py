@@ -55,6 +55,22 @@ def booked(reply: Any, gateway: Gateway, provider: MiniUpstream) -> dict[str, An
     return call
 
 
+def test_a_call_signed_for_the_providers_host(gateway: Gateway, provider: MiniUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/clouds.md: a signature covers the host, so the call is signed for the provider and then sent here."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    provider.expect("POST", path_of(MODEL, "converse"), json_reply(ANSWER))
+    client = boto3.Session(aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="example").client("bedrock-runtime", region_name="eu-west-1")
+
+    def through_the_gateway(request: Any, **_: Any) -> None:
+        request.url = request.url.replace("https://bedrock-runtime.eu-west-1.amazonaws.com", f"{gateway.url}/proxy/bedrock")
+        request.headers["X-Tallystick-Key"] = gateway.key("tallystick")
+
+    client.meta.events.register("before-send.bedrock-runtime.*", through_the_gateway)
+    reply = client.converse(modelId=MODEL, messages=ASKED)
+    booked(reply, gateway, provider)
+    assert b"/eu-west-1/bedrock/aws4_request, SignedHeaders=content-type;host;" in provider.bill[-1].request.header(b"authorization")
+
+
 def test_a_signed_call_arrives_signed(gateway: Gateway, provider: MiniUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
     provider.expect("POST", path_of(MODEL, "converse"), json_reply(ANSWER))
     client = client_of(gateway, monkeypatch, {"X-Tallystick-Key": gateway.key("tallystick")}, signed=True)
