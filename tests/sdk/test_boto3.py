@@ -1,5 +1,5 @@
 """The AWS SDK: a signature or a key in `Authorization`, model ids with escapes in the path, and
-binary event streams. It comes without the test lock's packages, so where it is missing these tests skip.
+binary event streams.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""Cohere's SDK: a bearer token, both versions of its API below one base URL. Where it is not installed
-these tests skip."""
+"""Cohere's SDK: a bearer token, both versions of its API below one base URL."""
 
 from __future__ import annotations
 
