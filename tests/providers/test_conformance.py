@@ -90,6 +90,9 @@ class TestEveryProvider:
         assert f"| `{known.id}` |" in page
         assert known.docs_url.startswith("https://")
 
+    def test_has_prices(self, known: Provider) -> None:
+        assert BOOK.prices(known.price_book or known.id) is not None
+
     def test_its_replies_are_known_from_traffic_or_from_documentation(self, known: Provider) -> None:
         assert known.id in RECORDED or any(page["provider"] == known.id for page in pages())
 
