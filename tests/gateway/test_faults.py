@@ -120,6 +120,15 @@ def test_an_error_that_states_usage_costs_what_it_states(gateway: RunningGateway
     assert (call["outcome"], call["method"], call["basis"], call["cost_nanos"]) == ("failed", "priced", "usage", COST_NANOS)
 
 
+def test_a_picture_that_was_refused_costs_nothing(gateway: RunningGateway, provider: MiniUpstream, key: str) -> None:
+    """What a picture costs is known from the request; that it was made is not."""
+    provider.expect("POST", "/v1/images/generations", json_reply({"error": {"message": "no", "type": "image_generation_user_error"}}, status=400))
+    asked = {"model": "dall-e-3", "prompt": "a goose"}
+    answer = httpx.post(f"{gateway.url}/v1/images/generations", json=asked, headers=headers(key), timeout=PATIENCE_S)
+    call = gateway.call(answer.headers["x-tallystick-request-id"])
+    assert (call["basis"], call["cost_nanos"], call["usage"]) == ("zero_proven", 0, None)
+
+
 def test_the_error_of_a_stream_keeps_its_length(gateway: RunningGateway, provider: MiniUpstream, key: str) -> None:
     """Usage was asked for on the caller's behalf, but what came is no stream: there is nothing to undo."""
     provider.expect("POST", PATH, json_reply({"error": {"message": "bad", "type": "invalid_request_error"}}, status=400))

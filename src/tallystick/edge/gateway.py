@@ -324,8 +324,9 @@ class _Conversation:
         )
         served = await relay.carry(reply, meter, head, started_us)
         if served.status >= 400:
-            reading = served.reading if served.reading and served.reading.usage is not None else None
-            served = replace(served, reading=reading, own_error=_is_own_error(relay.gathered(), head))
+            error = _own_error(relay.gathered(), head)
+            reading = served.reading if error.keys() & {"usage", "usageMetadata"} else None
+            served = replace(served, reading=reading, own_error=bool(error))
             if self._target.promptcost:
                 self._failure = promptcost.key_refused(served.status)
         job = await self._find_job(served.reading) if served.reading is not None else None
@@ -446,12 +447,12 @@ def _reply_head(reply: UpstreamReply, facts: Facts, path: str) -> ReplyHead:
     return ReplyHead(reply.status, headers, streaming, path)
 
 
-def _is_own_error(gathered: bytes | None, head: ReplyHead) -> bool:
-    """Whether an error answer is the provider's own: a JSON object (or a list of one) that says
-    what is wrong, compressed or not. An edge in front of it answers HTML or nothing."""
+def _own_error(gathered: bytes | None, head: ReplyHead) -> dict[str, Any]:
+    """The provider's own error: a JSON object (or a list of one) that says what is wrong, compressed or
+    not. Empty where there is none: an edge in front of the provider answers HTML or nothing."""
     body = Decoder(head.headers.get("content-encoding", "")).feed(gathered) if gathered else b""
     parsed = strict_json.parse(body.strip().removeprefix(b"[").removesuffix(b"]")) if body else None
-    return isinstance(parsed, dict) and any(name in parsed for name in ("error", "message", "detail", "errors", "type"))
+    return parsed if isinstance(parsed, dict) and parsed.keys() & {"error", "message", "detail", "errors", "type"} else {}
 
 
 async def _answer(send: Send, reply: Reply) -> None:
