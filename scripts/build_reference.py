@@ -332,6 +332,9 @@ def routes_text(provider: Provider) -> str:
     text = f"\n## {provider.name}\n\n| metered | operation | dialect |\n|---|---|---|\n{metered}"
     if unmetered:
         text += "\nBilled by the provider, not metered here yet: " + ", ".join(unmetered) + ".\n"
+    if provider.regions:
+        where = f"after `/{provider.region_after}/`" if provider.region_after else "before the path"
+        text += f"\nHosts of their own ({where}): " + ", ".join(f"`{region}`" for region in sorted(provider.regions)) + ".\n"
     return text
 
 
