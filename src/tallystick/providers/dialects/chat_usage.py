@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from tallystick.core.usage import Usage
 from tallystick.providers.dialects.totals import Totals, disjoint
-from tallystick.providers.dialects.wire import count, mapping
+from tallystick.providers.dialects.wire import count, mapping, totals_hold
 
 # How servers that run tools themselves name what they ran, and the unit each is billed by.
 TOOL_COUNTS: Final[Mapping[str, str]] = {
@@ -59,7 +59,7 @@ class ChatUsage:
         tokens said outside the object; a repeat, never added."""
         prompt = count(stated, "prompt_tokens", notes)
         completion = count(stated, "completion_tokens", notes)
-        if prompt is None and completion is None:
+        if (prompt is None and completion is None) or not totals_hold(stated, "prompt_tokens", "completion_tokens"):
             return None
         into = mapping(stated.get("prompt_tokens_details") or stated.get("prompt_token_details"))
         out = mapping(stated.get("completion_tokens_details"))

@@ -23,7 +23,7 @@ from tallystick.providers.dialects import reply_json as rj
 from tallystick.providers.dialects.framing import SseReader
 from tallystick.providers.dialects.json_documents import DOCUMENT_BYTES_MAX, JsonDocuments
 from tallystick.providers.dialects.modalities import by_modality, split_by_modality
-from tallystick.providers.dialects.wire import count, mapping, mappings, number, text, utf8_bytes
+from tallystick.providers.dialects.wire import count, mapping, mappings, number, text, totals_hold, utf8_bytes
 
 # Kinds of traffic by name and by number of the enum; `None` is the standard one.
 TRAFFIC: Final[Mapping[object, str | None]] = {
@@ -32,6 +32,10 @@ TRAFFIC: Final[Mapping[object, str | None]] = {
     0: None, 1: None, 2: "provisioned_throughput", 3: "priority", 4: "flex",
 }
 STANDARD_TIERS: Final = frozenset({"standard", "unspecified", "service_tier_unspecified"})
+
+_TOTALS: Final = (
+    "promptTokenCount", "cachedContentTokenCount", "toolUsePromptTokenCount", "candidatesTokenCount", "thoughtsTokenCount",
+)
 
 # Tools of a request that the caller runs; every other one runs at the provider.
 _CALLERS_TOOLS: Final = frozenset({"functionDeclarations", "function_declarations", "computerUse", "computer_use"})
@@ -361,10 +365,9 @@ def _generated_bytes(part: Mapping[str, Any]) -> int:
 def _usage(stated: Mapping[str, Any], reply: _Reply, notes: list[str]) -> Usage | None:
     """Usage in disjoint classes. A prompt that was blocked carries usageMetadata without counts: that
     states that nothing was used."""
-    totals = [count(stated, name, notes) for name in (
-        "promptTokenCount", "cachedContentTokenCount", "toolUsePromptTokenCount",
-        "candidatesTokenCount", "thoughtsTokenCount",
-    )]
+    totals = [count(stated, name, notes) for name in _TOTALS]
+    if not totals_hold(stated, *_TOTALS):
+        return None
     if all(total is None for total in totals):
         return Usage() if stated and reply.blocked else None
     prompt, cached, tool, candidates, thoughts = (total or 0 for total in totals)

@@ -31,6 +31,7 @@ from tallystick.providers.dialects.wire import (
     read,
     string_bytes,
     text,
+    totals_hold,
     utf8_bytes,
 )
 
@@ -121,7 +122,7 @@ class OpenAIResponses:
 
     def _usage(self, stated: Mapping[str, Any], uses: Mapping[str, Quantity], notes: list[str]) -> Usage | None:
         into, out = count(stated, "input_tokens", notes), count(stated, "output_tokens", notes)
-        if into is None and out is None:
+        if (into is None and out is None) or not totals_hold(stated, "input_tokens", "output_tokens"):
             return None
         into_details, out_details = mapping(stated.get("input_tokens_details")), mapping(stated.get("output_tokens_details"))
         return disjoint(Totals(

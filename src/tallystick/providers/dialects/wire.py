@@ -55,6 +55,12 @@ def number(value: object) -> int | None:
     return value if type(value) is int and 0 <= value <= COUNT_MAX else None
 
 
+def totals_hold(stated: Mapping[str, Any], *names: str) -> bool:
+    """Whether the totals that are stated are counts. A bill without one of its totals would be wrong and
+    look right; without any it is estimated, and says so."""
+    return all(stated.get(name) is None or number(stated.get(name)) is not None for name in names)
+
+
 def count(stated: Mapping[str, Any], name: str, notes: list[str]) -> int | None:
     """A stated count; None where it is absent or null, and where it is refused (then with a note)."""
     value = stated.get(name)
