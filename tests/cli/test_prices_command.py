@@ -93,7 +93,7 @@ def test_genai_prices_mostly_agrees() -> None:
     document = json.loads(answer("check", "--at", "2026-11-20T12:00Z", "--json", code=1))
     assert document["judged"] > 2_000
     assert len(document["disagreements"]) < 60
-    assert {d["provider"] for d in document["disagreements"]} <= {"deepseek", "xai", "openrouter", "mistral"}
+    assert {d["provider"] for d in document["disagreements"]} <= {"deepseek", "xai", "openrouter", "mistral", "together"}
 
 
 def _not_installed(name: str) -> None:

@@ -20,13 +20,16 @@ from tallystick.core.price_review import Opinion
 GENAI_PROVIDERS: Final = {
     "openai": "openai", "anthropic": "anthropic", "google": "google", "mistral": "mistral", "openrouter": "openrouter",
     "x-ai": "xai", "groq": "groq", "deepseek": "deepseek", "azure": "azure",
-    "aws": "bedrock", "cohere": "cohere",
+    "aws": "bedrock", "cohere": "cohere", "meta": "meta", "novita": "novita", "fireworks": "fireworks", "perplexity": "perplexity",
+    "cerebras": "cerebras", "together": "together",
 }
 _GENAI_UNITS: Final = {"input_mtok": "input_text", "output_mtok": "output_text", "cache_read_mtok": "cached_text"}
 
 LITELLM_PROVIDERS: Final = {
     "openai": "openai", "anthropic": "anthropic", "gemini": "google", "mistral": "mistral", "xai": "xai", "groq": "groq",
     "deepseek": "deepseek", "bedrock": "bedrock", "bedrock_converse": "bedrock", "cohere": "cohere", "cohere_chat": "cohere",
+    "meta": "meta", "deepinfra": "deepinfra", "novita": "novita", "fireworks_ai": "fireworks", "perplexity": "perplexity",
+    "cerebras": "cerebras", "nebius": "nebius", "together_ai": "together", "replicate": "replicate",
 }
 _LITELLM_UNITS: Final = {
     "input_cost_per_token": "input_text", "output_cost_per_token": "output_text", "cache_read_input_token_cost": "cached_text",
