@@ -11,7 +11,9 @@ import pytest
 from tallystick.core.call import Facts, ReplyHead
 from tallystick.core.custody import Kept
 from tallystick.core.dialect import Provider, Route
+from tallystick.core.errors import StoreFault
 from tallystick.core.exchange import Rules
+from tallystick.core.secret import Secret
 from tallystick.core.usage import Reading
 from tallystick.edge.body import BodyLimits
 from tallystick.edge.gateway import Gateway, Ports, Setup
@@ -90,8 +92,8 @@ class World:
         self.closed = True
 
 
-def call(world: World, provider: Provider, path: bytes, body: bytes) -> MemoryJournal:
-    """One call with a key of ours and the caller's own credential, through the bare app."""
+def call(world: World, provider: Provider, path: bytes, body: bytes, *, own: bool = True) -> MemoryJournal:
+    """One call with a key of ours and the caller's own credential (`own`), through the bare app."""
     journal = MemoryJournal()
     setup = Setup({provider.id: provider}, {provider.id: "https://provider.example"},
                   Rules(book_of(openai={"m-1": {"input_text": "2", "output_text": "10"}})), BodyLimits())
@@ -99,7 +101,8 @@ def call(world: World, provider: Provider, path: bytes, body: bytes) -> MemoryJo
                   | {"keyring": Issued("tsk_a"), "journal": journal})
     scope: dict[str, Any] = {
         "type": "http", "method": "POST", "raw_path": path, "query_string": b"",
-        "headers": [(b"x-tallystick-key", b"tsk_a"), (b"authorization", b"Bearer sk-own"), (b"content-length", b"%d" % len(body))]}
+        "headers": [(b"x-tallystick-key", b"tsk_a"), (b"content-length", b"%d" % len(body)),
+                    *([(b"authorization", b"Bearer sk-own")] if own else [])]}
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}
@@ -133,3 +136,20 @@ def test_a_region_in_the_path_chooses_the_host(path: bytes, origin: str, theirs:
     world.headers, world.pieces = [(b"content-type", b"application/json")], [b"{}"]
     call(world, bedrock, path, b"{}")
     assert (world.asked.origin, world.asked.url_path) == (origin, theirs)
+
+
+class Speechless(World):
+    """Its store cannot be read; it does have a stored credential."""
+
+    async def find(self, *asked: object) -> Any:
+        if len(asked) == 1:                      # custody: one mark
+            raise StoreFault("the database cannot be read")
+        return Secret("sk-stored")
+
+
+def test_a_store_that_cannot_say_whose_a_response_is_opens_none() -> None:
+    responses = provider("openai")
+    assert responses is not None
+    world = Speechless()
+    journal = call(world, responses, b"/v1/responses", b'{"model":"gpt-4o","input":"hi","previous_response_id":"resp_1"}', own=False)
+    assert (journal.admissions, [refusal.code for refusal in journal.refusals]) == ({}, ["journal_unavailable"])

@@ -273,7 +273,10 @@ class _Conversation:
             self._undoes_usage = True
         self._body = body
         previous = self._facts.previous_response
-        kept = await self._ports.custody.find(self._mark(previous)) if previous is not None and self._credential is not None else None
+        try:
+            kept = await self._ports.custody.find(self._mark(previous)) if previous is not None and self._credential is not None else None
+        except StoreFault:
+            return Denied("journal_unavailable", "Whose the earlier response is could not be looked up; try again.", retry_after_s=5)
         return line.Asked(self._call(len(body)), self._claims, kept)
 
     def _mark(self, object_id: str) -> bytes:
