@@ -89,9 +89,10 @@ class RunningGateway:
         process.communicate(timeout=PATIENCE_S)
         return process.returncode
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """One command of the CLI on this data directory."""
-        return subprocess.run(self._command(*words), env=self._env, capture_output=True, text=True, timeout=PATIENCE_S * 4, check=False)
+    def run(self, *words: str, said: str = "") -> subprocess.CompletedProcess[str]:
+        """One command of the CLI on this data directory. `said`: its standard input."""
+        return subprocess.run(
+            self._command(*words), env=self._env, input=said, capture_output=True, text=True, timeout=PATIENCE_S * 4, check=False)
 
     def json(self, *words: str) -> Any:
         """The document of a command with `--json`, which must succeed."""

@@ -43,12 +43,18 @@ _NAMED: Final = {**{kind: kind for kind in (
 )}, "served": "model"}
 _FACT_SELECT: Final = "SELECT " + ", ".join(COLUMNS) + " FROM call_fact_{month} WHERE organization = ? ORDER BY seq"  # noqa: S608 - literals
 _SEQ = COLUMNS.index("seq")
+_VAULT: Final = """
+SELECT p.id, n.id, c.version, c.origin, CASE WHEN c.removed_us IS NULL AND length(c.sealed) > 0 THEN 1 ELSE 0 END
+FROM credential c
+LEFT JOIN dictionary p ON p.organization = c.organization AND p.kind = 'provider' AND p.name = c.provider
+LEFT JOIN dictionary n ON n.organization = c.organization AND n.kind = 'credential' AND n.name = c.name
+WHERE c.organization = ?"""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something that is not as it was written. `check` is one of: sequence, bytes, leaf, chain, tree,
-    checkpoint, define, dictionary, settlement, postings, cost, columns, cursor."""
+    checkpoint, define, dictionary, settlement, postings, cost, columns, credential, cursor."""
 
     check: str
     organization: str
@@ -141,6 +147,7 @@ class _Check:
         self._defined: dict[str, set[int]] = {}
         self._rates: dict[int, tuple[Decimal, Decimal]] = {}
         self._open: dict[int, tuple[dict[str, Any], tuple[Any, ...] | None]] = {}
+        self._credentials: dict[tuple[int, int], tuple[int, str, int, int]] = {}
         self._months: dict[int, int] = {}
         self._notes: dict[int, str] = {}
         self._good_size = 0
@@ -206,6 +213,9 @@ class _Check:
                 self._check_names(seq, fields)
                 if kind in CALL_KINDS:
                     self._check_call(seq, kind, fields, fact)
+                elif kind == "CREDENTIAL":
+                    self._credentials[fields["provider"], fields["credential"]] = (
+                        fields["version"], fields["origin"], int(fields["event"] == "set"), seq)
         except (KeyError, TypeError, ValueError, ArithmeticError) as fault:
             self._found("bytes", seq, f"the entry does not say what its kind must: {fault!r}")
 
@@ -368,6 +378,7 @@ class _Check:
         waiting = {row[0] for row in self._db.execute("SELECT seq FROM open_attempt WHERE organization = ?", (self._organization,))}
         for seq in sorted(waiting ^ set(self._open)):
             self._found("settlement", seq, "the list of open attempts differs from the entries")
+        self._check_credentials()
         for kind, count in self._db.execute("SELECT kind, count(*) FROM dictionary WHERE organization = ? GROUP BY kind",
                                             (self._organization,)).fetchall():
             defined = len(self._defined.get(kind, ()))
@@ -379,6 +390,16 @@ class _Check:
                 (self._organization,)).fetchall()
             for (seq,) in twice:
                 self._found("settlement", seq, "the attempt stands twice in the ledger")
+
+
+    def _check_credentials(self) -> None:
+        """The vault holds what was last chained of each credential: its version, its origin, and whether it is held."""
+        rows = {(provider, name): tuple(row) for provider, name, *row in self._db.execute(_VAULT, (self._organization,))}
+        for place, (*said, seq) in self._credentials.items():
+            if rows.pop(place, None) != tuple(said):
+                self._found("credential", seq, "the vault holds this credential otherwise than it was last set or removed")
+        if rows:
+            self._found("credential", None, f"the vault holds {len(rows)} credentials that no entry speaks of")
 
 
 class _Facts:

@@ -1,0 +1,104 @@
+"""`tallystick credentials`: provider keys that the gateway holds, sealed. A value comes from standard input or
+a prompt, never from the command line, where other users and the shell's history would see it; no
+command prints one.
+"""
+
+from __future__ import annotations
+
+import sys
+from getpass import getpass
+from typing import Annotated, Final
+
+import typer
+
+from tallystick.cli.answers import AsJson, Config, Data, fail, print_json, print_table, settings_of
+from tallystick.config import BadSettings, Settings
+from tallystick.core.secret import Secret
+
+_INPUT_BYTES_MAX: Final = 64 * 1024
+
+Provider = Annotated[str, typer.Argument(metavar="PROVIDER", help="The provider's id, such as openai.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Which of its credentials; keys name one.")]
+
+
+def build() -> typer.Typer:
+    """The commands of this noun."""
+    app = typer.Typer(no_args_is_help=True)
+    app.command("set")(set_)
+    app.command("list")(list_)
+    app.command("remove")(remove)
+    return app
+
+
+def set_(provider: Provider, name: Name = "default", as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
+    """Seal a provider's key, read from standard input or asked for; one of that name is replaced."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.credential_document import credential_document
+    from tallystick.stores.sql.directory import Refused
+
+    origins = _origins(settings)
+    value = _read_value(provider)
+    with installation.opened(settings) as here:
+        vault = here.vault(origins)
+        try:
+            document = credential_document(vault, vault.set(here.organization, provider, name, value, here.now_us(), "cli"))
+        except Refused as error:
+            fail(str(error))
+    if as_json:
+        print_json(document)
+        return
+    print(f"Sealed {provider} '{name}' for {document['origin']}. Running servers use it now.")
+
+
+def list_(as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
+    """List the sealed credentials, without their values."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.credential_document import credential_document
+
+    origins = _origins(settings)
+    with installation.opened(settings, make=False) as here:
+        vault = here.vault(origins)
+        found = [credential_document(vault, stored) for stored in vault.list(here.organization)]
+    if as_json:
+        print_json({"credentials": found})
+        return
+    columns = ("provider", "name", "origin", "version", "status", "set_at", "set_by")
+    print_table(f"{len(found)} credentials", columns, ([document[column] for column in columns] for document in found))
+
+
+def remove(provider: Provider, name: Name = "default", as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
+    """Remove a credential for good; running servers forget it within a second."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.credential_document import credential_document
+
+    origins = _origins(settings)
+    with installation.opened(settings, make=False) as here:
+        vault = here.vault(origins)
+        stored = vault.remove(here.organization, provider, name, here.now_us(), "cli")
+        if stored is None:
+            fail("There is no such credential; `tallystick credentials list` shows them.")
+        document = credential_document(vault, stored)
+    if as_json:
+        print_json(document)
+        return
+    print(f"Removed {provider} '{name}'. Revoke the key at the provider too.")
+
+
+def _origins(settings: Settings) -> dict[str, str]:
+    """Where the server would look for each provider, under the same settings."""
+    from tallystick.app import origins_of
+
+    try:
+        return origins_of(settings)
+    except BadSettings as error:
+        fail(str(error))
+
+
+def _read_value(provider: str) -> Secret:
+    """The value: typed unseen on a terminal, else all of standard input without its last line break."""
+    if sys.stdin.isatty():
+        return Secret(getpass(f"Key for {provider} (not shown): "))
+    return Secret(sys.stdin.read(_INPUT_BYTES_MAX).rstrip("\r\n"))
