@@ -216,3 +216,14 @@ def test_a_free_route_holds_and_costs_nothing() -> None:
     assert play.expect(Forward).admission.hold_nanos == 0
     settlement = play.served(status=200)
     assert (settlement.cost_nanos, settlement.method, settlement.basis) == (0, "priced", "zero_proven")
+
+
+def test_a_text_in_the_place_of_a_name_is_cut_and_ids_of_objects_are_not_written_down() -> None:
+    """A prompt pasted into `model` or `user` must neither be stored nor be too long for the journal."""
+    prompt = "my secret " * 100_000
+    facts = Facts(model=prompt, end_user=prompt, tier=prompt, reasoning_effort=prompt, objects=("file-1",) * 1_000)
+    play = Playbook().until_forward(facts=facts)
+    admission = play.expect(Forward).admission
+    reading = Reading(usage=usage_of(input_text=1), model=prompt, response_id=prompt, traits={"tier": prompt}, ended=True)
+    assert len(repr(admission)) + len(repr(play.served(status=200, reading=reading))) < 8_000
+    assert admission.facts.objects == ()

@@ -6,8 +6,8 @@ A *call* is what a client sent us; an *attempt* is what we sent to a provider fo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
 
 from tallystick.core.quick import quick
 from tallystick.core.usage import Reading
@@ -43,6 +43,28 @@ class Facts:
     traits: Mapping[str, str] = field(default_factory=dict)   # what chooses a rate as asked: size, quality, annotations
     confirmed: bool = False                  # an expensive call was confirmed (a header, not the body)
     end_user: str | None = None              # `user`, `metadata.user_id`…: claimed, never verified
+
+
+NAME_CHARS_MAX: Final = 256
+"""Of a model, a tier, an id… as it is written down. A longer text is no name, and might be a prompt."""
+
+
+def name(text: str | None) -> str | None:
+    """A name out of a request or a reply, no longer than is written down."""
+    return text if text is None or len(text) <= NAME_CHARS_MAX else text[:NAME_CHARS_MAX]
+
+
+def written(facts: Facts) -> Facts:
+    """The facts as the journal takes them: names cut to length, and without the ids of objects, which
+    have been judged by then."""
+    texts = (facts.model, facts.end_user, facts.reasoning_effort, facts.tier)
+    if not (facts.objects or facts.previous_response or facts.traits or any(text and len(text) > NAME_CHARS_MAX for text in texts)):
+        return facts
+    return replace(
+        facts, model=name(facts.model), end_user=name(facts.end_user), reasoning_effort=name(facts.reasoning_effort),
+        tier=name(facts.tier), traits={trait: value[:NAME_CHARS_MAX] for trait, value in facts.traits.items()},
+        objects=(), previous_response=None,
+    )
 
 
 @quick

@@ -20,7 +20,7 @@ from typing import Any
 
 from tallystick.core.quick import quick
 from tallystick.core.attempt import Admission, Refusal, Settlement
-from tallystick.core.call import Call
+from tallystick.core.call import Call, name, written
 from tallystick.core.custody import Kept, denied_with_stored, owner_of
 from tallystick.core.dialect import Provider, Route
 from tallystick.core.errors import Denied
@@ -189,8 +189,8 @@ def admit(opening: Opening, caller: Caller, asked: Asked, attribution: Attributi
         provider=call.provider,
         operation=call.operation,
         dialect=call.dialect,
-        model=facts.model,
-        facts=replace(facts, confirmed=True) if claims.confirm else facts,
+        model=name(facts.model),
+        facts=written(replace(facts, confirmed=True) if claims.confirm else facts),
         body_bytes=call.body_bytes,
         input_bound=input_bound,
         hold_nanos=0 if claims.sandbox else hold_nanos,
@@ -221,8 +221,8 @@ def _refuse(
         attribution=attribution,
         provider=opening.provider.id if caller is not None else None,
         operation=opening.route.operation if caller is not None else None,
-        model=asked.call.facts.model if asked is not None else None,
-        facts=replace(asked.call.facts, confirmed=asked.claims.confirm) if asked is not None else None,
+        model=name(asked.call.facts.model) if asked is not None else None,
+        facts=written(replace(asked.call.facts, confirmed=asked.claims.confirm)) if asked is not None else None,
         body_bytes=asked.call.body_bytes if asked is not None else 0,
     )
     yield Refuse(refusal, denied)

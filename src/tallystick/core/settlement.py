@@ -15,6 +15,7 @@ from typing import Protocol
 
 from tallystick.core.quick import quick
 from tallystick.core.attempt import Admission, Basis, Line, Method, Outcome, Settlement
+from tallystick.core.call import NAME_CHARS_MAX, name
 from tallystick.core.errors import FaultKind
 from tallystick.core.estimate import estimate_usage
 from tallystick.core.money import to_nanos
@@ -91,16 +92,16 @@ def settle(admission: Admission, served: Served, book: PriceBook, terms: Terms, 
         cost_nanos=0 if sandbox else verdict.cost_nanos,
         would_be_nanos=verdict.cost_nanos if sandbox else None,
         status=served.status,
-        model=reading.model,
+        model=name(reading.model),
         usage=verdict.usage,
         lines=_lines(verdict.charge),
-        parts=reading.parts,
-        traits=reading.traits,
+        parts=tuple(replace(part, model=part.model[:NAME_CHARS_MAX]) for part in reading.parts) if reading.parts else (),
+        traits={trait: value[:NAME_CHARS_MAX] for trait, value in reading.traits.items()} if reading.traits else {},
         stated_nanos=verdict.stated_nanos,
         computed_nanos=computed,
         upstream_nanos=verdict.upstream_nanos,
         drift=verdict.drift,
-        response_id=reading.response_id,
+        response_id=name(reading.response_id),
         first_byte_us=served.first_byte_us,
         latency_us=served.latency_us,
         reply_bytes=served.reply_bytes,
