@@ -4,8 +4,9 @@
 
 Each part is one row of a literal tuple: what it does, how many units one run does, and how to make the
 run. `the whole line` is a call from the ASGI scope to the last byte with a spool on disk and a provider
-that answers at once; what it costs beyond the parts is the edge. `--instructions` counts machine
-instructions under valgrind instead, which no noise can touch; it takes half a minute a part.
+that answers at once; what it costs beyond the parts is the edge. What shipping costs says
+`bench.micro.ledger`. `--instructions` counts machine instructions under valgrind instead, which no
+noise can touch; it takes half a minute a part.
 """
 
 from __future__ import annotations

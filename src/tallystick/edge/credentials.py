@@ -76,7 +76,8 @@ async def identify(
     sandbox: no provider is asked, so none of its keys is needed.
     """
     query, keys = _without_key(target.query)
-    places = _places(headers, CREDENTIAL_HEADERS) + [_Found(None, key) for key in keys]
+    places = _places(headers, CREDENTIAL_HEADERS)
+    places += [_Found(None, key) for key in keys]
     provider_key = _places(headers, (PROVIDER_KEY_HEADER,)) if target.promptcost else []
     principal: Principal | None = None
     if own := _places(headers, KEY_HEADERS)[:1]:

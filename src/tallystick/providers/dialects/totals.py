@@ -20,13 +20,13 @@ class Totals(NamedTuple):
     """Token counts under their inclusive names (core/usage.py), and what is counted apart."""
 
     input: int = 0
+    output: int = 0
     cached_read: int = 0
     cache_write_5m: int = 0
     cache_write_1h: int = 0
     audio_in: int = 0
     image_in: int = 0
     video_in: int = 0
-    output: int = 0
     reasoning: int = 0
     audio_out: int = 0
     image_out: int = 0
@@ -35,6 +35,8 @@ class Totals(NamedTuple):
 
 def disjoint(totals: Totals, notes: list[str]) -> Usage:
     """The same usage without overlap."""
+    if not any(totals[2:-1]):                # nothing but input and output: most calls
+        return usage_of(overlap_tokens=0, input_text=totals.input, output_text=totals.output, **totals.counts)
     write_1h = _fit(totals.cache_write_1h, totals.input, "cache writes", notes)
     write_5m = _fit(totals.cache_write_5m, totals.input - write_1h, "cache writes", notes)
     cached = _fit(totals.cached_read, totals.input, "cached tokens", notes)
