@@ -161,7 +161,7 @@ class ProviderSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     models: dict[str, str] = {}
     """Deployment name to model name, where the host's own names say nothing about the model (Azure)."""
     currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "USD"
-    """Currency in which this host bills."""
+    """Currency in which this host bills. Only `USD` so far: another one is refused, not taken for dollars."""
     price_book: str | None = None
     """Id of the provider whose prices apply, where they are not this one's own."""
     free: bool = False
@@ -340,6 +340,8 @@ def _check_sense(settings: Settings) -> None:
     for name, provider in settings.providers.items():
         if provider.kind and not provider.base_url:
             raise BadSettings(f"providers.{name}: a host of your own needs base_url.")
+        if provider.currency != "USD":
+            raise BadSettings(f"providers.{name}.currency: only USD is counted so far; other currencies come with exchange rates.")
         if provider.base_url and not provider.base_url.startswith(("http://", "https://")):
             raise BadSettings(f"providers.{name}.base_url must begin with http:// or https://.")
 

@@ -87,6 +87,7 @@ def test_an_unknown_variable_is_named(tmp_path: Path) -> None:
     "[gateway.limits]\nbody_bytes_max = 0\n",
     "[providers.mine]\nkind = 'openai_compatible'\n",
     "[providers.openai]\nbase_url = 'file:///etc'\n",
+    "[providers.mistral]\ncurrency = 'EUR'\n",
     "server = 3\n",
     "data = '/elsewhere'\n",
     "[server\n",
