@@ -385,3 +385,16 @@ def test_a_wrong_type_is_not_said(body):
         facts = dialect.facts(body, None)
         assert facts.n >= 1
         assert facts.model is None or isinstance(facts.model, str)
+
+
+@pytest.mark.parametrize("gap", ["", " "])
+def test_chunks_that_differ_in_their_text_alone_are_counted_as_if_each_were_read(gap: str) -> None:
+    """A stream that breaks off is estimated from its text, whatever way its chunks were looked at."""
+    texts = ["One", "two", "d\\u0072ei", 'qua\\"tre', "fünf", ""]
+    pieces = [f'data: {{"id":"c","model":"m","choices":[{{"index":0,"delta":{{"content":{gap}"{text}"}}}}]}}\n\n' for text in texts]
+    meter = OpenAIChat().meter(Facts(stream=True), ReplyHead(200, {}, True))
+    for piece in pieces:
+        meter.feed(piece.encode())
+    reading = meter.finish()
+    assert reading.output_bytes == len("Onetwodreiqua\"trefünf".encode())
+    assert (reading.model, reading.response_id, reading.usage, reading.ended) == ("m", "c", None, False)

@@ -149,7 +149,7 @@ class _Found:
         self._stated: Mapping[str, Any] | None = None
         self._breakdown: object = None
         self._running = False
-        self._frame: tuple[bytes, bytes] | None = None         # what stands around the text of the piece before
+        self._frame: tuple[bytes, bytes, bytes] | None = None         # what stands around the text of the piece before
         self.ended = False
         self.failed = False
         self.output_bytes = 0
@@ -264,13 +264,14 @@ def _goes_on(choices: msgspec.Raw) -> bool:
     return raw not in (b"", b"[]") and _FINISHED.search(raw) is None
 
 
-def _framed(data: bytes) -> tuple[int, tuple[bytes, bytes] | None]:
+def _framed(data: bytes) -> tuple[int, tuple[bytes, bytes, bytes] | None]:
     """The size of the text in a chunk and what stands around it; None where that is not plain to see.
     Most chunks of a stream differ in their text alone, and to compare is a fifth of reading."""
-    before, _, rest = data.partition(b'"content":"')
+    before, _, rest = data.partition(b'"content":')
+    gap, _, rest = rest.partition(b'"')
     prose, quote, after = rest.partition(b'"')
-    plain = prose and quote and b"\\" not in prose and b'"choices":' in before
-    return len(prose), (before, after) if plain else None
+    plain = prose and quote and gap in (b"", b" ") and b"\\" not in prose and b'"choices":' in before
+    return len(prose), (before, gap, after) if plain else None
 
 
 def _choices_bytes(choices: msgspec.Raw) -> int:
