@@ -55,7 +55,7 @@ class Telemetry:
         if settlement.drift:
             self._drift[provider] += 1
         usage = settlement.usage
-        if usage is not None:
+        if usage is not None and settlement.basis != "zero_proven":      # a poll repeats the usage of the call that made the job
             self._tokens[provider, model, "input"] += usage.input_tokens
             self._tokens[provider, model, "output"] += usage.output_tokens
         self._upstream.add(settlement.latency_us)

@@ -63,6 +63,7 @@ def test_a_wrong_sum_is_found(house: Path) -> None:
     (7, {"method": "stated", "stated_nanos": 7, "computed_nanos": SUM_NANOS, "lines": LINES}),
     (0, {"method": "sandbox", "would_be_nanos": SUM_NANOS, "lines": LINES}),
     (0, {"method": "unpriced", "lines": (Line("input_text", 5, None),)}),
+    (0, {"method": "unpriced", "stated_nanos": 0, "computed_nanos": SUM_NANOS, "lines": LINES}),     # a stated zero that nobody believes
 ])
 def test_every_way_to_a_cost_is_explained(house: Path, cost_nanos: int, settled: dict[str, object]) -> None:
     request_id = booked(house, cost_nanos, **settled)

@@ -255,3 +255,11 @@ def test_a_host_of_ones_own_needs_no_credential(gateway: RunningGateway, provide
     assert answer.status_code == 200
     assert provider.bill[-1].request.header(b"authorization") is None
     assert gateway.call(answer.headers["x-tallystick-request-id"])["cost_nanos"] == 0
+
+
+def test_the_promises_of_s3_ask_no_model_of_a_path_that_names_it(gateway: RunningGateway, provider: MiniUpstream, key: str) -> None:
+    path = "/v1beta/models/gemini-2.5-flash:generateContent"
+    provider.expect("POST", path, json_reply({"candidates": [], "usageMetadata": {"promptTokenCount": 8}, "modelVersion": "gemini-2.5-flash"}))
+    told = {"Authorization": f"Bearer {key}", "X-Provider-Key": "own"}
+    answer = httpx.post(f"{gateway.url}/api/proxy/v1/google{path}", json={"contents": []}, headers=told, timeout=PATIENCE_S)
+    assert (answer.status_code, provider.bill[-1].request.header(b"x-goog-api-key")) == (200, b"own")

@@ -16,6 +16,7 @@ from tallystick.providers import provider
     ("anthropic", "POST", "/v1/files", "files", "object", True, None, None),
     ("anthropic", "GET", "/v1/models/claude-opus-5", "models", "models", True, None, "claude-opus-5"),
     ("anthropic", "POST", "/v1/something/new", "other", "other", False, None, None),
+    ("deepseek", "POST", "/anthropic/v1/messages", "messages", "generation", False, "anthropic_messages", None),
     ("google", "POST", "/v1beta/models/gemini-2.5-pro:generateContent", "chat", "generation", False, "gemini", "gemini-2.5-pro"),
     ("google", "POST", "/v1/models/gemini-2.5-pro:streamGenerateContent", "chat", "generation", False, "gemini", "gemini-2.5-pro"),
     ("google", "POST", "/v1beta/models/gemini-embedding-2:batchEmbedContents", "embeddings", "generation", False, "gemini_embeddings", "gemini-embedding-2"),

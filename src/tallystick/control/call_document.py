@@ -112,7 +112,7 @@ def arithmetic_nanos(attempt: AttemptRecord) -> int | None:
         return attempt.admission.hold_nanos
     if settlement.basis in ("zero_proven", "deferred"):
         return 0
-    if settlement.stated_nanos is not None and settlement.method != "unpriced":
+    if settlement.stated_nanos is not None:              # also a stated zero that is not believed, and booked as `unpriced`
         return settlement.stated_nanos
     return to_nanos(sum((amount(line) for line in settlement.lines), Decimal(0)))
 

@@ -265,7 +265,7 @@ class _Conversation:
             body = remove_member(body, attribution.PROMPTCOST_MEMBER)
         dialect, provider = self._route.dialect, self._target.provider
         self._facts = dialect.facts(parsed, self._path_model) if dialect is not None else Facts(model=self._path_model)
-        if self._target.promptcost and (missing := promptcost.missing_field(self._route.operation, parsed)):
+        if self._target.promptcost and self._path_model is None and (missing := promptcost.missing_field(self._route.operation, parsed)):
             return missing
         unasked = self._facts.stream and not self._facts.wants_stream_usage
         if provider.asks_stream_usage and unasked and self._route.operation in STREAM_OPTIONS:
