@@ -73,6 +73,27 @@ def test_set_used_replaced_removed_while_the_gateway_runs(scene: tuple[RunningGa
     assert gateway.json("verify")["ok"] is True
 
 
+def test_a_keys_own_then_its_projects_then_the_default(scene: tuple[RunningGateway, MiniUpstream]) -> None:
+    gateway, provider = scene
+    for name, value in (("default", FIRST), ("batch", BATCH), ("mine", SECOND)):
+        assert gateway.run("credentials", "set", "openai", name, said=value).returncode == 0
+    own, projects, teams = gateway.key(team="hr", project="bot", credential="mine"), gateway.key(team="hr", project="bot"), gateway.key(team="hr")
+    assert gateway.json("credentials", "assign", "hr/bot", "batch") == {"team": "hr", "project": "bot", "credential": "batch"}
+    assert [call(gateway, provider, key) for key in (own, projects, teams)] == [(200, SECOND), (200, BATCH), (200, FIRST)]
+    # Which project a header claims opens no credential.
+    provider.expect("POST", chat.PATH, json_reply(chat.completion(1, "ok")))
+    claimed = {"X-Tallystick-Key": teams, "X-Tallystick-Project": "bot"}
+    assert httpx.post(f"{gateway.url}{chat.PATH}", json=chat.asked(), headers=claimed, timeout=PATIENCE_S).status_code == 200
+    assert provider.calls[-1].header(b"authorization") == f"Bearer {FIRST}".encode()
+    with owner(gateway) as client:
+        changed = client.patch("/api/projects", json={"team": "hr", "project": "bot"}).json()
+        assert (changed["name"], changed["credential"]) == ("bot", None)
+        assert call(gateway, provider, projects) == (200, FIRST)
+        assert client.patch("/api/projects", json={"team": "hr", "project": "nobody"}).status_code == 404
+    assert gateway.run("credentials", "assign", "hr/nobody", "batch").returncode == 2
+    assert gateway.json("verify")["ok"] is True
+
+
 def test_a_provider_that_moved_gets_no_key_until_it_is_set_again(scene: tuple[RunningGateway, MiniUpstream], tmp_path: Path) -> None:
     gateway, _ = scene
     assert gateway.run("credentials", "set", "openai", said=FIRST).returncode == 0

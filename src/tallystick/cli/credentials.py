@@ -27,6 +27,7 @@ def build() -> typer.Typer:
     app.command("set")(set_)
     app.command("list")(list_)
     app.command("remove")(remove)
+    app.command("assign")(assign)
     return app
 
 
@@ -85,6 +86,32 @@ def remove(provider: Provider, name: Name = "default", as_json: AsJson = False, 
         print_json(document)
         return
     print(f"Removed {provider} '{name}'. Revoke the key at the provider too.")
+
+
+def assign(
+    project: Annotated[str, typer.Argument(metavar="PROJECT", help="TEAM/PROJECT, or a project of team `default`.")],
+    name: Name = "default", as_json: AsJson = False, data: Data = None, config: Config = None,
+) -> None:
+    """Name the credential that a project's keys use unless they name one themselves."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.stores.sql.directory import Refused
+    from tallystick.stores.sql.engine import DEFAULT_TEAM
+
+    team, _, own = project.rpartition("/")
+    team = team or DEFAULT_TEAM
+    origins = _origins(settings)
+    with installation.opened(settings, make=False) as here:
+        try:
+            known = here.vault(origins).assign(here.organization, team, own, name, here.now_us(), "cli")
+        except Refused as error:
+            fail(str(error))
+        if not known:
+            fail("There is no such project; a key for it makes it.")
+    if as_json:
+        print_json({"team": team, "project": own, "credential": name})
+        return
+    print(f"Keys of {team}/{own} use '{name}'.")
 
 
 def _origins(settings: Settings) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Projects of the organisation's teams: list and make."""
+"""Projects of the organisation's teams: list, make, and name the credential of their calls."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict
 
 from tallystick.control.call_document import moment
-from tallystick.control.callers import CallerOf, DirectoryOf, PartsOf
+from tallystick.control.callers import CallerOf, DirectoryOf, PartsOf, actor_of
 from tallystick.control.figures import answer
 from tallystick.control.pages import LIMIT, Cursor, Limit, cursor_of, place_of
+from tallystick.control.problems import Problem
 from tallystick.control.teams import Name
 from tallystick.core.identity import VALUE_CHARS_MAX
 from tallystick.stores.sql import directory as store
 from tallystick.stores.sql.directory import Named, organization
 from tallystick.stores.sql.engine import DEFAULT_TEAM
+from tallystick.stores.sql.vault import DEFAULT_NAME
 
 
 class NewProject(BaseModel):
@@ -34,7 +36,18 @@ class Project(BaseModel):
     id: int
     name: str
     team: str
+    credential: str | None
     created_at: datetime
+
+
+class ProjectChange(BaseModel):
+    """What changes of a project: the stored credential that its keys use unless they name one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    team: Name = DEFAULT_TEAM
+    project: Name
+    credential: Name = DEFAULT_NAME
 
 
 class Projects(BaseModel):
@@ -49,6 +62,7 @@ def routes() -> APIRouter:
     router = APIRouter(prefix="/api/projects", tags=["projects"])
     router.add_api_route("", list_projects, methods=["GET"], response_model=Projects)
     router.add_api_route("", create_project, methods=["POST"], response_model=Project, status_code=201)
+    router.add_api_route("", change_project, methods=["PATCH"], response_model=Project)
     return router
 
 
@@ -74,5 +88,16 @@ def create_project(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new
     return reply
 
 
+def change_project(parts: PartsOf, caller: CallerOf, change: ProjectChange) -> Response:
+    """Name the credential of a project's calls."""
+    here = organization(parts.database, caller.organization)
+    if not parts.vault.assign(here.id, change.team, change.project, change.credential, parts.clock.now_us(), actor_of(caller)):
+        raise Problem(404, "not_found", "There is no such project.")
+    parts.keyring.poll()
+    found = store.find_project(parts.database, here.id, change.team, change.project)
+    assert found is not None, "it was just changed"
+    return answer(_document(found))
+
+
 def _document(row: Named) -> dict[str, object]:
-    return {"id": row.id, "name": row.name, "team": row.team, "created_at": moment(row.created_us)}
+    return {"id": row.id, "name": row.name, "team": row.team, "credential": row.credential, "created_at": moment(row.created_us)}

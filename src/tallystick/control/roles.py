@@ -47,6 +47,7 @@ GRANTS: Final = (
     Grant("POST", "/api/teams", OWNER),
     Grant("GET", "/api/projects", OWNER),
     Grant("POST", "/api/projects", OWNER),
+    Grant("PATCH", "/api/projects", OWNER),
     Grant("GET", "/api/aggregations/monthly", OWNER_AND_KEY),
     Grant("GET", "/api/aggregations/by-prompt", OWNER_AND_KEY),
     Grant("GET", "/api/aggregations/by-team", OWNER_AND_KEY),

@@ -85,6 +85,7 @@ class Named:
     name: str
     created_us: int
     team: str | None = None
+    credential: str | None = None            # of a project: what its keys use that name none themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +224,18 @@ def list_projects(
     database: Database, organization: int, *, team: str | None = None, after: int = 0, limit: int,
 ) -> list[Named]:
     """Projects by id, of all teams or one, beginning behind `after`."""
-    query = ("SELECT p.id, p.name, p.created_us, t.name FROM project p JOIN team t ON t.id = p.team"
+    query = ("SELECT p.id, p.name, p.created_us, t.name, p.credential FROM project p JOIN team t ON t.id = p.team"
              " WHERE p.organization = ? AND p.id > ? AND (? IS NULL OR t.name = ?) ORDER BY p.id LIMIT ?")
     with database.read() as db:
         return [Named(*row) for row in db.execute(query, (organization, after, team, team, limit))]
+
+
+def find_project(database: Database, organization: int, team: str, name: str) -> Named | None:
+    """One project of a team."""
+    with database.read() as db:
+        row = db.execute("SELECT p.id, p.name, p.created_us, t.name, p.credential FROM project p JOIN team t ON t.id = p.team"
+                         " WHERE p.organization = ? AND t.name = ? AND p.name = ?", (organization, team, name)).fetchone()
+    return Named(*row) if row else None
 
 
 def _checked(spec: KeySpec) -> dict[str, str]:

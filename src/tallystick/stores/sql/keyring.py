@@ -30,8 +30,9 @@ _OWN_PREFIX: Final = keyformat.FORMATS[0].prefix
 
 _FIND: Final = """
 SELECT k.id, o.slug, k.team, k.project, k.user_name, k.agent, k.environment, k.cost_center, k.prompt_key, k.prompt_version,
-       k.dimensions, k.credential, k.expires_us
+       k.dimensions, coalesce(k.credential, p.credential), k.expires_us
 FROM virtual_key k JOIN organization o ON o.id = k.organization
+LEFT JOIN team t ON t.organization = k.organization AND t.name = k.team LEFT JOIN project p ON p.team = t.id AND p.name = k.project
 WHERE k.digest = ? AND k.revoked_us IS NULL"""
 _LABELS: Final = ("team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version")
 

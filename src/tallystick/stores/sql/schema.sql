@@ -30,6 +30,7 @@ CREATE TABLE project (
   team INTEGER NOT NULL REFERENCES team (id),
   name TEXT NOT NULL,
   created_us BIGINT NOT NULL,
+  credential TEXT,
   UNIQUE (team, name)
 );
 

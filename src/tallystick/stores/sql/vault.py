@@ -65,7 +65,8 @@ class Vault:
         origin = self.origins.get(provider)
         if origin is None:
             raise Refused("unknown_provider", "There is no such provider, or it has no address yet: set its base_url first.")
-        _check(name, value)
+        _check_name(name)
+        _check_value(value)
         with self.sequencer.append(now_us) as pen:
             held = pen.db.execute("SELECT count(*) FROM credential WHERE organization = ?", (organization,)).fetchone()[0]
             row = pen.db.execute("SELECT version FROM credential WHERE organization = ? AND provider = ? AND name = ?",
@@ -95,6 +96,23 @@ class Vault:
             _chain(pen, organization, "removed", stored, by)
         return stored
 
+    def assign(self, organization: int, team: str, project: str, name: str, now_us: int, by: str) -> bool:
+        """Name the credential that a project's keys use unless they name one themselves; `default` is what
+        they use without. False: there is no such project. Raises Refused for what is no name."""
+        _check_name(name)
+        with self.sequencer.append(now_us) as pen:
+            row = pen.db.execute("SELECT p.id FROM project p JOIN team t ON t.id = p.team WHERE t.organization = ? AND t.name = ?"
+                                 " AND p.name = ?", (organization, team, project)).fetchone()
+            if row is None:
+                return False
+            pen.db.execute("UPDATE project SET credential = ? WHERE id = ?", (None if name == DEFAULT_NAME else name, row[0]))
+            chain = pen.chain(organization)
+            chain.append({
+                "kind": "CREDENTIAL", "at": now_us, "event": "assigned", "actor": by, "team": chain.define("team", team),
+                "project": chain.define("project", project), "credential": chain.define("credential", name)})
+            engine.note_change(pen.db)
+        return True
+
     def list(self, organization: int) -> list[StoredCredential]:
         """The organisation's credentials by provider and name."""
         return list_credentials(self.sequencer.database, organization)
@@ -110,10 +128,13 @@ def list_credentials(database: Database, organization: int) -> list[StoredCreden
         return [StoredCredential(*row) for row in db.execute(_SELECT + " ORDER BY provider, name", (organization,))]
 
 
-def _check(name: str, value: Secret) -> None:
-    """Refuse what could not be used. No message repeats the value."""
+def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise Refused("invalid_request", "A credential's name has 1 to 64 letters, digits, dots, dashes or underscores.")
+
+
+def _check_value(value: Secret) -> None:
+    """Refuse what could not be used. No message repeats it."""
     text = value.reveal()
     if len(text) > VALUE_CHARS_MAX or not _VALUE.fullmatch(text):
         raise Refused("invalid_request", f"A credential is 1 to {VALUE_CHARS_MAX} visible ASCII characters without spaces.")

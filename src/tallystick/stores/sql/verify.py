@@ -213,7 +213,7 @@ class _Check:
                 self._check_names(seq, fields)
                 if kind in CALL_KINDS:
                     self._check_call(seq, kind, fields, fact)
-                elif kind == "CREDENTIAL":
+                elif kind == "CREDENTIAL" and "provider" in fields:        # else one was assigned
                     self._credentials[fields["provider"], fields["credential"]] = (
                         fields["version"], fields["origin"], int(fields["event"] == "set"), seq)
         except (KeyError, TypeError, ValueError, ArithmeticError) as fault:

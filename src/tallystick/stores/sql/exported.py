@@ -1,0 +1,107 @@
+"""Reading for exports, in bounded memory: calls in the order of their admissions, page by page behind the
+last place, and a chain's exact entries with its checkpoints between them. One unchanging view of the
+database from the first row to the last, beside a running server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
+from sqlite3 import Connection
+from typing import Any, Final
+
+import msgspec
+
+from tallystick.core.identity import LABELS
+from tallystick.exports.call_row import CallRow, projected
+from tallystick.exports.ledger_jsonl import Chain, SignedNote
+from tallystick.stores.sql import callfact, facts
+from tallystick.stores.sql.calls import ERASED
+from tallystick.stores.sql.engine import month_sql, months
+from tallystick.stores.sql.entries import exact_entries
+from tallystick.stores.sql.facts import Asked, Place
+from tallystick.stores.sql.journal import origin_of
+from tallystick.stores.sql.names import Names
+
+PAGE: Final = 1_000
+_ALL_KINDS: Final = (facts.ATTEMPTS, facts.REFUSALS, facts.SANDBOX)
+_ATTEMPTS_OF: Final = "SELECT " + ", ".join(callfact.COLUMNS) + " FROM call_fact_{month} WHERE organization = ? AND request_id IN ("  # noqa: S608
+
+
+def organization_number(db: Connection, slug: str) -> int | None:
+    """The number of an organisation, None where there is none of that name."""
+    row = db.execute("SELECT id FROM organization WHERE slug = ?", (slug,)).fetchone()
+    return int(row[0]) if row else None
+
+
+def calls(db: Connection, organization: int, slug: str, first_day: int | None, last_day: int | None, page: int = PAGE) -> Iterator[CallRow]:
+    """Every call of the days (in the organisation's zone, inclusive) once, refusals too. A call that
+    went on past the last day is there with what it cost within the days, so that sums agree with
+    every other sum over them."""
+    asked = Asked(first_day, last_day, kinds=_ALL_KINDS)
+    behind: Place | None = None
+    while rows := list(facts.listed(db, organization, asked, newest_first=False, behind=behind, limit=page)):
+        names = Names(db, organization)      # anew for each page, so that what is remembered stays small
+        more = _calls_of_several(db, organization, rows, asked)
+        for row in rows:
+            attempts = more.get(row["request_id"], [row])
+            if attempts[0]["seq"] == row["seq"]:
+                yield projected([_row(one, slug, names) for one in attempts])
+        behind = Place(rows[-1]["at_us"], rows[-1]["seq"])
+
+
+def _calls_of_several(db: Connection, organization: int, rows: list[dict[str, Any]], asked: Asked) -> dict[bytes, list[dict[str, Any]]]:
+    """The attempts within the days of those calls on a page that have several, in their order."""
+    found: list[dict[str, Any]] = []
+    ids = [row["request_id"] for row in rows]
+    for month in months(db):
+        query = month_sql(_ATTEMPTS_OF + ", ".join("?" * len(ids)) + ")", month)
+        found += (dict(zip(callfact.COLUMNS, row, strict=True)) for row in db.execute(query, (organization, *ids)))
+    within = [row for row in found if (asked.first_day is None or row["day"] >= asked.first_day)
+              and (asked.last_day is None or row["day"] <= asked.last_day)]
+    within.sort(key=itemgetter("request_id", "attempt", "seq"))
+    grouped = {request: list(group) for request, group in groupby(within, itemgetter("request_id"))}
+    return {request: group for request, group in grouped.items() if len(group) > 1}
+
+
+def _row(row: dict[str, Any], slug: str, names: Names) -> CallRow:
+    def name(kind: str, column: str) -> str:
+        number = row[column]
+        return (names.of(kind, number) or ERASED) if number else ""
+
+    def word(words: tuple[str, ...], code: int) -> str:
+        return words[code - 1] if code else ""
+
+    kind, flags = callfact.FACT_KINDS[row["kind"] - 1], row["flags"]
+    refused, tags, dimensions = kind == "refusal", name("tags", "tags_id"), name("dimensions", "dimensions_id")
+    return CallRow(
+        f"req_{bytes(row['request_id']).hex()}", facts_moment(row["at_us"]),
+        "refused" if refused else "open" if flags & callfact.OPEN else "settled", slug,
+        name("key", "key_id"), {label: found for label in LABELS if (found := name(label, f"{label}_id"))},
+        [(ERASED, "")] if tags == ERASED else _pairs(tags), dict(_pairs(dimensions)),
+        name("provider", "provider_id"), name("operation", "operation_id"), name("model", "model_id"), name("model", "served_id"),
+        row["status"], "refused" if refused else word(callfact.OUTCOMES, row["outcome"]), word(callfact.METHODS, row["method"]),
+        word(callfact.BASES, row["basis"]), name("code", "code_id"),
+        row["input_tokens"], row["output_tokens"], row["cached_tokens"], row["reasoning_tokens"],
+        row["cost_nanos"], row["would_be_nanos"], row["upstream_nanos"], row["latency_us"], row["first_byte_us"],
+        {"stream": bool(flags & callfact.STREAM), "sandbox": kind == "sandbox", "claimed": bool(flags & callfact.CLAIMED),
+         "stored_credential": bool(flags & callfact.STORED_CREDENTIAL), "free": bool(flags & callfact.FREE),
+         "drift": bool(flags & callfact.DRIFT)})
+
+
+def chain(db: Connection, organization: int, slug: str, public_key: bytes) -> tuple[Chain, Iterator[bytes | SignedNote]]:
+    """A chain's header, and its exact entries with each checkpoint's note behind the last entry it covers.
+    Raises LedgerFault while it is read, for an entry that cannot be unpacked."""
+    return Chain(slug, origin_of(public_key, slug), public_key), _entries_and_notes(db, organization)
+
+
+def _entries_and_notes(db: Connection, organization: int) -> Iterator[bytes | SignedNote]:
+    notes = map(SignedNote._make, db.execute("SELECT size, note FROM checkpoint WHERE organization = ? ORDER BY size", (organization,)))
+    due = next(notes, None)
+    for size, entry in enumerate(exact_entries(db, organization), start=1):
+        yield entry
+        while due is not None and due.size <= size:
+            yield due
+            due = next(notes, None)
