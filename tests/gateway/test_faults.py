@@ -263,3 +263,16 @@ def test_the_promises_of_s3_ask_no_model_of_a_path_that_names_it(gateway: Runnin
     told = {"Authorization": f"Bearer {key}", "X-Provider-Key": "own"}
     answer = httpx.post(f"{gateway.url}/api/proxy/v1/google{path}", json={"contents": []}, headers=told, timeout=PATIENCE_S)
     assert (answer.status_code, provider.bill[-1].request.header(b"x-goog-api-key")) == (200, b"own")
+
+
+def test_a_long_reply_that_was_cut_is_estimated_by_what_came_of_it(gateway: RunningGateway, provider: MiniUpstream, key: str) -> None:
+    """Its usage would have stood at its end; what was generated until then is most of what was billed."""
+    document = {**whole(), "choices": [{"index": 0, "message": {"role": "assistant", "content": "word " * 300_000}}]}
+    provider.expect("POST", PATH, json_reply(document).cut_after(1_300_000, Break.CLOSE))
+    with socket_call(gateway, key, ASKED) as client:
+        seen = b""
+        while piece := client.recv(65536):
+            seen += piece
+    call = gateway.call(id_in(seen))
+    assert (call["outcome"], call["method"], call["basis"]) == ("cut", "estimated", "counted")
+    assert call["usage"]["output"] > 100_000

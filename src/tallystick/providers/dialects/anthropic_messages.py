@@ -207,7 +207,7 @@ def _read_whole(body: bytes) -> Reading:
     """One JSON reply. `output_bytes`: the text, the thinking and the arguments of tool calls."""
     members = rj.fields(body)
     if members is None:
-        return Reading(notes=(rj.NO_OBJECT,))
+        return Reading(notes=(rj.NO_OBJECT,), output_bytes=len(body))        # cut, most likely
     reply = _Reply(ended=True)
     reply.identify({"model": rj.value(members, "model"), "id": rj.value(members, "id")})
     reply.failed = bool(mapping(rj.value(members, "error")))

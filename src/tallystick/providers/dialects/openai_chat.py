@@ -103,7 +103,7 @@ class OpenAIChat:
     def _read_whole(self, body: bytes, aside: _Aside) -> Reading:
         found = _Found(self, aside)
         if not found.take(body):
-            return Reading(notes=("the reply is not the JSON it should be",))
+            return Reading(notes=("the reply is not the JSON it should be",), output_bytes=len(body))    # cut, most likely
         found.ended = True
         return found.reading()
 

@@ -91,7 +91,7 @@ class OpenAIResponses:
         """What one response document says."""
         response = read(_RESPONSE, body)
         if response is None:
-            return Reading(notes=("the reply is not the JSON it should be",))
+            return Reading(notes=("the reply is not the JSON it should be",), output_bytes=len(body))    # cut, most likely
         return replace(self.reading(response), ended=True)
 
     def reading(self, response: Response) -> Reading:
