@@ -47,7 +47,8 @@ environment, over that the command line. An unknown key is an error that names t
   `TALLYSTICK_SERVER__PORT=9000`, `TALLYSTICK_GATEWAY__LIMITS__BODY_BYTES_MAX=1048576`. Lists are separated by commas.
 - The data directory is no key of the file: `--data DIR`, else `$TALLYSTICK_DATA`, else `~/.local/share/tallystick`.
 - `TALLYSTICK_ADMIN_EMAIL` and `TALLYSTICK_ADMIN_PASSWORD` (both or neither) make the first administrator.
-- A provider key is never a setting: a stored credential names the environment variable that holds it.
+- A provider key is never a setting: a credential is sealed by `tallystick credentials set`, or names the environment
+  variable that holds it.
 """
 
 

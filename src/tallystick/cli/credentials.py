@@ -49,7 +49,7 @@ def set_(provider: Provider, name: Name = "default", as_json: AsJson = False, da
     if as_json:
         print_json(document)
         return
-    print(f"Sealed {provider} '{name}' for {document['origin']}. Running servers use it now.")
+    print(f"Sealed {provider} '{name}' for {document['origin']}. Running servers use it within a second.")
 
 
 def list_(as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
