@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "tallystick"
 
 MODULES = sorted(SOURCE.rglob("*.py"))
-PURE = [path for path in MODULES if path.is_relative_to(SOURCE / "core") or path.is_relative_to(SOURCE / "providers")]
+PURE = [path for path in MODULES if path.is_relative_to(SOURCE / "core") or path.is_relative_to(SOURCE / "providers") or path.is_relative_to(SOURCE / "exports")]
 
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc", "types", "models", "services"}
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tallystick import __version__
-from tallystick.cli import credentials, explain, keys, prices, serve, verify
+from tallystick.cli import credentials, explain, export, keys, prices, serve, verify
 
 
 def build() -> typer.Typer:
@@ -27,6 +27,7 @@ def build() -> typer.Typer:
     app.add_typer(prices.build(), name="prices", help="The price book: show, diff, check.")
     app.command("explain")(explain.explain)
     app.command("verify")(verify.verify)
+    app.command("export")(export.export)
     return app
 
 

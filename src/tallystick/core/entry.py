@@ -315,8 +315,8 @@ def read_attribution(fields: Mapping[str, Any], named: Named) -> Attribution:
         key_id=named("key", fields["key"])[0],
         organization=fields["org"],
         labels={label: named(label, fields[label])[0] for label in LABELS if label in fields},
-        tags=_pairs_in(tags) if tags is not None else (),
-        dimensions=dict(_pairs_in(dimensions)) if dimensions is not None else {},
+        tags=read_pairs(tags) if tags is not None else (),
+        dimensions=dict(read_pairs(dimensions)) if dimensions is not None else {},
         claimed=frozenset(fields.get("claimed", ())),
     )
 
@@ -369,5 +369,6 @@ def _usage_in(counts: Mapping[str, int | str], overlap_tokens: int) -> Usage:
     return Usage({unit: _quantity_in(quantity) for unit, quantity in ordered}, overlap_tokens)
 
 
-def _pairs_in(text: str) -> tuple[tuple[str, str], ...]:
+def read_pairs(text: str) -> tuple[tuple[str, str], ...]:
+    """Tags or dimensions from the text that a DEFINE gives a number to."""
     return tuple((name, value) for name, _, value in (pair.partition("\t") for pair in text.split("\n")))

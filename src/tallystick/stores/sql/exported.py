@@ -6,14 +6,12 @@ database from the first row to the last, beside a running server.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 from sqlite3 import Connection
 from typing import Any, Final
 
-import msgspec
-
+from tallystick.core.entry import read_pairs
 from tallystick.core.identity import LABELS
 from tallystick.exports.call_row import CallRow, projected
 from tallystick.exports.ledger_jsonl import Chain, SignedNote
@@ -77,10 +75,10 @@ def _row(row: dict[str, Any], slug: str, names: Names) -> CallRow:
     kind, flags = callfact.FACT_KINDS[row["kind"] - 1], row["flags"]
     refused, tags, dimensions = kind == "refusal", name("tags", "tags_id"), name("dimensions", "dimensions_id")
     return CallRow(
-        f"req_{bytes(row['request_id']).hex()}", facts_moment(row["at_us"]),
+        f"req_{bytes(row['request_id']).hex()}", row["at_us"],
         "refused" if refused else "open" if flags & callfact.OPEN else "settled", slug,
         name("key", "key_id"), {label: found for label in LABELS if (found := name(label, f"{label}_id"))},
-        [(ERASED, "")] if tags == ERASED else _pairs(tags), dict(_pairs(dimensions)),
+        [(ERASED, "")] if tags == ERASED else read_pairs(tags) if tags else (), dict(read_pairs(dimensions)) if dimensions else {},
         name("provider", "provider_id"), name("operation", "operation_id"), name("model", "model_id"), name("model", "served_id"),
         row["status"], "refused" if refused else word(callfact.OUTCOMES, row["outcome"]), word(callfact.METHODS, row["method"]),
         word(callfact.BASES, row["basis"]), name("code", "code_id"),
@@ -98,7 +96,8 @@ def chain(db: Connection, organization: int, slug: str, public_key: bytes) -> tu
 
 
 def _entries_and_notes(db: Connection, organization: int) -> Iterator[bytes | SignedNote]:
-    notes = map(SignedNote._make, db.execute("SELECT size, note FROM checkpoint WHERE organization = ? ORDER BY size", (organization,)))
+    rows = db.execute("SELECT size, note FROM checkpoint WHERE organization = ? ORDER BY size", (organization,))
+    notes = (SignedNote(*row) for row in rows)
     due = next(notes, None)
     for size, entry in enumerate(exact_entries(db, organization), start=1):
         yield entry
