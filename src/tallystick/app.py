@@ -47,7 +47,7 @@ from tallystick.providers import PROVIDERS, openai_compatible
 from tallystick.stores.disk import PosixDisk
 from tallystick.stores.price_files import RowDescriptions, open_book
 from tallystick.stores.recovery import open_spool
-from tallystick.stores.secrets import BadSecret, Secrets, open_secrets
+from tallystick.stores.secrets import BadSecret, KekFiles, Secrets, open_secrets
 from tallystick.stores.spool import Bounds, Spool, SpoolBusy
 from tallystick.stores.sql.custody import SqlCustody
 from tallystick.stores.sql.directory import Directory, KeySpec, list_keys
@@ -160,7 +160,7 @@ def open_installation(settings: Settings) -> Installation:
     return Installation(
         settings, clock, secrets, database, Sequencer(database, secrets.ledger_key),
         SqlKeyring(database, secrets.pepper, clock),
-        SqlCredentials(database, secrets.kek, origins_of(settings), _configured_credentials(settings)), spool, open_book())
+        SqlCredentials(database, KekFiles(settings.data), origins_of(settings), _configured_credentials(settings)), spool, open_book())
 
 
 def _run(installation: Installation) -> int:
@@ -173,7 +173,7 @@ def _run(installation: Installation) -> int:
     parts = control.Parts(
         installation.database, installation.keyring, installation.clock, installation.secrets.pepper, lambda: uuid_utils.uuid7().hex,
         trusted_networks(server), credentials=installation.credentials,
-        vault=Vault(Sequencer(installation.database), installation.secrets.kek, origins_of(settings), os.urandom))
+        vault=Vault(Sequencer(installation.database), KekFiles(settings.data), origins_of(settings), os.urandom))
     setup = setup_path(parts, first_admin())
     loader = _ControlLoader(parts, "aggregations" if server.role == "gateway" else "all")
 
@@ -209,7 +209,7 @@ def _run(installation: Installation) -> int:
 
 def _spare_the_collector() -> None:
     """What stands when serving begins stays, so the collector need not look at it; and a batch of the
-    shipper's records is no garbage, so it looks less often (a tenth of a call's CPU at the defaults)."""
+    shipper's records is no garbage, so it looks less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

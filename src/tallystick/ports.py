@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tallystick.core.quick import quick
 from tallystick.core.attempt import Admission, Refusal, Settlement
 from tallystick.core.custody import Kept
 from tallystick.core.errors import Denied
@@ -81,7 +80,6 @@ class Custody(Protocol):
         """Remember an object at once; the journal makes it last."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
     """`url_path` is path and query exactly as they go on the wire. `body` is bytes, or an async

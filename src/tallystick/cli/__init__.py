@@ -23,7 +23,7 @@ def build() -> typer.Typer:
     app.callback()(_root)
     app.command("serve")(serve.serve)
     app.add_typer(keys.build(), name="keys", help="Virtual keys: make, list, rotate, revoke.")
-    app.add_typer(credentials.build(), name="credentials", help="Provider keys that the gateway holds: set, list, remove, assign.")
+    app.add_typer(credentials.build(), name="credentials", help="Provider keys that the gateway holds: set, list, remove, assign, rewrap.")
     app.add_typer(prices.build(), name="prices", help="The price book: show, diff, check.")
     app.command("explain")(explain.explain)
     app.command("verify")(verify.verify)

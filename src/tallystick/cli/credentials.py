@@ -28,6 +28,7 @@ def build() -> typer.Typer:
     app.command("list")(list_)
     app.command("remove")(remove)
     app.command("assign")(assign)
+    app.command("rewrap")(rewrap)
     return app
 
 
@@ -112,6 +113,28 @@ def assign(
         print_json({"team": team, "project": own, "credential": name})
         return
     print(f"Keys of {team}/{own} use '{name}'.")
+
+
+def rewrap(as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
+    """Replace the installation's key-encryption key; running servers go on. One that was broken off is continued."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.stores.secrets import KekFiles
+    from tallystick.stores.sql.directory import Refused
+
+    origins = _origins(settings)
+    with installation.opened(settings, make=False) as here:
+        files = KekFiles(settings.data)
+        files.begin()
+        try:
+            count = here.vault(origins).rewrap(here.now_us(), "cli")
+        except Refused as error:
+            fail(str(error))
+        files.finish()
+    if as_json:
+        print_json({"rewrapped": count})
+        return
+    print(f"{count} credentials are wrapped under a new key. Back up {settings.data / 'kek'} again; older backups need the old one.")
 
 
 def _origins(settings: Settings) -> dict[str, str]:

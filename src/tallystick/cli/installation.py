@@ -16,7 +16,7 @@ from typing import Final
 from tallystick.cli.answers import fail
 from tallystick.config import Settings
 from tallystick.core.errors import StoreFault
-from tallystick.stores.secrets import BadSecret, Secrets, open_secrets
+from tallystick.stores.secrets import BadSecret, KekFiles, Secrets, open_secrets
 from tallystick.stores.sql import engine
 from tallystick.stores.sql.directory import Directory, KeyRow, list_keys
 from tallystick.stores.sql.engine import Database, open_database
@@ -43,7 +43,7 @@ class Installation:
 
     def vault(self, origins: Mapping[str, str]) -> Vault:
         """The provider credentials; `origins`: where each provider is, by id."""
-        return Vault(self.directory.sequencer, self.secrets.kek, origins, token_bytes)
+        return Vault(self.directory.sequencer, KekFiles(self.settings.data), origins, token_bytes)
 
     def all_keys(self) -> Iterator[KeyRow]:
         """Every key, page by page."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from tallystick.core.quick import quick
 from tallystick.core.call import Facts
 from tallystick.core.identity import Attribution
 from tallystick.core.usage import Part, Quantity, Usage
@@ -27,7 +26,6 @@ Outcome = Literal["completed", "failed", "cut", "client_gone", "unreached", "def
 drained after the client left; never reached; a job was opened; closed by recovery after a crash."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Admission:
     """What is known before a byte goes upstream. `hold_nanos` is an upper bound of the bill, 0
@@ -54,7 +52,6 @@ class Admission:
     price_version: str = ""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of the arithmetic: quantity × rate / per × factor. `row` is the price row's id, None
@@ -70,7 +67,6 @@ class Line:
     part: int = 0
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """The one end of an admission. `cost_nanos` is what is booked; `stated_nanos` and

@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
-from tallystick.core.quick import quick
 from tallystick.core.usage import Reading
 
 JsonObject = Mapping[str, Any]
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the request body asks for, read once by its dialect. `None` means the caller did not
@@ -67,7 +65,6 @@ def written(facts: Facts) -> Facts:
     )
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class ReplyHead:
     """What a meter may know before the first body byte. Header names are lower case."""
@@ -109,7 +106,6 @@ class Dialect(Protocol):
         """A fresh meter for one reply with status 2xx."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call on its way: who asks what of whom."""

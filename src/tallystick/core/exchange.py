@@ -18,7 +18,6 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tallystick.core.quick import quick
 from tallystick.core.attempt import Admission, Refusal, Settlement
 from tallystick.core.call import Call, name, written
 from tallystick.core.custody import Kept, denied_with_stored, owner_of
@@ -51,7 +50,6 @@ class Read:
     caller: Caller
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Asked:
     """`previous`: what is known of the earlier response that the request continues."""
@@ -76,7 +74,6 @@ class Forward:
     admission: Admission
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """`at_us`: UTC. `job`: on a poll, what is known of the job whose state it shows."""
@@ -112,7 +109,6 @@ class Refuse:
 Command = Authenticate | Read | Admit | Forward | SettleJob | Settle | Refuse
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Opening:
     """What is known of a call from its first line and headers: where it goes, and when it came."""

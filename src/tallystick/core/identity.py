@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from tallystick.core.quick import quick
 from tallystick.core.errors import Denied
 
 # Names of the single-valued labels, in the order in which they stand in entries and exports.
@@ -48,7 +47,6 @@ class Claims:
     sandbox: bool = False
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Attribution:
     """What an attempt is booked on. `claimed` names the labels that only the caller asserts."""

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
-from tallystick.core.quick import quick
 from tallystick.core.attempt import Line
 from tallystick.core.money import EXACT, NANOS_PER_UNIT, to_nanos
 from tallystick.core.price_cards import FOREVER_US, Card, PricedBy
@@ -32,7 +31,6 @@ _TOKENS: Final = frozenset(TOKEN_CLASSES)
 _NO_CARD: Final = Card({})
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Charge:
     """A priced usage. `exact` is the sum of the lines' exact amounts; `unpriced` names the units

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Protocol
 
-from tallystick.core.quick import quick
 from tallystick.core.attempt import Admission, Basis, Line, Method, Outcome, Settlement
 from tallystick.core.call import NAME_CHARS_MAX, name
 from tallystick.core.errors import FaultKind
@@ -29,7 +28,6 @@ DRIFT_SHARE = 200                    # one part in 200: 0.5%
 EDGE_STATUSES = frozenset({408, 499, 502, 504, *range(520, 528)})
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Served:
     """How an attempt went upstream, as seen by the gateway. Times are microseconds after admission."""
@@ -58,7 +56,6 @@ class Terms(Protocol):
     def price_book(self) -> str | None: ...
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class _Verdict:
     """The money part of a settlement."""

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from tallystick.core.quick import quick
 
 Quantity = int | Decimal
 
@@ -43,7 +42,6 @@ _INPUT: Final = frozenset(INPUT_CLASSES)
 _OUTPUT: Final = frozenset(OUTPUT_CLASSES)
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Usage:
     """`counts` maps disjoint units to positive quantities; zeros are left out. An empty Usage is a
@@ -131,7 +129,6 @@ class StatedCost:
     upstream_usd: Decimal | None = None
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Reading:
     """All a meter learnt from one reply. `usage=None`: the reply stated none."""

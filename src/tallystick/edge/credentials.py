@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from tallystick.core.quick import quick
 from tallystick.core.dialect import CredentialPlace, Provider
 from tallystick.core.errors import Denied
 from tallystick.core.identity import Principal
@@ -41,7 +40,6 @@ _MISSING: Final = Denied(
 _NO_CREDENTIAL: Final = Denied("provider_credential_missing", "The provider's own key is missing from this call.")
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Caller:
     """A caller who may speak, and what was found on the way.

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from tallystick.core.quick import quick
 from tallystick.core.dialect import CredentialPlace, Provider
 from tallystick.core.secret import Secret
 from tallystick.edge.attribution import HEADERS as ATTRIBUTION_HEADERS
@@ -50,7 +49,6 @@ JSON_TYPE: Final = b"application/json"
 FORM_TYPE: Final = b"application/x-www-form-urlencoded"
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Bend:
     """What this one call needs beyond the deny-list.

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from tallystick.core.quick import quick
 from tallystick.core.dialect import UNLISTED, UNLISTED_POST, ErrorShape, Provider
 from tallystick.core.errors import Denied
 
@@ -24,7 +23,6 @@ HeaderLookup = Mapping[bytes, bytes]
 """Header values by lower-case name."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a call goes. `path` and `query` are as the provider sees them (the query may still hold

@@ -17,7 +17,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tallystick.core.quick import quick
 from tallystick.core.call import Meter, ReplyHead
 from tallystick.core.errors import FaultKind, UpstreamFault
 from tallystick.core.settlement import Served
@@ -45,7 +44,6 @@ class StreamEdit(Protocol):
     def finish(self) -> bytes: ...
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Client:
     """The caller's side of a call: where bytes go, and whether anybody still reads them."""

@@ -8,7 +8,8 @@ older backup does not open. What cannot be opened says so; it never opens as som
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
@@ -22,6 +23,8 @@ KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 
 Entropy = Callable[[int], bytes]
+Keks = Callable[[], Sequence[bytes]]
+"""The installation's key-encryption keys, newest first: two while it is being replaced, else one."""
 
 
 class BrokenSeal(Exception):
@@ -60,17 +63,23 @@ def seal(kek: bytes, secret: Secret, binding: Binding, entropy: Entropy) -> Seal
     )
 
 
-def unseal(kek: bytes, sealed: Sealed, binding: Binding) -> Secret:
-    """Open a secret. Raises BrokenSeal."""
-    data_key = _open(kek, sealed.wrapped_key, binding.bytes_for("data key"))
+def unseal(keks: Sequence[bytes], sealed: Sealed, binding: Binding) -> Secret:
+    """Open a secret with whichever key fits. Raises BrokenSeal."""
+    data_key = _open_any(keks, sealed.wrapped_key, binding.bytes_for("data key"))
     return Secret(_open(data_key, sealed.value, binding.bytes_for("value")).decode())
 
 
-def rewrap(old_kek: bytes, new_kek: bytes, sealed: Sealed, binding: Binding, entropy: Entropy) -> Sealed:
-    """The same value, its data key under another key-encryption key; the value itself is not opened.
-    Raises BrokenSeal."""
+def rewrap(keks: Sequence[bytes], sealed: Sealed, binding: Binding, entropy: Entropy) -> Sealed:
+    """The same seal with its data key under the newest key; the value itself is not opened. Raises BrokenSeal."""
     purpose = binding.bytes_for("data key")
-    return Sealed(_close(new_kek, _open(old_kek, sealed.wrapped_key, purpose), purpose, entropy), sealed.value)
+    return Sealed(_close(keks[0], _open_any(keks, sealed.wrapped_key, purpose), purpose, entropy), sealed.value)
+
+
+def _open_any(keks: Sequence[bytes], closed: bytes, bound: bytes) -> bytes:
+    for kek in keks[:-1]:
+        with suppress(BrokenSeal):
+            return _open(kek, closed, bound)
+    return _open(keks[-1], closed, bound)
 
 
 def _close(key: bytes, plain: bytes, bound: bytes, entropy: Entropy) -> bytes:

@@ -22,6 +22,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tallystick.core.errors import StoreFault
 from tallystick.stores.sql.engine import FILE_NAME as DATABASE
 
 SECRET_BYTES: Final = 32
@@ -85,6 +86,10 @@ def _secret(path: Path, random: Callable[[int], bytes]) -> bytes:
         if (path.parent / DATABASE).exists():
             raise BadSecret(f"{path} is missing, and this installation is not new; restore it from a backup.")
         _make(path, random(SECRET_BYTES))
+    return _read(path)
+
+
+def _read(path: Path) -> bytes:
     mode = path.stat().st_mode
     if mode & _OTHERS:
         raise BadSecret(f"{path} is open to others (mode {stat.S_IMODE(mode):04o}); set it to 0400.")
@@ -94,6 +99,42 @@ def _secret(path: Path, random: Callable[[int], bytes]) -> bytes:
     if len(set(content)) == 1:
         raise BadSecret(f"{path} holds one byte repeated, which is no secret; restore it from a backup.")
     return content
+
+
+class KekFiles:
+    """The key-encryption key on the disk, read when a seal is made or opened, so that a running server
+    follows its replacement. While it is being replaced there are two: `kek.next` and, until every data
+    key is wrapped under that, `kek`. At each moment one of them opens any seal, whatever crashes."""
+
+    def __init__(self, data: Path) -> None:
+        self._kek = data / "kek"
+        self._next = data / "kek.next"
+
+    def __call__(self) -> tuple[bytes, ...]:
+        """The keys, newest first. Raises StoreFault where none can be read or trusted."""
+        found: list[bytes] = []
+        try:
+            for path in (self._next, self._kek):
+                with contextlib.suppress(FileNotFoundError):
+                    found.append(_read(path))
+        except (BadSecret, OSError) as fault:
+            raise StoreFault(f"the key-encryption key: {fault}") from fault
+        if not found:
+            raise StoreFault(f"{self._kek} is missing; restore it from a backup.")
+        return tuple(found)
+
+    def begin(self, random: Callable[[int], bytes] = os.urandom) -> None:
+        """Make the next key; one that an earlier replacement left stands."""
+        _make(self._next, random(SECRET_BYTES))
+
+    def finish(self) -> None:
+        """The next key is the key: nothing is wrapped under the old one any more."""
+        self._next.replace(self._kek)
+        folder = os.open(self._kek.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def _make(path: Path, content: bytes) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 
 from tallystick.core.errors import Denied
 from tallystick.core.secret import Secret
-from tallystick.stores.sealing import Binding, BrokenSeal, Sealed, unseal
+from tallystick.stores.sealing import Binding, BrokenSeal, Keks, Sealed, unseal
 from tallystick.stores.sql.engine import Database
 
 REMEMBERED_MAX: Final = 10_000
@@ -33,10 +33,10 @@ class SqlCredentials:
     """ports.Credentials over vault and configuration. One per process; `poll` may run in another
     thread than `find`."""
 
-    def __init__(self, database: Database, kek: bytes, origins: Mapping[str, str], configured: Mapping[Place, Secret]) -> None:
+    def __init__(self, database: Database, keks: Keks, origins: Mapping[str, str], configured: Mapping[Place, Secret]) -> None:
         """`origins`: where each provider is now, by id."""
         self._database = database
-        self._kek = kek
+        self._keks = keks
         self._origins = origins
         self._configured = configured
         self._lock = threading.Lock()
@@ -84,7 +84,7 @@ class SqlCredentials:
         if binding.origin != self._origins.get(binding.provider):
             return _unusable(binding, "was set for another address than the provider has now")
         try:
-            return unseal(self._kek, sealed, binding)
+            return unseal(self._keks(), sealed, binding)
         except BrokenSeal:
             return _unusable(binding, "does not open with this installation's key")
 

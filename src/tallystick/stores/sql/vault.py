@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from sqlite3 import Connection
 from typing import Final
 
 from tallystick.core import keyformat
 from tallystick.core.entry import Fields
 from tallystick.core.secret import Secret
-from tallystick.stores.sealing import Binding, seal
+from tallystick.stores.sealing import Binding, BrokenSeal, Keks, Sealed, rewrap, seal
 from tallystick.stores.sql import engine
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import Database
@@ -53,7 +53,7 @@ class Vault:
     """Sets and removes credentials. `origins`: where each provider that can be called is, by id."""
 
     sequencer: Sequencer
-    kek: bytes = field(repr=False)
+    keks: Keks
     origins: Mapping[str, str]
     entropy: Callable[[int], bytes]
 
@@ -74,7 +74,7 @@ class Vault:
             if row is None and held >= NAMES_MAX:
                 raise Refused("too_many", f"An organisation holds at most {NAMES_MAX} credentials.")
             version = 1 if row is None else row[0] + 1
-            sealed = seal(self.kek, value, Binding(organization, provider, origin, name, version), self.entropy)
+            sealed = seal(self.keks()[0], value, Binding(organization, provider, origin, name, version), self.entropy)
             pen.db.execute(
                 "INSERT INTO credential (organization, provider, name, version, origin, wrapped_key, sealed, set_us, set_by)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (organization, provider, name) DO UPDATE SET version = excluded.version,"
@@ -112,6 +112,27 @@ class Vault:
                 "project": chain.define("project", project), "credential": chain.define("credential", name)})
             engine.note_change(pen.db)
         return True
+
+    def rewrap(self, now_us: int, by: str) -> int:
+        """Wrap every data key under the newest key-encryption key; how many there are. Values are not opened.
+
+        Raises Refused, and changes nothing, where one does not open.
+        """
+        with self.sequencer.append(now_us) as pen:
+            keks = self.keks()
+            rows = pen.db.execute("SELECT organization, provider, origin, name, version, wrapped_key, sealed FROM credential"
+                                  " WHERE removed_us IS NULL").fetchall()
+            for *bound, wrapped_key, value in rows:
+                binding = Binding(*bound)
+                try:
+                    sealed = rewrap(keks, Sealed(wrapped_key, value), binding, self.entropy)
+                except BrokenSeal:
+                    raise Refused("does_not_open", f"{binding.provider} '{binding.name}' does not open; remove it first.") from None
+                pen.db.execute("UPDATE credential SET wrapped_key = ? WHERE organization = ? AND provider = ? AND name = ?",
+                               (sealed.wrapped_key, binding.organization, binding.provider, binding.name))
+            pen.chain(engine.SYSTEM).append({"kind": "CREDENTIAL", "at": now_us, "event": "rewrapped", "actor": by, "count": len(rows)})
+            engine.note_change(pen.db)
+        return len(rows)
 
     def list(self, organization: int) -> list[StoredCredential]:
         """The organisation's credentials by provider and name."""
