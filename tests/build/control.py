@@ -66,8 +66,8 @@ class Desk:
         self.directory = Directory(
             self.sequencer, b"s" * 32, lambda size: hashlib.shake_256(next(draws).to_bytes(8, "big")).digest(size))
         ids = count(1)
-        self.vault = Vault(self.sequencer, b"k" * 32, ORIGINS, self.directory.entropy)
-        self.credentials = SqlCredentials(self.database, b"k" * 32, ORIGINS, {})
+        self.vault = Vault(self.sequencer, lambda: (b"k" * 32,), ORIGINS, self.directory.entropy)
+        self.credentials = SqlCredentials(self.database, lambda: (b"k" * 32,), ORIGINS, {})
         self.parts = Parts(
             self.database, SqlKeyring(self.database, b"s" * 32, self.clock), self.clock, b"s" * 32, lambda: f"acc_{next(ids)}",
             credentials=self.credentials, vault=self.vault)

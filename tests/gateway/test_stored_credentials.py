@@ -65,6 +65,8 @@ def test_set_used_replaced_removed_while_the_gateway_runs(scene: tuple[RunningGa
     with owner(gateway) as client:
         assert client.put("/api/credentials/openai/batch", json={"value": BATCH}).json()["version"] == 1
         assert (call(gateway, provider, key), call(gateway, provider, of_batch)) == ((200, FIRST), (200, BATCH))
+        assert gateway.json("credentials", "rewrap") == {"rewrapped": 2}
+        assert (call(gateway, provider, key), call(gateway, provider, of_batch)) == ((200, FIRST), (200, BATCH))
         assert client.put("/api/credentials/openai/default", json={"value": SECOND}).json()["version"] == 2
         assert call(gateway, provider, key) == (200, SECOND)
         assert client.delete("/api/credentials/openai/default").status_code == 200

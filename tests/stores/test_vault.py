@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallystick.core.errors import Denied
+from tallystick.core.errors import Denied, StoreFault
 from tallystick.core.ledger import read_body
 from tallystick.core.secret import Secret
+from tallystick.stores.secrets import KekFiles, open_secrets
 from tallystick.stores.sealing import Binding, BrokenSeal, Sealed, seal, unseal
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import DEFAULT, Database, ensure_organization, open_database
@@ -42,11 +43,11 @@ class House:
         self.database: Database = open_database(folder, 1)
         with self.database.write() as db:
             self.other = ensure_organization(db, "other", "Other", 1)
-        self.vault = Vault(Sequencer(self.database), KEK, ORIGINS, urandom)
+        self.vault = Vault(Sequencer(self.database), lambda: (KEK,), ORIGINS, urandom)
         self.line = self.opened()
 
     def opened(self, kek: bytes = KEK, origins: dict[str, str] = ORIGINS, configured: dict[Place, Secret] | None = None) -> SqlCredentials:
-        return SqlCredentials(self.database, kek, origins, configured or {})
+        return SqlCredentials(self.database, lambda: (kek,), origins, configured or {})
 
     def set(self, value: str = CANARY, provider: str = "openai", name: str = "default", organization: int = DEFAULT) -> None:
         self.vault.set(organization, provider, name, Secret(value), NOW_US, "acc_1")
@@ -87,7 +88,6 @@ def test_what_is_set_is_used_and_never_shown(house: House) -> None:
     [stored] = house.vault.list(DEFAULT)
     assert (stored.provider, stored.name, stored.version, stored.origin, stored.set_by) == ("openai", "default", 1, ORIGINS["openai"], "acc_1")
     assert CANARY not in repr(house.vault) + repr(stored) + str(house.entries())
-    assert KEK.decode() not in repr(house.vault)
 
 
 def test_the_value_is_nowhere_on_the_disk(house: House) -> None:
@@ -203,6 +203,78 @@ def test_another_key_encryption_key_opens_nothing(house: House) -> None:
     assert found(house.opened(OTHER_KEK)) == "provider_credential_unusable"
 
 
+def rotating(house: House) -> tuple[KekFiles, Vault, SqlCredentials]:
+    """A vault whose key lies on the disk, and a running server's view of it."""
+    open_secrets(house.folder / "secrets")
+    keks = KekFiles(house.folder / "secrets")
+    vault = replace(house.vault, keks=keks)
+    vault.set(DEFAULT, "openai", "default", Secret(CANARY), NOW_US, "cli")
+    vault.set(house.other, "groq", "batch", Secret(SECOND), NOW_US, "cli")
+    return keks, vault, SqlCredentials(house.database, keks, ORIGINS, {})
+
+
+def both(line: SqlCredentials) -> tuple[str | None, str | None]:
+    line.poll()
+    return found(line), found(line, "groq", "batch", "other")
+
+
+def test_a_new_key_encryption_key_loses_nothing(house: House) -> None:
+    """S17. The server goes on; afterwards the old key opens nothing, and the new one nothing of an old backup."""
+    keks, vault, line = rotating(house)
+    [old] = keks()
+    with house.database.read() as db:
+        backup = db.execute("SELECT wrapped_key FROM credential WHERE provider = 'openai'").fetchone()[0]
+    keks.begin()
+    assert vault.rewrap(NOW_US, "cli") == 2
+    assert both(line) == (CANARY, SECOND)
+    keks.finish()
+    [new] = keks()
+    assert new != old
+    assert both(line) == (CANARY, SECOND)
+    assert both(house.opened(old)) == ("provider_credential_unusable",) * 2
+    assert house.wrong() == []
+    house.edit("UPDATE credential SET wrapped_key = ? WHERE provider = 'openai'", backup)
+    assert both(line) == ("provider_credential_unusable", SECOND)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_replacement_that_was_broken_off_is_continued(house: House, wrapped: bool) -> None:
+    keks, vault, line = rotating(house)
+    keks.begin()
+    if wrapped:
+        vault.rewrap(NOW_US, "cli")
+    assert both(line) == (CANARY, SECOND)
+    vault.set(DEFAULT, "openai", "default", Secret(SECOND), NOW_US, "cli")
+    assert both(line) == (SECOND, SECOND)
+    before = keks()[0]
+    keks.begin()
+    vault.rewrap(NOW_US, "cli")
+    keks.finish()
+    assert keks() == (before,)
+    assert both(line) == (SECOND, SECOND)
+
+
+def test_one_that_does_not_open_stops_the_replacement(house: House) -> None:
+    keks, vault, line = rotating(house)
+    house.edit("UPDATE credential SET version = 7 WHERE provider = 'openai'")
+    keks.begin()
+    with pytest.raises(Refused, match="openai 'default' does not open"):
+        vault.rewrap(NOW_US, "cli")
+    assert both(line) == ("provider_credential_unusable", SECOND)
+
+
+def test_a_key_that_cannot_be_read_is_a_fault_of_the_store(house: House) -> None:
+    _, vault, line = rotating(house)
+    (house.folder / "secrets" / "kek").chmod(0o644)
+    with pytest.raises(StoreFault, match="open to others"):
+        vault.set(DEFAULT, "openai", "default", Secret(SECOND), NOW_US, "cli")
+    with pytest.raises(StoreFault, match="open to others"):
+        found(line)
+    (house.folder / "secrets" / "kek").unlink()
+    with pytest.raises(StoreFault, match="missing"):
+        found(line)
+
+
 def test_a_sealed_one_goes_before_the_configurations(house: House) -> None:
     configured = {("default", "openai", "default"): Secret("sk-env"), ("default", "groq", "default"): Secret("gsk-env")}
     line = house.opened(configured=configured)
@@ -275,10 +347,10 @@ bindings = st.builds(Binding, st.integers(1, 9), st.text(max_size=3), st.text(ma
 @given(bindings, bindings, st.text(min_size=1, max_size=20, alphabet="abc-1"))
 def test_a_seal_opens_for_its_own_binding_alone(here: Binding, elsewhere: Binding, text: str) -> None:
     sealed = seal(KEK, Secret(text), here, urandom)
-    assert unseal(KEK, sealed, here).reveal() == text
+    assert unseal((KEK,), sealed, here).reveal() == text
     if elsewhere != here:
         with pytest.raises(BrokenSeal):
-            unseal(KEK, sealed, elsewhere)
+            unseal((KEK,), sealed, elsewhere)
 
 
 @given(st.integers(0), st.booleans())
@@ -289,4 +361,4 @@ def test_no_changed_byte_opens(position: int, in_key: bool) -> None:
     part = parts[0 if in_key else 1]
     part[position % len(part)] ^= 1
     with pytest.raises(BrokenSeal):
-        unseal(KEK, Sealed(bytes(parts[0]), bytes(parts[1])), binding)
+        unseal((KEK,), Sealed(bytes(parts[0]), bytes(parts[1])), binding)

@@ -29,7 +29,7 @@ KINDS: Final = ("ATTEMPT", "ADMIT", "DEFER", "SETTLE", "REFUSED", "REFUSALS", "D
 DEFER: an admission whose reply only opened a job. SETTLE: the one end of an earlier ADMIT or DEFER
 (`ref`). REFUSED: a call we answered ourselves. REFUSALS: a flood of them, counted. DEFINE: a name
 that later entries give by number. KEY: a key was made or revoked. CREDENTIAL: a provider credential
-was sealed, removed or given to a project; never its value."""
+was sealed, removed, given to a project or wrapped anew; never its value."""
 
 CALL_KINDS: Final = frozenset(("ATTEMPT", "ADMIT", "DEFER", "SETTLE", "REFUSED", "REFUSALS"))
 """These stand in their month's table; all others outlive the months."""
