@@ -136,6 +136,11 @@ def test_no_value_is_found_again(scene: tuple[RunningGateway, MiniUpstream]) -> 
                 shown.append((grant.path, client.get(grant.path.format_map(_Known(places))).content))
         shown.append(("/metrics", client.get("/metrics").content))
         shown.append(("DELETE", client.delete("/api/credentials/openai/default").content))
+    for form in ("calls-csv", "calls-jsonl", "ledger-jsonl"):
+        exported = gateway.run("export", form)
+        assert exported.returncode == 0, exported.stderr
+        shown.append((form, exported.stdout.encode()))
+    assert b"CREDENTIAL" in shown[-1][1]
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             shown.append((str(process), process.read_bytes()))
