@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 
 from tallystick.core.dialect import CredentialPlace
@@ -203,3 +205,31 @@ def test_an_anonymous_call_brings_its_own_credential():
     assert caller.provider_credential == Secret("sk-theirs")
     assert code(identified("/v1/chat/completions", {}, anonymous=ANONYMOUS)) == "provider_credential_missing"
     assert code(identified("/v1/chat/completions", {"Authorization": f"Bearer {STRANGER}"}, anonymous=ANONYMOUS)) == "invalid_api_key"
+
+
+@pytest.mark.parametrize("query", [
+    b"api_key=tsk_valid", b"alt=sse&access_token=cartie_proxy_x", b"api_key=%74sk_valid", b"token=Bearer+vk_abc", b"tsk_valid", b"api%5Fkey=tsk%5Fvalid",
+])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/proxy/google/v1beta/models/g:generateContent", "/api/proxy/v1/openai/chat/completions"])
+def test_a_key_of_ours_in_another_query_parameter_is_refused_and_goes_nowhere(path, query):
+    headers = {"Authorization": f"Bearer {KEY}", "X-Provider-Key": "sk-theirs"}
+    assert code(identified(path, headers, query=query)) == "invalid_api_key"
+
+
+@pytest.mark.parametrize("query", [b"alt=sse", b"page_size=10", b"filter=a_task%20of_mine", b"after=msg_vk_1", b"vk_page=2"])
+def test_a_query_without_a_key_of_ours_passes_as_it_came(query):
+    assert identified("/v1/chat/completions", {"Authorization": f"Bearer {KEY}"}, query=query).query == query
+
+
+@pytest.mark.parametrize("name", ["Authorization", "x-api-key", "x-goog-api-key", "api-key"])
+@pytest.mark.parametrize("pair", ["user:tsk_valid", "tsk_valid:", ":vk_never_issued"])
+def test_a_key_of_ours_inside_a_basic_credential_is_refused(name, pair):
+    basic = "Basic " + b64encode(pair.encode()).decode().rstrip("=")      # padded or not
+    assert code(identified("/v1/chat/completions", {"X-Tallystick-Key": KEY, name: basic})) == "invalid_api_key"
+
+
+def test_a_basic_credential_that_is_not_ours_is_the_provider_s():
+    basic = "Basic " + b64encode(b"theirs:secret").decode()
+    caller = identified("/v1/chat/completions", {"X-Tallystick-Key": KEY, "Authorization": basic})
+    assert caller.insert is None
+    assert caller.withheld == frozenset()

@@ -4,11 +4,13 @@ prefix of ours, or an issued key, is recognised in every credential place, and i
 never forwarded, valid or not.
 
 The order of the places is the rule: our key headers, `Authorization`, `x-api-key`,
-`x-goog-api-key`, `api-key`, `?key=`.
+`x-goog-api-key`, `api-key`, `?key=`. A value with a prefix of ours in any other query parameter, or
+inside a `Basic` credential, is in none of them: the call is refused, for it would go upstream.
 """
 
 from __future__ import annotations
 
+import binascii
 import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -63,6 +65,7 @@ class _Found(NamedTuple):
 
     header: bytes | None
     token: str                               # without its scheme
+    inside: str = ""                         # what a `Basic` token says when it is decoded
 
 
 async def identify(
@@ -74,6 +77,8 @@ async def identify(
     sandbox: no provider is asked, so none of its keys is needed.
     """
     query, keys = _without_key(target.query)
+    if _holds_ours(query, keyring):
+        return _INVALID
     places = _places(headers, CREDENTIAL_HEADERS)
     places += [_Found(None, key) for key in keys]
     provider_key = _places(headers, (PROVIDER_KEY_HEADER,)) if target.promptcost else []
@@ -84,7 +89,7 @@ async def identify(
             return _INVALID
     theirs: list[_Found] = []
     for place in places + provider_key:
-        ours = _ours(place.token, keyring)
+        ours = _ours(place.token, keyring) or _ours(place.inside, keyring)
         # An issued key need not look like one; only a caller without a key header pays for asking.
         asked = ours or (principal is None and place.header != PROVIDER_KEY_HEADER)
         holder = await keyring.find(place.token) if asked else None
@@ -141,8 +146,25 @@ def _places(headers: HeaderLookup, names: tuple[bytes, ...]) -> list[_Found]:
             scheme, _, rest = value.decode("latin-1").strip().partition(" ")
             token = rest.strip() or ("" if scheme.lower() == "bearer" else scheme)
             if token:
-                found.append(_Found(name, token))
+                found.append(_Found(name, token, _decoded(token) if scheme.lower() == "basic" else ""))
     return found
+
+
+def _decoded(token: str) -> str:
+    """The user and password of a `Basic` credential (RFC 7617); empty where the text is none."""
+    try:
+        return binascii.a2b_base64(token + "==").decode("latin-1")
+    except ValueError:
+        return ""
+
+
+def _holds_ours(query: bytes, keyring: Keyring) -> bool:
+    """Whether a parameter's value, or a parameter without one, has a prefix of ours. Every prefix has an
+    underscore, so that nearly every query is done with at a glance."""
+    if b"_" not in query and b"%" not in query:
+        return False
+    words = (name if not equals else value for name, equals, value in (piece.partition(b"=") for piece in query.split(b"&")))
+    return any(_ours(unquote_to_bytes(word.replace(b"+", b" ")).decode("latin-1"), keyring) for word in words)
 
 
 def _ours(token: str, keyring: Keyring) -> bool:
