@@ -29,6 +29,7 @@ _NAMES_MAX: Final = 4_096                    # resolved names kept, misses inclu
 _NAME_CHARS_MAX: Final = 256                 # no model's name is longer; a caller's text may be
 _TOKENS: Final = frozenset(TOKEN_CLASSES)
 _NO_CARD: Final = Card({})
+_AS_REQUESTED: Final = "the served model is unknown to the price book: priced as the requested one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +74,17 @@ class PriceBook:
               requested: str | None = None) -> Charge:
         """What this usage costs at `at_us`, the start of the request.
 
-        `model` is the one served; where the book does not know it, `requested` is tried. The
-        context tier is chosen by `context_tokens`, else by the inclusive input. `parts` are priced
-        at their own models' rates; parts that split the reply replace its own tokens.
+        `model` is the one served; where the book does not know it, `requested` is tried, and a note
+        says so. The context tier is chosen by `context_tokens`, else by the inclusive input. `parts` are
+        priced at their own models' rates; parts that split the reply replace its own tokens.
         """
         own = usage
         if parts and any(part.splits for part in parts):
             own = Usage({unit: quantity for unit, quantity in usage.counts.items() if unit not in _TOKENS})
-        found = self._find(provider, model, at_us) or self._find(provider, requested, at_us)
         bill = _Bill()
+        found = self._find(provider, model, at_us)
+        if found is None and (found := self._find(provider, requested, at_us)) is not None and model:
+            bill.notes = [_AS_REQUESTED]
         bill.add(_card(found, at_us, traits, usage, context_tokens), own.counts, 0, "")
         for number, part in enumerate(parts, start=1):
             found = self._find(provider, part.model, at_us)

@@ -120,6 +120,8 @@ def _judge(admission: Admission, served: Served, book: PriceBook, terms: Terms) 
         return _Verdict(outcome, "priced", "zero_proven")
     if not admission.billable:
         return _Verdict(outcome, "priced", "zero_proven")
+    if 300 <= served.status < 400:           # it only says where to ask instead
+        return _Verdict(outcome, "priced", "zero_proven")
     if served.status >= 400:
         refused = served.own_error or (served.status < 500 and served.status not in EDGE_STATUSES)
         if refused and served.fault is None:
@@ -175,15 +177,16 @@ def _price(
     stated = reading.stated if terms.states_cost else None
     if stated is None:
         method: Method = "unpriced" if charge.unpriced else "priced"
-        return _Verdict(outcome, method, "usage", charge.nanos, usage, charge)
+        return _Verdict(outcome, method, "usage", charge.nanos, usage, charge, notes=charge.notes)
     stated_nanos = to_nanos(stated.usd)
     upstream = to_nanos(stated.upstream_usd) if stated.byok and stated.upstream_usd is not None else None
     if _is_silent_zero(stated, usage, charge):
+        of = "a model without a price" if charge.unpriced else "a priced model"
         return _Verdict(outcome, "unpriced", "usage", stated_nanos, usage, charge, stated_nanos, drift=True,
-                        notes=("the provider stated a cost of zero for tokens of a priced model",))
+                        notes=(f"the provider stated a cost of zero for usage of {of}", *charge.notes))
     reference = upstream if upstream is not None else stated_nanos
     drift = not charge.unpriced and drifts(reference, charge.nanos)
-    return _Verdict(outcome, "stated", "usage", stated_nanos, usage, charge, stated_nanos, upstream, drift)
+    return _Verdict(outcome, "stated", "usage", stated_nanos, usage, charge, stated_nanos, upstream, drift, charge.notes)
 
 
 def _charge(admission: Admission, reading: Reading, usage: Usage, book: PriceBook, terms: Terms) -> Charge:
