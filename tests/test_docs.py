@@ -131,3 +131,14 @@ def test_every_field_of_a_calls_document_is_described() -> None:
     }
     nested = {"key_id", "tags", "dimensions", "claimed"}
     assert names - nested == set(build_reference.CALL_FIELDS)
+
+
+THREATS = 30
+
+
+def test_each_threat_has_a_test_or_says_that_it_is_for_later() -> None:
+    """The names of the tests are checked with those of every page (above)."""
+    section = text_of("docs", "security.md").partition("## Threats")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| (\d+) \|.*\| ([^|]+) \|$", section, re.MULTILINE))
+    assert [int(number) for number in rows] == list(range(1, THREATS + 1))
+    assert [number for number, shown in rows.items() if "::test_" not in shown and "later: " not in shown] == []
