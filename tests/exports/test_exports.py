@@ -205,3 +205,8 @@ def test_a_file_is_written_whole_and_described(desk: Desk, tmp_path: Path) -> No
 ])
 def test_what_cannot_be_done_is_said(desk: Desk, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert tallystick("export", *arguments, data=tmp_path).returncode == 2
+
+
+def test_every_column_is_described() -> None:
+    page = (VERIFIER.parents[1] / "docs" / "reference" / "exports.md").read_text(encoding="utf-8")
+    assert [column for column in calls_csv.COLUMNS if f"`{column}`" not in page] == []
