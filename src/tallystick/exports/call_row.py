@@ -22,7 +22,7 @@ class CallRow:
 
     request_id: str
     at_us: int
-    state: str                               # settled, open, refused
+    state: str                               # settled, open, deferred, refused
     organization: str
     key_id: str
     labels: Mapping[str, str]

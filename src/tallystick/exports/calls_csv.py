@@ -19,7 +19,7 @@ COLUMNS: Final = (
     "cost_nanos", "cost_usd", "currency", "would_be_cost_nanos", "upstream_cost_nanos", "latency_us", "first_byte_us", *FLAGS,
     "tags", "dimensions",
 )
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def render(rows: Iterable[CallRow]) -> Iterator[bytes]:

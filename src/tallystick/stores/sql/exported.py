@@ -74,13 +74,15 @@ def _row(row: dict[str, Any], slug: str, names: Names) -> CallRow:
 
     kind, flags = callfact.FACT_KINDS[row["kind"] - 1], row["flags"]
     refused, tags, dimensions = kind == "refusal", name("tags", "tags_id"), name("dimensions", "dimensions_id")
+    outcome = "refused" if refused else word(callfact.OUTCOMES, row["outcome"])
+    state = outcome if outcome in ("refused", "deferred") else "open" if flags & callfact.OPEN else "settled"
     return CallRow(
         f"req_{bytes(row['request_id']).hex()}", row["at_us"],
-        "refused" if refused else "open" if flags & callfact.OPEN else "settled", slug,
+        state, slug,
         name("key", "key_id"), {label: found for label in LABELS if (found := name(label, f"{label}_id"))},
         [(ERASED, "")] if tags == ERASED else read_pairs(tags) if tags else (), dict(read_pairs(dimensions)) if dimensions else {},
         name("provider", "provider_id"), name("operation", "operation_id"), name("model", "model_id"), name("model", "served_id"),
-        row["status"], "refused" if refused else word(callfact.OUTCOMES, row["outcome"]), word(callfact.METHODS, row["method"]),
+        row["status"], outcome, word(callfact.METHODS, row["method"]),
         word(callfact.BASES, row["basis"]), name("code", "code_id"),
         row["input_tokens"], row["output_tokens"], row["cached_tokens"], row["reasoning_tokens"],
         row["cost_nanos"], row["would_be_nanos"], row["upstream_nanos"], row["latency_us"], row["first_byte_us"],
