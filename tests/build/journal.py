@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -20,6 +21,7 @@ from tallystick.stores.disk import PosixDisk
 from tallystick.stores.recovery import open_spool
 from tallystick.stores.secrets import LedgerKey
 from tallystick.stores.spool import Bounds, Position, Spool, Spooled
+from tallystick.stores.sql.directory import Directory
 from tallystick.stores.sql.engine import Database, open_database
 from tallystick.stores.sql.journal import Sequencer
 
@@ -207,6 +209,7 @@ class SimDisk:
         self.files.pop(path, None)
 
 
+PEPPER = bytes(32)
 SMALL = Bounds(segment_bytes=8_192, settle_reserve_bytes=700)
 KEY = LedgerKey(bytes(range(32)))
 
@@ -232,6 +235,12 @@ class Journal:
         self.spool.close()
         self.database.close()
         return open_journal(self.folder, clock=self.clock)
+
+
+def directory(sequencer: Sequencer) -> Directory:
+    """The control plane's pen; its keys are the same at every run."""
+    counter = itertools.count(1)
+    return Directory(sequencer, PEPPER, lambda size: next(counter).to_bytes(8, "big") * (size // 8))
 
 
 def open_journal(folder: Path, *, clock: HandClock | None = None, bounds: Bounds | None = None, rows_max: int = 100) -> Journal:

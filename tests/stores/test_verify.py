@@ -11,21 +11,25 @@ import pytest
 from tallystick.core import merkle
 from tallystick.core.ledger import GENESIS, leaf_of
 from tallystick.stores.secrets import LedgerKey
+from tallystick.stores.sql.accounts import add_first_owner
+from tallystick.stores.sql.directory import KeySpec
 from tallystick.stores.sql.engine import open_database
 from tallystick.stores.sql.entries import exact_entries
 from tallystick.stores.sql.packing import Packer
+from tallystick.stores.sql.vault import Vault
 from tallystick.stores.sql.verify import Finding, verify
-from tests.build.journal import KEY, Journal, admission, key_refusal, open_journal, refusal, run, settlement
+from tests.build.journal import KEY, Journal, admission, directory, key_refusal, open_journal, refusal, run, settlement
 
 CALLS = 30
+DAY_US = 86_400_000_000
 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
     """Thirty calls, one of them open and one settled late, refusals, a key's event and two checkpoints."""
     journal = open_journal(tmp_path)
-    with journal.sequencer.append(journal.clock.now_us()) as pen:
-        pen.key_event(1, "created", "k1", actor="cli", labels={"team": "search"})
+    issue_keys(journal)
+    add_first_owner(journal.database, "acc_1", "ann@example.com", "hash", journal.clock.now_us())
     run(journal.spool.admit(admission(101)))
     run(journal.spool.admit(admission(102)))
     for number in range(1, CALLS + 1):
@@ -40,6 +44,20 @@ def journal(tmp_path: Path) -> Journal:
     journal.clock.us += 70_000_000
     journal.ship()
     return journal
+
+
+def issue_keys(journal: Journal) -> None:
+    """A key in use, one revoked, one rotated at once and one with a day's grace; a project with a credential of its own."""
+    keys, now_us = directory(journal.sequencer), journal.clock.now_us()
+    names = {"team": "search", "project": "web", "user": "ann@example.com"}
+    used, revoked, rotated, graced = (
+        keys.create_key(1, KeySpec(names, {"region": "eu"}, name=name, expires_us=now_us + DAY_US * 30), now_us)[0]
+        for name in ("used", "revoked", "rotated", "graced"))
+    assert used.status(now_us) == "active"
+    keys.revoke_key(1, revoked.id, now_us + 1, "cli")
+    keys.rotate_key(1, rotated.id, now_us + 2, "cli")
+    keys.rotate_key(1, graced.id, now_us + 3, "cli", DAY_US)
+    assert Vault(journal.sequencer, lambda: (), {}, bytes).assign(1, "search", "web", "batch", now_us + 4, "cli")
 
 
 def first(journal: Journal) -> Finding:
@@ -88,9 +106,11 @@ def test_a_changed_hash_is_named(journal: Journal) -> None:
 
 
 def test_a_deleted_entry_is_named(journal: Journal) -> None:
-    seq = rows(journal, "entry_202611")[7][0]
-    change(journal, "DELETE FROM entry_202611 WHERE organization = 1 AND seq = ?", seq)
-    assert (first(journal).check, first(journal).seq) == ("sequence", seq)
+    for seq, body, leaf in rows(journal, "entry_202611")[7:10]:
+        change(journal, "DELETE FROM entry_202611 WHERE organization = 1 AND seq = ?", seq)
+        assert (first(journal).check, first(journal).seq) == ("sequence", seq)
+        change(journal, "INSERT INTO entry_202611 (organization, seq, body, leaf) VALUES (1, ?, ?, ?)", seq, body, leaf)
+    assert verify(journal.database, KEY.public_key).exit_code == 0
 
 
 def test_a_cut_tail_is_named(journal: Journal) -> None:
@@ -144,6 +164,51 @@ def test_what_stands_beside_the_entries_is_compared_too(journal: Journal, statem
     assert first(journal).check == check
 
 
+@pytest.mark.parametrize(("statement", "named"), [
+    ("UPDATE virtual_key SET revoked_us = NULL WHERE name = 'revoked'", "revoked_us"),
+    ("UPDATE virtual_key SET revoked_us = NULL WHERE name = 'rotated' AND revoked_us > 0", "revoked_us"),
+    ("UPDATE virtual_key SET revoked_us = 7 WHERE name = 'used'", "revoked_us"),
+    ("UPDATE virtual_key SET expires_us = NULL WHERE name = 'used'", "expires_us"),
+    ("UPDATE virtual_key SET expires_us = expires_us + 1 WHERE name = 'graced'", "expires_us"),
+    ("UPDATE virtual_key SET digest = zeroblob(32) WHERE name = 'used'", "digest"),
+    ("UPDATE virtual_key SET digest = 'text' WHERE name = 'used'", "digest"),
+    ("UPDATE virtual_key SET team = 'other' WHERE name = 'used'", "team"),
+    ("UPDATE virtual_key SET project = NULL WHERE name = 'used'", "project"),
+    ("UPDATE virtual_key SET user_name = 'bob@example.com' WHERE name = 'used'", "user"),
+    ("UPDATE virtual_key SET cost_center = 'cc-9' WHERE name = 'used'", "cost_center"),
+    ("UPDATE virtual_key SET credential = 'batch' WHERE name = 'used'", "credential"),
+    ("UPDATE virtual_key SET dimensions = '{}' WHERE name = 'used'", "dimensions"),
+    ("UPDATE virtual_key SET dimensions = 'no json' WHERE name = 'used'", "dimensions"),
+    ("UPDATE virtual_key SET created_by = 'eve' WHERE name = 'used'", "created_by"),
+    ("DELETE FROM virtual_key WHERE name = 'used'", "is missing"),
+    ("UPDATE virtual_key SET id = 'another' WHERE name = 'used'", "no entry says so"),
+    ("UPDATE team SET name = 'research' WHERE name = 'search'", "team search"),
+    ("UPDATE project SET name = 'shop' WHERE name = 'web'", "project web"),
+    ("UPDATE project SET team = (SELECT id FROM team WHERE name = 'default') WHERE name = 'web'", "project web"),
+    ("UPDATE project SET organization = 0 WHERE name = 'web'", "project web"),
+    ("UPDATE project SET credential = 'other' WHERE name = 'web'", "credential"),
+    ("UPDATE project SET credential = 'other' WHERE name = 'default'", "credential"),
+    ("INSERT INTO team SELECT 99, organization, 'ghosts', created_us FROM team WHERE name = 'search'", "team ghosts"),
+    ("UPDATE membership SET role = 'viewer'", "role"),
+    ("DELETE FROM membership", "role"),
+    ("UPDATE membership SET account = 'acc_2'", "acc_1"),
+    ("INSERT INTO membership SELECT 'acc_2', organization, role FROM membership", "acc_2"),
+])
+def test_the_control_plane_stands_as_its_entries_say(journal: Journal, statement: str, named: str) -> None:
+    with journal.database.write() as db:
+        db.execute("PRAGMA defer_foreign_keys = ON")
+        db.execute("INSERT INTO account (id, email, name, password_hash, created_us) VALUES ('acc_2', 'eve@example.com', 'eve', 'hash', 1)")
+    change(journal, statement)
+    result = verify(journal.database, KEY.public_key)
+    assert {finding.check for finding in result.findings} == {"directory"}
+    assert any(named in finding.message for finding in result.findings), result.findings
+
+
+def test_a_person_who_was_erased_is_no_finding(journal: Journal) -> None:
+    change(journal, "DELETE FROM dictionary_private WHERE kind = 'user'")
+    assert verify(journal.database, KEY.public_key).findings == ()
+
+
 def rewrite(journal: Journal, edit: object) -> int:
     """An insider rewrites the whole chain, with every hash right; the number of the first changed entry."""
     packer = Packer()
@@ -164,8 +229,8 @@ def rewrite(journal: Journal, edit: object) -> int:
 def test_a_rewrite_with_every_hash_right_is_found_by_the_signed_checkpoints(journal: Journal) -> None:
     rewrite(journal, lambda seq, body: body.replace(b'"actor":"cli"', b'"actor":"eve"'))
     found = verify(journal.database, KEY.public_key).findings
-    assert [finding.check for finding in found] == ["tree"] * len(found)
-    assert found[0].seq == 0
+    assert {finding.check for finding in found} == {"tree", "directory"}      # of keys that eve says she made
+    assert (found[0].check, found[0].seq) == ("tree", 0)
 
 
 def nth_attempt(journal: Journal, number: int) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tallystick.stores.sql import engine
+from tallystick.stores.sql.journal import Sequencer
 
 EMAIL_CHARS_MAX: Final = 254
 # No top-level domain is asked for: `admin@local` is an address in a house of one's own.
@@ -58,12 +59,16 @@ def exist(db: sqlite3.Connection) -> bool:
 
 
 def add_first_owner(database: engine.Database, account_id: str, email: str, password_hash: str, now_us: int) -> bool:
-    """Make the owner of `default` unless somebody was first; False then. Decided inside the write lock."""
-    with database.write() as db:
+    """Make the owner of `default` unless somebody was first; False then. Decided inside the write lock; the
+    role is chained, the person's address is not."""
+    with Sequencer(database).append(now_us) as pen:
+        db = pen.db
         if exist(db):
             return False
         db.execute("INSERT INTO account (id, email, name, password_hash, created_us) VALUES (?, ?, ?, ?, ?)",
                    (account_id, email, email.partition("@")[0], password_hash, now_us))
         db.execute("INSERT INTO membership (account, organization, role) VALUES (?, ?, 'owner')", (account_id, engine.DEFAULT))
+        pen.chain(engine.DEFAULT).append(
+            {"kind": "MEMBER", "at": now_us, "event": "joined", "actor": account_id, "account": account_id, "role": "owner"})
         engine.note_change(db)
     return True

@@ -20,7 +20,7 @@ from tallystick.core.secret import Secret
 from tallystick.stores.sql import engine
 from tallystick.stores.sql.engine import DEFAULT_TEAM, Database
 from tallystick.stores.sql.journal import Appending, Sequencer
-from tallystick.stores.sql.keyring import digest_of
+from tallystick.stores.sql.keyring import digest_mark, digest_of
 
 # What a key may fix, in the order of its columns.
 _LABELS: Final = ("team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version")
@@ -116,12 +116,12 @@ class Directory:
                 return None
             if old.status(now_us) != "active":
                 raise Refused("not_active", f"The key is {old.status(now_us)}; make a new one.")
+            ends_us = min(now_us + grace_us, old.expires_us or now_us + grace_us)
             if grace_us:
-                ends_us = min(now_us + grace_us, old.expires_us or now_us + grace_us)
                 pen.db.execute("UPDATE virtual_key SET expires_us = ? WHERE organization = ? AND id = ?", (ends_us, organization, key_id))
             else:
                 pen.db.execute("UPDATE virtual_key SET revoked_us = ? WHERE organization = ? AND id = ?", (now_us, organization, key_id))
-            pen.key_event(organization, "rotated", key_id, actor=by)
+            pen.key_event(organization, "rotated", key_id, actor=by, ends=ends_us)
             return self._issue(pen, organization, KeySpec(
                 old.labels, old.dimensions, old.name, old.credential, old.expires_us, old.format, created_by=by))
 
@@ -132,16 +132,20 @@ class Directory:
             names = ", ".join(known.name for known in keyformat.FORMATS)
             raise Refused("unknown_format", f"There is no such key format; there are {names}.")
         minted = keyformat.mint(form, self.entropy(keyformat.ENTROPY_BYTES))
+        digest = digest_of(self.pepper, minted.key.reveal())
         pen.db.execute(
             "INSERT INTO virtual_key (id, organization, digest, preview, name, format, team, project, user_name, agent,"
             " environment, cost_center, prompt_key, prompt_version, dimensions, credential, created_us, expires_us, created_by)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (minted.id, organization, digest_of(self.pepper, minted.key.reveal()), minted.preview, spec.name, form.name,
+            (minted.id, organization, digest, minted.preview, spec.name, form.name,
              *(spec.labels.get(label) for label in _LABELS), json.dumps(dict(spec.dimensions)), spec.credential,
              pen.now_us, spec.expires_us, spec.created_by),
         )
         fixed = {**spec.labels, "credential": spec.credential} if spec.credential else spec.labels
-        pen.key_event(organization, "created", minted.id, actor=spec.created_by, labels=fixed, dimensions=spec.dimensions)
+        said: dict[str, str | int] = {"digest": digest_mark(digest)}
+        if spec.expires_us is not None:
+            said["ends"] = spec.expires_us
+        pen.key_event(organization, "created", minted.id, actor=spec.created_by, labels=fixed, dimensions=spec.dimensions, **said)
         engine.note_change(pen.db)
         row = _find_key(pen.db, organization, minted.id)
         assert row is not None, "what was inserted is there"

@@ -123,10 +123,11 @@ class Appending:
         return self.chain(row[0])
 
     def key_event(self, organization: int, event: str, key_id: str, *, actor: str,
-                  labels: Mapping[str, str] | None = None, dimensions: Mapping[str, str] | None = None) -> int:
-        """Chain that a key was `created`, `rotated` or `revoked`, by whom, and what is fixed on it."""
+                  labels: Mapping[str, str] | None = None, dimensions: Mapping[str, str] | None = None, **said: str | int) -> int:
+        """Chain that a key was `created`, `rotated` or `revoked`, by whom, and what is fixed on it. `said`: the mark
+        of its `digest`, and when it `ends`."""
         chain = self.chain(organization)
-        fields: Fields = {"kind": "KEY", "at": self.now_us, "event": event, "actor": actor,
+        fields: Fields = {**said, "kind": "KEY", "at": self.now_us, "event": event, "actor": actor,
                           "key": chain.define("key", key_id)}
         for label, value in (labels or {}).items():
             fields[label] = chain.define(label, value)

@@ -16,6 +16,7 @@ import asyncio
 import hmac
 import json
 import threading
+from hashlib import sha256
 from typing import Final
 
 from tallystick.core import keyformat
@@ -26,6 +27,7 @@ from tallystick.stores.sql.engine import Database
 VALID_MAX: Final = 100_000
 UNKNOWN_MAX: Final = 20_000
 PRESENTED_CHARS_MAX: Final = 4096
+_MARK_CHARS: Final = 16
 _OWN_PREFIX: Final = keyformat.FORMATS[0].prefix
 
 _FIND: Final = """
@@ -40,6 +42,11 @@ _LABELS: Final = ("team", "project", "user", "agent", "environment", "cost_cente
 def digest_of(pepper: bytes, presented: str) -> bytes:
     """What stands in the database for a key."""
     return hmac.digest(pepper, _bytes(presented), "sha256")
+
+
+def digest_mark(digest: bytes) -> str:
+    """What the ledger says of a key's digest: enough to miss it when it is exchanged, nothing to find a key by."""
+    return sha256(digest).hexdigest()[:_MARK_CHARS]
 
 
 class SqlKeyring:

@@ -32,6 +32,7 @@ from tallystick.stores.sql.engine import Database, month_sql, months
 from tallystick.stores.sql.entries import STANDING, stored_entries
 from tallystick.stores.sql.journal import origin_of, private_mac
 from tallystick.stores.sql.packing import Packer
+from tallystick.stores.sql.verify_directory import Directory
 
 FINDINGS_MAX: Final = 20
 PROGRESS_EVERY: Final = 5_000
@@ -54,7 +55,7 @@ WHERE c.organization = ?"""
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something that is not as it was written. `check` is one of: sequence, bytes, leaf, chain, tree,
-    checkpoint, define, dictionary, settlement, postings, cost, columns, credential, cursor."""
+    checkpoint, define, dictionary, settlement, postings, cost, columns, credential, directory, cursor."""
 
     check: str
     organization: str
@@ -148,7 +149,7 @@ class _Check:
         self._rates: dict[int, tuple[Decimal, Decimal]] = {}
         self._open: dict[int, tuple[dict[str, Any], tuple[Any, ...] | None]] = {}
         self._credentials: dict[tuple[int, int], tuple[int, str, int, int]] = {}
-        self._months: dict[int, int] = {}
+        self._directory = Directory(db, organization)
         self._notes: dict[int, str] = {}
         self._good_size = 0
 
@@ -179,7 +180,7 @@ class _Check:
                 if seq < expected:
                     continue
             self._check_entry(seq, packed, leaf, stored_leaf, month, facts)
-            merkle.push(frontier, expected, stored_leaf)
+            merkle.push(frontier, self.done, stored_leaf)    # of what is there, also where an entry is missing
             leaf, expected = stored_leaf, seq + 1
             self.done += 1
             if expected in self._notes:
@@ -211,6 +212,7 @@ class _Check:
                 self._check_define(seq, fields)
             else:
                 self._check_names(seq, fields)
+                self._directory.gather(seq, fields)
                 if kind in CALL_KINDS:
                     self._check_call(seq, kind, fields, fact)
                 elif kind == "CREDENTIAL" and "provider" in fields:        # else one was assigned
@@ -379,6 +381,8 @@ class _Check:
         for seq in sorted(waiting ^ set(self._open)):
             self._found("settlement", seq, "the list of open attempts differs from the entries")
         self._check_credentials()
+        for seq_of, message in self._directory.differences():
+            self._found("directory", seq_of, message)
         for kind, count in self._db.execute("SELECT kind, count(*) FROM dictionary WHERE organization = ? GROUP BY kind",
                                             (self._organization,)).fetchall():
             defined = len(self._defined.get(kind, ()))
