@@ -8,7 +8,7 @@ first line to its one outcome; nothing is shared between calls but the ports.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,29 +21,24 @@ from tallystick.core.custody import Kept, owner_of
 from tallystick.core.dialect import ErrorShape, Provider
 from tallystick.core.errors import Denied, StoreFault, UpstreamFault
 from tallystick.core.identity import Claims, Principal
-from tallystick.core.jsonbytes import remove_member
 from tallystick.core.money import decimal_text
 from tallystick.core.secret import Secret
 from tallystick.core.settlement import Served, settle
 from tallystick.core.usage import Reading
-from tallystick.edge import attribution, credentials, promptcost, strict_json
-from tallystick.edge.body import BodyFault, BodyLimits, read_body, stream_body, watched
-from tallystick.edge.decoding import Decoder
-from tallystick.edge.headers import FORM_TYPE, JSON_TYPE, Bend, to_client, to_provider
+from tallystick.edge import attribution, credentials, inbound, promptcost
+from tallystick.edge.body import BodyFault, BodyLimits
+from tallystick.edge.headers import Bend, to_client, to_provider
 from tallystick.edge.paths import Target, error_shape, resolve
-from tallystick.edge.relay import Client, DrainSlots, Relay, Send
+from tallystick.edge.relay import Client, DrainSlots, Relay, Send, own_error, reply_head
 from tallystick.edge.replies import Reply, refuse, status_of, upstream_failed
 from tallystick.ports import Clock, Credentials, Custody, Ids, Journal, Keyring, RawHeaders, UpstreamReply, UpstreamRequest, Upstreams
-from tallystick.providers.dialects.form_fields import FormFields
-from tallystick.providers.dialects.stream_usage import UsageRemover, inject
+from tallystick.providers.dialects.stream_usage import UsageRemover
 from tallystick.telemetry import Telemetry
 
 log = structlog.get_logger(__name__)
 
 Receive = Callable[[], Any]
-_NO_CLAIMS, _NO_FACTS = Claims(), Facts()                # until they are read
-STREAM_TYPES = ("text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream")
-STREAM_OPTIONS = frozenset({"chat", "completions"})       # operations that know `stream_options.include_usage`
+_UNREAD = inbound.Inbound(b"", Claims(), Facts())
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +134,11 @@ class _Conversation:
         self._request_id = request_id
         self._at_us = at_us
         self._route, self._path_model = target.provider.route_for(scope["method"], target.path)
-        self._claims = _NO_CLAIMS
-        self._body: bytes | AsyncIterator[bytes] = b""
-        self._form: FormFields | None = None
+        self._asked = _UNREAD
+        self._claims = _UNREAD.claims
         self._caller: credentials.Caller | None = None
         self._credential: Secret | None = None
-        self._facts = _NO_FACTS
-        self._undoes_usage = False
         self._edits_reply = False
-        self._is_json = False
         self._object_mark: bytes | None = None
         self._admitted: Admission | None = None          # and not settled yet
         self._relay: Relay | None = None
@@ -227,57 +218,18 @@ class _Conversation:
         return line.Caller(principal, name)
 
     async def _read(self) -> line.Asked | Denied:
-        """The body, whole and strict where a dialect reads it; streamed through where it is an upload."""
-        route, limits = self._route, self._setup.limits
-        content_type = self._lookup.get(b"content-type", b"").lower()
-        if route.uploads and (route.dialect is None or not content_type.startswith(JSON_TYPE)):
-            stream = stream_body(self._scope, self._receive, limits)
-            if isinstance(stream, Denied):
-                return stream
-            self._form = FormFields.of(self._lookup.get(b"content-type", b"").decode("latin-1")) if route.dialect is not None else None
-            self._body = watched(stream, self._form.feed) if self._form is not None else stream
-            self._facts = Facts(model=self._path_model)
-            return line.Asked(self._call(0), self._claims)
-        body = await read_body(self._scope, self._receive, limits)
-        if isinstance(body, Denied):
-            return body
-        self._body = body
-        # On every other route curl's `-d` says form of the JSON that it sends; no form begins so.
-        curls = body.startswith(b"{") and (not content_type or content_type.startswith(FORM_TYPE))
-        self._is_json = bool(body) and (route.dialect is not None or curls)
-        if self._is_json or (body and content_type.startswith(JSON_TYPE)):
-            parsed = strict_json.parse(body)
-            if isinstance(parsed, Denied):
-                return parsed
-            return await self._ask(parsed, body)
-        if route.dialect is not None and route.method == "POST" and not body:
-            return Denied("invalid_json", "The request has no body.")
-        self._facts = Facts(model=self._path_model)
-        return line.Asked(self._call(len(body)), self._claims)
-
-    async def _ask(self, parsed: dict[str, Any], body: bytes) -> line.Asked | Denied:
-        """What the body asks for; our own metadata is cut out of its bytes."""
-        if attribution.PROMPTCOST_MEMBER in parsed:
-            claims = attribution.claims(self._headers, parsed)
-            if isinstance(claims, Denied):
-                return claims
-            self._claims = claims
-            body = remove_member(body, attribution.PROMPTCOST_MEMBER)
-        dialect, provider = self._route.dialect, self._target.provider
-        self._facts = dialect.facts(parsed, self._path_model) if dialect is not None else Facts(model=self._path_model)
-        if self._target.promptcost and self._path_model is None and (missing := promptcost.missing_field(self._route.operation, parsed)):
-            return missing
-        unasked = self._facts.stream and not self._facts.wants_stream_usage
-        if provider.asks_stream_usage and unasked and self._route.operation in STREAM_OPTIONS:
-            body = inject(body)
-            self._undoes_usage = True
-        self._body = body
-        previous = self._facts.previous_response
+        arrival = inbound.Arrival(self._scope, self._target, self._route, self._path_model, self._claims)
+        asked = await inbound.read(arrival, self._receive, self._setup.limits)
+        if isinstance(asked, Denied):
+            return asked
+        self._asked, self._claims = asked, asked.claims
+        previous = asked.facts.previous_response
+        if previous is None or self._credential is None:
+            return line.Asked(self._call(asked), asked.claims)
         try:
-            kept = await self._ports.custody.find(self._mark(previous)) if previous is not None and self._credential is not None else None
+            return line.Asked(self._call(asked), asked.claims, await self._ports.custody.find(self._mark(previous)))
         except StoreFault:
             return Denied("journal_unavailable", "Whose the earlier response is could not be looked up; try again.", retry_after_s=5)
-        return line.Asked(self._call(len(body)), self._claims, kept)
 
     def _mark(self, object_id: str) -> bytes:
         """The mark of one of the provider's objects, seen through the credential of this call."""
@@ -287,13 +239,13 @@ class _Conversation:
         credential = own.reveal() if own is not None else f"stored:{caller.principal.credential or 'default'}"
         return self._ports.custody.mark(caller.principal.organization, self._target.provider.id, credential, object_id)
 
-    def _call(self, body_bytes: int) -> Call:
-        provider, facts = self._target.provider, self._facts
+    def _call(self, asked: inbound.Inbound) -> Call:
+        provider, facts = self._target.provider, asked.facts
         model = self._setup.models.get((provider.id, facts.model)) if facts.model is not None else None
         return Call(
             request_id=self._request_id, provider=provider.id, method=self._scope["method"], path=self._target.path,
             operation=self._route.operation, dialect=self._route.dialect.name if self._route.dialect is not None else None,
-            facts=facts if model is None else replace(facts, model=model), body_bytes=body_bytes, at_us=self._at_us,
+            facts=facts if model is None else replace(facts, model=model), body_bytes=asked.body_bytes, at_us=self._at_us,
         )
 
     async def _admit(self, admission: Admission) -> Denied | None:
@@ -318,16 +270,16 @@ class _Conversation:
             latency_us = clock.monotonic_us() - started_us
             served = Served(fault=fault.kind, written=fault.written and not unfinished, latency_us=latency_us)
             return line.Delivered(served, self._at_us + latency_us)
-        head = _reply_head(reply, self._facts, self._target.path)
+        head = reply_head(reply, self._asked.facts, self._target.path)
         meter = self._meter(head)
-        self._edits_reply = self._undoes_usage and head.streaming
+        self._edits_reply = self._asked.asked_usage and head.streaming
         relay = self._relay = Relay(
             self._client(), clock, self._setup.drain, head_for=self._client_head,
             edit=UsageRemover() if self._edits_reply else None,
         )
         served = await relay.carry(reply, meter, head, started_us)
         if served.status >= 400:
-            error = _own_error(relay.gathered(), head)
+            error = own_error(relay.gathered(), head)
             reading = served.reading if error.keys() & {"usage", "usageMetadata"} else None
             served = replace(served, reading=reading, own_error=bool(error))
             if self._target.promptcost:
@@ -358,20 +310,20 @@ class _Conversation:
         self._ports.custody.keep(self._object_mark, replace(made, admission=admission if reading.deferred else None))
 
     async def _send_upstream(self, admission: Admission) -> UpstreamReply:
-        target, caller = self._target, self._caller
+        target, caller, asked = self._target, self._caller, self._asked
         assert caller is not None, "a call goes upstream only after it was authenticated"
         provider = target.provider
         if admission.sandbox:
-            body = self._body if isinstance(self._body, bytes) else b""
-            return self._ports.sandbox(provider, self._route.operation, self._facts, body, self._url_path(caller))
+            body = asked.body if isinstance(asked.body, bytes) else b""
+            return self._ports.sandbox(provider, self._route.operation, asked.facts, body, self._url_path(caller))
         stored = caller.provider_credential is None
         bend = Bend(
             withheld=caller.withheld,
             credential=self._credential if stored else caller.provider_credential if caller.insert is not None else None,
             place=(provider.credentials[0] if provider.credentials else None) if stored else caller.insert,
             stored=stored,
-            json_body=self._is_json,
-            identity=self._undoes_usage,
+            json_body=asked.is_json,
+            identity=asked.asked_usage,
         )
         declared = self._lookup.get(b"content-length", b"")
         return await self._ports.upstreams.send(UpstreamRequest(
@@ -379,8 +331,8 @@ class _Conversation:
             method=self._scope["method"],
             url_path=self._url_path(caller),
             headers=to_provider(self._headers, provider, bend),
-            body=self._body,
-            body_length=int(declared) if declared.isdigit() and not isinstance(self._body, bytes) else None,
+            body=asked.body,
+            body_length=int(declared) if declared.isdigit() and not isinstance(asked.body, bytes) else None,
         ))
 
     def _url_path(self, caller: credentials.Caller) -> str:
@@ -392,7 +344,8 @@ class _Conversation:
         dialect = self._route.dialect
         if dialect is None or not (200 <= head.status < 300 or head.status >= 400):
             return None
-        facts = dialect.facts(self._form.fields, self._path_model) if self._form is not None else self._facts
+        form = self._asked.form
+        facts = dialect.facts(form.fields, self._path_model) if form is not None else self._asked.facts
         return dialect.meter(facts, head)
 
     async def _settle_job(self, settlement: Settlement) -> None:
@@ -442,20 +395,6 @@ def _cannot_abort() -> None:
 
 def _cost_header(settlement: Settlement) -> str | None:
     return decimal_text(settlement.cost_nanos) if settlement.method in ("stated", "priced", "sandbox") else None
-
-
-def _reply_head(reply: UpstreamReply, facts: Facts, path: str) -> ReplyHead:
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in reply.headers}
-    streaming = headers.get("content-type", "").lower().startswith(STREAM_TYPES) or (facts.stream and reply.status < 300)
-    return ReplyHead(reply.status, headers, streaming, path)
-
-
-def _own_error(gathered: bytes | None, head: ReplyHead) -> dict[str, Any]:
-    """The provider's own error: a JSON object (or a list of one) that says what is wrong, compressed or
-    not. Empty where there is none: an edge in front of the provider answers HTML or nothing."""
-    body = Decoder(head.headers.get("content-encoding", "")).feed(gathered) if gathered else b""
-    parsed = strict_json.parse(body.strip().removeprefix(b"[").removesuffix(b"]")) if body else None
-    return parsed if isinstance(parsed, dict) and parsed.keys() & {"error", "message", "detail", "errors", "type"} else {}
 
 
 async def _answer(send: Send, reply: Reply) -> None:

@@ -17,13 +17,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tallystick.core.call import Meter, ReplyHead
+from tallystick.core.call import Facts, Meter, ReplyHead
 from tallystick.core.errors import FaultKind, UpstreamFault
 from tallystick.core.settlement import Served
+from tallystick.edge import strict_json
 from tallystick.edge.decoding import Decoder
 from tallystick.ports import Clock, RawHeaders, UpstreamReply
 
 GATHERED_BYTES_MAX = 1024 * 1024
+STREAM_TYPES = ("text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream")
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -207,3 +209,18 @@ class Relay:
             await self._client.send({"type": "http.response.start", "status": self._reply.status, "headers": headers})
         if body or not more:
             await self._client.send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+def reply_head(reply: UpstreamReply, facts: Facts, path: str) -> ReplyHead:
+    """What a meter may know of a reply before its first byte."""
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in reply.headers}
+    streaming = headers.get("content-type", "").lower().startswith(STREAM_TYPES) or (facts.stream and reply.status < 300)
+    return ReplyHead(reply.status, headers, streaming, path)
+
+
+def own_error(gathered: bytes | None, head: ReplyHead) -> dict[str, Any]:
+    """The provider's own error: a JSON object (or a list of one) that says what is wrong, compressed or
+    not. Empty where there is none: an edge in front of the provider answers HTML or nothing."""
+    body = Decoder(head.headers.get("content-encoding", "")).feed(gathered) if gathered else b""
+    parsed = strict_json.parse(body.strip().removeprefix(b"[").removesuffix(b"]")) if body else None
+    return parsed if isinstance(parsed, dict) and parsed.keys() & {"error", "message", "detail", "errors", "type"} else {}
