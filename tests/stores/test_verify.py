@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from hashlib import sha256
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tallystick.core import merkle
 from tallystick.core.ledger import GENESIS, leaf_of
+from tallystick.jobs.runner import Job, Runner
 from tallystick.stores.secrets import LedgerKey
 from tallystick.stores.sql.accounts import add_first_owner
 from tallystick.stores.sql.directory import KeySpec
@@ -307,6 +309,43 @@ def test_a_chain_that_was_taken_away_as_a_whole_is_missed(journal: Journal) -> N
 def test_checkpoints_that_were_taken_away_are_missed(journal: Journal) -> None:
     change(journal, "DELETE FROM checkpoint WHERE organization = 1")
     assert first(journal).check == "checkpoint"
+
+
+def test_a_rewrite_that_also_forgets_its_signatures_is_missed(journal: Journal) -> None:
+    for number in (301, 302):                # twenty minutes of calls, each of which a running server would have signed
+        journal.clock.us += 600_000_000
+        run(journal.spool.admit(admission(number, at_us=journal.clock.us)))
+        run(journal.spool.settle(settlement(number, at_us=journal.clock.us)))
+        journal.ship()
+    rewrite(journal, lambda _seq, body: body.replace(b'"chatcmpl-1"', b'"chatcmpl-2"'))
+    change(journal, "DELETE FROM checkpoint WHERE organization = 1")
+    change(journal, "UPDATE chain SET checkpoint_size = 0 WHERE organization = 1")
+    found = verify(journal.database, KEY.public_key).findings
+    assert [finding.check for finding in found] == ["checkpoint"]
+
+
+def test_a_young_ledger_needs_no_signature_yet(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    run(journal.spool.admit(admission(1, at_us=journal.clock.us - 3_600_000_000)))      # it waited in the spool for an hour
+    run(journal.spool.settle(settlement(1)))
+    journal.ship()
+    result = verify(journal.database, KEY.public_key)
+    assert (result.checkpoints, result.findings) == (0, ())
+
+
+def test_closing_the_books_signs_what_was_chained_since(journal: Journal) -> None:
+    run(journal.spool.admit(admission(401)))
+    run(journal.spool.settle(settlement(401)))
+    runner = Runner((Job("ship", journal.shipper.step, 60, journal.shipper.close_books),))
+    asyncio.run(runner.stop())
+    with journal.database.read() as db:
+        assert db.execute("SELECT next_seq - checkpoint_size FROM chain WHERE next_seq > 0").fetchall() == [(0,), (0,)]
+        noted = db.execute("SELECT count(*) FROM checkpoint").fetchone()
+    journal.shipper.close_books()            # nothing new: nothing to sign
+    with journal.database.read() as db:
+        assert db.execute("SELECT count(*) FROM checkpoint").fetchone() == noted
+    assert runner.failing() == {}
+    assert verify(journal.database, KEY.public_key).exit_code == 0
 
 
 def test_a_zone_that_is_none_is_named(journal: Journal) -> None:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
@@ -21,11 +22,13 @@ LAST_TURNS_MAX: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`step` does a bounded amount of work and returns whether there is more to do at once."""
+    """`step` does a bounded amount of work and returns whether there is more to do at once. `at_end` is called once
+    when the runner stops, after the last step."""
 
     name: str
     step: Callable[[], bool]
     period_s: float
+    at_end: Callable[[], None] | None = None
 
 
 class Runner:
@@ -61,8 +64,11 @@ class Runner:
                 continue
 
     async def _turn(self, job: Job) -> bool:
+        return await self._run(job, job.step)
+
+    async def _run(self, job: Job, step: Callable[[], bool]) -> bool:
         try:
-            more = await asyncio.get_running_loop().run_in_executor(self._pool, job.step)
+            more = await asyncio.get_running_loop().run_in_executor(self._pool, step)
         except Exception:
             self._failures[job.name] += 1
             log.exception("job failed", job=job.name)
@@ -77,8 +83,17 @@ class Runner:
                     break
 
     async def stop(self) -> None:
-        """Let running steps end, then give every job one last turn, so that nothing waits in the spool."""
+        """Let running steps end, then give every job its last turns, so that nothing waits in the spool, and let it
+        close what it keeps."""
         self._stop.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._turns(LAST_TURNS_MAX)
+        for job in self._jobs:
+            if job.at_end is not None:
+                await self._run(job, partial(_closed, job.at_end))
         self._pool.shutdown(wait=True)
+
+
+def _closed(at_end: Callable[[], None]) -> bool:
+    at_end()
+    return False

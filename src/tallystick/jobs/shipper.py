@@ -116,6 +116,12 @@ class Shipper:
         self._state = state
         return more
 
+    def close_books(self) -> None:
+        """At a graceful stop, after the last step: sign what was chained since the last checkpoints, so that nothing
+        lies unsigned until the next start. Raises StoreFault when the database cannot be used."""
+        with self._sequencer.append(self._clock.now_us(), sign_all=True):
+            pass
+
     def _resume(self) -> _State:
         """What the database says, and the admissions that wait between its two places."""
         with self._sequencer.database.read() as db:

@@ -62,15 +62,16 @@ class Sequencer:
         self._packer = Packer()
 
     @contextmanager
-    def append(self, now_us: int) -> Iterator[Appending]:
-        """One write transaction on the ledger. `now_us` stamps what is not stamped by its record.
+    def append(self, now_us: int, *, sign_all: bool = False) -> Iterator[Appending]:
+        """One write transaction on the ledger. `now_us` stamps what is not stamped by its record. `sign_all`: at its
+        end every chain that grew gets its checkpoint, due or not.
 
         Raises StoreFault when the database cannot be written; then nothing of it has happened.
         """
         with self.database.write() as db:
             appending = Appending(db, now_us, self._names, self._random, self._packer)
             yield appending
-            appending.close(self._signer)
+            appending.close(self._signer, sign_all=sign_all)
         if len(self._names) > _NAMES_KEPT_MAX:
             self._names.clear()
         self._names.update(appending.fresh)
@@ -155,14 +156,14 @@ class Appending:
                 self.db.executemany(month_sql(FACT_INSERT, month), facts)
                 facts.clear()
 
-    def close(self, signer: Signer | None) -> None:
+    def close(self, signer: Signer | None, *, sign_all: bool) -> None:
         """Write what was gathered, the heads, and the checkpoints that are due."""
         self.flush()
         for chain in self._chains.values():
             self.db.execute("UPDATE chain SET next_seq = ?, head = ?, frontier = ? WHERE organization = ?",
                             (chain.next_seq, chain.head, merkle.pack(chain.frontier), chain.organization))
         if signer is not None:
-            self._checkpoint(signer)
+            self._checkpoint(signer, every_entries=1 if sign_all else CHECKPOINT_ENTRIES)
 
     def mark(self) -> _Mark:
         """Where everything stands, to come back to with `rewind`. Flush first."""
@@ -218,11 +219,11 @@ class Appending:
             (chain.organization, kind, number, shown, json.dumps(content, sort_keys=True, ensure_ascii=False), seq))
         return number
 
-    def _checkpoint(self, signer: Signer) -> None:
+    def _checkpoint(self, signer: Signer, every_entries: int) -> None:
         due = self.db.execute(
             "SELECT o.slug, c.organization, c.next_seq, c.frontier FROM chain c JOIN organization o ON o.id = c.organization"
             " WHERE c.next_seq > c.checkpoint_size AND (c.next_seq >= c.checkpoint_size + ? OR c.checkpoint_us <= ?)",
-            (CHECKPOINT_ENTRIES, self.now_us - CHECKPOINT_EVERY_US)).fetchall()
+            (every_entries, self.now_us - CHECKPOINT_EVERY_US)).fetchall()
         for slug, organization, size, frontier in due:
             root = merkle.root_of(merkle.unpack(frontier))
             note = sign_checkpoint(Checkpoint(origin_of(signer.public_key, slug), size, root), signer.public_key, signer.sign)

@@ -36,6 +36,7 @@ from tallystick.stores.sql.verify_directory import Directory
 
 FINDINGS_MAX: Final = 20
 PROGRESS_EVERY: Final = 5_000
+UNSIGNED_US_MAX: Final = 600_000_000         # a server that books calls signs every minute
 
 # Members that are numbers of names, with the kind they are numbers of.
 _NAMED: Final = {**{kind: kind for kind in (
@@ -152,6 +153,8 @@ class _Check:
         self._directory = Directory(db, organization)
         self._notes: dict[int, str] = {}
         self._good_size = 0
+        self._began_us: int | None = None
+        self._last_call_us = 0
 
     def run(self, progress: Callable[[int], None]) -> None:
         try:
@@ -204,6 +207,7 @@ class _Check:
             self._found("leaf", seq, "the entry's hash is not the hash of its bytes and of the entry before")
             return
         try:
+            self._note_times(kind, fields)
             if fields["seq"] != seq or fields["org"] != self._slug or kind not in KINDS:
                 self._found("bytes", seq, "the entry names another place or kind than its own")
             elif (kind in CALL_KINDS) != (month != STANDING):
@@ -220,6 +224,14 @@ class _Check:
                         fields["version"], fields["origin"], int(fields["event"] == "set"), seq)
         except (KeyError, TypeError, ValueError, ArithmeticError) as fault:
             self._found("bytes", seq, f"the entry does not say what its kind must: {fault!r}")
+
+    def _note_times(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """When the chain began and when its last call was. Only entries that stand beside the calls bear the moment
+        they were chained; a call is never younger than that."""
+        if kind in CALL_KINDS:
+            self._last_call_us = max(self._last_call_us, fields.get("settled", 0), fields.get("at", 0))
+        elif self._began_us is None:
+            self._began_us = fields["at"]
 
     # --- names ---------------------------------------------------------------------------------
 
@@ -367,6 +379,8 @@ class _Check:
             self._found("chain", size - 1, "the chain does not end where its head says")
         elif merkle.pack(frontier) != stored:
             self._found("tree", size - 1, "the tree over all entries is not the one that is stored")
+        if self._sizes == {0} and self._began_us is not None and self._last_call_us - self._began_us > UNSIGNED_US_MAX:
+            self._found("checkpoint", None, "no checkpoint was ever signed, though the calls go on for more than ten minutes")
         if self._signed_size not in self._sizes:
             self._found("checkpoint", None, f"the checkpoint over {self._signed_size} entries is missing")
         for beyond in sorted(self._notes):
