@@ -20,6 +20,7 @@ from tallystick.core.call import Facts, JsonObject, Meter, ReplyHead
 from tallystick.core.usage import Part, Reading, StatedCost, Usage
 from tallystick.providers.dialects.bodies import JsonMeter
 from tallystick.providers.dialects.chat_usage import ChatUsage
+from tallystick.providers.dialects.enclosed import Enclosed
 from tallystick.providers.dialects.framing import SseReader
 from tallystick.providers.dialects.wire import (
     decoder_of,
@@ -62,10 +63,10 @@ class OpenAIChat:
 
     def facts(self, body: JsonObject, path_model: str | None) -> Facts:
         """Read a request of either form."""
-        media = _Media()
+        media = Enclosed()
         for message in mappings(body.get("messages")):
             if type(content := message.get("content")) is not str:
-                media.add_parts(content)
+                _add_parts(media, content)
             if "audio" in message:
                 media.add_object(mapping(message["audio"]).get("id"))
         tools, server_tools = _tools(body)
@@ -297,48 +298,18 @@ def _message_bytes(message: Mapping[str, Any]) -> int:
     return size
 
 
-class _Media:
-    """Counts what a request carries besides text, inline or by reference."""
-
-    __slots__ = ("count", "objects", "size", "urls")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.size = 0
-        self.urls = 0
-        self.objects: list[str] = []
-
-    def add_parts(self, content: object) -> None:
-        for part in mappings(content):
-            kind = part.get("type")
-            if kind in {"image_url", "video_url", "audio_url", "document_url"}:
-                place = part.get(kind)
-                self._add(place.get("url") if isinstance(place, dict) else place)
-            elif kind == "input_audio":
-                self._add_inline(mapping(part.get("input_audio")).get("data"))
-            elif kind == "file":
-                file = mapping(part.get("file"))
-                self._add(file.get("file_data"))
-                self.add_object(file.get("file_id"))
-
-    def add_object(self, id: object) -> None:
-        """Something the provider keeps."""
-        if isinstance(id, str) and id:
-            self.objects.append(id)
-
-    def _add(self, address: object) -> None:
-        """A `data:` URL is content, any other one a reference."""
-        if not isinstance(address, str) or not address:
-            return
-        if address.startswith(("http:", "https:")):
-            self.urls += 1
-        else:
-            self._add_inline(address)
-
-    def _add_inline(self, data: object) -> None:
-        if isinstance(data, str) and data:
-            self.count += 1
-            self.size += len(data)
+def _add_parts(media: Enclosed, content: object) -> None:
+    for part in mappings(content):
+        kind = part.get("type")
+        if kind in {"image_url", "video_url", "audio_url", "document_url"}:
+            place = part.get(kind)
+            media.add(place.get("url") if isinstance(place, dict) else place)
+        elif kind == "input_audio":
+            media.add_inline(mapping(part.get("input_audio")).get("data"))
+        elif kind == "file":
+            file = mapping(part.get("file"))
+            media.add(file.get("file_data"))
+            media.add_object(file.get("file_id"))
 
 
 def _tools(body: JsonObject) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from tallystick.core.call import Facts, JsonObject, Meter, ReplyHead
 from tallystick.core.usage import Part, Quantity, Reading, Usage
 from tallystick.providers.dialects.bodies import JsonMeter
 from tallystick.providers.dialects.chat_usage import tool_counts
+from tallystick.providers.dialects.enclosed import Enclosed
 from tallystick.providers.dialects.framing import SseReader
 from tallystick.providers.dialects.openai_chat import Stated
 from tallystick.providers.dialects.openai_images import picture_tokens
@@ -57,8 +58,8 @@ class OpenAIResponses:
 
     def facts(self, body: JsonObject, path_model: str | None) -> Facts:
         """Read a request."""
-        media = _Media()
-        media.add(body.get("input"))
+        media = Enclosed()
+        _add_items(media, body.get("input"))
         reasoning = mapping(body.get("reasoning"))
         tools = mappings(body.get("tools"))
         own = sum(tool.get("type") in _CALLER_RUNS for tool in tools)
@@ -276,46 +277,23 @@ def _objects(body: JsonObject, tools: list[Mapping[str, Any]]) -> list[str]:
     return [id for id in named if isinstance(id, str) and id]
 
 
-class _Media:
-    """Counts what the input carries besides text, inline or by reference."""
+def _add_items(media: Enclosed, asked: object) -> None:
+    for item in mappings(asked):
+        _add_part(media, item)
+        for holder in ("content", "output"):
+            for part in mappings(item.get(holder)):
+                _add_part(media, part)
+        _add_part(media, mapping(item.get("output")))
 
-    __slots__ = ("count", "objects", "size", "urls")
 
-    def __init__(self) -> None:
-        self.count = 0
-        self.size = 0
-        self.urls = 0
-        self.objects: list[str] = []
+def _add_part(media: Enclosed, part: Mapping[str, Any]) -> None:
+    kind = part.get("type")
+    if kind in {"input_image", "input_file", "input_audio", "input_video", "computer_screenshot"}:
+        media.add(part.get("image_url") or part.get("file_data") or part.get("file_url") or part.get("video_url"))
+        media.add(mapping(part.get("input_audio")).get("data"))
+        media.add_object(part.get("file_id"))
+    elif kind == "image_generation_call":
+        media.add(part.get("result"))
+    elif kind == "item_reference":
+        media.add_object(part.get("id"))
 
-    def add(self, asked: object) -> None:
-        for item in mappings(asked):
-            self._add_part(item)
-            for holder in ("content", "output"):
-                for part in mappings(item.get(holder)):
-                    self._add_part(part)
-            self._add_part(mapping(item.get("output")))
-
-    def _add_part(self, part: Mapping[str, Any]) -> None:
-        kind = part.get("type")
-        if kind in {"input_image", "input_file", "input_audio", "input_video", "computer_screenshot"}:
-            self._add(part.get("image_url") or part.get("file_data") or part.get("file_url") or part.get("video_url"))
-            self._add(mapping(part.get("input_audio")).get("data"))
-            self._add_object(part.get("file_id"))
-        elif kind == "image_generation_call":
-            self._add(part.get("result"))
-        elif kind == "item_reference":
-            self._add_object(part.get("id"))
-
-    def _add_object(self, id: object) -> None:
-        if isinstance(id, str) and id:
-            self.objects.append(id)
-
-    def _add(self, address: object) -> None:
-        """A `data:` URL or base64 is content, any other URL a reference."""
-        if not isinstance(address, str) or not address:
-            return
-        if address.startswith(("http:", "https:")):
-            self.urls += 1
-        else:
-            self.count += 1
-            self.size += len(address)
