@@ -39,6 +39,8 @@ class Telemetry:
         self._tokens: dict[tuple[str, str, str], int] = defaultdict(int)
         self._cost_nanos: dict[tuple[str, str], int] = defaultdict(int)
         self._methods: dict[str, int] = defaultdict(int)
+        self._deferred: dict[str, int] = defaultdict(int)
+        self._sandbox: dict[str, int] = defaultdict(int)
         self._blocked: dict[str, int] = defaultdict(int)
         self._drift: dict[str, int] = defaultdict(int)
         self._upstream = _Histogram()
@@ -46,7 +48,14 @@ class Telemetry:
         self.gauges: dict[str, Callable[[], float]] = {}
 
     def observe_settlement(self, provider: str, settlement: Settlement) -> None:
-        """Count a settled attempt."""
+        """Count a settled attempt. One that only opened a job is counted as such, and as an attempt when the job
+        settles; a sandbox call is none, for nobody was asked."""
+        if settlement.method == "sandbox":
+            self._sandbox[provider] += 1
+            return
+        if settlement.outcome == "deferred":
+            self._deferred[provider] += 1
+            return
         model = self._model(settlement.model)
         self._requests[provider, model, f"{settlement.status // 100}xx" if settlement.status else "none"] += 1
         self._methods[settlement.method] += 1
@@ -104,6 +113,10 @@ class Telemetry:
                       ((k, v / 1e9) for k, v in self._cost_nanos.items()))
         yield counter("tallystick_settlements", "Settled attempts by where their cost comes from.", ("method",),
                       (((k,), v) for k, v in self._methods.items()))
+        yield counter("tallystick_deferred", "Attempts that opened a job; they count as attempts once it settles.", ("provider",),
+                      (((k,), v) for k, v in self._deferred.items()))
+        yield counter("tallystick_sandbox", "Sandbox calls, in none of the other figures.", ("provider",),
+                      (((k,), v) for k, v in self._sandbox.items()))
         yield counter("tallystick_blocked", "Calls answered by the gateway itself.", ("reason",),
                       (((k,), v) for k, v in self._blocked.items()))
         yield counter("tallystick_price_drift", "Attempts whose stated cost and book price disagree.", ("provider",),
