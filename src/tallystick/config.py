@@ -15,6 +15,7 @@ import ast
 import difflib
 import inspect
 import os
+import re
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -30,6 +31,8 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
 
 _PREFIX = "TALLYSTICK_"
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_PLACE = re.compile(r"`\$\.([^`]*)`")        # msgspec's path of a wrong value
 _DEFAULT_DATA = Path("~/.local/share/tallystick")
 
 
@@ -116,8 +119,9 @@ class JournalSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     durability: Literal["process", "strict"] = "process"
     """`process`: a record survives the process (kill -9). `strict`: it is on the disk before the call goes on
     and survives a power loss."""
-    deferred_max_age_s: Positive = 48 * 3600
-    """Seconds after which a deferred job that no poll settled is settled at its worst case."""
+    deferred_max_age: Positive | Annotated[str, Meta(pattern="^[1-9][0-9]{0,8}[smhd]?$")] = "48h"
+    """Age after which a deferred job that no poll settled is settled at its worst case: seconds, or a number with
+    `s`, `m`, `h` or `d`."""
     segment_bytes: Annotated[int, Meta(ge=256 * 1024)] = 64 * 1024 * 1024
     """Size of one file of the spool, in bytes. Two of them are taken at the start, so that a disk that fills
     up is met before a call is admitted."""
@@ -125,6 +129,13 @@ class JournalSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Bytes of unshipped records after which no further call is admitted."""
     backlog_age_s_max: Positive = 24 * 3600
     """Age in seconds of the oldest unshipped record after which no further call is admitted."""
+
+
+    @property
+    def deferred_max_age_s(self) -> int:
+        """`deferred_max_age` in seconds."""
+        said = str(self.deferred_max_age)
+        return int(said) if said.isdigit() else int(said[:-1]) * _SECONDS[said[-1]]
 
 
 class Metrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -209,19 +220,22 @@ def load(
     path = Path(named).expanduser() if named else folder / "tallystick.toml"
     raw = _read_file(path) if named or path.is_file() else {}
     _check_known(raw, Settings, f"{path}: ")
+    given_by: dict[str, str] = {}
     for name, text in env.items():
         if name.startswith(_PREFIX) and "__" in name:
             keys = name.removeprefix(_PREFIX).lower().split("__")
             _check_known(_nested(keys, text), Settings, f"{name}: ")
             _put(raw, keys, _split(text) if _is_list(keys) else text, name)
+            given_by[".".join(keys)] = name
     for section, given in (flags or {}).items():
         for key, value in given.items():
             if value is not None:
                 _put(raw, [section, key], value, f"--{key}")
+                given_by[f"{section}.{key}"] = f"--{key}"
     try:
         settings = msgspec.convert({**raw, "data": str(folder)}, Settings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
-        raise BadSettings(f"Settings: {error}") from None
+        raise BadSettings(f"{_who_said(str(error), given_by, path)}: {error}") from None
     _check_sense(settings)
     return settings
 
@@ -292,6 +306,15 @@ def _value_of(shape: Any) -> Any:
     """What a free table holds (`dict[str, ProviderSettings]` holds ProviderSettings)."""
     arguments = typing.get_args(shape)
     return arguments[1] if typing.get_origin(shape) is dict else None
+
+
+def _who_said(error: str, given_by: Mapping[str, str], file: Path) -> str:
+    """The variable or flag that gave the wrong value, else the file. msgspec hides the keys of free tables as `[...]`
+    and numbers the places of a list."""
+    found = _PLACE.search(error)
+    place = re.escape(found[1]).replace(re.escape("[...]"), r"\.[^.]+") if found else ""
+    place = re.sub(r"\\\[\d+\\\]$", "", place)
+    return next((name for keys, name in given_by.items() if re.fullmatch(place, keys)), str(file))
 
 
 def _is_list(keys: list[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,37 @@ def test_every_key_is_documented_beside_itself(section: type[Settings]) -> None:
 def test_more_workers_than_there_are_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="workers"):
         load(data=tmp_path, flags={"server": {"workers": 2}}, environ={})
+
+
+@pytest.mark.parametrize(("said", "age_s"), [("7200", 7200), ('"7200"', 7200), ('"90s"', 90), ('"5m"', 300), ('"36h"', 129_600), ('"3d"', 259_200)])
+def test_the_age_of_a_job_is_seconds_or_says_its_unit(tmp_path: Path, said: str, age_s: int) -> None:
+    written(tmp_path, f"[journal]\ndeferred_max_age = {said}\n")
+    assert load(data=tmp_path, environ={}).journal.deferred_max_age_s == age_s
+    assert load(data=tmp_path, environ={"TALLYSTICK_JOURNAL__DEFERRED_MAX_AGE": said.strip('"')}).journal.deferred_max_age_s == age_s
+
+
+def test_the_age_of_a_job_is_two_days_and_has_one_key(tmp_path: Path) -> None:
+    assert JournalSettings().deferred_max_age_s == 48 * 3600
+    for wrong in ("deferred_max_age = 0", 'deferred_max_age = "0h"', 'deferred_max_age = "two days"', "deferred_max_age_s = 60"):
+        written(tmp_path, f"[journal]\n{wrong}\n")
+        with pytest.raises(BadSettings):
+            load(data=tmp_path, environ={})
+
+
+@pytest.mark.parametrize("text", [
+    "[server]\nport = 'often'\n", "[server]\ntrusted_proxies = ['10.0.0.0/8', 7]\n", "[providers.acme]\nfree = 'perhaps'\n", "server = 3\n",
+])
+def test_a_value_of_the_wrong_type_names_the_file(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(BadSettings, match=f"^{re.escape(str(path))}: "):
+        load(data=tmp_path, environ={"TALLYSTICK_SERVER__HOST": "::1"} if "server = " not in text else {})
+
+
+def test_a_value_of_the_wrong_type_names_the_variable_or_the_flag(tmp_path: Path) -> None:
+    written(tmp_path, "[server]\nport = 1\n")
+    with pytest.raises(BadSettings, match="^TALLYSTICK_SERVER__PORT: "):
+        load(data=tmp_path, environ={"TALLYSTICK_SERVER__PORT": "often"})
+    with pytest.raises(BadSettings, match="^TALLYSTICK_PROVIDERS__ACME__FREE: "):
+        load(data=tmp_path, environ={"TALLYSTICK_PROVIDERS__ACME__FREE": "perhaps"})
+    with pytest.raises(BadSettings, match="^--port: "):
+        load(data=tmp_path, environ={}, flags={"server": {"port": "often"}})
