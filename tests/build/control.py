@@ -109,7 +109,7 @@ class Desk:
     def admission(self, at_us: int | None = None, **more: Any) -> Admission:
         """An admission with defaults that read well."""
         labels: Mapping[str, str] = more.pop("labels", {})
-        attribution = Attribution(more.pop("key_id", "key1"), more.pop("organization", "default"), labels)
+        attribution = more.pop("attribution", None) or Attribution(more.pop("key_id", "key1"), more.pop("organization", "default"), labels)
         given: dict[str, Any] = {
             "provider": "openai", "operation": "chat", "dialect": "openai_chat", "model": "gpt-4o-mini", "facts": Facts(),
             "body_bytes": 100, "input_bound": 2_000, "hold_nanos": 9_000_000, "hold_priced": True, "billable": True, **more,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tallystick.core.attempt import Line
+from tallystick.core.identity import Attribution
 from tallystick.core.usage import usage_of
 from tests.build.control import Desk
 
@@ -53,7 +54,7 @@ async def test_the_document_of_a_call(desk: Desk) -> None:
         "method": "priced", "basis": "usage", "state": "settled",
     }
     assert call["attribution"] == {
-        "key_id": "key1", "team": "search", "project": "ranking", "user": "ana", "tags": {}, "dimensions": {}, "claimed": [],
+        "key_id": "key1", "team": "search", "project": "ranking", "user": "ana", "tags": [], "dimensions": {}, "claimed": [],
     }
     assert call["usage"] == {"input": 1000, "output": 100, "cached_read": 100, "reasoning": 20}
     assert (call["cost_nanos"], call["cost_usd"], call["currency"], call["cost_in_currency_nanos"], call["fx_rate_id"]) == (
@@ -198,3 +199,22 @@ async def test_one_organisation_never_sees_another(desk: Desk) -> None:
         assert [team["name"] for team in (await stranger.get("/api/teams")).json()["items"]] == ["search"]
         assert (await client.get("/api/aggregations/by-team")).json()["teams"] == [
             {"team_name": "search", "total_cost": 0.000001, "request_count": 1}]
+
+
+async def test_what_the_caller_named_is_in_the_document_and_no_tag_is_lost(desk: Desk) -> None:
+    first = desk.admit(attribution=Attribution("key1", "default", {}, (("a", "1"), ("a", "2"), ("b", "")), claimed=frozenset({"tags"})),
+                       budget_nanos=500_000_000_000, route_name="cheap")
+    desk.settle(first, 5_000)
+    async with desk.owner() as client:
+        call = (await client.get(f"/api/requests/{first.request_id}")).json()
+    assert (call["budget_nanos"], call["route"]) == (500_000_000_000, "cheap")
+    assert call["attribution"]["tags"] == [["a", "1"], ["a", "2"], ["b", ""]]
+    assert call["attribution"]["claimed"] == ["tags"]
+
+
+async def test_a_listed_call_leaves_zeros_out_of_its_usage(desk: Desk) -> None:
+    desk.book(5_000, settled={"usage": usage_of(input_text=900, cached_text=100)})
+    desk.book(0, settled={"usage": None, "lines": ()})
+    async with desk.owner() as client:
+        listed = (await client.get("/api/requests")).json()["items"]
+    assert sorted((call["usage"] for call in listed), key=str) == [None, {"input": 1000, "cached_read": 100}]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from tallystick.core.attempt import Line, Refusal, Settlement
 from tallystick.core.identity import LABELS, Attribution
@@ -20,6 +20,8 @@ from tallystick.core.pricebook import amount
 from tallystick.core.usage import Quantity, Usage
 from tallystick.stores.sql.callfact import BASES, DRIFT, FACT_KINDS, METHODS, OPEN, OUTCOMES
 from tallystick.stores.sql.calls import AttemptRecord, CallRecord
+
+_LISTED: Final = (("input", "input"), ("output", "output"), ("cached_read", "cached"), ("reasoning", "reasoning"))
 
 Source = Callable[[Line], Mapping[str, str]]
 """What the ledger states of a line's price row besides its rate: source and dates."""
@@ -35,7 +37,7 @@ def call_document(record: CallRecord, source: Source) -> dict[str, Any]:
     return _head(first.request_id, first.at_us, first.attribution) | {
         "provider": first.provider, "operation": first.operation, "dialect": first.dialect,
         "requested_model": first.model, "served_model": end.model if end else None,
-        "stream": first.facts.stream, "sandbox": first.sandbox,
+        "stream": first.facts.stream, "sandbox": first.sandbox, "route": first.route_name, "budget_nanos": first.budget_nanos,
         "state": "settled" if last.settlement else "deferred" if last.deferred else "open",
         "status": end.status if end else None,
         "outcome": end.outcome if end else None,
@@ -80,10 +82,7 @@ def list_item(row: Mapping[str, Any], name: Callable[[str, int], str | None]) ->
         "state": "refused" if refused else "open" if row["flags"] & OPEN else "settled",
         "status": row["status"], "outcome": "refused" if refused else _word(OUTCOMES, row["outcome"]),
         "method": _word(METHODS, row["method"]), "basis": _word(BASES, row["basis"]), "code": name("code", row["code_id"]),
-        "usage": {
-            "input": row["input_tokens"], "output": row["output_tokens"],
-            "cached_read": row["cached_tokens"], "reasoning": row["reasoning_tokens"],
-        },
+        "usage": {name: row[f"{column}_tokens"] for name, column in _LISTED if row[f"{column}_tokens"]} or None,
         **_money(row["cost_nanos"]), "would_be_cost_nanos": row["would_be_nanos"], "drift": bool(row["flags"] & DRIFT),
         "latency_ms": _ms(row["latency_us"]),
     }
@@ -148,7 +147,8 @@ def _head(request_id: str, at_us: int, attribution: Attribution | None) -> dict[
         "organization": attribution.organization,
         "attribution": {
             "key_id": attribution.key_id, **attribution.labels,
-            "tags": dict(attribution.tags), "dimensions": dict(attribution.dimensions), "claimed": sorted(attribution.claimed),
+            "tags": [list(tag) for tag in attribution.tags], "dimensions": dict(attribution.dimensions),
+            "claimed": sorted(attribution.claimed),
         },
     }
 

@@ -49,7 +49,8 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """What an attempt is booked on. `claimed` names the labels that only the caller asserts."""
+    """What an attempt is booked on. `claimed` names what only the caller asserts: labels, `dimension.NAME`, and
+    `tags` where there are any, which no key fixes."""
 
     key_id: str
     organization: str
@@ -77,6 +78,8 @@ def attribute(principal: Principal, claims: Claims) -> Attribution | Denied:
         elif own != value and name in ("team", "project"):
             return Denied("outside_key_scope", f"This key is bound to {name} '{own}'.", details={"label": name})
     dimensions = {**claims.dimensions, **principal.dimensions}
+    if claims.tags:
+        claimed.add("tags")
     claimed.update(f"dimension.{name}" for name in claims.dimensions if name not in principal.dimensions)
     return Attribution(principal.key_id, principal.organization, labels, claims.tags, dimensions, frozenset(claimed))
 
