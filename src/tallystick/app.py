@@ -242,7 +242,7 @@ def _runner(installation: Installation) -> Runner:
         describe=describe, alarm=lambda what: log.error("journal alarm", what=what),
         deferred_max_age_us=installation.settings.journal.deferred_max_age_s * 1_000_000)
     return Runner((
-        Job("ship", shipper.step, SHIP_PERIOD_S), Job("watch", installation.keyring.poll, WATCH_PERIOD_S),
+        Job("ship", shipper.step, SHIP_PERIOD_S, shipper.close_books), Job("watch", installation.keyring.poll, WATCH_PERIOD_S),
         Job("watch_credentials", installation.credentials.poll, WATCH_PERIOD_S)))
 
 
