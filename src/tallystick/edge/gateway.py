@@ -167,8 +167,15 @@ class _Conversation:
         if self._relay is not None:
             await self._relay.discard()
         prices, now_us = self._setup.rules.prices, self._ports.clock.now_us()
-        settlement = settle(admission, Served(fault="cancelled"), prices, self._target.provider, now_us)
-        await self._ports.journal.settle(settlement)
+        await self._book(settle(admission, Served(fault="cancelled"), prices, self._target.provider, now_us))
+
+    async def _book(self, settlement: Settlement) -> None:
+        """Make a settlement durable and count it. One that cannot be written leaves its admission open:
+        recovery books the worst case, so the caller need not suffer for it."""
+        try:
+            await self._ports.journal.settle(settlement)
+        except StoreFault:
+            log.exception("a settlement could not be journaled", request_id=settlement.request_id)
         self._gateway.telemetry.observe_settlement(self._target.provider.id, settlement)
 
     async def _perform(self, command: line.Command) -> Any:
@@ -349,22 +356,13 @@ class _Conversation:
         return dialect.meter(facts, head)
 
     async def _settle_job(self, settlement: Settlement) -> None:
-        try:
-            await self._ports.journal.settle(replace(settlement, object_mark=self._object_mark))
-        except StoreFault:
-            log.exception("a job's settlement could not be journaled", request_id=settlement.request_id)
+        await self._book(replace(settlement, object_mark=self._object_mark))
         self._object_mark = None             # the poll's own settlement makes nothing
-        self._gateway.telemetry.observe_settlement(self._target.provider.id, settlement)
 
     async def _settle(self, settlement: Settlement) -> None:
-        """The settlement first, then the last piece. A settlement that cannot be written leaves the
-        admission open: recovery books its worst case, so the caller need not suffer for it."""
-        try:
-            await self._ports.journal.settle(replace(settlement, object_mark=self._object_mark) if self._object_mark else settlement)
-        except StoreFault:
-            log.exception("a settlement could not be journaled", request_id=settlement.request_id)
+        """The settlement first, then the last piece."""
+        await self._book(replace(settlement, object_mark=self._object_mark) if self._object_mark else settlement)
         self._admitted = None
-        self._gateway.telemetry.observe_settlement(self._target.provider.id, settlement)
         if self._failure is not None:
             await _answer(self._send, refuse(self._failure, self._target.error_shape, self._request_id))
             if self._relay is not None:
