@@ -86,6 +86,7 @@ class Settlement:
     lines: tuple[Line, ...] = ()
     parts: tuple[Part, ...] = ()
     traits: Mapping[str, str] = field(default_factory=dict)
+    context_tokens: int | None = None        # chose the context tier where that is not the inclusive input
     stated_nanos: int | None = None
     computed_nanos: int | None = None
     would_be_nanos: int | None = None        # sandbox: what it would have cost

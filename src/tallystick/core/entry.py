@@ -109,6 +109,8 @@ def settlement_fields(settlement: Settlement, define: Define, describe: Describe
         fields["parts"] = [_part_out(part, define) for part in settlement.parts]
     if settlement.traits:
         fields["traits"] = dict(settlement.traits)
+    if settlement.context_tokens is not None:
+        fields["context"] = settlement.context_tokens
     if settlement.drift:
         fields["drift"] = True
     if settlement.response_id is not None:
@@ -275,6 +277,7 @@ def read_settlement(fields: Mapping[str, Any], named: Named) -> Settlement:
             for role, model, counts, splits, overlap in fields.get("parts", ())
         ),
         traits=fields.get("traits", {}),
+        context_tokens=fields.get("context"),
         stated_nanos=_amount(fields, "stated_nanos"),
         computed_nanos=int(computed) if computed not in (None, "") else None,
         would_be_nanos=_amount(fields, "would_be_nanos"),

@@ -94,6 +94,7 @@ def settle(admission: Admission, served: Served, book: PriceBook, terms: Terms, 
         lines=_lines(verdict.charge),
         parts=tuple(replace(part, model=part.model[:NAME_CHARS_MAX]) for part in reading.parts) if reading.parts else (),
         traits={trait: value[:NAME_CHARS_MAX] for trait, value in reading.traits.items()} if reading.traits else {},
+        context_tokens=reading.context_tokens,
         stated_nanos=verdict.stated_nanos,
         computed_nanos=computed,
         upstream_nanos=verdict.upstream_nanos,
@@ -173,7 +174,7 @@ def _estimate(admission: Admission, served: Served, book: PriceBook, terms: Term
 def _price(
     admission: Admission, reading: Reading, usage: Usage, book: PriceBook, terms: Terms, outcome: Outcome
 ) -> _Verdict:
-    charge = _charge(admission, reading, usage, book, terms)
+    charge = charge_of(admission, reading, usage, book, terms)
     stated = reading.stated if terms.states_cost else None
     if stated is None:
         method: Method = "unpriced" if charge.unpriced else "priced"
@@ -189,7 +190,7 @@ def _price(
     return _Verdict(outcome, "stated", "usage", stated_nanos, usage, charge, stated_nanos, upstream, drift, charge.notes)
 
 
-def _charge(admission: Admission, reading: Reading, usage: Usage, book: PriceBook, terms: Terms) -> Charge:
+def charge_of(admission: Admission, reading: Reading, usage: Usage, book: PriceBook, terms: Terms) -> Charge:
     """The book's price, by the served model, else by the requested one. A price belongs to the
     moment of admission. A provider that declares its models free prices them at nothing."""
     if terms.free_models:

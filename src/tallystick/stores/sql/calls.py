@@ -103,19 +103,29 @@ class Calls:
             fields = self._entry(db, month, organization, seq)
             if fields["kind"] == "REFUSED":
                 return CallRecord(request_id, slug, refusal=read_refusal(fields, named), refusal_seq=seq)
-            admission = read_admission(fields, named)
-            if fields["kind"] == "ATTEMPT":
-                attempts.append(AttemptRecord(seq, admission, read_settlement(fields, named), settled_seq=seq))
-                continue
-            deferred = read_settlement(fields, named) if fields["kind"] == "DEFER" else None
-            settled: tuple[int, Settlement] | None = None
-            for later_seq, later in self._later(db, month, organization, seq):
-                if later["kind"] == "DEFER":
-                    deferred = read_settlement(later, named)
-                else:
-                    settled = later_seq, read_settlement(later, named)
-            attempts.append(AttemptRecord(seq, admission, settled[1] if settled else None, deferred, settled[0] if settled else None))
+            attempts.append(self._attempt(db, month, organization, seq, fields))
         return CallRecord(request_id, slug, tuple(attempts))
+
+    def read_attempt(self, db: Connection, organization: int, month: int, seq: int) -> AttemptRecord:
+        """The attempt whose admission is entry `seq` of a month. Raises LookupError, ValueError or LedgerFault for
+        an entry that is not there or does not say enough."""
+        return self._attempt(db, month, organization, seq, self._entry(db, month, organization, seq))
+
+    def _attempt(self, db: Connection, month: int, organization: int, seq: int, fields: Mapping[str, Any]) -> AttemptRecord:
+        def named(kind: str, number: int) -> tuple[str, Mapping[str, str]]:
+            return self.name(db, organization, kind, number)
+
+        admission = read_admission(fields, named)
+        if fields["kind"] == "ATTEMPT":
+            return AttemptRecord(seq, admission, read_settlement(fields, named), settled_seq=seq)
+        deferred = read_settlement(fields, named) if fields["kind"] == "DEFER" else None
+        settled: tuple[int, Settlement] | None = None
+        for later_seq, later in self._later(db, month, organization, seq):
+            if later["kind"] == "DEFER":
+                deferred = read_settlement(later, named)
+            else:
+                settled = later_seq, read_settlement(later, named)
+        return AttemptRecord(seq, admission, settled[1] if settled else None, deferred, settled[0] if settled else None)
 
     def _entry(self, db: Connection, month: int, organization: int, seq: int) -> dict[str, Any]:
         row = db.execute(month_sql("SELECT body FROM entry_{month} WHERE organization = ? AND seq = ?", month),

@@ -172,11 +172,11 @@ def _number(names: Names, name: str, wanted: str) -> int | None:
 
 def _months(db: sqlite3.Connection, asked: Asked) -> Iterator[int]:
     """The months with tables that the days touch, newest first."""
-    first = 0 if asked.first_day is None else _month_of(asked.first_day)
-    last = 999_999 if asked.last_day is None else _month_of(asked.last_day)
+    first = 0 if asked.first_day is None else month_of(asked.first_day)
+    last = 999_999 if asked.last_day is None else month_of(asked.last_day)
     return (month for month in months(db) if first <= month <= last)
 
 
-def _month_of(day: int) -> int:
+def month_of(day: int) -> int:
     at = date.fromordinal(day + 719_163)
     return at.year * 100 + at.month
