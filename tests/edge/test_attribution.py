@@ -72,6 +72,22 @@ def test_litellm_s_headers():
     )
 
 
+@pytest.mark.parametrize(("name", "label"), [
+    ("x-litellm-team-id", "team"), ("x-litellm-customer-id", "user"), ("x-litellm-end-user-id", "user"), ("x-litellm-user-id", "user"),
+    ("x-litellm-agent-id", "agent"), ("x-litellm-trace-id", "session"), ("x-litellm-session-id", "session"),
+])
+def test_each_of_litellm_s_headers_is_a_label(name, label):
+    assert said((name, "it")) == Claims(labels={label: "it"})
+
+
+@pytest.mark.parametrize("names", [
+    ("x-litellm-customer-id", "x-litellm-end-user-id", "x-litellm-user-id"), ("x-litellm-trace-id", "x-litellm-session-id"),
+])
+def test_where_two_of_litellm_s_headers_mean_the_same_the_one_that_litellm_reads_first_counts(names):
+    (label,) = {dict(HEADERS)[name.encode()] for name in names}
+    assert said(*((name, name) for name in reversed(names))) == Claims(labels={label: names[0]})
+
+
 def test_our_header_wins_over_the_body_and_the_body_over_other_headers():
     body = {"_aipromptcost": {"prompt_key": "from-body", "version": 1}}
     claim = said(("x-aipromptcost", '{"prompt_key":"from-header","version":9}'), ("x-tallystick-prompt-key", "ours"), body=body)

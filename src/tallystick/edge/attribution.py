@@ -53,11 +53,14 @@ HEADERS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"x-sandbox", "sandbox"),                          # S3
     (b"_aipromptcost", "promptcost"),                   # as JSON; the second name passes where `_` is dropped on the way
     (b"x-aipromptcost", "promptcost"),
-    (b"x-litellm-tags", "tags"),
-    (b"x-litellm-end-user-id", "user"),
+    (b"x-litellm-team-id", "team"),                     # LiteLLM 1.106, in its own order where two mean the same
     (b"x-litellm-customer-id", "user"),
-    (b"x-litellm-session-id", "session"),
+    (b"x-litellm-end-user-id", "user"),
+    (b"x-litellm-user-id", "user"),
+    (b"x-litellm-agent-id", "agent"),
     (b"x-litellm-trace-id", "session"),
+    (b"x-litellm-session-id", "session"),
+    (b"x-litellm-tags", "tags"),
     (b"x-litellm-spend-logs-metadata", "metadata"),     # a JSON object, its members become dimensions
 )
 DIMENSION_PREFIXES: Final = (b"x-tallystick-dimension-", b"x-aso-dimension-")
