@@ -1,0 +1,160 @@
+"""Money that is held while calls run. The database *leases* amounts of a node to an instance; a call takes
+its worst case from the leases of every hard budget on its path, all or none, in one step without an await.
+Here is nothing but those counters, so that the step is a few dictionary lookups and can be simulated.
+
+For each node, at every moment: `held + unshipped ≤ leased`.
+- *held*: worst cases of attempts whose settlement is not durable yet.
+- *unshipped*: what settled attempts cost, until the database has counted it as spent.
+What a settlement frees may be used again only once the settlement is durable, for a crash that loses it
+books the worst case after all (books.md §2.3, rule 4): `settle` is called when it is, not before.
+
+A settlement above its hold is a bound that was beaten. The node gives what was held, and the rest is
+counted by the database alone: booked in full, and never taken out of what other calls hold.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tallystick.core.draw import Draw, NodeKey
+from tallystick.core.errors import Defect
+
+Attempt = tuple[str, int]                    # request id, number
+
+
+@dataclass(slots=True)
+class Node:
+    """An instance's part of a hard node."""
+
+    leased: int = 0
+    held: int = 0
+    unshipped: int = 0
+
+    @property
+    def free(self) -> int:
+        return self.leased - self.held - self.unshipped
+
+    @property
+    def at_rest(self) -> bool:
+        return not (self.held or self.unshipped)
+
+
+@dataclass(slots=True)
+class _Open:
+    """An admitted attempt, and what it holds."""
+
+    draws: list[Draw]
+
+
+class _Settled(NamedTuple):
+    """Amounts that wait to be counted by the database. `place` is where the settlement stands in the spool."""
+
+    place: tuple[int, int]
+    draws: tuple[Draw, ...]
+
+
+@dataclass(slots=True)
+class Broker:
+    """All nodes that an instance has leases of, and all attempts that hold from them. Nothing in it waits."""
+
+    nodes: dict[NodeKey, Node] = field(default_factory=dict)
+    _open: dict[Attempt, _Open] = field(default_factory=dict)
+    _settled: deque[_Settled] = field(default_factory=deque)
+
+    def short(self, draws: Iterable[Draw]) -> tuple[Draw, ...]:
+        """What is missing for these draws, node by node; empty when all of them fit."""
+        missing: list[Draw] = []
+        for draw in draws:
+            node = self.nodes.get(draw.node)
+            lack = draw.amount - (node.free if node is not None else 0)
+            if lack > 0:
+                missing.append(Draw(draw.node, lack))
+        return tuple(missing)
+
+    def take(self, attempt: Attempt, draws: Sequence[Draw]) -> bool:
+        """Hold all of it or nothing; whether it fitted. Raises Defect for an attempt that holds already."""
+        if attempt in self._open:
+            raise Defect(f"{attempt} holds already")
+        if self.short(draws):
+            return False
+        for draw in draws:
+            self.nodes[draw.node].held += draw.amount
+        self._open[attempt] = _Open(list(draws))
+        return True
+
+    def untake(self, attempt: Attempt) -> None:
+        """The admission was never made durable and nothing went upstream: the hold never was."""
+        for draw in self._open.pop(attempt).draws:
+            self.nodes[draw.node].held -= draw.amount
+
+    def draws_of(self, attempt: Attempt) -> tuple[Draw, ...]:
+        """What an open attempt holds, by node."""
+        opened = self._open.get(attempt)
+        return tuple(opened.draws) if opened is not None else ()
+
+    def settle(self, attempt: Attempt, cost_of: Iterable[Draw], place: tuple[int, int]) -> None:
+        """The attempt's settlement is durable at `place` of the spool. `cost_of` gives what it cost by node;
+        of a node it leaves out the cost is 0."""
+        opened = self._open.pop(attempt, None)
+        if opened is None:
+            return                           # a job's end after a restart: recovery has taken its hold over
+        costs = dict(cost_of)
+        waiting: list[Draw] = []
+        for draw in opened.draws:
+            taken = min(costs.get(draw.node, 0), draw.amount)
+            node = self.nodes[draw.node]
+            node.held -= draw.amount
+            if taken > 0:
+                node.unshipped += taken
+                waiting.append(Draw(draw.node, taken))
+        if waiting:
+            self._settled.append(_Settled(place, tuple(waiting)))
+
+    def shipped(self, upto: tuple[int, int]) -> None:
+        """The database has counted every settlement before this place of the spool, and taken what it
+        counted out of this instance's leases."""
+        while self._settled and self._settled[0].place < upto:
+            for draw in self._settled.popleft().draws:
+                node = self.nodes[draw.node]
+                node.unshipped -= draw.amount
+                node.leased -= draw.amount
+
+    def grant(self, draws: Iterable[Draw]) -> None:
+        """The database has leased these amounts."""
+        for draw in draws:
+            self.nodes.setdefault(draw.node, Node()).leased += draw.amount
+
+    def adopt(self, attempt: Attempt, draw: Draw) -> None:
+        """A budget came up that an open attempt falls under: it holds from now on there too. The lease for
+        it is granted before (the one way a node may be leased beyond its cap: books.md, a cap that is
+        lowered below what is committed)."""
+        node = self.nodes[draw.node]
+        node.held += draw.amount
+        self._open[attempt].draws.append(draw)
+
+    def open_attempts(self) -> tuple[Attempt, ...]:
+        return tuple(self._open)
+
+    def idle(self, node: NodeKey) -> int:
+        """What could be given back. Only what durable settlements freed is in it (rule 4)."""
+        found = self.nodes.get(node)
+        return max(0, found.free) if found is not None else 0
+
+    def give_back(self, draws: Iterable[Draw]) -> None:
+        """Take idle amounts out, before the database is told: they are nobody's until it has them. Raises Defect
+        for more than is idle."""
+        for draw in draws:
+            node = self.nodes[draw.node]
+            if draw.amount > node.free:
+                raise Defect(f"{draw.node} has {node.free} idle, not {draw.amount}")
+            node.leased -= draw.amount
+
+    def forget(self, before_us: int, ends: Iterable[NodeKey]) -> None:
+        """Drop nodes that nothing is in any more."""
+        for key in ends:
+            node = self.nodes.get(key)
+            if node is not None and key.start_us < before_us and node.at_rest and node.leased == 0:
+                del self.nodes[key]

@@ -1,0 +1,235 @@
+"""Who may spend how much in which time: the budgets of an organisation, and which of them a call draws on.
+
+A budget watches one scope (a team, every user, calls to one model…) in one window; several windows on one
+scope are several budgets. A call draws on every budget that matches it, and the tightest hard one wins
+because all of them must hold it. A *node* is what is counted: one budget, for one subject, in one window.
+
+Hard caps bind what is verified. A team or project that a caller names lies within its key's scope, so it
+counts as verified; any other label that only the caller asserts could be changed at will to escape a cap,
+so a hard budget on it merely watches, unless the key delegates that label (decisions.md, rule 5).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from decimal import Decimal, InvalidOperation
+from typing import Final, Literal, NamedTuple
+
+from tallystick.core.draw import NodeKey
+from tallystick.core.identity import Attribution
+from tallystick.core.money import NANOS_PER_UNIT
+from tallystick.core.windows import BadWindow, Window, bounds, parse_window
+
+Kind = Literal["org", "team", "project", "key", "user", "agent", "environment", "cost_center", "session", "prompt_key",
+               "tag", "dimension", "provider", "model"]
+KINDS: Final[tuple[Kind, ...]] = ("org", "team", "project", "key", "user", "agent", "environment", "cost_center", "session",
+                                  "prompt_key", "tag", "dimension", "provider", "model")
+Mode = Literal["hard", "soft", "observe"]
+Unit = Literal["money", "tokens", "calls"]
+EACH: Final = "*"
+"""The subject of a template: a budget of its own for every value that comes up."""
+
+_ALWAYS_VERIFIED: Final = frozenset({"org", "team", "project", "key", "provider", "model"})
+_AMOUNT: Final = re.compile(r"(?P<sign>\$|€|£)?\s*(?P<number>[0-9][0-9,_]*(\.[0-9]+)?)(?P<scale>[kmKM])?\s*(?P<word>[A-Za-z]*)")
+_SIGNS: Final = {"$": "USD", "€": "EUR", "£": "GBP"}
+_SCALES: Final = {"": 1, "k": 1_000, "m": 1_000_000}
+LIMIT_MAX: Final = 1 << 62
+
+
+class BadBudget(ValueError):
+    """A budget that cannot be read; the message says what can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`value` of a project is `team/project`, of a tag `name` or `name=value`, of a dimension `name=value`;
+    `*` makes a template: `*` for each team, user, key…, `name=*` for each value of a dimension or tag."""
+
+    kind: Kind
+    value: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.value}" if self.value else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """More for a while: a temporary addition to a limit, in the budget's unit."""
+
+    amount: int
+    until_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """`limit` is nano-USD, tokens or calls, by `unit`; what was set in another currency has been converted,
+    once and by a rate that its entry names. `raises` add to it until they end. `version` counts changes."""
+
+    id: int
+    scope: Scope
+    window: Window
+    zone: tzinfo
+    limit: int
+    unit: Unit = "money"
+    mode: Mode = "hard"
+    name: str = ""
+    starts_us: int = 0
+    ends_us: int | None = None
+    raises: tuple[Raise, ...] = ()
+    version: int = 1
+
+    def cap(self, at_us: int) -> int:
+        """The limit in force at a moment."""
+        return self.limit + sum(extra.amount for extra in self.raises if at_us < extra.until_us)
+
+    def in_force(self, at_us: int) -> bool:
+        return self.starts_us <= at_us and (self.ends_us is None or at_us < self.ends_us)
+
+    def node(self, subject: str, at_us: int) -> NodeKey:
+        """The node that an admission at this moment counts in."""
+        return NodeKey(self.id, subject, bounds(self.window, self.zone, at_us)[0])
+
+
+class Match(NamedTuple):
+    """A budget that a call draws on. `binding`: it may refuse the call; else it watches."""
+
+    budget: Budget
+    subject: str
+    binding: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A call as budgets see it. `key` is the key's id; `team` and `project` as it is booked."""
+
+    attribution: Attribution
+    provider: str
+    model: str | None
+    delegated: frozenset[str] = frozenset()
+
+    def values(self) -> Iterable[tuple[Kind, str, str]]:
+        """(kind, value, name under which `claimed` would list it) of everything a budget could watch."""
+        labels = self.attribution.labels
+        yield "org", "", "org"
+        team = labels.get("team", "")
+        if team:
+            yield "team", team, "team"
+        if project := labels.get("project"):
+            yield "project", f"{team or 'default'}/{project}", "project"
+        yield "key", self.attribution.key_id, "key"
+        for kind in ("user", "agent", "environment", "cost_center", "session", "prompt_key"):
+            if value := labels.get(kind):
+                yield kind, value, kind
+        for name, value in self.attribution.tags:
+            yield "tag", f"{name}={value}" if value else name, "tags"
+        for name, value in self.attribution.dimensions.items():
+            yield "dimension", f"{name}={value}", f"dimension.{name}"
+        yield "provider", self.provider, "provider"
+        if self.model:
+            yield "model", self.model, "model"
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetBook:
+    """The budgets of one organisation, ready to be looked up by what a call is."""
+
+    budgets: tuple[Budget, ...] = ()
+    _by_value: Mapping[tuple[Kind, str], tuple[Budget, ...]] = field(default_factory=dict)
+
+    def path(self, call: Subject, at_us: int) -> tuple[Match, ...]:
+        """Every budget that the call draws on at this moment, in the order of KINDS as far as the call has them."""
+        if not self.budgets:
+            return ()
+        found: list[Match] = []
+        attribution, by_value = call.attribution, self._by_value
+        for kind, value, name in call.values():
+            verified = kind in _ALWAYS_VERIFIED or name not in attribution.claimed or name in call.delegated
+            for place, subject in ((value, ""), (_each(kind, value), value)):
+                there = by_value.get((kind, place), ())
+                found += [Match(budget, subject, verified and budget.mode == "hard") for budget in there if budget.in_force(at_us)]
+        return tuple(found)
+
+
+def budget_book(budgets: Iterable[Budget]) -> BudgetBook:
+    """Compile an organisation's budgets."""
+    by_value: defaultdict[tuple[Kind, str], list[Budget]] = defaultdict(list)
+    every = tuple(sorted(budgets, key=lambda budget: budget.id))
+    for budget in every:
+        by_value[budget.scope.kind, budget.scope.value].append(budget)
+    return BudgetBook(every, {place: tuple(there) for place, there in by_value.items()})
+
+
+NO_BUDGETS: Final = BudgetBook()
+
+
+def _each(kind: Kind, value: str) -> str:
+    """The value of a template that covers a value."""
+    if kind == "org":
+        return "\0"                          # there is one organisation in a book, and it is no template's
+    if kind in ("tag", "dimension"):
+        return value.partition("=")[0] + "=*"
+    return EACH
+
+
+def subject_matches(scope: Scope, call: Subject) -> str | None:
+    """The subject under which a call counts in this scope, None where it does not. The slow twin of
+    `BudgetBook.path` for one scope."""
+    for kind, value, _ in call.values():
+        if kind == scope.kind and value == scope.value:
+            return ""
+        if kind == scope.kind and _each(kind, value) == scope.value:
+            return value
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A limit as a person wrote it: nanos of a currency, or a number of tokens or calls."""
+
+    value: int
+    unit: Unit
+    currency: str = "USD"
+
+
+def parse_limit(text: str) -> tuple[Amount, Window | None]:
+    """`$500/month`, `500`, `1,000.50 EUR per week`, `2m tokens/day`, `10k calls/1h`, `€20`; a bare number is
+    dollars. The window is None where the text names none.
+
+    Raises BadBudget.
+    """
+    amount_text, slash, window_text = text.strip().replace(" per ", "/").partition("/")
+    match = _AMOUNT.fullmatch(amount_text.strip())
+    if match is None:
+        raise BadBudget(f"{text!r} is no limit: say $500/month, 500, 200 EUR/week, 2m tokens/day or 10k calls/hour.")
+    word = match["word"].lower()
+    try:
+        number = Decimal(match["number"].replace(",", "").replace("_", "")) * _SCALES[(match["scale"] or "").lower()]
+        window = parse_window(window_text) if slash else None
+    except (InvalidOperation, BadWindow) as fault:
+        raise BadBudget(str(fault)) from None
+    if word in ("token", "tokens", "call", "calls", "request", "requests"):
+        if match["sign"] or number != number.to_integral_value():
+            raise BadBudget(f"{text!r}: tokens and calls are whole numbers without a currency.")
+        return Amount(_bounded(int(number), text), "tokens" if word.startswith("token") else "calls"), window
+    currency = _SIGNS.get(match["sign"] or "", word.upper() or "USD")
+    if word and (len(word) != 3 or (match["sign"] and word.upper() != currency)):
+        raise BadBudget(f"{text!r}: {match['word']!r} is neither a currency's code nor tokens nor calls.")
+    nanos = number * NANOS_PER_UNIT
+    if nanos != nanos.to_integral_value():
+        raise BadBudget(f"{text!r}: no finer than a billionth.")
+    return Amount(_bounded(int(nanos), text), "money", currency), window
+
+
+def _bounded(value: int, text: str) -> int:
+    if value >= LIMIT_MAX:
+        raise BadBudget(f"{text!r} is more than can be counted.")
+    return value
+
+
+def draw_of(unit: Unit, *, nanos: int, tokens: int) -> int:
+    """What a call takes of a budget counted in this unit."""
+    return nanos if unit == "money" else tokens if unit == "tokens" else 1
