@@ -12,10 +12,12 @@ noise can touch; it takes half a minute a part.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import gc
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.load.measure import STREAM_EVENTS, chat_request
+from uvicorn.server import ServerState
 import uvloop
 
 from tallystick.core import exchange as line
@@ -34,13 +37,17 @@ from tallystick.core.identity import Claims, Principal
 from tallystick.core.settlement import Served
 from tallystick.core.usage import Reading, usage_of
 from tallystick.edge import strict_json
+from tallystick.edge.app import Edge, Health
 from tallystick.edge.body import BodyLimits
+from tallystick.edge.gate import Gate, GateHooks, GateLimits, server_config
 from tallystick.edge.gateway import Gateway, Ports, Setup
 from tallystick.providers.anthropic import ANTHROPIC
 from tallystick.providers.google import GOOGLE
 from tallystick.providers.openai import OPENAI
 from tallystick.stores.price_files import open_book
 from tallystick.telemetry import Telemetry
+from tallystick.transport.http1 import Limits, Link
+from tallystick.transport.pool import Http1Upstreams
 from tallystick.transport.sandbox import SandboxReply, answer
 from tests.build import journal
 from tests.mini_upstream import bench_events, bench_reply
@@ -220,6 +227,84 @@ def _whole_line(*, stream: bool) -> Callable[[Path], Run]:
     return make
 
 
+class _Wire:
+    """A transport without a socket: what is written goes to `written`."""
+
+    def __init__(self, written: Callable[[bytes], None]) -> None:
+        self.write = written
+        self._pair = socket.socketpair()         # the pool asks the socket of an idle connection whether it is still good
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._pair[0] if name == "socket" else default
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _WiredUpstreams(Http1Upstreams):
+    """The real client, to a provider that answers in the next turn of the loop."""
+
+    async def _connect(self, origin: Any) -> Link:
+        reply = b"HTTP/1.1 200 OK\r\nServer: bench\r\nDate: Sat, 21 Nov 2026 12:00:00 GMT\r\nContent-Type: application/json\r\n" \
+                b"Content-Length: %d\r\nConnection: keep-alive\r\n\r\n%b" % (len(bench_reply()), bench_reply())
+        link = Link(Limits(), lambda freed: self._freed(origin, freed), lambda lost: self._lost(origin, lost))
+        loop = asyncio.get_running_loop()
+        link.connection_made(_Wire(lambda _: loop.call_soon(link.data_received, reply)))  # type: ignore[arg-type]
+        origin.open += 1
+        self._links.add(link)
+        return link
+
+
+def _whole_hop(folder: Path) -> Run:
+    loop = uvloop.new_event_loop()
+    spool = journal.open_journal(folder, bounds=journal.Bounds()).spool
+    ports = Ports(_Keyring(), spool, _WiredUpstreams(), answer, None, journal.HandClock(), _Ids(), None)  # type: ignore[arg-type]
+    setup = Setup({"openai": OPENAI}, {"openai": "http://x"}, line.Rules(open_book()), BodyLimits())
+    telemetry = Telemetry("bench")
+    gateway = Gateway(ports, setup, telemetry)
+    edge = Edge(gateway, None, Health(dict, None, True), telemetry, "all", (None, None))  # type: ignore[arg-type]
+    hooks = GateHooks(lambda: "req_")
+    config = server_config(edge, hooks, GateLimits(), interface="asgi3", lifespan="off")
+    body = chat_request(stream=False)
+    request = (
+        b"POST /proxy/openai%b HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nContent-Type: application/json\r\n"
+        b"X-Tallystick-Key: tsk_0123456789_abcdefghijklmnopqrstuvwxyz\r\nAuthorization: Bearer sk-bench\r\n"
+        b"Content-Length: %d\r\n\r\n%b" % (CHAT.encode(), len(body), body))
+    answers: list[bytes] = []
+    calls_left = 0
+
+    def answered(data: bytes) -> None:
+        nonlocal calls_left
+        answers[:] = [data]
+        calls_left -= 1
+        if calls_left:
+            loop.call_soon(gate.data_received, request)
+        else:
+            loop.stop()
+
+    gate = Gate(config, ServerState(), {}, loop, limits=GateLimits(), hooks=hooks)
+    gate.connection_made(_Wire(answered))
+
+    def run() -> None:
+        nonlocal calls_left
+        calls_left = CALLS_AT_ONCE
+        loop.call_soon(gate.data_received, request)
+        loop.run_forever()
+
+    run()
+    assert answers[0].startswith(b"HTTP/1.1 200 "), answers
+    return run
+
+
 RESPONSES, RESPONSE_EVENTS = _simulated(OPENAI, "/v1/responses", {"model": "m", "input": "x", "stream": True})
 MESSAGES, MESSAGE_EVENTS = _simulated(ANTHROPIC, "/v1/messages", {"model": "m", "messages": [], "stream": True})
 GEMINI_PATH = "/v1beta/models/m:streamGenerateContent"
@@ -240,6 +325,7 @@ PARTS: tuple[Part, ...] = (
     Part("exchange: the whole script, prices included", 1, _exchange),
     Part("spool: ADMIT and SETTLE, durability `process`", 1, _spooling),
     Part("the whole line, buffered", CALLS_AT_ONCE, _whole_line(stream=False)),
+    Part("the whole hop, gate to client, no sockets", CALLS_AT_ONCE, _whole_hop),
     Part("the whole line, stream (per event)", STREAM_EVENTS * CALLS_AT_ONCE, _whole_line(stream=True)),
 )
 

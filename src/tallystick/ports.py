@@ -13,6 +13,7 @@ from tallystick.core.attempt import Admission, Refusal, Settlement
 from tallystick.core.custody import Kept
 from tallystick.core.errors import Denied
 from tallystick.core.identity import Principal
+from tallystick.core.lean import lean
 from tallystick.core.secret import Secret
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -80,6 +81,7 @@ class Custody(Protocol):
         """Remember an object at once; the journal makes it last."""
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
     """`url_path` is path and query exactly as they go on the wire. `body` is bytes, or an async

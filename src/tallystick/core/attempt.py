@@ -12,6 +12,7 @@ from typing import Literal
 
 from tallystick.core.call import Facts
 from tallystick.core.identity import Attribution
+from tallystick.core.lean import lean
 from tallystick.core.usage import Part, Quantity, Usage
 
 Method = Literal["stated", "priced", "estimated", "unpriced", "sandbox"]
@@ -26,6 +27,7 @@ Outcome = Literal["completed", "failed", "cut", "client_gone", "unreached", "def
 drained after the client left; never reached; a job was opened; closed by recovery after a crash."""
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Admission:
     """What is known before a byte goes upstream. `hold_nanos` is an upper bound of the bill, 0
@@ -52,6 +54,7 @@ class Admission:
     price_version: str = ""
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of the arithmetic: quantity × rate / per × factor. `row` is the price row's id, None
@@ -67,6 +70,7 @@ class Line:
     part: int = 0
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """The one end of an admission. `cost_nanos` is what is booked; `stated_nanos` and
@@ -101,6 +105,7 @@ class Settlement:
     notes: tuple[str, ...] = ()
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A call that was answered by us. Without a valid key it is booked on the installation chain

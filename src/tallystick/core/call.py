@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
+from tallystick.core.lean import lean
 from tallystick.core.usage import Reading
 
 JsonObject = Mapping[str, Any]
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the request body asks for, read once by its dialect. `None` means the caller did not
@@ -65,6 +67,7 @@ def written(facts: Facts) -> Facts:
     )
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class ReplyHead:
     """What a meter may know before the first body byte. Header names are lower case."""
@@ -106,6 +109,7 @@ class Dialect(Protocol):
         """A fresh meter for one reply with status 2xx."""
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call on its way: who asks what of whom."""

@@ -25,6 +25,7 @@ from tallystick.core.dialect import Provider, Route
 from tallystick.core.errors import Denied
 from tallystick.core.estimate import input_bound_tokens
 from tallystick.core.identity import Attribution, Claims, Principal, attribute, check_claims
+from tallystick.core.lean import lean
 from tallystick.core.pricebook import PriceBook
 from tallystick.core.settlement import Served, settle
 
@@ -32,17 +33,20 @@ OWN_CREDENTIAL = "caller"                    # the attempt goes out with the cal
 SYSTEM = "system"                            # the installation's own chain: calls without a valid key
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Authenticate:
     """Find out who calls, from headers alone. Answered by `Caller` or `Denied`."""
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Caller:
     principal: Principal
     credential: str                          # OWN_CREDENTIAL, or the name of the stored one
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Read:
     """Read the body within its limits and what it asks for. Answered by `Asked` or `Denied`."""
@@ -50,6 +54,7 @@ class Read:
     caller: Caller
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Asked:
     """`previous`: what is known of the earlier response that the request continues."""
@@ -59,6 +64,7 @@ class Asked:
     previous: Kept | None = None
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Admit:
     """Make the admission durable: nothing goes upstream before. Answered by None or `Denied`."""
@@ -66,6 +72,7 @@ class Admit:
     admission: Admission
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Forward:
     """Send the attempt and relay the reply up to its last piece, which is held back. Answered by
@@ -74,6 +81,7 @@ class Forward:
     admission: Admission
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """`at_us`: UTC. `job`: on a poll, what is known of the job whose state it shows."""
@@ -83,6 +91,7 @@ class Delivered:
     job: Kept | None = None
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class SettleJob:
     """Make durable the settlement of an earlier attempt whose result this call brought to light.
@@ -91,6 +100,7 @@ class SettleJob:
     settlement: Settlement
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Settle:
     """Make the settlement durable, then let the last piece go. Answered by None."""
@@ -98,6 +108,7 @@ class Settle:
     settlement: Settlement
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Refuse:
     """Journal the refusal and answer it in the caller's dialect. Answered by None."""
@@ -109,6 +120,7 @@ class Refuse:
 Command = Authenticate | Read | Admit | Forward | SettleJob | Settle | Refuse
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Opening:
     """What is known of a call from its first line and headers: where it goes, and when it came."""

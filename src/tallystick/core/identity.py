@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tallystick.core.errors import Denied
+from tallystick.core.lean import lean
 
 # Names of the single-valued labels, in the order in which they stand in entries and exports.
 LABELS: Final = ("team", "project", "user", "agent", "environment", "cost_center",
@@ -34,6 +35,7 @@ class Principal:
     anonymous: bool = False                  # booked on `[gateway] anonymous_project`; brings its own credential
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Claims:
     """What the caller's headers and body metadata assert, after aliases were resolved."""
@@ -47,6 +49,7 @@ class Claims:
     sandbox: bool = False
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Attribution:
     """What an attempt is booked on. `claimed` names what only the caller asserts: labels, `dimension.NAME`, and

@@ -19,6 +19,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
 from tallystick.core.attempt import Line
+from tallystick.core.lean import lean
 from tallystick.core.money import EXACT, NANOS_PER_UNIT, to_nanos
 from tallystick.core.price_cards import FOREVER_US, Card, PricedBy
 from tallystick.core.price_rows import Alias, Load, PricedModel, PriceRow, ProviderPrices, instant_us
@@ -32,6 +33,7 @@ _NO_CARD: Final = Card({})
 _AS_REQUESTED: Final = "the served model is unknown to the price book: priced as the requested one"
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Charge:
     """A priced usage. `exact` is the sum of the lines' exact amounts; `unpriced` names the units
@@ -47,6 +49,7 @@ class Charge:
         return to_nanos(self.exact)
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Ceiling:
     """The most an attempt may cost, rounded up; `priced=False`: no bound can be given."""

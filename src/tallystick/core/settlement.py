@@ -17,6 +17,7 @@ from tallystick.core.attempt import Admission, Basis, Line, Method, Outcome, Set
 from tallystick.core.call import NAME_CHARS_MAX, name
 from tallystick.core.errors import FaultKind
 from tallystick.core.estimate import estimate_usage
+from tallystick.core.lean import lean
 from tallystick.core.money import to_nanos
 from tallystick.core.pricebook import Charge, PriceBook
 from tallystick.core.usage import Reading, StatedCost, Usage
@@ -28,6 +29,7 @@ DRIFT_SHARE = 200                    # one part in 200: 0.5%
 EDGE_STATUSES = frozenset({408, 499, 502, 504, *range(520, 528)})
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Served:
     """How an attempt went upstream, as seen by the gateway. Times are microseconds after admission."""
@@ -56,6 +58,7 @@ class Terms(Protocol):
     def price_book(self) -> str | None: ...
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class _Verdict:
     """The money part of a settlement."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
+from tallystick.core.lean import lean
 
 Quantity = int | Decimal
 
@@ -42,6 +43,7 @@ _INPUT: Final = frozenset(INPUT_CLASSES)
 _OUTPUT: Final = frozenset(OUTPUT_CLASSES)
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Usage:
     """`counts` maps disjoint units to positive quantities; zeros are left out. An empty Usage is a
@@ -129,6 +131,7 @@ class StatedCost:
     upstream_usd: Decimal | None = None
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Reading:
     """All a meter learnt from one reply. `usage=None`: the reply stated none."""

@@ -19,6 +19,7 @@ from urllib.parse import unquote_to_bytes
 from tallystick.core.dialect import CredentialPlace, Provider
 from tallystick.core.errors import Denied
 from tallystick.core.identity import Principal
+from tallystick.core.lean import lean
 from tallystick.core.secret import Secret
 from tallystick.edge.paths import HeaderLookup, Target
 from tallystick.ports import Keyring
@@ -42,6 +43,7 @@ _MISSING: Final = Denied(
 _NO_CREDENTIAL: Final = Denied("provider_credential_missing", "The provider's own key is missing from this call.")
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Caller:
     """A caller who may speak, and what was found on the way.

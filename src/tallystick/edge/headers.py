@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tallystick.core.dialect import CredentialPlace, Provider
+from tallystick.core.lean import lean
 from tallystick.core.secret import Secret
 from tallystick.edge.attribution import HEADERS as ATTRIBUTION_HEADERS
 from tallystick.edge.credentials import CREDENTIAL_HEADERS, KEY_HEADERS, PROVIDER_KEY_HEADER
@@ -49,6 +50,7 @@ JSON_TYPE: Final = b"application/json"
 FORM_TYPE: Final = b"application/x-www-form-urlencoded"
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Bend:
     """What this one call needs beyond the deny-list.

@@ -15,6 +15,7 @@ from tallystick.core.dialect import Route
 from tallystick.core.errors import Denied
 from tallystick.core.identity import Claims
 from tallystick.core.jsonbytes import remove_member
+from tallystick.core.lean import lean
 from tallystick.edge import attribution, promptcost, strict_json
 from tallystick.edge.body import BodyLimits, Receive, Scope, read_body, stream_body, watched
 from tallystick.edge.headers import FORM_TYPE, JSON_TYPE
@@ -25,6 +26,7 @@ from tallystick.providers.dialects.stream_usage import inject
 STREAM_OPTIONS: Final = frozenset({"chat", "completions"})        # operations that know `stream_options.include_usage`
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Inbound:
     """A request, read. `body` is as it goes upstream.
@@ -46,6 +48,7 @@ class Inbound:
         return len(self.body) if isinstance(self.body, bytes) else 0
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """Where a request goes, and what its head says."""

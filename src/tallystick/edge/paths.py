@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 from tallystick.core.dialect import UNLISTED, UNLISTED_POST, ErrorShape, Provider
 from tallystick.core.errors import Denied
+from tallystick.core.lean import lean
 
 Form = Literal["proxy", "v1", "api_proxy", "bare"]
 """`/proxy/{provider}/…` · `/v1/{provider}/…` · `/api/proxy/v1/{provider}/…` · the SDK's own path."""
@@ -23,6 +24,7 @@ HeaderLookup = Mapping[bytes, bytes]
 """Header values by lower-case name."""
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a call goes. `path` and `query` are as the provider sees them (the query may still hold

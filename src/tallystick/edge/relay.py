@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from tallystick.core.call import Facts, Meter, ReplyHead
 from tallystick.core.errors import FaultKind, UpstreamFault
+from tallystick.core.lean import lean
 from tallystick.core.settlement import Served
 from tallystick.edge import strict_json
 from tallystick.edge.decoding import Decoder
@@ -46,6 +47,7 @@ class StreamEdit(Protocol):
     def finish(self) -> bytes: ...
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Client:
     """The caller's side of a call: where bytes go, and whether anybody still reads them."""
