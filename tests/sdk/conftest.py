@@ -17,8 +17,27 @@ PATIENCE_S = 30.0
 """How long a test may be stuck before it fails; no test's result depends on it."""
 
 STORED = {"OPENAI": "sk-stored-openai", "ANTHROPIC": "sk-stored-anthropic", "GOOGLE": "stored-google",
-          "BEDROCK": "stored-bedrock", "VERTEX": "stored-vertex", "COHERE": "stored-cohere"}
+          "BEDROCK": "stored-bedrock", "VERTEX": "stored-vertex", "COHERE": "stored-cohere", "GROQ": "stored-groq",
+          "MISTRAL": "stored-mistral"}
 SETTINGS = "".join(f'[providers.{name.lower()}.credentials.default]\nenv = "STORED_{name}"\n' for name in STORED)
+
+
+ATTRIBUTION = {"X-Tallystick-User": "ada", "X-Tallystick-Agent": "triage", "X-Tallystick-Tags": "nightly,tier=gold"}
+"""What a client says about its calls, as headers."""
+
+
+def booked_on(call: Mapping[str, Any], said: Mapping[str, str]) -> None:
+    """The call stands in the books as its headers said, or as saying nothing."""
+    booked = call["attribution"]
+    assert (booked.get("user"), booked.get("agent")) == (said.get("X-Tallystick-User"), said.get("X-Tallystick-Agent"))
+    assert booked["tags"] == ([["nightly", ""], ["tier", "gold"]] if "X-Tallystick-Tags" in said else [])
+
+
+def sent_with(provider: MiniUpstream, credential: bytes, header: bytes = b"authorization") -> None:
+    """The provider got this credential and nothing of ours."""
+    sent = provider.bill[-1].request
+    assert sent.header(header) == credential
+    assert [name for name, value in sent.headers if b"tallystick" in name.lower() or b"litellm" in name.lower() or b"tsk_" in value] == []
 
 
 class Gateway:
@@ -35,9 +54,19 @@ class Gateway:
             self._keys[form] = self._running.key(format=form)
         return self._keys[form]
 
+    def revoked_key(self) -> str:
+        """A key that was good until its owner ended it."""
+        made = self._running.json("keys", "create")
+        assert self._running.run("keys", "revoke", made["id"]).returncode == 0
+        return str(made["key"])
+
     def call(self, request_id: str) -> dict[str, Any]:
         """The API's document of a call, once it is booked."""
         return self._running.call(request_id)
+
+    def latest(self) -> str:
+        """The id of the call booked last, for clients that show no headers."""
+        return str(self._running.calls(at_least=1)[0]["request_id"])
 
     def booked(self, headers: Mapping[str, str], provider: MiniUpstream, *, cost_nanos: int) -> dict[str, Any]:
         """The call's document, after comparing it with the provider's own bill."""

@@ -12,6 +12,7 @@ from typing import Any
 from tests.mini_upstream import Answer, json_reply, sse_reply
 
 CHAT_USAGE = {"input": 310, "output": 44}
+CHAT_TOTAL = {"prompt_tokens": 310, "completion_tokens": 44, "total_tokens": 354}
 MESSAGE_USAGE = {"input": 25, "output": 12}
 GEMINI_USAGE = {"input": 8, "output": 5}
 
@@ -21,37 +22,57 @@ COST_NANOS = {
     "gpt-4.1": 310 * 2_000 + 44 * 8_000,                          # $2, $8
     "gpt-5.2": 310 * 1_750 + 44 * 14_000,                         # $1.75, $14
     "claude-sonnet-4-20250514": 25 * 3_000 + 12 * 15_000,         # $3, $15
+    "claude-sonnet-4-5": 25 * 3_000 + 12 * 15_000,                # $3, $15
+    "llama-3.3-70b-versatile": 310 * 590 + 44 * 790,              # $0.59, $0.79
+    "mistral-small-2603": 310 * 150 + 44 * 600,                   # $0.15, $0.60
     "text-embedding-3-small": 12 * 20,                            # $0.02
     "gemini-2.5-flash": 8 * 300 + 5 * 2_500,                      # $0.30, $2.50
 }
 
 
-def chat(model: str) -> Answer:
-    """An OpenAI chat completion, buffered."""
-    return json_reply({
+def chat_document(model: str) -> dict[str, Any]:
+    return {
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1789000000, "model": model,
         "choices": [{"index": 0, "finish_reason": "stop", "logprobs": None,
                      "message": {"role": "assistant", "content": "Hello there", "refusal": None}}],
-        "usage": {"prompt_tokens": 310, "completion_tokens": 44, "total_tokens": 354},
-    }, usage=CHAT_USAGE)
+        "usage": CHAT_TOTAL,
+    }
 
 
-def chat_stream(model: str) -> Answer:
-    """The same as a stream, with the usage-only chunk that a provider sends when it was asked to."""
+def chat(model: str) -> Answer:
+    """An OpenAI chat completion, buffered."""
+    return json_reply(chat_document(model), usage=CHAT_USAGE)
+
+
+def chat_chunks(model: str) -> list[dict[str, Any]]:
     frame = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1789000000, "model": model}
 
     def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
         return {**frame, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}], "usage": None}
 
-    chunks = [
+    return [
         chunk({"role": "assistant", "content": ""}),
         chunk({"content": "Hello"}),
         chunk({"content": " there"}),
         chunk({}, "stop"),
-        {**frame, "choices": [], "usage": {"prompt_tokens": 310, "completion_tokens": 44, "total_tokens": 354}},
+        {**frame, "choices": [], "usage": CHAT_TOTAL},
     ]
-    events = [b"data: %b\n\n" % json.dumps(document).encode() for document in chunks]
-    return sse_reply([*events, b"data: [DONE]\n\n"], usage=CHAT_USAGE)
+
+
+def data_events(documents: list[dict[str, Any]]) -> list[bytes]:
+    """Server-sent events without a name, and `[DONE]`."""
+    return [*(b"data: %b\n\n" % json.dumps(document).encode() for document in documents), b"data: [DONE]\n\n"]
+
+
+def chat_stream(model: str) -> Answer:
+    """The same as a stream, with the usage-only chunk that a provider sends when it was asked to."""
+    return sse_reply(data_events(chat_chunks(model)), usage=CHAT_USAGE)
+
+
+def ending_chunks(model: str, **last: Any) -> list[dict[str, Any]]:
+    """The same as providers send it that state the usage unasked, in the chunk that ends the choice (`last`)."""
+    *chunks, ending, _ = chat_chunks(model)
+    return [{name: value for name, value in chunk.items() if name != "usage"} for chunk in chunks] + [{**ending, **last}]
 
 
 def response(model: str) -> Answer:
