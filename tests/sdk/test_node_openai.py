@@ -14,15 +14,12 @@ MODEL = "gpt-4o-mini"
 COST_NANOS = programs.COST_NANOS[MODEL]
 CHAT = "/v1/chat/completions"
 RESPONSES = "/v1/responses"
-FROM_THE_ENVIRONMENT = "from-the-environment"
 
 
 @pytest.fixture(scope="module")
 def ran(gateway: Gateway, provider: MiniUpstream, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
     """What each program saw, after all of them ran in turn."""
-    gate, tmp_path = Gate(), tmp_path_factory.mktemp("node")
-    page = programs.blocks("openai-node", "js")
-    from_environment = {FROM_THE_ENVIRONMENT: page.pop(FROM_THE_ENVIRONMENT)}
+    gate = Gate()
     provider.expect("POST", RESPONSES, replies.response(MODEL))
     provider.expect("POST", RESPONSES, replies.response_stream(MODEL))
     for answer in (
@@ -35,14 +32,13 @@ def ran(gateway: Gateway, provider: MiniUpstream, tmp_path_factory: pytest.TempP
         provider.expect("POST", CHAT, answer)
     programs.busy(provider, CHAT, {"error": {"message": "slow down", "type": "requests", "code": "rate_limit_exceeded"}})
 
-    seen = programs.run(tmp_path / "environment", gateway, from_environment, programs.blocks("openai-node", "sh")[FROM_THE_ENVIRONMENT])
-    seen |= programs.run(tmp_path / "code", gateway, {**page, "openai": programs.tests_own("openai")})
+    seen = programs.run_client(tmp_path_factory.mktemp("node"), gateway, "openai-node", "openai")
     programs.go_on(gateway, gate)
     return seen
 
 
 def test_the_environment_alone(gateway: Gateway, ran: dict[str, Seen]) -> None:
-    call = programs.booked(gateway, ran[FROM_THE_ENVIRONMENT], cost_nanos=COST_NANOS, usage=replies.CHAT_USAGE)
+    call = programs.booked(gateway, ran[programs.FROM_THE_ENVIRONMENT], cost_nanos=COST_NANOS, usage=replies.CHAT_USAGE)
     programs.claims(call, team="growth")
     assert call["attribution"]["tags"] == [["nightly", ""]]
 

@@ -29,6 +29,8 @@ PAGES = HERE.parent.parent.parent / "docs" / "clients"
 NODE = Path(sys.executable).with_name("node")
 HOST, KEY = "http://127.0.0.1:8000", "tsk_…"
 """What the pages show, and the tests replace."""
+FROM_THE_ENVIRONMENT = "from-the-environment"
+"""The heading under which a page shows what to export, and the code that then names nothing of ours."""
 
 COST_NANOS = {
     "gpt-4o-mini": 310 * 150 + 44 * 600,                          # $0.15, $0.60 a million
@@ -60,9 +62,13 @@ def blocks(page: str, language: str) -> dict[str, str]:
     return found
 
 
-def tests_own(name: str) -> str:
-    """The text of a program that stands beside this file."""
-    return (HERE / f"{name}.mjs").read_text(encoding="utf-8")
+def run_client(folder: Path, gateway: Gateway, page: str, own: str) -> dict[str, Seen]:
+    """Run a client's page, first what it shows for the environment, then its other blocks in order, and the
+    tests' own programs for that client."""
+    code = blocks(page, "js")
+    from_environment = {FROM_THE_ENVIRONMENT: code.pop(FROM_THE_ENVIRONMENT)}
+    seen = run(folder / "environment", gateway, from_environment, blocks(page, "sh")[FROM_THE_ENVIRONMENT])
+    return seen | run(folder / "code", gateway, {**code, own: (HERE / f"{own}.mjs").read_text(encoding="utf-8")})
 
 
 def run(folder: Path, gateway: Gateway, programs: Mapping[str, str], environment: str = "") -> dict[str, Seen]:
