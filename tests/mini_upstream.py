@@ -407,12 +407,13 @@ def bench_reply() -> bytes:
 
 
 def bench_events() -> list[bytes]:
-    """103 events: 101 deltas, the usage, `[DONE]`."""
+    """103 events: 101 deltas of which the last says why it stops, the usage, `[DONE]`."""
     frame = {"id": "chatcmpl-bench", "object": "chat.completion.chunk", "created": 1789000000,
              "model": "gpt-4o-mini-2024-07-18", "service_tier": "default", "system_fingerprint": "fp_bench"}
     delta = {"index": 0, "delta": {"content": " tally"}, "logprobs": None, "finish_reason": None}
     usage = {"prompt_tokens": 310, "completion_tokens": 101, "total_tokens": 411}
-    documents = [{**frame, "choices": [delta], "usage": None}] * (BENCH_EVENTS - 2)
+    last = {**delta, "delta": {}, "finish_reason": "stop"}
+    documents = [{**frame, "choices": [one], "usage": None} for one in [delta] * (BENCH_EVENTS - 3) + [last]]
     events = [json.dumps(document) for document in [*documents, {**frame, "choices": [], "usage": usage}]]
     return [b"data: %b\n\n" % event.encode() for event in [*events, "[DONE]"]]
 

@@ -18,6 +18,7 @@ from statistics import quantiles
 from urllib.parse import urlsplit
 
 PROXY_CORE, LOAD_CORE = "0", "1"
+AFTERWORK_S = 0.5                                # what is done after the reply belongs to the call
 REQUEST_BYTES = 1500
 STREAM_EVENTS = 103
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -101,6 +102,7 @@ def run_wrk(target: Target, folder: Path, *, connections: int, seconds: float, s
     out = subprocess.run(
         ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "20s", "--latency",
          "-s", str(script), target.url], capture_output=True, text=True, check=True).stdout
+    time.sleep(AFTERWORK_S)
     used_s = cpu_s(target.pid) - before_s if target.pid is not None else None
     if trouble := re.search(r"(Non-2xx.*|Socket errors.*)", out):
         raise RuntimeError(f"{target.url}: {trouble.group(0)}")
@@ -129,6 +131,70 @@ def _time_ms(text: str) -> float:
     return float(match.group(1)) * _UNITS[match.group(2)]
 
 
+def run_counted(target: Target, *, connections: int, seconds: float, stream: bool) -> Sample:
+    """Load a slow target with about `seconds` worth of calls, each waited for, so that no call is
+    paid for and not counted. Raises RuntimeError if any failed."""
+    probe_s = _timed(target, connections, 2 * connections, stream)[1]
+    calls = max(2 * connections, int(2 * connections / probe_s * seconds))
+    before_s = cpu_s(target.pid) if target.pid is not None else 0.0
+    times_ms, wall_s = _timed(target, connections, calls, stream)
+    time.sleep(AFTERWORK_S)
+    used_s = cpu_s(target.pid) - before_s if target.pid is not None else None
+    marks = quantiles(times_ms, n=100)
+    return Sample(len(times_ms), len(times_ms) / wall_s, used_s / len(times_ms) * 1e6 if used_s is not None else None,
+                  marks[49], marks[98])
+
+
+def _timed(target: Target, connections: int, calls: int, stream: bool) -> tuple[list[float], float]:
+    begun = time.perf_counter()
+    times_ms = asyncio.run(_counted(target, connections, calls // connections, stream))
+    return times_ms, time.perf_counter() - begun
+
+
+async def _counted(target: Target, connections: int, calls_each: int, stream: bool) -> list[float]:
+    url, request = urlsplit(target.url), _request(target, stream=stream)
+
+    async def caller() -> list[float]:
+        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        times = []
+        for _ in range(calls_each):
+            begun = time.perf_counter()
+            writer.write(request)
+            body = await _answer(target, reader)
+            times.append((time.perf_counter() - begun) * 1e3)
+            if stream:
+                _whole_stream(target, body)
+        writer.close()
+        return times
+
+    return [one for times in await asyncio.gather(*(caller() for _ in range(connections))) for one in times]
+
+
+async def _answer(target: Target, reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    if b" 200 " not in head.split(b"\r\n", 1)[0]:
+        raise RuntimeError(f"{target.url}: {head[:200]!r}")
+    if counted := re.search(rb"content-length: (\d+)", head, re.IGNORECASE):
+        return await reader.readexactly(int(counted.group(1)))
+    pieces = []
+    while size := int(await reader.readuntil(b"\r\n"), 16):
+        pieces.append(await reader.readexactly(size))
+        await reader.readexactly(2)
+    await reader.readexactly(2)
+    return b"".join(pieces)
+
+
+def _whole_stream(target: Target, body: bytes) -> None:
+    """Raises RuntimeError where a stream was cut short: half the work is not a result."""
+    if body.count(b"data: ") < STREAM_EVENTS - 1 or b'"error"' in body or not body.endswith(b"data: [DONE]\n\n"):
+        raise RuntimeError(f"{target.url}: a stream of {body.count(b'data: ')} events that ends in {body[-300:]!r}")
+
+
+def check_stream(target: Target) -> None:
+    """One stream, which must come whole."""
+    asyncio.run(_counted(target, 1, 1, True))
+
+
 @dataclass(frozen=True)
 class FirstChunk:
     """Paced streams: time from the request's last byte to the body's first, and CPU per event."""
@@ -149,11 +215,7 @@ def run_first_chunk(target: Target, *, connections: int, rounds: int) -> FirstCh
 
 
 async def _first_chunks(target: Target, connections: int, rounds: int) -> list[float]:
-    url = urlsplit(target.url)
-    body = chat_request(stream=True)
-    headers = {"Host": url.netloc, "Content-Type": "application/json", "Content-Length": str(len(body)), **target.headers}
-    head = f"POST {url.path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n"
-    request = head.encode() + body
+    url, request = urlsplit(target.url), _request(target, stream=True)
 
     async def caller(number: int) -> list[float]:
         await asyncio.sleep(number * 0.002)      # callers do not start in step
@@ -172,3 +234,10 @@ async def _first_chunks(target: Target, connections: int, rounds: int) -> list[f
         return times
 
     return [one for times in await asyncio.gather(*(caller(at) for at in range(connections))) for one in times]
+
+
+def _request(target: Target, *, stream: bool) -> bytes:
+    url, body = urlsplit(target.url), chat_request(stream=stream)
+    headers = {"Host": url.netloc, "Content-Type": "application/json", "Content-Length": str(len(body)), **target.headers}
+    head = f"POST {url.path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n"
+    return head.encode() + body

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,10 +15,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.load import installs
 from bench.load.measure import LOAD_CORE, PROXY_CORE, Target, chat_request
 from tests.mini_upstream import bench_reply
 
@@ -28,12 +30,14 @@ PATIENCE_S = 60.0
 
 @dataclass(frozen=True)
 class Peer:
-    """`command`: folder, port, provider URL → what to run and where to send the load."""
+    """`command`: folder, port, provider URL → what to run and where to send the load. `slow`: under a
+    thousand calls a second, so it gets a counted number of calls, all of which are waited for."""
 
     name: str
     what: str
     command: Callable[[Path, int, str], tuple[list[str], Target]]
     streams: bool = True
+    slow: bool = False
 
 
 def free_port() -> int:
@@ -74,6 +78,8 @@ def started(command: list[str], core: str, log: Path) -> Iterator[int]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        with suppress(ProcessLookupError):       # workers that outlived it
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def first_call(target: Target, log: Path) -> None:
@@ -85,7 +91,7 @@ def first_call(target: Target, log: Path) -> None:
                                          {"Content-Type": "application/json", **target.headers})
         try:
             with urllib.request.urlopen(request, timeout=5) as reply:
-                if reply.status == 200 and reply.read() == bench_reply():
+                if reply.status == 200 and _text(reply.read()) == _text(bench_reply()):
                     return
         except urllib.error.HTTPError as error:
             answered = f"{error.code} {error.read()[:300]!r}"
@@ -93,6 +99,11 @@ def first_call(target: Target, log: Path) -> None:
             pass
         time.sleep(0.01)
     raise RuntimeError(f"{target.url} did not serve a call. {answered}\n{log.read_text()[-2000:]}")
+
+
+def _text(body: bytes) -> str:
+    """What the model said. Some peers write the rest of a reply anew."""
+    return str(json.loads(body)["choices"][0]["message"]["content"])
 
 
 # --- providers -----------------------------------------------------------------------------------
@@ -172,8 +183,41 @@ def _tallystick(folder: Path, port: int, provider_url: str) -> tuple[list[str], 
     return command, Target(f"http://127.0.0.1:{port}/proxy/openai{CHAT}", headers)
 
 
+_LITELLM = """\
+model_list:
+  - model_name: gpt-4o-mini
+    litellm_params: {{model: openai/gpt-4o-mini, api_base: "{provider_url}/v1", api_key: sk-bench}}
+general_settings:
+  dangerously_permit_weak_or_unset_master_key: true
+"""
+# Its own price map instead of a download; and its guard against a model that repeats itself would end
+# the bench's stream, whose events are all alike, after a hundred of them.
+LITELLM_ENVIRONMENT = ("LITELLM_LOCAL_MODEL_COST_MAP=True", "REPEATED_STREAMING_CHUNK_LIMIT=1000000000")
+
+
+def _litellm(folder: Path, port: int, provider_url: str, *more: str) -> tuple[list[str], Target]:
+    """As it comes: no database, no master key, so neither keys nor budgets nor spend records to keep."""
+    config = folder / "litellm.yaml"
+    config.write_text(_LITELLM.format(provider_url=provider_url))
+    command = ["env", "-u", "PYTHONPATH", *LITELLM_ENVIRONMENT, str(installs.litellm()), "--config", str(config),
+               "--host", "127.0.0.1", "--port", str(port), "--telemetry", "False", *more]
+    return command, Target(f"http://127.0.0.1:{port}{CHAT}", {"Authorization": "Bearer sk-none"})
+
+
+def _litellm_granian(folder: Path, port: int, provider_url: str) -> tuple[list[str], Target]:
+    return _litellm(folder, port, provider_url, "--run_granian")
+
+
+def _portkey(folder: Path, port: int, provider_url: str) -> tuple[list[str], Target]:
+    headers = {"Authorization": "Bearer sk-bench", "x-portkey-provider": "openai", "x-portkey-custom-host": f"{provider_url}/v1"}
+    return [*installs.portkey(), "--headless", f"--port={port}"], Target(f"http://127.0.0.1:{port}{CHAT}", headers)
+
+
 PEERS: tuple[Peer, ...] = (
     Peer("direct", "nothing in between", _direct),
     Peer("nginx", "nginx proxy_pass, one worker, kept-alive upstream, no log", _nginx_proxy),
+    Peer("litellm", f"LiteLLM proxy {installs.LITELLM}, one worker (uvicorn), no database, no key", _litellm, slow=True),
+    Peer("litellm-granian", f"the same {installs.LITELLM} with `--run_granian`", _litellm_granian, slow=True),
+    Peer("portkey", f"Portkey gateway {installs.PORTKEY} on Node; its streams end in HTTP 500", _portkey, streams=False, slow=True),
     Peer("tallystick", "tallystick serve, one worker, journal durability `process`", _tallystick),
 )
