@@ -109,6 +109,32 @@ class Dialect(Protocol):
         """A fresh meter for one reply with status 2xx."""
 
 
+class SessionMeter(Protocol):
+    """Reads what is billed on one two-way connection as its messages pass. A session has as many bills
+    as it has answers, and each is a reading of its own with its own context. Never raises, and keeps
+    bounded state."""
+
+    def sent(self, message: bytes) -> None:
+        """The caller's next message, whole."""
+
+    def received(self, message: bytes) -> Reading | None:
+        """The provider's next message, whole: the bill that it closes, None where it closes none."""
+
+    def finish(self) -> Reading | None:
+        """At the end of the connection: what was begun and never billed, None where nothing was."""
+
+
+class SocketDialect(Protocol):
+    """What is said over a two-way connection, and where in it the bills stand."""
+
+    @property
+    def name(self) -> str:
+        """Stable: it stands in entries and in docs."""
+
+    def session(self, model: str | None) -> SessionMeter:
+        """A fresh meter for one connection. `model`: the one its address asks for."""
+
+
 @lean
 @dataclass(frozen=True, slots=True)
 class Call:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Literal
 from urllib.parse import unquote
 
-from tallystick.core.call import Dialect
+from tallystick.core.call import Dialect, SocketDialect
 
 ErrorShape = Literal["openai", "anthropic", "gemini", "cohere", "bedrock"]
 
@@ -37,6 +37,16 @@ class Route:
     uploads: bool = False                    # streams through up to the upload limit, never parsed
     poll: bool = False                       # repeats a bill that belongs to the job's creator
     keeps: bool = False                      # what it makes can be named or asked for again by its id
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """One address of a provider that answers with a two-way connection (WebSocket). The gateway opens
+    none yet; what one would bill is known and tested."""
+
+    path: str
+    operation: str
+    dialect: SocketDialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +85,7 @@ class Provider:
     region may lead the path and is taken out of it."""
     slashes_after: str | None = None
     """The segment before names that may hold encoded slashes (`model`, before an ARN)."""
+    sockets: tuple[Socket, ...] = ()
 
     def route_for(self, method: str, path: str) -> tuple[Route, str | None]:
         """The route of a path and the model it names, percent-decoded. An unlisted POST is billable and unmetered;
@@ -87,6 +98,10 @@ class Provider:
                 model = match.groupdict().get("model")
                 return route, unquote(model) if model is not None else None
         return (UNLISTED_POST if method == "POST" else UNLISTED), None
+
+    def socket_for(self, path: str) -> Socket | None:
+        """The two-way connection at that path; None where there is none."""
+        return next((socket for socket in self.sockets if socket.path == path), None)
 
     @cached_property
     def credential_headers(self) -> frozenset[bytes]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tallystick.core.dialect import CredentialPlace, Provider, Route
+from tallystick.core.dialect import CredentialPlace, Provider, Route, Socket
 from tallystick.providers.compatible import (
     BEARER,
     batch_routes,
@@ -20,6 +20,7 @@ from tallystick.providers.compatible import (
 )
 from tallystick.providers.dialects.openai_chat import OpenAIChat
 from tallystick.providers.dialects.openai_embeddings import OpenAIEmbeddings
+from tallystick.providers.dialects.openai_realtime import OpenAIRealtime
 from tallystick.providers.dialects.openai_responses import OpenAIResponses
 from tallystick.providers.openai import PICTURE_MODEL, platform_routes, run_routes
 
@@ -46,5 +47,9 @@ AZURE: Final = Provider(
     ),
     credentials=(CredentialPlace("api-key"), BEARER),
     asks_stream_usage=True,
+    sockets=(
+        Socket("/openai/v1/realtime", "realtime", OpenAIRealtime()),
+        Socket(f"{DATED}/realtime", "realtime", OpenAIRealtime()),
+    ),
     docs_url="https://learn.microsoft.com/azure/ai-services/openai/reference",
 )

@@ -7,9 +7,10 @@ passes as unpriced.
 
 from __future__ import annotations
 
-from tallystick.core.dialect import CredentialPlace, Provider, Route
+from tallystick.core.dialect import CredentialPlace, Provider, Route, Socket
 from tallystick.providers.dialects.chat_usage import ChatUsage
 from tallystick.providers.dialects.gemini import Gemini, GeminiEmbeddings
+from tallystick.providers.dialects.gemini_live import GeminiLive
 from tallystick.providers.dialects.gemini_interactions import GeminiInteractions
 from tallystick.providers.dialects.openai_chat import OpenAIChat
 from tallystick.providers.dialects.openai_embeddings import OpenAIEmbeddings
@@ -82,5 +83,9 @@ GOOGLE = Provider(
     error_shape="gemini",
     prefix="/v1beta",
     query_credential="key",
+    sockets=tuple(
+        Socket(f"/ws/google.ai.generativelanguage.{version}.GenerativeService.{method}", "live", GeminiLive())
+        for version in VERSIONS for method in ("BidiGenerateContent", "BidiGenerateContentConstrained")
+    ),
     docs_url="https://ai.google.dev/api",
 )

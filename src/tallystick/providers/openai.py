@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tallystick.core.dialect import Provider, Route
+from tallystick.core.dialect import Provider, Route, Socket
 from tallystick.providers.compatible import (
     BEARER,
     batch_routes,
@@ -20,6 +20,7 @@ from tallystick.providers.compatible import (
 )
 from tallystick.providers.dialects.openai_chat import OpenAIChat
 from tallystick.providers.dialects.openai_embeddings import OpenAIEmbeddings
+from tallystick.providers.dialects.openai_realtime import OpenAIRealtime
 from tallystick.providers.dialects.openai_responses import OpenAIResponses
 from tallystick.providers.dialects.openai_runs import OpenAIRuns
 
@@ -101,5 +102,6 @@ OPENAI: Final = Provider(
     routes=platform_routes("/v1"),
     credentials=(BEARER,),
     asks_stream_usage=True,
+    sockets=(Socket("/v1/realtime", "realtime", OpenAIRealtime()),),
     docs_url="https://platform.openai.com/docs/api-reference",
 )

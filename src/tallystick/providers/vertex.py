@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from tallystick.core.dialect import CredentialPlace, Provider, Route
+from tallystick.core.dialect import CredentialPlace, Provider, Route, Socket
 from tallystick.providers.dialects.anthropic_messages import AnthropicMessages
 from tallystick.providers.dialects.chat_usage import ChatUsage
 from tallystick.providers.dialects.gemini import Gemini, GeminiEmbeddings
+from tallystick.providers.dialects.gemini_live import GeminiLive
 from tallystick.providers.dialects.openai_chat import OpenAIChat
 from tallystick.providers.dialects.placed import Placed
 from tallystick.providers.dialects.predictions import Predictions
@@ -104,5 +105,9 @@ VERTEX: Final = Provider(
     credentials=(CredentialPlace("authorization", "Bearer "), CredentialPlace("x-goog-api-key")),
     error_shape="gemini",
     query_credential="key",
+    sockets=tuple(
+        Socket(f"/ws/google.cloud.aiplatform.{version}.LlmBidiService/BidiGenerateContent", "live", GeminiLive())
+        for version in VERSIONS
+    ),
     docs_url="https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest",
 )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from tallystick.core.dialect import Provider, Route
+from tallystick.core.dialect import Provider, Route, Socket
 from tallystick.core.usage import StatedCost
 from tallystick.providers.compatible import (
     BEARER,
@@ -24,6 +24,7 @@ from tallystick.providers.dialects.chat_usage import ChatUsage
 from tallystick.providers.dialects.openai_chat import OpenAIChat
 from tallystick.providers.dialects.openai_embeddings import OpenAIEmbeddings
 from tallystick.providers.dialects.openai_images import OpenAIImages
+from tallystick.providers.dialects.openai_realtime import OpenAIRealtime
 from tallystick.providers.dialects.openai_responses import OpenAIResponses
 from tallystick.providers.dialects.wire import dollars
 
@@ -59,5 +60,6 @@ XAI: Final = Provider(
     ),
     credentials=(BEARER,),
     states_cost=True,
+    sockets=(Socket("/v1/realtime", "realtime", OpenAIRealtime()),),      # billed by the seconds of speech
     docs_url="https://docs.x.ai/docs/api-reference",
 )

@@ -340,7 +340,7 @@ class _GenerationMeter:
             usage=_usage(stated, reply, notes),
             model=reply.model,
             response_id=reply.response_id,
-            traits=_traits(stated, self._tier),
+            traits=served_tier(stated, self._tier),
             ended=reply.ended or self._documents.ended or whole_body,
             running=not reply.ended,             # every chunk states the counts so far
             failed=reply.failed,
@@ -387,7 +387,7 @@ def _usage(stated: Mapping[str, Any], reply: _Reply, notes: list[str]) -> Usage 
     ))
 
 
-def _traits(stated: Mapping[str, Any], header_tier: str | None) -> dict[str, str]:
+def served_tier(stated: Mapping[str, Any], header_tier: str | None = None) -> dict[str, str]:
     """The tier as served: stated by name, as a kind of traffic, or in a header."""
     tier = text(stated.get("serviceTier"))
     if tier is None:

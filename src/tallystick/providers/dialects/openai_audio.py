@@ -73,11 +73,7 @@ class OpenAITranscription:
         if reply is None:
             return Reading(model=model, opaque=True, notes=("the reply is not the JSON it should be",))
         notes: list[str] = []
-        stated = mapping(reply.usage)
-        usage = _spoken_tokens(stated, notes)
-        seconds = None if usage is not None else _seconds(stated.get("seconds"), reply.duration)
-        if seconds is not None:
-            usage = usage_of(audio_seconds=max(seconds, Decimal(self.seconds_min)))
+        usage = heard(mapping(reply.usage), notes, reply.duration, self.seconds_min)
         return Reading(
             usage=usage, model=text(reply.model) or model, ended=True, failed=isinstance(reply.error, dict),
             opaque=usage is None, notes=tuple(notes),
@@ -109,15 +105,19 @@ def _read_speech(data: bytes, silent: Reading) -> Reading:
     return Reading(usage=usage_of(input_text=into or 0, output_audio=out or 0), model=silent.model, ended=True, notes=tuple(notes))
 
 
+def heard(stated: Mapping[str, Any], notes: list[str], duration: object = None, seconds_min: int = 0) -> Usage | None:
+    """What a transcript used: tokens, else the seconds that are billed, else how long the recording was."""
+    usage = _spoken_tokens(stated, notes)
+    if usage is not None:
+        return usage
+    billed = measure(stated.get("seconds"))
+    seconds = billed if billed is not None else measure(duration)
+    return None if seconds is None else usage_of(audio_seconds=max(seconds, Decimal(seconds_min)))
+
+
 def _spoken_tokens(stated: Mapping[str, Any], notes: list[str]) -> Usage | None:
     into, out = count(stated, "input_tokens", notes), count(stated, "output_tokens", notes)
     if into is None and out is None:
         return None
     audio = count(mapping(stated.get("input_token_details")), "audio_tokens", notes) or 0
     return disjoint(Totals(input=into or 0, audio_in=audio, output=out or 0), notes)
-
-
-def _seconds(stated: object, duration: object) -> Decimal | None:
-    """What is billed, else how long the recording was."""
-    billed = measure(stated)
-    return billed if billed is not None else measure(duration)
