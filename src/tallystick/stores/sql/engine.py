@@ -210,6 +210,7 @@ def _version(db: sqlite3.Connection) -> int | None:
 
 def _create(db: sqlite3.Connection, now_us: int) -> None:
     _run(db, _resource("schema.sql"))
+    _run(db, _resource("budgets.sql"))
     db.execute("INSERT INTO schema_version (version) VALUES (?)", (SCHEMA_VERSION,))
     db.execute("INSERT INTO change_counter (id, value) VALUES (1, 0)")
     _add_organization(db, SYSTEM, "system", "Installation", now_us, "UTC")
