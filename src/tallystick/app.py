@@ -302,6 +302,7 @@ def _providers(settings: Settings) -> dict[str, Provider]:
             raise BadSettings(f"providers.{provider_id}.base_url: leave '{known.prefix}' out; it begins the provider's own path.")
         providers[provider_id] = replace(
             known, base_url=(said.base_url or known.base_url or "").rstrip("/") or None, name=said.name or known.name,
+            signing=replace(known.signing, region=said.region) if known.signing is not None and said.region else known.signing,
             price_book=said.price_book or known.price_book, free_models=said.free or known.free_models,
             # Where the path always names a region, an address of the operator's stands for all of them.
             regions={} if said.base_url is not None and known.region_after else known.regions)

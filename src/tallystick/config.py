@@ -165,6 +165,8 @@ class ProviderSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Set for a host of your own that speaks OpenAI's dialect."""
     name: str | None = None
     """Name for people."""
+    region: Annotated[str, Meta(pattern="^[a-z0-9-]{1,32}$")] | None = None
+    """Bedrock: the region that a signature made here names, where base_url is none of AWS's regional hosts."""
     ca_file: str | None = None
     """PEM file with the authorities to trust for this host, instead of the system's."""
     credentials: dict[str, CredentialSettings] = {}
@@ -363,6 +365,8 @@ def _check_sense(settings: Settings) -> None:
     for name, provider in settings.providers.items():
         if provider.kind and not provider.base_url:
             raise BadSettings(f"providers.{name}: a host of your own needs base_url.")
+        if provider.region and name != "bedrock":
+            raise BadSettings(f"providers.{name}.region: only Bedrock's requests are signed for a region.")
         if provider.currency != "USD":
             raise BadSettings(f"providers.{name}.currency: only USD is counted so far; other currencies come with exchange rates.")
         if provider.base_url and not provider.base_url.startswith(("http://", "https://")):

@@ -57,6 +57,15 @@ class CredentialPlace:
     scheme: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """A provider that also takes requests signed with a pair of keys (core/signature_v4.py). `region`: the
+    one that a signature names where the host is none of the provider's own list."""
+
+    service: str
+    region: str
+
+
 @dataclass(frozen=True)
 class Provider:
     """Everything about one provider that is not its prices."""
@@ -86,6 +95,7 @@ class Provider:
     slashes_after: str | None = None
     """The segment before names that may hold encoded slashes (`model`, before an ARN)."""
     sockets: tuple[Socket, ...] = ()
+    signing: Signing | None = None
 
     def route_for(self, method: str, path: str) -> tuple[Route, str | None]:
         """The route of a path and the model it names, percent-decoded. An unlisted POST is billable and unmetered;

@@ -2,7 +2,8 @@
 
 A call without a region goes to the configured base_url; `/{region}/model/…` to that region's own host.
 The caller's credential is a bearer token, or a signature made for the host that the call ends at
-(its other headers, `x-amz-date` and the like, pass as they are). Model names may be ARNs, whose
+(its other headers, `x-amz-date` and the like, pass as they are); a stored one is a token, or a pair of
+keys that the gateway signs with. Model names may be ARNs, whose
 slashes stand encoded. Asynchronous jobs are billed by what they write to the caller's own store, which
 no reply shows: `unpriced`. Two-way streams (speech) are not served.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tallystick.core.dialect import CredentialPlace, Provider, Route
+from tallystick.core.dialect import CredentialPlace, Provider, Route, Signing
 from tallystick.providers.dialects.bedrock_converse import ApplyGuardrail, BedrockConverse
 from tallystick.providers.dialects.bedrock_invoke import BedrockInvoke
 
@@ -41,6 +42,7 @@ BEDROCK: Final = Provider(
         Route("GET", "/async-invoke/{job}", "async_invoke", kind="object", free=True, poll=True),
     ),
     credentials=(CredentialPlace("authorization", "Bearer "),),
+    signing=Signing("bedrock", "us-east-1"),
     error_shape="bedrock",
     prefix="",
     docs_url="https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html",

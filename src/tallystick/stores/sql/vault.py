@@ -19,6 +19,8 @@ from typing import Final
 from tallystick.core import keyformat
 from tallystick.core.entry import Fields
 from tallystick.core.secret import Secret
+from tallystick.core.signature_v4 import FORM, is_pair, keys_of
+from tallystick.providers import PROVIDERS
 from tallystick.stores.sealing import Binding, BrokenSeal, Keks, Sealed, rewrap, seal
 from tallystick.stores.sql import engine
 from tallystick.stores.sql.directory import Refused
@@ -29,6 +31,7 @@ DEFAULT_NAME: Final = "default"              # what a call uses that nothing nam
 NAMES_MAX: Final = 1000                      # credentials of one organisation
 VALUE_CHARS_MAX: Final = 8192
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SIGNED: Final = frozenset(provider.id for provider in PROVIDERS if provider.signing is not None)
 _VALUE: Final = re.compile(r"[\x21-\x7e]+")  # what can stand in a header as it is
 
 _SELECT: Final = """
@@ -66,7 +69,7 @@ class Vault:
         if origin is None:
             raise Refused("unknown_provider", "There is no such provider, or it has no address yet: set its base_url first.")
         _check_name(name)
-        _check_value(value)
+        _check_value(provider, value)
         with self.sequencer.append(now_us) as pen:
             held = pen.db.execute("SELECT count(*) FROM credential WHERE organization = ?", (organization,)).fetchone()[0]
             row = pen.db.execute("SELECT version FROM credential WHERE organization = ? AND provider = ? AND name = ?",
@@ -154,13 +157,15 @@ def _check_name(name: str) -> None:
         raise Refused("invalid_request", "A credential's name has 1 to 64 letters, digits, dots, dashes or underscores.")
 
 
-def _check_value(value: Secret) -> None:
+def _check_value(provider: str, value: Secret) -> None:
     """Refuse what could not be used. No message repeats it."""
     text = value.reveal()
     if len(text) > VALUE_CHARS_MAX or not _VALUE.fullmatch(text):
         raise Refused("invalid_request", f"A credential is 1 to {VALUE_CHARS_MAX} visible ASCII characters without spaces.")
     if keyformat.recognises(text):
         raise Refused("invalid_request", "This is a key of ours, not the provider's; it is never sent to a provider.")
+    if provider in _SIGNED and is_pair(text) and keys_of(text) is None:
+        raise Refused("invalid_request", f"A pair of keys is written {FORM}.")
 
 
 def _find(db: Connection, organization: int, provider: str, name: str) -> StoredCredential | None:
