@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -41,19 +41,29 @@ class Connection(Protocol):
 class Cycle(RequestResponseCycle):
     """One request and its reply."""
 
+    fields: Mapping[bytes, bytes]            # the request's headers by name, the last of each
     fault: Denied | None = None              # why the request's body will never be complete
     uploading: bool = False
     _head: bytes = b""
     _delimited_by_close: bool = False
 
-    def __init__(self, connection: Connection, scope: dict[str, Any], *, keep_alive: bool) -> None:
+    def __init__(self, connection: Connection, scope: dict[str, Any], fields: Mapping[bytes, bytes], *, keep_alive: bool) -> None:
         super().__init__(
             scope=scope, transport=connection.transport, flow=connection.flow,  # type: ignore[arg-type]
             logger=connection.logger, access_logger=connection.access_logger, access_log=False, default_headers=[],
             message_event=asyncio.Event(), expect_100_continue=connection.expect_100_continue,
             keep_alive=keep_alive, on_response=connection.on_response_complete,
         )
+        self.fields = fields
         self._connection = connection
+
+    async def run_asgi(self, app: Any) -> None:
+        """Let the application answer. The cycle stands in its own scope: it is taken out at the end, so that a call
+        leaves nothing for the garbage collector to find."""
+        try:
+            await super().run_asgi(app)
+        finally:
+            self.scope["extensions"].clear()  # type: ignore[typeddict-item]
 
     # --- for applications
 

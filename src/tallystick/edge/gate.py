@@ -15,7 +15,7 @@ body broke off, and the way to cut a reply.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, cast
@@ -99,6 +99,7 @@ class Gate(HttpToolsProtocol):
         self.url = b""
         self._limits = limits
         self._in_head = True
+        self._idle_since = 0.0
         self._head_fed = 0                   # bytes received for the head so far, an unfinished line included
         self._head_size = 0                  # the same, of complete lines
         self._ended = False                  # nothing more is read as HTTP on this connection
@@ -118,6 +119,7 @@ class Gate(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
+        self._unset_keepalive_if_required()
         self._stop_write_deadline()
         self.pipeline.clear()
         if self._active is not None and not self._active.response_complete:
@@ -126,7 +128,6 @@ class Gate(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
         if self._ended:
             return
         if self._in_head:
@@ -173,10 +174,29 @@ class Gate(HttpToolsProtocol):
         return _Refusing(self._hooks, denied)
 
     def on_response_complete(self) -> None:
-        if self._lingering:
-            self.server_state.total_requests += 1
-        else:
-            super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self._lingering or self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that has been idle for long enough. The timer runs on through the calls and looks
+        back when it fires: to set it anew for each call would cost more than the call's own deadlines."""
+        self.timeout_keep_alive_task = None
+        newest = self._newest
+        if self._head_fed or not self._in_head or newest is None or not newest.response_complete:
+            return                           # a call is on its way; its end sets the timer again
+        left_s = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(left_s, self.timeout_keep_alive_handler)
+        elif not self.transport.is_closing():
+            self.transport.close()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -190,8 +210,8 @@ class Gate(HttpToolsProtocol):
     # --- the parser's callbacks
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._head_size = 0
+        self.url, self.headers, self._head_size = b"", [], 0
+        self.scope = {}  # type: ignore[typeddict-item]  # this request's, filled in when its head is complete
 
     def on_url(self, url: bytes) -> None:
         self.url += url
@@ -202,24 +222,26 @@ class Gate(HttpToolsProtocol):
             self._break_off(Denied("bad_request", "Trailers after a body are not read here."))
             raise _Stop
         self._count(len(name) + len(value) + 4)
-        if len(self.headers) >= self._limits.headers_max:
+        headers = self.headers
+        headers.append((name.lower(), value))
+        if len(headers) > self._limits.headers_max:
             self._break_off(_HEAD_TOO_LARGE)
             raise _Stop
-        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._disarm()
         self._in_head = False
         self._body_began, self._window_bytes = self.loop.time(), 0
         method, version = self.parser.get_method().decode("ascii"), self.parser.get_http_version()
-        denied = judge(method, self.url, version, self.headers)
+        fields = dict(self.headers)
+        denied = judge(method, self.url, version, self.headers, fields)
         if denied is None and len(self.connections) > self._limits.connections_max:
             denied = Denied("overloaded", "The gateway has more connections than it can carry.", retry_after_s=1)
         if denied is not None:
             self._break_off(denied, method, version)
             raise _Stop
-        self.expect_100_continue = any(name == b"expect" for name, _ in self.headers)
-        self._enqueue(self._cycle(method, version, keep_alive=version == "1.1" and self.parser.should_keep_alive()), self.app)
+        self.expect_100_continue = b"expect" in fields
+        self._enqueue(self._cycle(method, version, fields, keep_alive=version == "1.1" and self.parser.should_keep_alive()), self.app)
 
     def on_body(self, body: bytes) -> None:
         self._window_bytes += len(body)
@@ -242,16 +264,16 @@ class Gate(HttpToolsProtocol):
         """The request whose head was read last."""
         return cast("Cycle | None", self.cycle)
 
-    def _cycle(self, method: str, version: str, *, keep_alive: bool) -> Cycle:
+    def _cycle(self, method: str, version: str, fields: Mapping[bytes, bytes], *, keep_alive: bool) -> Cycle:
         raw_path, _, query = self.url.partition(b"?")
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]
-        scope["method"] = method
-        scope["http_version"] = version
-        scope["raw_path"] = raw_path
-        scope["query_string"] = query
-        scope["path"] = _decoded(raw_path)
-        cycle = Cycle(self, scope, keep_alive=keep_alive)
-        scope["extensions"] = {"tallystick": cycle}
+        cycle = Cycle(self, scope, fields, keep_alive=keep_alive)
+        scope.update({
+            "type": "http", "asgi": {"version": self.asgi_version, "spec_version": "2.3"}, "http_version": version,
+            "server": self.server, "client": self.client, "scheme": self.scheme, "method": method, "root_path": self.root_path,
+            "path": _decoded(raw_path), "raw_path": raw_path, "query_string": query, "headers": self.headers,
+            "state": self.app_state.copy(), "extensions": {"tallystick": cycle},
+        })
         return cycle
 
     def _enqueue(self, cycle: Cycle, app: App) -> None:
@@ -284,7 +306,7 @@ class Gate(HttpToolsProtocol):
             if handed_over or not self.url:  # nothing of the next request was read yet
                 self.on_message_begin()
             self._in_head = False            # what is left of the request stays unread
-            self._enqueue(self._cycle(method, version, keep_alive=False), self.refusing(denied))
+            self._enqueue(self._cycle(method, version, {}, keep_alive=False), self.refusing(denied))
 
     def _count(self, size: int) -> None:
         self._head_size += size

@@ -25,7 +25,7 @@ from tallystick.core.money import decimal_text
 from tallystick.core.secret import Secret
 from tallystick.core.settlement import Served, settle
 from tallystick.core.usage import Reading
-from tallystick.edge import attribution, credentials, inbound, promptcost, stored
+from tallystick.edge import attribution, credentials, inbound, promptcost
 from tallystick.edge.body import BodyFault, BodyLimits
 from tallystick.edge.headers import Bend, to_client, to_provider
 from tallystick.edge.paths import Target, error_shape, resolve
@@ -82,7 +82,8 @@ class Gateway:
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         headers: RawHeaders = scope["headers"]
-        lookup = dict(headers)
+        control = scope.get("extensions", {}).get("tallystick")
+        lookup = control.fields if control is not None else dict(headers)
         request_id = self.ports.ids.request_id()
         at_us = self.ports.clock.now_us()
         target = resolve(scope["method"], scope["raw_path"], scope["query_string"], lookup, self.setup.providers)
@@ -158,6 +159,8 @@ class _Conversation:
         except Exception:
             await self._give_up()
             raise
+        finally:
+            self._relay = None               # it knows this conversation: nothing is left for the garbage collector to find
 
     async def _give_up(self) -> None:
         """A defect of ours must not leave an attempt open until the next start: what it may have cost is booked."""
@@ -219,8 +222,6 @@ class _Conversation:
         found = await self._ports.credentials.find(principal.organization, provider.id, name)
         if isinstance(found, Denied):
             return found
-        if found is not None and (denied := stored.denied_where(self._target) or stored.denied_form(provider, found)):
-            return denied
         if found is None and provider.credentials and not provider.free_models:     # a host of one's own may ask for none
             return Denied("provider_credential_missing", f"Neither this call nor the gateway holds a credential for {provider.name}.")
         self._credential = found
@@ -325,29 +326,24 @@ class _Conversation:
         if admission.sandbox:
             body = asked.body if isinstance(asked.body, bytes) else b""
             return self._ports.sandbox(provider, self._route.operation, asked.facts, body, self._url_path(caller))
-        own = caller.provider_credential
-        keys = stored.signing_keys(provider, self._credential) if own is None else None
-        held = self._credential if keys is None else None    # what signs goes nowhere
+        stored = caller.provider_credential is None
         bend = Bend(
             withheld=caller.withheld,
-            credential=held if own is None else own if caller.insert is not None else None,
-            place=(provider.credentials[0] if provider.credentials else None) if own is None else caller.insert,
-            stored=own is None,
+            credential=self._credential if stored else caller.provider_credential if caller.insert is not None else None,
+            place=(provider.credentials[0] if provider.credentials else None) if stored else caller.insert,
+            stored=stored,
             json_body=asked.is_json,
             identity=asked.asked_usage,
         )
         declared = self._lookup.get(b"content-length", b"")
-        request = UpstreamRequest(
+        return await self._ports.upstreams.send(UpstreamRequest(
             origin=target.origin or self._setup.origins[provider.id],
             method=self._scope["method"],
             url_path=self._url_path(caller),
             headers=to_provider(self._headers, provider, bend),
             body=asked.body,
             body_length=int(declared) if declared.isdigit() and not isinstance(asked.body, bytes) else None,
-        )
-        if keys is not None:
-            request = stored.signed(request, provider, keys, self._ports.clock.now_us())
-        return await self._ports.upstreams.send(request)
+        ))
 
     def _url_path(self, caller: credentials.Caller) -> str:
         query = caller.query.decode("latin-1")

@@ -6,6 +6,7 @@ below has refused bad tokens, bad chunks and bare line feeds; this refuses what 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from tallystick.core.errors import Denied
@@ -25,9 +26,9 @@ _HOST: Final = re.compile(rb"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253})|\[[0-9A-Fa-
 _LENGTH: Final = re.compile(rb"[0-9]{1,15}")
 
 
-def judge(method: str, url: bytes, version: str, headers: RawHeaders) -> Denied | None:
+def judge(method: str, url: bytes, version: str, headers: RawHeaders, fields: Mapping[bytes, bytes]) -> Denied | None:
     """Why a request head is refused; None for one that can be read in one way only. `url` is the
-    request target as it stands in the request line; header names are lower case."""
+    request target as it stands in the request line; header names are lower case; `fields` are the headers by name."""
     if method not in METHODS:
         return Denied("method_not_allowed", "This method is not served here.")
     if not url.startswith(b"/") or b"#" in url or not url.isascii():
@@ -37,11 +38,10 @@ def judge(method: str, url: bytes, version: str, headers: RawHeaders) -> Denied 
     path = url.partition(b"?")[0]
     if not serves(path) and not is_plain(path):      # the data plane answers for its own paths, in its dialect
         return Denied("bad_path", "The request path is not in plain form.")
-    return _judge_headers(version, headers)
+    return _judge_headers(version, headers, fields)
 
 
-def _judge_headers(version: str, headers: RawHeaders) -> Denied | None:
-    fields = dict(headers)
+def _judge_headers(version: str, headers: RawHeaders, fields: Mapping[bytes, bytes]) -> Denied | None:
     if len(fields) != len(headers) and (twice := _given_twice(headers)):
         return _bad(f"the header {twice.decode('latin-1')} is given twice")
     host = fields.get(b"host")
@@ -51,15 +51,15 @@ def _judge_headers(version: str, headers: RawHeaders) -> Denied | None:
         return _bad("the Host header is not a host")
     if b"upgrade" in fields:
         return _bad("no protocol upgrade is offered here")
-    if fields.get(b"expect", b"100-continue").lower() != b"100-continue":
+    if b"expect" in fields and fields[b"expect"].lower() != b"100-continue":
         return _bad("the only expectation served is 100-continue")
-    for name in fields:
+    for name in fields if b"_" in b"".join(fields) else ():
         if b"_" in name and _confusable(name.replace(b"_", b"-")):
             return _bad(f"the header {name.decode('latin-1')} could be taken for {name.replace(b'_', b'-').decode('latin-1')}")
     return _judge_framing(version, fields)
 
 
-def _judge_framing(version: str, fields: dict[bytes, bytes]) -> Denied | None:
+def _judge_framing(version: str, fields: Mapping[bytes, bytes]) -> Denied | None:
     length, encoding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
     if length is not None and not _LENGTH.fullmatch(length):
         return _bad("Content-Length is not a number")
