@@ -25,7 +25,7 @@ from tallystick.core.money import decimal_text
 from tallystick.core.secret import Secret
 from tallystick.core.settlement import Served, settle
 from tallystick.core.usage import Reading
-from tallystick.edge import attribution, credentials, inbound, promptcost
+from tallystick.edge import attribution, credentials, inbound, promptcost, stored
 from tallystick.edge.body import BodyFault, BodyLimits
 from tallystick.edge.headers import Bend, to_client, to_provider
 from tallystick.edge.paths import Target, error_shape, resolve
@@ -169,8 +169,8 @@ class _Conversation:
             return
         if self._relay is not None:
             await self._relay.discard()
-        prices, now_us = self._setup.rules.prices, self._ports.clock.now_us()
-        await self._book(settle(admission, Served(fault="cancelled"), prices, self._target.provider, now_us))
+        book, now_us = line.book_of(admission, self._setup.rules), self._ports.clock.now_us()
+        await self._book(settle(admission, Served(fault="cancelled"), book, self._target.provider, now_us))
 
     async def _book(self, settlement: Settlement) -> None:
         """Make a settlement durable and count it. One that cannot be written leaves its admission open:
@@ -222,6 +222,8 @@ class _Conversation:
         found = await self._ports.credentials.find(principal.organization, provider.id, name)
         if isinstance(found, Denied):
             return found
+        if found is not None and (denied := stored.denied_where(self._target) or stored.denied_form(provider, found)):
+            return denied
         if found is None and provider.credentials and not provider.free_models:     # a host of one's own may ask for none
             return Denied("provider_credential_missing", f"Neither this call nor the gateway holds a credential for {provider.name}.")
         self._credential = found
@@ -326,24 +328,29 @@ class _Conversation:
         if admission.sandbox:
             body = asked.body if isinstance(asked.body, bytes) else b""
             return self._ports.sandbox(provider, self._route.operation, asked.facts, body, self._url_path(caller))
-        stored = caller.provider_credential is None
+        own = caller.provider_credential
+        keys = stored.signing_keys(provider, self._credential) if own is None else None
+        held = self._credential if keys is None else None    # what signs goes nowhere
         bend = Bend(
             withheld=caller.withheld,
-            credential=self._credential if stored else caller.provider_credential if caller.insert is not None else None,
-            place=(provider.credentials[0] if provider.credentials else None) if stored else caller.insert,
-            stored=stored,
+            credential=held if own is None else own if caller.insert is not None else None,
+            place=(provider.credentials[0] if provider.credentials else None) if own is None else caller.insert,
+            stored=own is None,
             json_body=asked.is_json,
             identity=asked.asked_usage,
         )
         declared = self._lookup.get(b"content-length", b"")
-        return await self._ports.upstreams.send(UpstreamRequest(
+        request = UpstreamRequest(
             origin=target.origin or self._setup.origins[provider.id],
             method=self._scope["method"],
             url_path=self._url_path(caller),
             headers=to_provider(self._headers, provider, bend),
             body=asked.body,
             body_length=int(declared) if declared.isdigit() and not isinstance(asked.body, bytes) else None,
-        ))
+        )
+        if keys is not None:
+            request = stored.signed(request, provider, keys, self._ports.clock.now_us())
+        return await self._ports.upstreams.send(request)
 
     def _url_path(self, caller: credentials.Caller) -> str:
         query = caller.query.decode("latin-1")
