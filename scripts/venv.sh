@@ -40,6 +40,19 @@ make_venv() {
     "$base" -m venv --clear .venv
 }
 
+# Make $1 hold exactly what one lock names and nothing of this project: for a client that pins other versions than ours.
+make_side_venv() {
+    side_wanted=$({ pwd; cat "$2"; } | cksum)
+    if [ -f "$1/installed" ] && [ "$(cat "$1/installed")" = "$side_wanted" ] && "$1/bin/python" -c '' 2>/dev/null; then
+        return
+    fi
+    say "Installing what $2 names into $1 …"
+    "$python" -m venv --clear --without-pip "$1" &&
+        "$python" -m pip --disable-pip-version-check --python "$1/bin/python" install --quiet --no-compile --require-hashes \
+            --only-binary :all: -r "$2" &&
+        printf '%s\n' "$side_wanted" >"$1/installed"
+}
+
 stamp=.venv/installed-$lock
 wanted=$({ pwd; cat "requirements/$lock.txt" pyproject.toml; } | cksum)
 if ! { [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && "$python" -c '' 2>/dev/null; }; then

@@ -46,6 +46,7 @@ class Gateway:
     def __init__(self, running: RunningGateway) -> None:
         self._running = running
         self._keys: dict[str, str] = {}
+        self._looked_at: set[str] = set()
         self.url = running.url
 
     def key(self, form: str) -> str:
@@ -62,11 +63,13 @@ class Gateway:
 
     def call(self, request_id: str) -> dict[str, Any]:
         """The API's document of a call, once it is booked."""
+        self._looked_at.add(request_id)
         return self._running.call(request_id)
 
-    def latest(self) -> str:
-        """The id of the call booked last, for clients that show no headers."""
-        return str(self._running.calls(at_least=1)[0]["request_id"])
+    def fresh(self) -> str:
+        """The id of the one call that no test has looked at yet, for clients that show no headers."""
+        (new,) = {call["id"] for call in self._running.calls(at_least=len(self._looked_at) + 1)} - self._looked_at
+        return str(new)
 
     def booked(self, headers: Mapping[str, str], provider: MiniUpstream, *, cost_nanos: int) -> dict[str, Any]:
         """The call's document, after comparing it with the provider's own bill."""

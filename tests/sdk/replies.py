@@ -14,6 +14,7 @@ from tests.mini_upstream import Answer, json_reply, sse_reply
 CHAT_USAGE = {"input": 310, "output": 44}
 CHAT_TOTAL = {"prompt_tokens": 310, "completion_tokens": 44, "total_tokens": 354}
 MESSAGE_USAGE = {"input": 25, "output": 12}
+MESSAGE_TOTAL = {"input_tokens": 25, "output_tokens": 12}
 GEMINI_USAGE = {"input": 8, "output": 5}
 
 COST_NANOS = {
@@ -22,7 +23,7 @@ COST_NANOS = {
     "gpt-4.1": 310 * 2_000 + 44 * 8_000,                          # $2, $8
     "gpt-5.2": 310 * 1_750 + 44 * 14_000,                         # $1.75, $14
     "claude-sonnet-4-20250514": 25 * 3_000 + 12 * 15_000,         # $3, $15
-    "claude-sonnet-4-5": 25 * 3_000 + 12 * 15_000,                # $3, $15
+    "claude-sonnet-4-6": 25 * 3_000 + 12 * 15_000,                # $3, $15
     "llama-3.3-70b-versatile": 310 * 590 + 44 * 790,              # $0.59, $0.79
     "mistral-small-2603": 310 * 150 + 44 * 600,                   # $0.15, $0.60
     "text-embedding-3-small": 12 * 20,                            # $0.02
@@ -125,12 +126,12 @@ def message(model: str) -> Answer:
     return json_reply({
         "id": "msg_1", "type": "message", "role": "assistant", "model": model,
         "content": [{"type": "text", "text": "Hello there"}], "stop_reason": "end_turn", "stop_sequence": None,
-        "usage": {"input_tokens": 25, "output_tokens": 12},
+        "usage": MESSAGE_TOTAL,
     }, usage=MESSAGE_USAGE)
 
 
 def message_stream(model: str) -> Answer:
-    """The same as a stream: input at the start, the final output in `message_delta`."""
+    """The same as a stream: the input at the start, all of it so far in `message_delta`."""
     events: list[dict[str, Any]] = [
         {"type": "message_start", "message": {
             "id": "msg_1", "type": "message", "role": "assistant", "model": model, "content": [], "stop_reason": None,
@@ -138,7 +139,7 @@ def message_stream(model: str) -> Answer:
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
         {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello there"}},
         {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": {"output_tokens": 12}},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": MESSAGE_TOTAL},
         {"type": "message_stop"},
     ]
     lines = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
