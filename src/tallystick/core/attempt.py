@@ -56,9 +56,23 @@ class Admission:
 
 @lean
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """What the list says of a unit that an override of the organisation prices, by the override's id.
+    `row` is None where the list has no price for it."""
+
+    override: str
+    row: str | None = None
+    rate: Decimal = Decimal(0)
+    per: int = 1
+    factor: Decimal = Decimal(1)
+
+
+@lean
+@dataclass(frozen=True, slots=True)
 class Line:
     """One line of the arithmetic: quantity × rate / per × factor. `row` is the price row's id, None
-    where the unit has no rate. `part` 0 is the reply's own usage, 1… its parts."""
+    where the unit has no rate. `part` 0 is the reply's own usage, 1… its parts. `listed`: the list's
+    terms, where the line is priced by an override."""
 
     unit: str
     quantity: Quantity
@@ -68,6 +82,7 @@ class Line:
     factor: Decimal = Decimal(1)
     factor_row: str | None = None
     part: int = 0
+    listed: Listed | None = None
 
 
 @lean
@@ -93,6 +108,7 @@ class Settlement:
     context_tokens: int | None = None        # chose the context tier where that is not the inclusive input
     stated_nanos: int | None = None
     computed_nanos: int | None = None
+    list_nanos: int | None = None            # what the computed cost would be at list prices, where an override made it another
     would_be_nanos: int | None = None        # sandbox: what it would have cost
     upstream_nanos: int | None = None        # BYOK: billed to the key's owner elsewhere
     drift: bool = False
@@ -103,6 +119,32 @@ class Settlement:
     reply_bytes: int = 0
     code: str | None = None                  # why it failed, where we know (upstream_timeout…)
     notes: tuple[str, ...] = ()
+
+
+AdjustReason = Literal["reprice", "evidence"]
+"""Why a past cost is corrected: another price book prices the same usage, or something shows what was
+really billed (an invoice, a usage report)."""
+
+
+@lean
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """A later correction of what an attempt costs. The settlement stands as it was booked; what the
+    attempt costs is that and every delta since. Days are ISO dates in the organisation's zone: a call
+    belongs to the day of its admission, a correction to the day it was posted, and it bears both."""
+
+    request_id: str
+    attempt: int
+    at_us: int                               # when it was posted
+    reason: AdjustReason
+    cost_nanos: int                          # what the attempt costs from here on
+    delta_nanos: int                         # the difference to what it cost before
+    actor: str                               # who posted it: an account's id, or `cli`
+    text: str                                # what shows it, or why it was re-priced
+    call_day: str
+    posted_day: str
+    lines: tuple[Line, ...] = ()             # of a re-pricing: the arithmetic behind `cost_nanos`
+    price_version: str = ""                  # and the book it is of
 
 
 @lean

@@ -1,4 +1,4 @@
-"""What an entry says of a call: admission, settlement and refusal as an entry's fields, and back.
+"""What an entry says of a call: admission, settlement, adjustment and refusal as an entry's fields, and back.
 
 An entry names teams, keys, models, price rows… by number; `define` gives the number of a name, and
 at first use chains a DEFINE entry before the one that uses it. Everything the API's document of a
@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any, Final, Protocol, cast
 
 from tallystick.core import facts as call_facts
-from tallystick.core.attempt import Admission, Line, Refusal, Settlement
+from tallystick.core.attempt import Adjustment, Admission, Line, Listed, Refusal, Settlement
 from tallystick.core.call import Facts
 from tallystick.core.identity import LABELS, Attribution
 from tallystick.core.usage import UNIT_RANK, Part, Quantity, Usage
@@ -96,6 +96,8 @@ def settlement_fields(settlement: Settlement, define: Define, describe: Describe
     computed = settlement.computed_nanos
     if computed != (settlement.cost_nanos if _is_computed(fields) else None):
         fields["computed_nanos"] = "" if computed is None else str(computed)
+    if settlement.list_nanos is not None:
+        fields["list_nanos"] = str(settlement.list_nanos)
     if settlement.model is not None:
         fields["served"] = define("model", settlement.model)
     if settlement.usage is not None:
@@ -136,6 +138,24 @@ def refusal_fields(refusal: Refusal, define: Define) -> Fields:
     fields["request"] = request_hex(refusal.request_id)
     fields["code"] = define("code", refusal.code)
     fields["status"] = refusal.status
+    return fields
+
+
+def adjustment_fields(adjustment: Adjustment, ref: int, define: Define, describe: Describe) -> Fields:
+    """The members of an ADJUST entry. `ref`: the entry that holds the attempt's admission."""
+    fields: Fields = {
+        "kind": "ADJUST", "at": adjustment.at_us, "ref": ref, "request": request_hex(adjustment.request_id),
+        "reason": adjustment.reason, "actor": adjustment.actor, "cost_nanos": str(adjustment.cost_nanos),
+        "delta_nanos": str(adjustment.delta_nanos), "call_day": adjustment.call_day, "posted_day": adjustment.posted_day,
+    }
+    if adjustment.attempt != 1:
+        fields["attempt"] = adjustment.attempt
+    if adjustment.text:
+        fields["text"] = adjustment.text
+    if adjustment.lines:
+        fields["lines"] = [_line_out(line, define, describe) for line in adjustment.lines]
+    if adjustment.price_version:
+        fields["price_version"] = define("price_version", adjustment.price_version)
     return fields
 
 
@@ -206,19 +226,46 @@ def _line_out(line: Line, define: Define, describe: Describe) -> list[Any]:
     quantity = line.quantity if type(line.quantity) is int else _quantity_out(line.quantity)
     row_id, factor_row_id, factor, row, factor_row = line.row, line.factor_row, "1", 0, 0
     if row_id is not None:
-        row = define("price_row", f"{row_id} {line.rate}/{line.per}", lambda: {
-            **describe(row_id), "row": row_id, "unit": line.unit, "price": f"{line.rate:f}", "per": str(line.per)})
+        row = define("price_row", price_row_name(line), lambda: {
+            **describe(row_id), "row": row_id, "unit": line.unit, "price": f"{line.rate:f}", "per": str(line.per), **_row_listed(line)})
     if line.factor != 1:
         factor = f"{line.factor:f}"
     if factor_row_id is not None:
         factor_row = define("factor", f"{factor_row_id} {factor}",
-                            lambda: {**describe(factor_row_id), "row": factor_row_id, "factor": factor})
+                            lambda: {**describe(factor_row_id), "row": factor_row_id, "factor": factor, **_factor_listed(line)})
     if row and factor == "1" and not factor_row and not line.part:
         return [line.unit, quantity, row]    # nearly every line
     out: list[Any] = [line.unit, quantity, row, factor, factor_row, line.part]
     while len(out) > 2 and out[-1] == _USUAL[len(out) - 3]:
         out.pop()
     return out
+
+
+def price_row_name(line: Line) -> str:
+    """The name under which a line's price row is defined: a price of one's own has the list's beside it."""
+    name, listed = f"{line.row} {line.rate}/{line.per}", line.listed
+    if listed is None or listed.row == line.row:
+        return name
+    return f"{name} list {listed.row} {listed.rate}/{listed.per}x{listed.factor}"
+
+
+def _row_listed(line: Line) -> dict[str, str]:
+    """What the list says of the unit, where the row is a price of one's own."""
+    listed = line.listed
+    if listed is None or listed.row == line.row:
+        return {}
+    if listed.row is None:
+        return {"override": listed.override}
+    return {"override": listed.override, "list_row": listed.row, "list_price": f"{listed.rate:f}", "list_per": str(listed.per),
+            "list_factor": f"{listed.factor:f}"}
+
+
+def _factor_listed(line: Line) -> dict[str, str]:
+    """What the factor is at list, where a percentage of the organisation is part of it."""
+    listed = line.listed
+    if listed is None or listed.row != line.row:
+        return {}
+    return {"override": listed.override, "list_factor": f"{listed.factor:f}"}
 
 
 # --- reading ---------------------------------------------------------------------------------------
@@ -280,6 +327,7 @@ def read_settlement(fields: Mapping[str, Any], named: Named) -> Settlement:
         context_tokens=fields.get("context"),
         stated_nanos=_amount(fields, "stated_nanos"),
         computed_nanos=int(computed) if computed not in (None, "") else None,
+        list_nanos=_amount(fields, "list_nanos"),
         would_be_nanos=_amount(fields, "would_be_nanos"),
         upstream_nanos=_amount(fields, "upstream_nanos"),
         drift="drift" in fields,
@@ -289,6 +337,25 @@ def read_settlement(fields: Mapping[str, Any], named: Named) -> Settlement:
         reply_bytes=fields.get("reply_bytes", 0),
         code=_name(fields, "code", named),
         notes=tuple(fields.get("notes", ())),
+    )
+
+
+def read_adjustment(fields: Mapping[str, Any], named: Named) -> Adjustment:
+    """The adjustment of an ADJUST entry, equal to the one written. Raises LookupError or ValueError when it does
+    not say enough."""
+    return Adjustment(
+        request_id="req_" + fields["request"],
+        attempt=fields.get("attempt", 1),
+        at_us=fields["at"],
+        reason=fields["reason"],
+        cost_nanos=int(fields["cost_nanos"]),
+        delta_nanos=int(fields["delta_nanos"]),
+        actor=fields["actor"],
+        text=fields.get("text", ""),
+        call_day=fields["call_day"],
+        posted_day=fields["posted_day"],
+        lines=read_lines(fields, named),
+        price_version=_name(fields, "price_version", named) or "",
     )
 
 
@@ -330,6 +397,7 @@ def read_lines(fields: Mapping[str, Any], named: Named) -> tuple[Line, ...]:
     for unit, quantity, *rest in fields.get("lines", ()):
         row, factor, factor_row, part = cast("list[Any]", rest) + _USUAL[len(rest):]
         stated = named("price_row", row)[1] if row else {}
+        factored = named("factor", factor_row)[1] if factor_row else {}
         lines.append(Line(
             unit=unit,
             quantity=_quantity_in(quantity),
@@ -337,10 +405,23 @@ def read_lines(fields: Mapping[str, Any], named: Named) -> tuple[Line, ...]:
             rate=Decimal(stated["price"]) if row else Decimal(0),
             per=int(stated["per"]) if row else 1,
             factor=Decimal(factor),
-            factor_row=named("factor", factor_row)[1]["row"] if factor_row else None,
+            factor_row=factored.get("row"),
             part=part,
+            listed=_listed(stated, factored),
         ))
     return tuple(lines)
+
+
+def _listed(stated: Mapping[str, str], factored: Mapping[str, str]) -> Listed | None:
+    """What the list says beside an override's line, from what price row and factor were defined with."""
+    if "override" in stated:
+        if "list_row" not in stated:
+            return Listed(stated["override"])
+        return Listed(stated["override"], stated["list_row"], Decimal(stated["list_price"]), int(stated["list_per"]),
+                      Decimal(stated["list_factor"]))
+    if "override" in factored:
+        return Listed(factored["override"], stated["row"], Decimal(stated["price"]), int(stated["per"]), Decimal(factored["list_factor"]))
+    return None
 
 
 def _name(fields: Mapping[str, Any], member: str, named: Named, kind: str | None = None) -> str | None:

@@ -26,6 +26,7 @@ from tallystick.core.errors import Denied
 from tallystick.core.estimate import input_bound_tokens
 from tallystick.core.identity import Attribution, Claims, Principal, attribute, check_claims
 from tallystick.core.lean import lean
+from tallystick.core.price_scopes import Prices
 from tallystick.core.pricebook import PriceBook
 from tallystick.core.settlement import Served, settle
 
@@ -135,7 +136,7 @@ class Opening:
 class Rules:
     """What the line decides by."""
 
-    prices: PriceBook
+    prices: Prices
 
 
 def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settlement | Refusal]:
@@ -162,7 +163,7 @@ def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settleme
     if delivered.job is not None:
         yield from _settle_job(opening, rules, delivered)
         served = replace(served, billed_elsewhere=True)
-    settlement = settle(admission, served, rules.prices, opening.provider, at_us)
+    settlement = settle(admission, served, book_of(admission, rules), opening.provider, at_us)
     yield Settle(settlement)
     return settlement
 
@@ -172,17 +173,23 @@ def _settle_job(opening: Opening, rules: Rules, delivered: Delivered) -> Generat
     job, served = delivered.job, delivered.served
     assert job is not None, "there is a job to settle"
     if job.admission is not None and served.reading is not None and served.reading.usage is not None:
-        yield SettleJob(settle(job.admission, served, rules.prices, opening.provider, delivered.at_us))
+        yield SettleJob(settle(job.admission, served, book_of(job.admission, rules), opening.provider, delivered.at_us))
+
+
+def book_of(admission: Admission, rules: Rules) -> PriceBook:
+    """The prices that hold for an attempt."""
+    return rules.prices.of(admission.provider, admission.attribution, admission.credential)
 
 
 def admit(opening: Opening, caller: Caller, asked: Asked, attribution: Attribution, rules: Rules) -> Admission:
     """The admission of the call's attempt, with the hold: an upper bound of what it can cost."""
     call, facts, claims = asked.call, asked.call.facts, asked.claims
     billable = not opening.route.free
+    book = rules.prices.of(call.provider, attribution, caller.credential)
     input_bound = input_bound_tokens(facts, call.body_bytes) if billable else 0
     hold_nanos, hold_priced = 0, True
     if billable and not opening.provider.free_models:
-        ceiling = rules.prices.ceiling(
+        ceiling = book.ceiling(
             opening.provider.price_book or call.provider, facts.model or "", call.at_us,
             input_tokens=input_bound, output_tokens=facts.output_limit, n=facts.n,
             traits={"tier": facts.tier} if facts.tier else {}, media=bool(facts.media or facts.references),
@@ -208,7 +215,7 @@ def admit(opening: Opening, caller: Caller, asked: Asked, attribution: Attributi
         sandbox=claims.sandbox,
         budget_nanos=claims.budget_nanos,
         route_name=claims.route,
-        price_version=rules.prices.version,
+        price_version=book.version,
     )
 
 

@@ -24,14 +24,17 @@ from tallystick.core.errors import Defect
 
 GENESIS: Final = bytes(32)                   # what the first entry's `prev` says
 
-KINDS: Final = ("ATTEMPT", "ADMIT", "DEFER", "SETTLE", "REFUSED", "REFUSALS", "DEFINE", "KEY", "CREDENTIAL", "MEMBER")
+KINDS: Final = ("ATTEMPT", "ADMIT", "DEFER", "SETTLE", "REFUSED", "REFUSALS", "DEFINE", "KEY", "CREDENTIAL", "MEMBER",
+               "ADJUST", "PRICE")
 """ATTEMPT: admission and settlement together. ADMIT: an admission alone, its settlement still to come.
 DEFER: an admission whose reply only opened a job. SETTLE: the one end of an earlier ADMIT or DEFER
 (`ref`). REFUSED: a call we answered ourselves. REFUSALS: a flood of them, counted. DEFINE: a name
 that later entries give by number. KEY: a key was made, rotated or revoked. CREDENTIAL: a provider credential
-was sealed, removed, given to a project or wrapped anew; never its value. MEMBER: an account was given a role."""
+was sealed, removed, given to a project or wrapped anew; never its value. MEMBER: an account was given a role.
+ADJUST: what an attempt costs was corrected; `ref` is the entry of its admission, and no entry of the
+attempt is touched. PRICE: an override of the organisation was set or ended; on the chain `system`, rows of a price release were applied."""
 
-CALL_KINDS: Final = frozenset(("ATTEMPT", "ADMIT", "DEFER", "SETTLE", "REFUSED", "REFUSALS"))
+CALL_KINDS: Final = frozenset(("ATTEMPT", "ADMIT", "DEFER", "SETTLE", "REFUSED", "REFUSALS", "ADJUST"))
 """These stand in their month's table; all others outlive the months."""
 
 PREV_EMPTY: Final = b'"prev":""'
@@ -86,13 +89,14 @@ def _no_float(text: str) -> float:
 class Posting(NamedTuple):
     """One leg of an entry. The legs of every entry sum to zero."""
 
-    account: str                             # free, held, spent
+    account: str                             # free, held, spent, correction
     amount_nanos: int
 
 
 def postings(fields: Mapping[str, Any], hold_nanos: int | None = None) -> tuple[Posting, ...]:
     """The double-entry legs of an entry: an admission moves its hold from free to held, a settlement
-    gives the hold back and moves the cost from free to spent. Other kinds move nothing.
+    gives the hold back and moves the cost from free to spent; an adjustment moves its delta between
+    correction and spent. Other kinds move nothing.
 
     `hold_nanos`: for SETTLE, what its ADMIT or DEFER held. Raises Defect when it is not given.
     """
@@ -106,6 +110,9 @@ def postings(fields: Mapping[str, Any], hold_nanos: int | None = None) -> tuple[
         if hold_nanos is None:
             raise Defect("a settlement's postings need its admission's hold")
         return _given_back(hold_nanos, int(fields["cost_nanos"]))
+    if kind == "ADJUST":
+        delta = int(fields["delta_nanos"])
+        return Posting("correction", -delta), Posting("spent", delta)
     return ()
 
 

@@ -4,17 +4,23 @@ The most particular row wins, unit by unit: by traits, then by time of day, then
 Factors (batch at half, a geo's premium) apply to what is left at standard. What a class without a
 row takes instead is the table `STAND_IN`; what leaves tokens without a price is `DECISIVE`. The
 outcome is a card, a dict of rates, kept for all calls that fall on the same rows.
+
+Overrides of an organisation change the card, not the rows: a rate under one keeps what the list says
+beside it. A price of one's own stands where the list's row has no more conditions than it has; a
+percentage multiplies the list's rate and never a price of one's own.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
+from tallystick.core.attempt import Listed
 from tallystick.core.money import EXACT
+from tallystick.core.price_overrides import Override
 from tallystick.core.price_rows import Factor, PricedModel, PriceRow, ProviderPrices, Traits, instant_us, parse_window
 from tallystick.core.usage import COUNTS, INPUT_CLASSES, OUTPUT_CLASSES, TOKEN_CLASSES, UNIT_RANK
 
@@ -66,10 +72,11 @@ class Rate:
     factor_row: str | None = None
     each: Decimal | None = None
     needs: str = ""
+    listed: Listed | None = None             # what the list says, where an override prices the unit
 
     def idle(self) -> Rate:
         """The same rate where the unit it needs was not used: nothing is due, and the line says so."""
-        return replace(self, factor=_ZERO, factor_row=f"without:{self.needs}", each=_ZERO, needs="")
+        return replace(self, factor=_ZERO, factor_row=f"without:{self.needs}", each=_ZERO, needs="", listed=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +99,30 @@ class Bound:
 class PricedBy:
     """One model's rows, and the cards made of them so far."""
 
-    __slots__ = ("_bounds", "_cards", "_clock", "_contexts", "_periods", "_prices", "_rows", "_says", "_traits",
-                 "context_tiers", "free", "model", "provider")
+    __slots__ = ("_bounds", "_cards", "_clock", "_contexts", "_everything", "_overrides", "_periods", "_prices", "_rows", "_said",
+                 "_says", "_traits", "context_tiers", "free", "model", "provider")
 
     def __init__(self, prices: ProviderPrices, model: PricedModel, rows: Sequence[PriceRow],
-                 everything: bool = False) -> None:
+                 everything: bool = False, overrides: Sequence[Override] = ()) -> None:
+        """`overrides`: prices and percentages that apply to this model, in any order."""
         self.provider, self.model, self.free = prices.provider, model, model.free or everything
-        self._prices, self._says = prices, prices.says
+        self._prices, self._says, self._said, self._everything = prices, prices.says, rows, everything
+        self._overrides = sorted(overrides, key=lambda override: override.rank, reverse=True)
         self._rows = [_Dated(row) for row in rows]
-        factors = [instant_us(f.valid_from) for f in prices.factors if f.valid_from]
-        self._periods = sorted({edge for row in self._rows for edge in (row.start_us, row.end_us)} | set(factors))
+        edges = {instant_us(f.valid_from) for f in prices.factors if f.valid_from}
+        edges |= {edge for override in overrides for edge in (override.start_us, override.end_us) if edge is not None}
+        self._periods = sorted({edge for row in self._rows for edge in (row.start_us, row.end_us)} | edges)
         windows = [row.window for row in self._rows if row.window]
         self._clock = sorted({edge for window in windows for edge in (window.start_s, window.end_s)})
-        self._contexts = sorted({row.row.context_from for row in self._rows})
+        self._contexts = sorted({row.row.context_from for row in self._rows} | {override.context_from for override in overrides})
         self.context_tiers = len(self._contexts) > 1
         self._cards: dict[object, Card] = {}
         self._bounds: dict[object, Bound] = {}
         self._traits: dict[Traits, Traits] = {}
+
+    def under(self, overrides: Sequence[Override]) -> PricedBy:
+        """The same model under these overrides."""
+        return PricedBy(self._prices, self.model, self._said, self._everything, overrides)
 
     def card(self, at_us: int, traits: Mapping[str, str], context: int) -> Card:
         served = self._served(traits) if traits else ()
@@ -167,9 +181,11 @@ class PricedBy:
         if self.free:
             name = f"{self.provider}:free" if self.model.id == "*" else f"{self.provider}:{self.model.id}:free"
             return Card({unit: Rate(name, _ZERO, 1, each=_ZERO) for unit in UNIT_RANK})
+        overrides = [one for one in self._overrides if one.holds(at_us) and one.fits(served, context)]
         active = [row for row in self._rows if row.holds(at_us)]
         factors = [f for f in self._factors(at_us) if f.trait in served]
         known = {trait for row in active for trait in row.row.traits} | {factor.trait for factor in factors}
+        known |= {trait for override in overrides if override.kind == "price" for trait in override.traits}
         strange = [trait for trait in served if trait[0] in DECISIVE and trait not in known]
         wanted = set(served)
         best: dict[str, _Dated] = {}
@@ -180,19 +196,44 @@ class PricedBy:
         rates = {unit: _rated(row.row, factors) for unit, row in best.items()}
         if strange:
             rates = {unit: rate for unit, rate in rates.items() if unit not in _TOKENS}
-        for unit, rate in self._stand_ins(rates):
-            rates[unit] = rate
-        return Card(rates, tuple(f"no price for {name}={value}" for name, value in strange))
+            overrides = [one for one in overrides if one.kind == "percent" or one.unit not in _TOKENS]
+        net = self._net(rates, best, overrides, factors) if overrides else {**rates, **self._stand_ins(rates)}
+        return Card(net, tuple(f"no price for {name}={value}" for name, value in strange))
 
-    def _stand_ins(self, own: Mapping[str, Rate]) -> list[tuple[str, Rate]]:
-        filled = []
+    def _stand_ins(self, own: Mapping[str, Rate]) -> dict[str, Rate]:
+        return {unit: own[other] for unit, other in self._standing_for(own).items()}
+
+    def _standing_for(self, own: Iterable[str]) -> dict[str, str]:
+        """The classes without a rate of their own, and the one whose rate each takes."""
+        filled = {}
         for unit, others in STAND_IN.items():
             if unit in own or (unit in _INPUT_MEDIA and unit not in self._prices.one_rate):
                 continue
-            rate = next((own[other] for other in others if other in own), None)
-            if rate is not None:
-                filled.append((unit, rate))
+            other = next((other for other in others if other in own), None)
+            if other is not None:
+                filled[unit] = other
         return filled
+
+    def _net(self, own: Mapping[str, Rate], rows: Mapping[str, _Dated], overrides: Sequence[Override],
+             factors: Sequence[Factor]) -> dict[str, Rate]:
+        """The card under overrides, the first that covers a unit being its one. A class without a rate of
+        its own takes what the class that stands in for it has, a price of one's own included."""
+        listed = {**own, **self._stand_ins(own)}
+        agreed: dict[str, Rate] = {}
+        for override in overrides:
+            unit = override.unit
+            if override.kind == "price" and unit not in agreed and (unit not in rows or _outranks(override, rows[unit].row)):
+                agreed[unit] = _agreed(override, listed.get(unit), factors)
+        net = {**own, **agreed}
+        stand_ins = self._standing_for(net)
+        for unit in [*net, *stand_ins]:
+            other = stand_ins.get(unit, unit)
+            if other in agreed:
+                net[unit] = agreed[other] if other == unit else _listed_as(agreed[other], listed.get(unit))
+                continue
+            percent = next((one for one in overrides if one.kind == "percent" and (one.covers(unit) or one.covers(other))), None)
+            net[unit] = _discounted(own[other], percent) if percent else own[other]
+        return net
 
     def _factors(self, at_us: int) -> list[Factor]:
         return [f for f in self._prices.factors
@@ -214,6 +255,8 @@ class PricedBy:
             if fits and (row.holds(at_us) or row.holds(at_us + _CLOCK_SLACK_US)):
                 each = EXACT.divide(row.row.price, Decimal(row.row.per))
                 top[row.row.unit] = max(top.get(row.row.unit, each), each)
+        dearer = self._raise(top, at_us, context, may_be)
+        dearest = EXACT.multiply(dearest, dearer)
         inputs = [top[u] for u in INPUT_CLASSES if u in top and (media or u not in _MEDIA)]
         outputs = [top[u] for u in OUTPUT_CLASSES if u in top]
         fees = [top[u] for u in COUNTS if u in top]
@@ -222,6 +265,22 @@ class PricedBy:
             EXACT.multiply(max(outputs), dearest) if outputs else Decimal(0),
             max(fees, default=Decimal(0)),
         )
+
+
+    def _raise(self, top: dict[str, Decimal], at_us: int, context: int, may_be: Callable[[tuple[str, str]], bool]) -> Decimal:
+        """Prices of one's own may be dearer than the list's, and percentages premiums: raise `top` to the
+        former, and return the greatest factor of the latter. What an override makes cheaper still bounds."""
+        factor = _ONE
+        for one in self._overrides:
+            due = one.holds(at_us) or one.holds(at_us + _CLOCK_SLACK_US)
+            if not due or one.context_from > context or not all(may_be(trait) for trait in one.traits):
+                continue
+            if one.kind == "price":
+                each = EXACT.divide(one.value, Decimal(one.per))
+                top[one.unit] = max(top.get(one.unit, each), each)
+            else:
+                factor = max(factor, one.factor)
+        return factor
 
 
 class _Dated:
@@ -253,12 +312,52 @@ def _week_day(at_us: int) -> tuple[int, int]:
 
 
 def _rated(row: PriceRow, factors: Sequence[Factor]) -> Rate:
+    factor, names = _factor_of(row.unit, row.traits, factors)
+    return Rate(row.id, row.price, row.per, factor, names, _each(row.price, row.per, factor), row.needs)
+
+
+def _factor_of(unit: str, traits: Traits, factors: Sequence[Factor]) -> tuple[Decimal, str | None]:
+    """The product of the factors that apply to a row of this unit and these traits, and their names."""
     factor, names = _ONE, []
     for one in factors:
-        in_scope = row.unit in _TOKENS if one.scope == "tokens" else row.unit == one.scope
-        if in_scope and one.trait not in row.traits:
+        in_scope = unit in _TOKENS if one.scope == "tokens" else unit == one.scope
+        if in_scope and one.trait not in traits:
             factor = EXACT.multiply(factor, one.factor)
             names.append(one.id)
-    decimal_per = 10 ** (len(str(row.per)) - 1) == row.per
-    each = EXACT.divide(EXACT.multiply(row.price, factor), Decimal(row.per)) if decimal_per else None
-    return Rate(row.id, row.price, row.per, factor, "+".join(names) or None, each, row.needs)
+    return factor, "+".join(names) or None
+
+
+def _each(price: Decimal, per: int, factor: Decimal) -> Decimal | None:
+    """What one unit costs, where that is exact."""
+    decimal_per = 10 ** (len(str(per)) - 1) == per
+    return EXACT.divide(EXACT.multiply(price, factor), Decimal(per)) if decimal_per else None
+
+
+def _outranks(override: Override, row: PriceRow) -> bool:
+    """Whether a price of one's own stands where this row of the list does: it has no fewer conditions.
+    The hour of the day is none, for what was agreed is agreed around the clock."""
+    return len(override.traits) >= len(row.traits) and override.context_from >= row.context_from
+
+
+def _agreed(override: Override, listed: Rate | None, factors: Sequence[Factor]) -> Rate:
+    """A price of one's own: the provider's factors (half price in batches) hold for it as for the list's."""
+    factor, names = _factor_of(override.unit, override.traits, factors)
+    rate = Rate(override.row, override.value, override.per, factor, names, _each(override.value, override.per, factor),
+                listed.needs if listed else "", Listed(override.id))
+    return _listed_as(rate, listed)
+
+
+def _listed_as(rate: Rate, listed: Rate | None) -> Rate:
+    """The rate beside what the list says of the unit."""
+    assert rate.listed is not None, "only an overridden rate has a list price beside it"
+    if listed is None:
+        return replace(rate, listed=Listed(rate.listed.override))
+    return replace(rate, listed=Listed(rate.listed.override, listed.row, listed.price, listed.per, listed.factor))
+
+
+def _discounted(rate: Rate, percent: Override) -> Rate:
+    """The list's rate times the percentage, which is one more factor."""
+    factor = EXACT.multiply(rate.factor, percent.factor)
+    name = f"{rate.factor_row}+{percent.id}" if rate.factor_row else percent.id
+    return replace(rate, factor=factor, factor_row=name, each=_each(rate.price, rate.per, factor),
+                   listed=Listed(percent.id, rate.row, rate.price, rate.per, rate.factor))

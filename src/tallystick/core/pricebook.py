@@ -16,12 +16,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
+from hashlib import sha256
 from typing import Final
 
 from tallystick.core.attempt import Line
+from tallystick.core.identity import Attribution
 from tallystick.core.lean import lean
 from tallystick.core.money import EXACT, NANOS_PER_UNIT, to_nanos
 from tallystick.core.price_cards import FOREVER_US, Card, PricedBy
+from tallystick.core.price_overrides import Override
 from tallystick.core.price_rows import Alias, Load, PricedModel, PriceRow, ProviderPrices, instant_us
 from tallystick.core.usage import TOKEN_CLASSES, UNIT_RANK, Part, Quantity, Usage
 
@@ -37,16 +40,22 @@ _AS_REQUESTED: Final = "the served model is unknown to the price book: priced as
 @dataclass(frozen=True, slots=True)
 class Charge:
     """A priced usage. `exact` is the sum of the lines' exact amounts; `unpriced` names the units
-    (and models, for parts) without a rate; `notes` say why where that is not plain."""
+    (and models, for parts) without a rate; `notes` say why where that is not plain. `list_exact`: the
+    sum at list prices, where an override priced a line."""
 
     lines: tuple[Line, ...]
     exact: Decimal
     unpriced: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    list_exact: Decimal | None = None
 
     @property
     def nanos(self) -> int:
         return to_nanos(self.exact)
+
+    @property
+    def list_nanos(self) -> int | None:
+        return None if self.list_exact is None else to_nanos(self.list_exact)
 
 
 @lean
@@ -64,6 +73,16 @@ def amount(line: Line) -> Decimal:
     return EXACT.divide(product, Decimal(line.per))
 
 
+def list_amount(line: Line) -> Decimal:
+    """The same at the list's terms, where an override priced the line. Where the list has no price for
+    the unit, the override's stands for it."""
+    listed = line.listed
+    if listed is None or listed.row is None:
+        return amount(line)
+    product = EXACT.multiply(EXACT.multiply(Decimal(line.quantity), listed.rate), listed.factor)
+    return EXACT.divide(product, Decimal(listed.per))
+
+
 class PriceBook:
     """All providers' prices under one version. Immutable but for what it remembers of its rows."""
 
@@ -71,6 +90,22 @@ class PriceBook:
         self.version = version
         self._load = load
         self._shelves: dict[str, _Shelf | None] = {}
+        self._overrides: tuple[Override, ...] = ()
+        self._means: dict[str, list[Override]] = {}
+        self._agreed: dict[tuple[str, str], PricedBy] = {}
+
+    def under(self, overrides: Sequence[Override]) -> PriceBook:
+        """This book as these overrides change it. Rows and names already read are shared."""
+        book = PriceBook(f"{self.version}+{_digest(overrides)}", self._load)
+        book._shelves = self._shelves
+        book._overrides = tuple(one for one in overrides if one.kind != "model")
+        for one in sorted((one for one in overrides if one.kind == "model"), key=lambda one: one.rank, reverse=True):
+            book._means.setdefault(one.model.lower(), []).append(one)
+        return book
+
+    def of(self, provider: str, attribution: Attribution, credential: str) -> PriceBook:  # noqa: ARG002 - whoever calls
+        """A book without overrides is everybody's (`core.price_scopes.Prices`)."""
+        return self
 
     def price(self, provider: str, model: str | None, usage: Usage, at_us: int, traits: Mapping[str, str],
               context_tokens: int | None = None, parts: Sequence[Part] = (), *,
@@ -92,7 +127,7 @@ class PriceBook:
         for number, part in enumerate(parts, start=1):
             found = self._find(provider, part.model, at_us)
             bill.add(_card(found, at_us, traits, part.usage, None), part.usage.counts, number, part.model)
-        return Charge(tuple(bill.lines), bill.exact, tuple(bill.unpriced), tuple(bill.notes))
+        return Charge(tuple(bill.lines), bill.exact, tuple(bill.unpriced), tuple(bill.notes), bill.list_exact())
 
     def ceiling(self, provider: str, model: str | None, at_us: int, input_tokens: int,
                 output_tokens: int | None = None, n: int = 1, *, traits: Mapping[str, str] | None = None,
@@ -145,6 +180,34 @@ class PriceBook:
             self._shelf(provider)
 
     def _find(self, provider: str, name: str | None, at_us: int) -> PricedBy | None:
+        """What prices this name: its rows, under the overrides there are."""
+        if self._means and name:
+            name = next((one.means for one in self._means.get(name.lower(), ()) if one.holds(at_us)), name)
+        found = self._listed(provider, name, at_us)
+        if not self._overrides:
+            return found
+        if found is None:
+            return self._unlisted(provider, name)
+        place = found.provider, found.model.id
+        if (agreed := self._agreed.get(place)) is None:
+            if len(self._agreed) >= _NAMES_MAX:
+                self._agreed.clear()
+            own = [one for one in self._overrides if one.model in ("*", found.model.id)]
+            agreed = self._agreed[place] = found.under(own) if own else found
+        return agreed
+
+    def _unlisted(self, provider: str, name: str | None) -> PricedBy | None:
+        """A model that no list knows, and that an override prices under this very name."""
+        own = [one for one in self._overrides if one.model == name]
+        if not name or not any(one.kind == "price" for one in own):
+            return None
+        if (agreed := self._agreed.get((provider, name))) is None:
+            prices = self.prices(provider) or ProviderPrices(provider)
+            own += [one for one in self._overrides if one.model == "*"]
+            agreed = self._agreed[provider, name] = PricedBy(prices, PricedModel(name), prices.rows.get("*", ()), overrides=own)
+        return agreed
+
+    def _listed(self, provider: str, name: str | None, at_us: int) -> PricedBy | None:
         """Whose rows price this name: the provider's own, else those of a book it borrows from."""
         shelf = self._shelves.get(provider) or self._shelf(provider)
         if shelf is None:
@@ -182,13 +245,18 @@ def _card(found: PricedBy | None, at_us: int, traits: Mapping[str, str], usage: 
 class _Bill:
     """Lines being added up."""
 
-    __slots__ = ("exact", "lines", "notes", "unpriced")
+    __slots__ = ("agreed", "exact", "lines", "notes", "unpriced")
 
     def __init__(self) -> None:
         self.lines: list[Line] = []
         self.exact = Decimal(0)
         self.unpriced: list[str] = []
         self.notes: list[str] = []
+        self.agreed = False                  # whether an override priced a line
+
+    def list_exact(self) -> Decimal | None:
+        """The sum at list prices, None where all lines are at list."""
+        return sum((list_amount(line) for line in self.lines), Decimal(0)) if self.agreed else None
 
     def add(self, card: Card, counts: Mapping[str, Quantity], part: int, model: str) -> None:
         rates, lines, multiply, plus = card.rates, self.lines, EXACT.multiply, EXACT.add
@@ -201,11 +269,19 @@ class _Bill:
                 continue
             if rate.needs and rate.needs not in counts:
                 rate = rate.idle()
-            line = Line(unit, quantity, rate.row, rate.price, rate.per, rate.factor, rate.factor_row, part)
+            line = Line(unit, quantity, rate.row, rate.price, rate.per, rate.factor, rate.factor_row, part, rate.listed)
             lines.append(line)
+            if rate.listed is not None:
+                self.agreed = True
             self.exact = plus(self.exact, amount(line) if rate.each is None else multiply(quantity, rate.each))
         if card.notes:
             self.notes = [*self.notes, *(note for note in card.notes if note not in self.notes)]
+
+
+def _digest(overrides: Iterable[Override]) -> str:
+    """What tells two sets of overrides apart: they are never edited, but they can be ended."""
+    said = sorted(f"{one.id} {one.valid_to}" for one in overrides)
+    return sha256("\n".join(said).encode()).hexdigest()[:12]
 
 
 class _Shelf:

@@ -169,8 +169,8 @@ class _Conversation:
             return
         if self._relay is not None:
             await self._relay.discard()
-        prices, now_us = self._setup.rules.prices, self._ports.clock.now_us()
-        await self._book(settle(admission, Served(fault="cancelled"), prices, self._target.provider, now_us))
+        book, now_us = line.book_of(admission, self._setup.rules), self._ports.clock.now_us()
+        await self._book(settle(admission, Served(fault="cancelled"), book, self._target.provider, now_us))
 
     async def _book(self, settlement: Settlement) -> None:
         """Make a settlement durable and count it. One that cannot be written leaves its admission open:

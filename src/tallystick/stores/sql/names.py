@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Mapping
 
 from tallystick.core.attempt import Line
-from tallystick.core.entry import PRIVATE
+from tallystick.core.entry import PRIVATE, price_row_name
 
 
 class Names:
@@ -42,7 +42,7 @@ class Names:
 
     def price_row(self, line: Line) -> Mapping[str, str]:
         """What the ledger states of a line's price row: its source and dates. Empty for a line without one."""
-        name = f"{line.row} {line.rate:f}/{line.per}"
+        name = price_row_name(line)
         query = "SELECT content FROM dictionary WHERE organization = ? AND kind = 'price_row' AND name = ?"
         row = self._db.execute(query, (self._organization, name)).fetchone()
         content: Mapping[str, str] = json.loads(row[0]) if row else {}
