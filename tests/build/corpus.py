@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from tallystick import providers
 from tallystick.core.call import Facts, ReplyHead
-from tallystick.core.usage import Reading
+from tallystick.core.usage import Reading, Usage
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = Path(os.environ.get("TALLYSTICK_SHARED", ROOT.parent / "shared")) / "corpus"
@@ -38,6 +38,8 @@ class Exchange:
     body: bytes
     streaming: bool
     expected: dict | None
+    transport: str = "http"
+    frames: tuple = ()                       # of a two-way connection: ("s", bytes) sent, ("r", bytes) received
 
     @property
     def billable(self):
@@ -51,15 +53,46 @@ def present():
 
 def exchanges():
     """Every recorded `http` exchange of the providers in `PROVIDERS`, the response-only samples included."""
+    return [exchange for exchange in everything() if exchange.transport == "http" and is_ours(exchange)]
+
+
+def sessions():
+    """Every recorded two-way connection."""
+    return [exchange for exchange in everything() if exchange.transport == "ws"]
+
+
+def is_ours(exchange):
+    return providers.provider(exchange.provider) is not None
+
+
+def everything():
+    """Every recorded exchange, whoever the provider and whatever the transport."""
     expected = {row["id"]: row for row in _rows(CORPUS / "expected.jsonl")}
     expected |= {row["id"]: row | {"tier_left_out": True} for row in _rows(CORPUS / "extra_expected.jsonl")}
-    known = {provider.id for provider in providers.PROVIDERS}
+    rows = (*_rows(CORPUS / "exchanges.jsonl.gz"), *_rows(CORPUS / "extra_responses.jsonl"))
+    return [_exchange(row, OURS.get(row["provider"], row["provider"]), expected.get(row["id"])) for row in rows]
+
+
+def bills(exchange):
+    """What a recorded two-way connection bills, one reading for each bill."""
+    session = providers.provider(exchange.provider).socket_for(exchange.path).dialect.session(None)
     found = []
-    for row in (*_rows(CORPUS / "exchanges.jsonl.gz"), *_rows(CORPUS / "extra_responses.jsonl")):
-        provider = OURS.get(row["provider"], row["provider"])
-        if row["transport"] == "http" and provider in known:
-            found.append(_exchange(row, provider, expected.get(row["id"])))
+    for way, message in exchange.frames:
+        if way == "s":
+            session.sent(message)
+        elif (bill := session.received(message)) is not None:
+            found.append(bill)
+    assert session.finish() is None, "every answer that was begun was billed"
     return found
+
+
+def total(readings):
+    """A whole session as one reading, in the terms of the expected rows, which add its bills up."""
+    stated = [reading for reading in readings if reading.usage is not None]
+    usage = Usage()
+    for reading in stated:
+        usage = usage.plus(reading.usage)
+    return Reading(usage=usage, model=stated[0].model if stated else None, parts=tuple(part for reading in stated for part in reading.parts))
 
 
 def read(exchange, pieces=None):
@@ -93,12 +126,13 @@ def said(reading: Reading | None):
 
 
 def wanted(expected: dict | None, reading: Reading | None):
-    """What a row expects, in the same terms. A model is compared where the reply names one."""
+    """What a row expects, in the same terms. A model is compared where both name one."""
     if expected is None or expected.get("usage") is None:
         return {"usage": None}
     return {
         "usage": _counts(expected["usage"]),
-        "others": [(other["role"], other["model"], _counts(other["usage"])) for other in expected.get("others") or []],
+        "others": [(other["role"], other["model"] or _named(reading, place), _counts(other["usage"]))
+                   for place, other in enumerate(expected.get("others") or [])],
         "cost": _decimal(expected.get("provider_cost_usd")),
         "upstream": _decimal(expected.get("byok_upstream_cost_usd")),
         "tier": _tier(reading.traits.get("tier") if reading and "tier_left_out" in expected else expected.get("service_tier")),
@@ -110,6 +144,11 @@ def differences(exchange, reading):
     """The names of what was read otherwise than expected; empty where all is right."""
     have, want = said(reading), wanted(exchange.expected, reading)
     return {name: (have.get(name), want[name]) for name in want if have.get(name) != want[name]}
+
+
+def _named(reading, place):
+    """The model of a part that the row does not name and the reader found."""
+    return reading.parts[place].model if reading is not None and place < len(reading.parts) else None
 
 
 def _exchange(row, provider, expected):
@@ -125,7 +164,14 @@ def _exchange(row, provider, expected):
         request=request if isinstance(request, dict) else {}, status=row["status"],
         headers={name.lower(): value for name, value in row["response_headers"].items()},
         body=_bytes(row["response_body"], row["response_body_encoding"]), streaming=row["streaming"], expected=expected,
+        transport=row["transport"], frames=tuple(_frames(row)) if row["transport"] == "ws" else (),
     )
+
+
+def _frames(row):
+    """The frames in the order they went; a reconnection (`c`) is none."""
+    lines = {"s": iter(row["request_body"].splitlines()), "r": iter(row["response_body"].splitlines())}
+    return [(way, next(lines[way]).encode()) for way in row["frames_order"] if way in lines]
 
 
 def _bytes(body, encoding):
