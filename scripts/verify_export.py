@@ -6,7 +6,8 @@ to wherever you trust the machine, and run
 
 It checks the exact bytes of every entry, the chain of hashes, the tree (RFC 9162), every signed
 checkpoint (C2SP signed note, Ed25519 after RFC 8032), that names are defined before they are used, that an
-attempt settles once, and every booked cost from the rates the ledger itself states.
+attempt settles once, every booked cost from the rates the ledger itself states, and that every correction
+leads from what an attempt cost until then to what it costs from there on. It reads the file twice.
 
 Whoever holds the signing key can sign another history. So keep what they cannot change: the key
 (`--key`, as you once saw it) and a checkpoint (`--kept`, a file with a note of an earlier export); this says
@@ -26,7 +27,8 @@ from typing import Any, BinaryIO
 
 FORMAT = "tallystick-ledger-1"
 LINE_BYTES_MAX = 8 << 20
-KINDS = {"ATTEMPT", "ADMIT", "DEFER", "SETTLE", "REFUSED", "REFUSALS", "DEFINE", "KEY", "CREDENTIAL", "MEMBER"}
+KINDS = {"ATTEMPT", "ADMIT", "DEFER", "SETTLE", "REFUSED", "REFUSALS", "DEFINE", "KEY", "CREDENTIAL", "MEMBER",
+         "ADJUST", "PRICE"}
 PRIVATE = {"user", "end_user", "session", "tags"}
 NAMED = {kind: kind for kind in (
     "key", "team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version", "session", "tags",
@@ -138,8 +140,11 @@ def read_note(note: str, origin: str, public_key: bytes) -> tuple[int, bytes]:
 class Ledger:
     """A chain on its way from its first entry to its last."""
 
-    def __init__(self, header: dict[str, Any]) -> None:
+    def __init__(self, header: dict[str, Any], corrected: frozenset[int]) -> None:
         self.organization: str = header["organization"]
+        self.corrected = corrected           # the attempts that some ADJUST speaks of: only their costs are kept
+        self.costs: dict[int, tuple[str, int, int]] = {}          # entry of the admission → request, attempt, cost
+        self.adjusted_nanos = 0
         self.size = self.checkpoints = self.signed = self.cost_nanos = 0
         self.head = bytes(32)
         self.frontier: list[bytes] = []
@@ -177,11 +182,13 @@ class Ledger:
                    f"entry {fields['ref']} is no open attempt of this call")
             if kind == "SETTLE" and opened is not None:
                 del self.open[fields["ref"]]
-                self.settled(where, fields, opened[2])
+                self.settled(where, fields, opened[2], fields["ref"])
+        elif kind == "ADJUST":
+            self.adjusted(where, fields)
         elif kind in ("ADMIT", "DEFER"):
             self.open[self.size] = fields["request"], fields.get("attempt", 1), int(fields["hold_nanos"])
         elif kind == "ATTEMPT":
-            self.settled(where, fields, int(fields["hold_nanos"]))
+            self.settled(where, fields, int(fields["hold_nanos"]), self.size)
 
     def define(self, where: str, fields: dict[str, Any]) -> None:
         kind, number = fields["of"], fields["id"]
@@ -192,7 +199,7 @@ class Ledger:
         if kind == "price_row":
             self.rates[number] = Decimal(fields["content"]["price"]), Decimal(fields["content"]["per"])
 
-    def settled(self, where: str, fields: dict[str, Any], hold: int) -> None:
+    def settled(self, where: str, fields: dict[str, Any], hold: int, admitted: int) -> None:
         """The booked cost against what the entry says it rests on."""
         booked = cost = int(fields["cost_nanos"])
         method, basis = fields["method"], fields["basis"]
@@ -211,6 +218,23 @@ class Ledger:
                 proper.append(int(fields.get("stated_nanos", 0)))
         demand(cost in proper, where, f"the cost is {cost} nanos, what it rests on gives {proper[0]}")
         self.cost_nanos += booked
+        if admitted in self.corrected and method != "sandbox":
+            self.costs[admitted] = fields["request"], fields.get("attempt", 1), booked
+
+    def adjusted(self, where: str, fields: dict[str, Any]) -> None:
+        """A correction: of an attempt that was settled before, from what it cost to what it costs."""
+        ref, delta, cost = fields["ref"], int(fields["delta_nanos"]), int(fields["cost_nanos"])
+        demand(ref in self.costs, where, f"entry {ref} is no settled attempt")
+        request, attempt, before = self.costs[ref]
+        demand((request, attempt) == (fields["request"], fields.get("attempt", 1)), where, f"entry {ref} is another attempt")
+        demand(before + delta == cost, where, f"the delta is {delta} nanos, from {before} to {cost} it would be {cost - before}")
+        demand(fields["reason"] in ("reprice", "evidence") and bool(fields["actor"]), where, "it does not say who corrected what, and why")
+        if fields["reason"] == "reprice":
+            proper = self.computed(where, fields)
+            demand(cost == proper, where, f"the new cost is {cost} nanos, its lines give {proper}")
+        self.costs[ref] = request, attempt, cost
+        self.cost_nanos += delta
+        self.adjusted_nanos += delta
 
     def computed(self, where: str, fields: dict[str, Any]) -> int:
         """Σ quantity × price × factor ÷ per, rounded once, half to even."""
@@ -238,12 +262,22 @@ def parse(line: bytes, where: str) -> dict[str, Any]:
     return fields if isinstance(fields, dict) else {}
 
 
+def corrected_in(file: BinaryIO) -> frozenset[int]:
+    """The entries that corrections speak of; the file is left where it was. A forged line is judged later."""
+    here, found = file.tell(), set()
+    while line := file.readline(LINE_BYTES_MAX + 1):
+        if b'"kind":"ADJUST"' in line:
+            found.add(json.loads(line).get("ref"))
+    file.seek(here)
+    return frozenset(ref for ref in found if isinstance(ref, int))
+
+
 def check(file: BinaryIO, key: str | None = None, kept: str | None = None) -> Ledger:
     """Read an export to its end. Raises Wrong at the first thing that is not as it was written."""
     header = parse(file.readline(LINE_BYTES_MAX + 1), "line 1")
     demand(header.get("format") == FORMAT, "line 1", "this is no export of a ledger")
     demand(key is None or header["public_key"] == key.lower(), "line 1", "the signing key is another than the one you kept")
-    public_key, origin, ledger = bytes.fromhex(header["public_key"]), header["origin"], Ledger(header)
+    public_key, origin, ledger = bytes.fromhex(header["public_key"]), header["origin"], Ledger(header, corrected_in(file))
     own = f"tallystick/{public_key[:8].hex()}/{ledger.organization}"
     demand(origin == own, "line 1", "the log's name is not made of its key and its organisation")
     expected = {} if kept is None else dict([read_note(kept, origin, public_key)])
@@ -286,7 +320,8 @@ def main() -> int:
     except (Wrong, ValueError, KeyError, TypeError, InvalidOperation, Inexact, RecursionError) as wrong:
         print(f"WRONG {wrong}" if isinstance(wrong, Wrong) else f"WRONG not an export: {type(wrong).__name__} {wrong}")
         return 1
-    print(f"{ledger.size} entries of {ledger.organization}, {ledger.checkpoints} signed checkpoints, booked {ledger.cost_nanos} nanos.")
+    print(f"{ledger.size} entries of {ledger.organization}, {ledger.checkpoints} signed checkpoints, booked {ledger.cost_nanos} nanos"
+          f"{f', corrections of {ledger.adjusted_nanos} nanos included' if ledger.costs else ''}.")
     if ledger.unknown:
         print(f"Of kinds that this verifier does not know only the bytes were checked: {', '.join(sorted(ledger.unknown))}.")
     print("The export agrees with itself and with what its key signed"

@@ -111,7 +111,7 @@ def test_the_effect_counts_what_changes_and_names_what_cannot_be_priced() -> Non
     plain = past(settled(old, Reading(usage=usage_of(input_text=1_000_000), model="gpt-4o")))
     image = past(settled(old, Reading(usage=usage_of(images=2), model="gpt-4o")))
     lost = past(settled(old, None, status=504))
-    found = effect([plain, image, lost, plain], book("1.5", "1"), {"openai": Terms()})
+    found = effect([plain, image, lost, plain], lambda _: book("1.5", "1"), {"openai": Terms()})
     assert (found.total.attempts, found.total.changed) == (2, 2)
     assert (found.total.old_nanos, found.total.new_nanos, found.total.delta_nanos) == (2_000_000_000, 3_000_000_000, 1_000_000_000)
     assert found.barred == {"no_price": 1, "worst_case": 1}

@@ -419,6 +419,8 @@ def test_an_admission_comes_back_with_its_changes(journal: Journal) -> None:
 def test_a_settled_call_takes_less_than_a_kibibyte_on_disk(tmp_path: Path) -> None:
     """Entries, facts, indexes, names and checkpoints together, for calls that differ as real ones do."""
     journal, chance, calls = open_journal(tmp_path, bounds=Bounds(), rows_max=1_000), random.Random(7), 2_000
+    with journal.database.read() as db:      # tables that hold nothing take a page each, however many calls there are
+        empty = db.execute("PRAGMA page_count").fetchone()[0]
     for number in range(1, calls + 1):
         model = chance.choice(("gpt-4o", "gpt-4o-mini", "o4-mini"))
         who = Attribution(f"k{chance.randrange(40)}", "default", {"team": f"team-{chance.randrange(9)}", "project": f"project-{chance.randrange(30)}",
@@ -434,5 +436,5 @@ def test_a_settled_call_takes_less_than_a_kibibyte_on_disk(tmp_path: Path) -> No
     journal.ship()
     with journal.database.read() as db:
         pages, size = db.execute("PRAGMA page_count").fetchone()[0], db.execute("PRAGMA page_size").fetchone()[0]
-    assert pages * size / calls < 700
+    assert (pages - empty) * size / calls < 650
     assert sound(journal)

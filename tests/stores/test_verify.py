@@ -150,7 +150,8 @@ def _one(journal: Journal, query: str, *values: object) -> tuple[object, ...]:
 
 @pytest.mark.parametrize(("statement", "check"), [
     ("DELETE FROM call_fact_202611 WHERE organization = 1 AND at_us = (SELECT min(at_us) FROM call_fact_202611)", "columns"),
-    ("INSERT INTO call_fact_202611 SELECT 1, 5, 999, 1, 1, 1, x'00', 1" + ", 0" * 31, "columns"),
+    ("INSERT INTO call_fact_202611 SELECT 1, 5, 999, 1, 1, 1, x'00', 1" + ", 0" * 32, "columns"),
+    ("DELETE FROM later_entry", "columns"),
     ("UPDATE dictionary SET name = 'research' WHERE kind = 'team'", "dictionary"),
     ("UPDATE dictionary SET content = '{}' WHERE kind = 'price_row'", "dictionary"),
     ("INSERT INTO dictionary SELECT organization, kind, 77, 'ghost', '{}', 3 FROM dictionary WHERE kind = 'team'", "dictionary"),

@@ -10,7 +10,7 @@ re-priced, by reason (`BARRED`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -165,9 +165,10 @@ class Effect:
         return {reason: count for reason, count in self.standing.items() if reason in BARRED}
 
 
-def effect(attempts: Iterable[PastAttempt], book: PriceBook, terms: Mapping[str, Terms]) -> Effect:
-    """What re-pricing these attempts under this book would change. `terms`: by provider id."""
+def effect(attempts: Iterable[PastAttempt], book_of: Callable[[Admission], PriceBook], terms: Mapping[str, Terms]) -> Effect:
+    """What re-pricing these attempts would change. `book_of`: whose prices hold for an admission; `terms`: by
+    provider id."""
     found = Effect()
     for past in attempts:
-        found.add(past, reprice(past, book, terms.get(past.admission.provider)))
+        found.add(past, reprice(past, book_of(past.admission), terms.get(past.admission.provider)))
     return found

@@ -1,5 +1,5 @@
 """The narrow row beside each call's entry, for lists and sums without opening entries. It is a pure
-function of the entry's fields and the organisation's calendar; the shipper inserts what it gives and
+function of the entry's fields, the organisation's calendar and the deltas posted since; the shipper inserts what it gives and
 `verify` compares with it, so the two cannot mean different things.
 """
 
@@ -34,13 +34,16 @@ COLUMNS: Final = (
     "prompt_key_id", "prompt_version_id", "session_id", "tags_id", "dimensions_id",
     "provider_id", "operation_id", "model_id", "served_id", "status", "outcome", "method", "basis",
     "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens",
-    "cost_nanos", "upstream_nanos", "would_be_nanos", "latency_us", "first_byte_us", "flags", "code_id",
+    "cost_nanos", "upstream_nanos", "would_be_nanos", "adjusted_nanos", "latency_us", "first_byte_us", "flags", "code_id",
 )
 FACT_INSERT: Final = (
     "INSERT INTO call_fact_{month} (" + ", ".join(COLUMNS) + ") VALUES (" + ", ".join("?" * len(COLUMNS)) + ")"  # noqa: S608 - literals, above
 )
 # An attempt settled after its admission was chained: its row is written anew.
 FACT_DELETE: Final = "DELETE FROM call_fact_{month} WHERE request_id = ? AND attempt = ? AND organization = ? AND seq = ?"
+# An attempt that was adjusted: what it costs moves by the delta.
+FACT_ADJUST: Final = ("UPDATE call_fact_{month} SET cost_nanos = cost_nanos + ?, adjusted_nanos = adjusted_nanos + ?"
+                      " WHERE organization = ? AND at_us = ? AND seq = ?")
 
 _LABEL_MEMBERS: Final = ("key", "team", "project", "user", "agent", "environment", "cost_center", "prompt_key",
                          "prompt_version", "session", "tags", "dimensions", "provider", "operation", "model", "served")
@@ -78,10 +81,10 @@ class Calendar:
         return found
 
 
-def fact_of(fields: Mapping[str, Any], organization: int, calendar: Calendar) -> tuple[Any, ...]:
+def fact_of(fields: Mapping[str, Any], organization: int, calendar: Calendar, adjusted_nanos: int = 0) -> tuple[Any, ...]:
     """The row of an ATTEMPT, ADMIT, DEFER or REFUSED entry, in the order of `COLUMNS`. For a settled
     ADMIT or DEFER the fields are those of both entries, the settlement's last, `at` and `seq` the
-    admission's."""
+    admission's. `adjusted_nanos`: the sum of its ADJUST entries' deltas."""
     get = fields.get
     at_us: int = fields["at"]
     refusal = "hold_nanos" not in fields
@@ -93,7 +96,7 @@ def fact_of(fields: Mapping[str, Any], organization: int, calendar: Calendar) ->
         *_labels_of(said),
         said["status"], _code(_OUTCOME_CODES, get("outcome")), _code(_METHOD_CODES, get("method")), _code(_BASIS_CODES, get("basis")),
         *_tokens(usage, get("overlap", 0)),
-        int(get("cost_nanos", 0)), int(get("upstream_nanos", 0)), int(get("would_be_nanos", 0)),
+        int(get("cost_nanos", 0)) + adjusted_nanos, int(get("upstream_nanos", 0)), int(get("would_be_nanos", 0)), adjusted_nanos,
         said["latency_us"], said["first_byte_us"], _flags(fields, refusal), said["code"],
     )
 

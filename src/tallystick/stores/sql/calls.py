@@ -1,6 +1,6 @@
 """Calls read back from the ledger: the records of one request, and names behind the numbers.
 
-What comes back are the nouns that were journaled (`Admission`, `Settlement`, `Refusal`), rebuilt from
+What comes back are the nouns that were journaled (`Admission`, `Settlement`, `Adjustment`, `Refusal`), rebuilt from
 the entries' bytes, so the API's document of a call and `explain` show what the ledger says and
 nothing else. Lists and sums read the narrow rows instead (`facts.py`).
 """
@@ -11,16 +11,23 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from sqlite3 import Connection
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from tallystick.core.attempt import Admission, Refusal, Settlement
-from tallystick.core.entry import PRIVATE, read_admission, read_refusal, read_settlement, request_hex
+from tallystick.core.attempt import Adjustment, Admission, Refusal, Settlement
+from tallystick.core.entry import PRIVATE, read_adjustment, read_admission, read_refusal, read_settlement, request_hex
 from tallystick.core.ledger import read_body
 from tallystick.stores.sql.engine import Database, month_sql, months
 from tallystick.stores.sql.packing import Packer
 
 ERASED: Final = "erased"                     # what stands for a private value whose salt is gone
 _NAMES_KEPT_MAX = 100_000
+
+
+class Posted(NamedTuple):
+    """An adjustment and the number of its entry."""
+
+    seq: int
+    adjustment: Adjustment
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,13 @@ class AttemptRecord:
     settlement: Settlement | None
     deferred: Settlement | None = None
     settled_seq: int | None = None           # of the entry with the settlement; the same where it is one entry
+    adjustments: tuple[Posted, ...] = ()     # in their order
+
+    @property
+    def cost_nanos(self) -> int:
+        """What the attempt costs now: what was booked, and every delta since; 0 while it is not settled."""
+        booked = self.settlement.cost_nanos if self.settlement else 0
+        return booked + sum(posted.adjustment.delta_nanos for posted in self.adjustments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +130,18 @@ class Calls:
             return self.name(db, organization, kind, number)
 
         admission = read_admission(fields, named)
-        if fields["kind"] == "ATTEMPT":
-            return AttemptRecord(seq, admission, read_settlement(fields, named), settled_seq=seq)
+        ending = (seq, read_settlement(fields, named)) if fields["kind"] == "ATTEMPT" else None
         deferred = read_settlement(fields, named) if fields["kind"] == "DEFER" else None
-        settled: tuple[int, Settlement] | None = None
+        adjustments: list[Posted] = []
         for later_seq, later in self._later(db, month, organization, seq):
-            if later["kind"] == "DEFER":
+            if later["kind"] == "ADJUST":
+                adjustments.append(Posted(later_seq, read_adjustment(later, named)))
+            elif later["kind"] == "DEFER":
                 deferred = read_settlement(later, named)
             else:
-                settled = later_seq, read_settlement(later, named)
-        return AttemptRecord(seq, admission, settled[1] if settled else None, deferred, settled[0] if settled else None)
+                ending = later_seq, read_settlement(later, named)
+        settled_seq, settlement = ending or (None, None)
+        return AttemptRecord(seq, admission, settlement, deferred, settled_seq, tuple(adjustments))
 
     def _entry(self, db: Connection, month: int, organization: int, seq: int) -> dict[str, Any]:
         row = db.execute(month_sql("SELECT body FROM entry_{month} WHERE organization = ? AND seq = ?", month),

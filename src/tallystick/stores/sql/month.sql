@@ -1,7 +1,8 @@
 -- One month of the ledger, so that a month can be dropped whole. {month} is YYYYMM, the month of the
 -- admission's day in the organisation's zone. Columns `…_id` are ids of the dictionary, 0 = none.
 -- `kind`, `outcome`, `method` and `basis` are the codes of core/entry.py; `flags` its bits. `cost_nanos`
--- and its like are projections of the entry; `verify` compares every one.
+-- and its like are projections of the entry; `verify` compares every one. `cost_nanos` is what the attempt costs
+-- now, `adjusted_nanos` the part of it that later ADJUST entries posted: their difference is what was booked.
 CREATE TABLE entry_{month} (
   organization INTEGER NOT NULL,
   seq BIGINT NOT NULL,
@@ -26,7 +27,7 @@ CREATE TABLE call_fact_{month} (
   status INTEGER NOT NULL,
   outcome SMALLINT NOT NULL, method SMALLINT NOT NULL, basis SMALLINT NOT NULL,
   input_tokens BIGINT NOT NULL, output_tokens BIGINT NOT NULL, cached_tokens BIGINT NOT NULL, reasoning_tokens BIGINT NOT NULL,
-  cost_nanos BIGINT NOT NULL, upstream_nanos BIGINT NOT NULL, would_be_nanos BIGINT NOT NULL,
+  cost_nanos BIGINT NOT NULL, upstream_nanos BIGINT NOT NULL, would_be_nanos BIGINT NOT NULL, adjusted_nanos BIGINT NOT NULL,
   latency_us BIGINT NOT NULL, first_byte_us BIGINT NOT NULL,
   flags INTEGER NOT NULL,
   code_id INTEGER NOT NULL,

@@ -33,5 +33,6 @@ def past_attempts(db: Connection, calls: Calls, organization: int, asked: Asked,
         for row in rows:
             if number is None or number in (row["model_id"], row["served_id"]):
                 record = calls.read_attempt(db, organization, month_of(row["day"]), row["seq"])
-                yield PastAttempt(record.seq, record.admission, record.settlement, row["cost_nanos"])
+                latest = record.adjustments[-1].adjustment.reason if record.adjustments else None
+                yield PastAttempt(record.seq, record.admission, record.settlement, record.cost_nanos, latest == "evidence")
         behind = Place(rows[-1]["at_us"], rows[-1]["seq"])

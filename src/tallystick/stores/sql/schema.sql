@@ -152,7 +152,8 @@ CREATE TABLE open_attempt (
   PRIMARY KEY (request_id, attempt)
 );
 
--- Which later entries speak of an earlier one: the settlement of an attempt that was chained open.
+-- Which later entries speak of an earlier one: the settlement of an attempt that was chained open, and the
+-- adjustments of any.
 CREATE TABLE later_entry (
   organization INTEGER NOT NULL,
   ref BIGINT NOT NULL,

@@ -1,6 +1,6 @@
 """Is the ledger what it was when it was written? Every entry is read from its exact bytes and everything
 else is derived from them again and compared: hashes, chain, tree and signed checkpoints, names, columns,
-costs, postings. It trusts nothing but the bytes, the public key and arithmetic, reads one
+costs, postings, adjustments. It trusts nothing but the bytes, the public key and arithmetic, reads one
 unchanging view of the database beside a running server, and names the first entry that is wrong.
 
 If somebody rewrote everything consistently, signatures included, only an anchor outside can tell; what
@@ -9,12 +9,10 @@ this proves without one is that the ledger agrees with itself and with what this
 
 from __future__ import annotations
 
-import heapq
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from operator import itemgetter
 from sqlite3 import Connection
 from typing import Any, Final
 
@@ -32,7 +30,9 @@ from tallystick.stores.sql.engine import Database, month_sql, months
 from tallystick.stores.sql.entries import STANDING, stored_entries
 from tallystick.stores.sql.journal import origin_of, private_mac
 from tallystick.stores.sql.packing import Packer
+from tallystick.stores.sql.verify_adjustments import Adjustments
 from tallystick.stores.sql.verify_directory import Directory
+from tallystick.stores.sql.verify_facts import SEQ, Facts
 
 FINDINGS_MAX: Final = 20
 PROGRESS_EVERY: Final = 5_000
@@ -43,8 +43,7 @@ _NAMED: Final = {**{kind: kind for kind in (
     "key", "team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version", "session",
     "tags", "dimensions", "provider", "operation", "model", "dialect", "credential", "route", "price_version", "end_user", "code",
 )}, "served": "model"}
-_FACT_SELECT: Final = "SELECT " + ", ".join(COLUMNS) + " FROM call_fact_{month} WHERE organization = ? ORDER BY seq"  # noqa: S608 - literals
-_SEQ = COLUMNS.index("seq")
+_ADJUSTED = COLUMNS.index("adjusted_nanos")
 _VAULT: Final = """
 SELECT p.id, n.id, c.version, c.origin, CASE WHEN c.removed_us IS NULL AND length(c.sealed) > 0 THEN 1 ELSE 0 END
 FROM credential c
@@ -56,7 +55,7 @@ WHERE c.organization = ?"""
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something that is not as it was written. `check` is one of: sequence, bytes, leaf, chain, tree,
-    checkpoint, define, dictionary, settlement, postings, cost, columns, credential, directory, cursor."""
+    checkpoint, define, dictionary, settlement, postings, cost, adjustment, columns, credential, directory, cursor."""
 
     check: str
     organization: str
@@ -149,6 +148,7 @@ class _Check:
         self._defined: dict[str, set[int]] = {}
         self._rates: dict[int, tuple[Decimal, Decimal]] = {}
         self._open: dict[int, tuple[dict[str, Any], tuple[Any, ...] | None]] = {}
+        self._adjustments = Adjustments(db, organization)
         self._credentials: dict[tuple[int, int], tuple[int, str, int, int]] = {}
         self._directory = Directory(db, organization)
         self._notes: dict[int, str] = {}
@@ -175,7 +175,7 @@ class _Check:
     def _walk(self, progress: Callable[[int], None]) -> None:
         self._notes = dict(self._db.execute("SELECT size, note FROM checkpoint WHERE organization = ?", (self._organization,)))
         self._sizes |= self._notes.keys()
-        facts = _Facts(self._db, self._organization)
+        facts = Facts(self._db, self._organization, FINDINGS_MAX)
         leaf, frontier, expected = GENESIS, list[bytes](), 0
         for seq, packed, stored_leaf, month in stored_entries(self._db, self._organization):
             if seq != expected:
@@ -192,9 +192,9 @@ class _Check:
                 progress(self.done)
         self._check_head(expected, leaf, frontier)
         for row in facts.rest():
-            self._found("columns", row[_SEQ], "a fact row belongs to no entry")
+            self._found("columns", row[SEQ], "a fact row belongs to no entry")
 
-    def _check_entry(self, seq: int, packed: bytes, previous: bytes, leaf: bytes, month: int, facts: _Facts) -> None:
+    def _check_entry(self, seq: int, packed: bytes, previous: bytes, leaf: bytes, month: int, facts: Facts) -> None:
         fact = facts.of(seq)
         try:
             body = self._unpack(packed)
@@ -218,7 +218,7 @@ class _Check:
                 self._check_names(seq, fields)
                 self._directory.gather(seq, fields)
                 if kind in CALL_KINDS:
-                    self._check_call(seq, kind, fields, fact)
+                    self._check_call(seq, kind, fields, month, fact)
                 elif kind == "CREDENTIAL" and "provider" in fields:        # else one was assigned
                     self._credentials[fields["provider"], fields["credential"]] = (
                         fields["version"], fields["origin"], int(fields["event"] == "set"), seq)
@@ -227,7 +227,9 @@ class _Check:
 
     def _note_times(self, kind: str, fields: Mapping[str, Any]) -> None:
         """When the chain began and when its last call was. Only entries that stand beside the calls bear the moment
-        they were chained; a call is never younger than that."""
+        they were chained; a call is never younger than that. Corrections come when they come."""
+        if kind == "ADJUST":
+            return
         if kind in CALL_KINDS:
             self._last_call_us = max(self._last_call_us, fields.get("settled", 0), fields.get("at", 0))
         elif self._began_us is None:
@@ -271,11 +273,16 @@ class _Check:
 
     # --- calls ---------------------------------------------------------------------------------
 
-    def _check_call(self, seq: int, kind: str, fields: dict[str, Any], fact: tuple[Any, ...] | None) -> None:
+    def _check_call(self, seq: int, kind: str, fields: dict[str, Any], month: int, fact: tuple[Any, ...] | None) -> None:
+        if "ref" in fields:
+            self._adjustments.note_later(fields["ref"], seq)
         if kind in ("SETTLE", "DEFER") and "ref" in fields:
             self._check_ending(seq, kind, fields)
             return
         if kind == "REFUSALS":
+            return
+        if kind == "ADJUST":
+            self._check_adjustment(seq, fields, month)
             return
         if kind != "REFUSED":
             self._check_postings(seq, fields, None)
@@ -308,7 +315,15 @@ class _Check:
         opening.pop("deferred", None)
         merged = ended(opening, fields)
         self._check_cost(seq, merged, hold)
+        self._adjustments.note_ending(fields["ref"], fields)
         self._check_fact(fields["ref"], merged, fact)
+
+    def _check_adjustment(self, seq: int, fields: Mapping[str, Any], month: int) -> None:
+        self._check_postings(seq, fields, None)
+        for check, message in self._adjustments.judge(fields, month, self._calendar, self._unpack):
+            self._found(check, seq, message)
+        if fields["reason"] == "reprice" and int(fields["cost_nanos"]) != self._computed(fields):
+            self._found("cost", seq, "the new cost is not the sum of its lines")
 
     def _check_cost(self, seq: int, fields: Mapping[str, Any], hold: int) -> None:
         """The booked cost from what the entry itself says it rests on (core/settlement.py)."""
@@ -347,12 +362,18 @@ class _Check:
         return to_nanos(total)
 
     def _check_fact(self, seq: int, fields: Mapping[str, Any], fact: tuple[Any, ...] | None) -> None:
-        proper = fact_of(fields, self._organization, self._calendar)
         if fact is None:
             self._found("columns", seq, "the entry has no fact row")
-        elif fact != proper:
-            wrong = ", ".join(name for name, has, should in zip(COLUMNS, fact, proper, strict=True) if has != should)
-            self._found("columns", seq, f"columns differ from the entry: {wrong}")
+            return
+        adjusted = fact[_ADJUSTED]
+        proper = fact_of(fields, self._organization, self._calendar, adjusted)
+        wrong = [name for name, has, should in zip(COLUMNS, fact, proper, strict=True) if has != should]
+        if "cost_nanos" not in wrong:
+            self._adjustments.expect(seq, adjusted)
+        elif adjusted:
+            wrong.append("adjusted_nanos")
+        if wrong:
+            self._found("columns", seq, f"columns differ from the entry: {', '.join(wrong)}")
 
     # --- tree and end --------------------------------------------------------------------------
 
@@ -395,6 +416,8 @@ class _Check:
         for seq in sorted(waiting ^ set(self._open)):
             self._found("settlement", seq, "the list of open attempts differs from the entries")
         self._check_credentials()
+        for seq, message in self._adjustments.differences():
+            self._found("columns", seq, message)
         for seq_of, message in self._directory.differences():
             self._found("directory", seq_of, message)
         for kind, count in self._db.execute("SELECT kind, count(*) FROM dictionary WHERE organization = ? GROUP BY kind",
@@ -409,7 +432,6 @@ class _Check:
             for (seq,) in twice:
                 self._found("settlement", seq, "the attempt stands twice in the ledger")
 
-
     def _check_credentials(self) -> None:
         """The vault holds what was last chained of each credential: its version, its origin, and whether it is held."""
         rows = {(provider, name): tuple(row) for provider, name, *row in self._db.execute(_VAULT, (self._organization,))}
@@ -418,30 +440,6 @@ class _Check:
                 self._found("credential", seq, "the vault holds this credential otherwise than it was last set or removed")
         if rows:
             self._found("credential", None, f"the vault holds {len(rows)} credentials that no entry speaks of")
-
-
-class _Facts:
-    """The fact rows of one organisation in the order of their entries, each handed out once."""
-
-    def __init__(self, db: Connection, organization: int) -> None:
-        parts = [db.execute(month_sql(_FACT_SELECT, month), (organization,)) for month in months(db)]
-        self._rows = heapq.merge(*parts, key=itemgetter(_SEQ))
-        self._next: tuple[Any, ...] | None = next(self._rows, None)
-        self._orphans: list[tuple[Any, ...]] = []
-
-    def of(self, seq: int) -> tuple[Any, ...] | None:
-        """The row of an entry; what stands before it belongs to none."""
-        while self._next is not None and self._next[_SEQ] < seq:
-            self._orphans.append(self._next)
-            self._next = next(self._rows, None)
-        if self._next is None or self._next[_SEQ] != seq:
-            return None
-        found, self._next = self._next, next(self._rows, None)
-        return found
-
-    def rest(self) -> list[tuple[Any, ...]]:
-        """Rows that belong to no entry."""
-        return [*self._orphans, *([self._next] if self._next is not None else ()), *self._rows][:FINDINGS_MAX]
 
 
 def _no_float(text: str) -> float:
