@@ -50,7 +50,7 @@ class _Open:
 
 
 class _Settled(NamedTuple):
-    """Amounts that wait to be counted by the database. `place` is where the settlement stands in the spool."""
+    """Amounts that wait to be counted by the database. `place`: where the settlement's record ends in the spool."""
 
     place: tuple[int, int]
     draws: tuple[Draw, ...]
@@ -81,7 +81,7 @@ class Broker:
         if self.short(draws):
             return False
         for draw in draws:
-            self.nodes[draw.node].held += draw.amount
+            self.nodes.setdefault(draw.node, Node()).held += draw.amount
         self._open[attempt] = _Open(list(draws))
         return True
 
@@ -96,7 +96,7 @@ class Broker:
         return tuple(opened.draws) if opened is not None else ()
 
     def settle(self, attempt: Attempt, cost_of: Iterable[Draw], place: tuple[int, int]) -> None:
-        """The attempt's settlement is durable at `place` of the spool. `cost_of` gives what it cost by node;
+        """The attempt's settlement is durable; its record ends at `place` of the spool. `cost_of` gives what it cost by node;
         of a node it leaves out the cost is 0."""
         opened = self._open.pop(attempt, None)
         if opened is None:
@@ -114,9 +114,9 @@ class Broker:
             self._settled.append(_Settled(place, tuple(waiting)))
 
     def shipped(self, upto: tuple[int, int]) -> None:
-        """The database has counted every settlement before this place of the spool, and taken what it
+        """The database has counted every settlement that ends by this place of the spool, and taken what it
         counted out of this instance's leases."""
-        while self._settled and self._settled[0].place < upto:
+        while self._settled and self._settled[0].place <= upto:
             for draw in self._settled.popleft().draws:
                 node = self.nodes[draw.node]
                 node.unshipped -= draw.amount
@@ -152,9 +152,16 @@ class Broker:
                 raise Defect(f"{draw.node} has {node.free} idle, not {draw.amount}")
             node.leased -= draw.amount
 
-    def forget(self, before_us: int, ends: Iterable[NodeKey]) -> None:
-        """Drop nodes that nothing is in any more."""
-        for key in ends:
-            node = self.nodes.get(key)
-            if node is not None and key.start_us < before_us and node.at_rest and node.leased == 0:
-                del self.nodes[key]
+    def lease_is(self, leases: Iterable[Draw]) -> None:
+        """What the database says is leased, after it has counted all that `shipped` was told of."""
+        said = dict(leases)
+        for key in self.nodes.keys() | said.keys():
+            self.nodes.setdefault(key, Node()).leased = said.get(key, 0)
+
+    def drop(self, key: NodeKey) -> bool:
+        """Forget a node that nothing is in any more; whether it is gone."""
+        node = self.nodes.get(key)
+        if node is not None and (node.leased or not node.at_rest):
+            return False
+        self.nodes.pop(key, None)
+        return True

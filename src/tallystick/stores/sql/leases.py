@@ -96,6 +96,18 @@ def leases_of(db: Connection, holder: str) -> tuple[Draw, ...]:
     return tuple(Draw(NodeKey(budget, subject, start_us), amount) for budget, subject, start_us, amount in rows)
 
 
+def ends_of(db: Connection, nodes: Sequence[NodeKey]) -> dict[NodeKey, int]:
+    """Where the windows of nodes end."""
+    query = "SELECT end_us FROM budget_node WHERE budget = ? AND subject = ? AND start_us = ?"
+    return {node: int(row[0]) for node in nodes if (row := db.execute(query, node).fetchone())}
+
+
+def counted_upto(db: Connection, instance: str) -> tuple[int, int] | None:
+    """The place of an instance's spool before which everything is counted, None before its first shipment."""
+    row = db.execute("SELECT high_segment, high_offset FROM spool_cursor WHERE instance = ?", (instance,)).fetchone()
+    return (int(row[0]), int(row[1])) if row else None
+
+
 def open_node(db: Connection, node: NodeKey, end_us: int) -> None:
     """Make a node's row unless it is there."""
     db.execute("INSERT INTO budget_node (budget, subject, start_us, end_us, settled, leased) VALUES (?, ?, ?, ?, 0, 0)"

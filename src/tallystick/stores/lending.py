@@ -1,0 +1,293 @@
+"""Holds for calls: from memory as long as the leases last, else from the database, for all who wait at once.
+
+`hold` takes what fits without waiting for anybody. What does not fit queues; one round at a time asks the
+database for the sum of what the queue lacks, in its order. Only the database may say that a call does
+not fit: for good (402 `budget_exceeded`), or only while others hold what they may not need; then the
+call waits, at most `hold_wait_s`, and is told to come back (402 `budget_held`).
+
+The database's word may be lost on its way. After any fault what is leased is read again before more is
+asked for, so a lost grant strands nothing and a repeated return gives nothing twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from tallystick.core.broker import Attempt, Broker
+from tallystick.core.draw import Draw, NodeKey
+from tallystick.core.errors import StoreFault
+from tallystick.ports import Clock
+from tallystick.stores.sql import leases
+from tallystick.stores.sql.engine import Database
+from tallystick.stores.sql.leases import Ask, Fenced, Short
+
+ASKS_MAX: Final = 256
+WAITING_MAX: Final = 10_000
+AGAIN_AFTER_S: Final = 0.05
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """A call that was not let through: which node, and how that stands. `held`: there is room once others settle."""
+
+    short: Short
+    held: bool
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    attempt: Attempt
+    ask: Ask
+    until_us: int
+    answer: asyncio.Future[Lacking | None]
+    short: Short | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lending:
+    """What the lender must know of its installation. `run_aside` runs database work beside the loop; `pause` waits
+    some seconds."""
+
+    database: Database
+    instance: str
+    clock: Clock
+    run_aside: Callable[[Callable[[], object]], Awaitable[object]]
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    hold_wait_us: int = 2_000_000
+
+
+class Lender:
+    """One instance's holds. All of it runs on the event loop; only the database's rounds run beside it."""
+
+    def __init__(self, lending: Lending) -> None:
+        self._lending = lending
+        self._broker = Broker()
+        self._ends: dict[NodeKey, int] = {}
+        self._epoch = 0
+        self._waiting: deque[_Waiter] = deque()
+        self._exact: set[NodeKey] = set()                # nodes without a cap of their own: nothing is leased ahead
+        self._queued: dict[NodeKey, int] = {}            # nodes that somebody waits for: who comes later queues behind
+        self._round: asyncio.Task[None] | None = None
+        self._unsure = False                             # a fault: what is leased must be read again
+        self._busy = asyncio.Lock()                      # one piece of database work at a time
+
+    @property
+    def broker(self) -> Broker:
+        return self._broker
+
+    async def start(self, acknowledged: int) -> None:
+        """Begin an incarnation, once the spool is shipped: whatever is leased is then idle. Raises StoreFault."""
+        database, me = self._lending.database, self._lending.instance
+        now_us = self._lending.clock.now_us()
+
+        def begin() -> tuple[int, tuple[Draw, ...], dict[NodeKey, int]]:
+            with database.write() as db:
+                epoch = leases.begin(db, me, acknowledged, now_us)
+                mine = leases.leases_of(db, me)
+                return epoch, mine, leases.ends_of(db, [draw.node for draw in mine])
+
+        self._epoch, mine, ends = await self._aside(begin)
+        self._ends |= ends
+        self._broker.grant(mine)
+
+    async def hold(self, attempt: Attempt, draws: Sequence[Draw], ends: Mapping[NodeKey, int],
+                   caps: Mapping[NodeKey, int] | None = None) -> Lacking | None:
+        """Hold all of it, waiting if need be; None when it is held. `ends`: where the nodes' windows end. `caps`: of
+        nodes that have no cap of their own, what this call allows.
+
+        Raises StoreFault when nobody can say whether it fits.
+        """
+        if not draws:
+            return None
+        if not caps and not any(draw.node in self._queued for draw in draws) and self._broker.take(attempt, draws):
+            return None
+        if len(self._waiting) >= WAITING_MAX:
+            raise StoreFault("too many calls wait for their budgets")
+        self._ends.update(ends)
+        self._exact.update(caps or ())
+        until_us = self._lending.clock.monotonic_us() + self._lending.hold_wait_us
+        waiter = _Waiter(attempt, Ask(tuple(draws), caps or {}), until_us, asyncio.get_running_loop().create_future())
+        self._enqueue(waiter)
+        try:
+            return await waiter.answer
+        except asyncio.CancelledError:
+            self._forget(waiter)
+            raise
+
+    def cancel(self, attempt: Attempt) -> None:
+        """The admission could not be made durable: nothing went upstream."""
+        self._broker.untake(attempt)
+
+    def settled(self, attempt: Attempt, costs: Iterable[Draw], place: tuple[int, int]) -> None:
+        """The attempt's settlement is durable, and its record ends at `place` of the spool; `costs` is what it drew."""
+        self._broker.settle(attempt, costs, place)
+        self._wake()
+
+    def shipped(self, upto: tuple[int, int]) -> None:
+        """The database has counted every settlement before this place of the spool."""
+        self._broker.shipped(upto)
+
+    async def tend(self, acknowledged: int, *, wanted_since_us: int) -> None:
+        """Say that this instance lives, and give back what others want or what belongs to windows that are over.
+        Raises StoreFault."""
+        lending, now_us = self._lending, self._lending.clock.now_us()
+
+        def look() -> tuple[NodeKey, ...]:
+            with lending.database.write() as db:
+                leases.seen(db, lending.instance, self._epoch, acknowledged, now_us)
+                return leases.wanted_since(db, wanted_since_us)
+
+        async with self._busy:
+            await self._sure()
+            wanted = set(await self._guarded(look))
+        over = {node for node, end_us in self._ends.items() if end_us <= now_us}
+        wanted = (wanted | self._exact) - self._queued.keys()
+        await self.give_back(node for node in self._broker.nodes if node in over or node in wanted)
+        self._sweep(over)
+
+    async def give_back(self, nodes: Iterable[NodeKey]) -> None:
+        """Return what is idle of these nodes. Raises StoreFault."""
+        lending = self._lending
+        async with self._busy:
+            await self._sure()
+            idle = [Draw(node, amount) for node in nodes if (amount := self._broker.idle(node))]
+            if not idle:
+                return
+            self._broker.give_back(idle)                 # nobody's, until the database has it
+
+            def back() -> None:
+                with lending.database.write() as db:
+                    leases.fence(db, lending.instance, self._epoch)
+                    leases.give_back(db, lending.instance, idle)
+
+            await self._guarded(back)
+
+    async def stop(self) -> None:
+        """At a graceful stop: give everything back. Raises StoreFault."""
+        await self.give_back(tuple(self._broker.nodes))
+
+    # --- inside --------------------------------------------------------------------------------
+
+    def _enqueue(self, waiter: _Waiter) -> None:
+        self._waiting.append(waiter)
+        for draw in waiter.ask.draws:
+            self._queued[draw.node] = self._queued.get(draw.node, 0) + 1
+        self._wake()
+
+    def _forget(self, waiter: _Waiter) -> None:
+        if waiter in self._waiting:
+            self._waiting.remove(waiter)
+            self._unqueue(waiter)
+        elif waiter.answer.done() and not waiter.answer.cancelled() and waiter.answer.result() is None:
+            self._broker.untake(waiter.attempt)          # it was held in the moment its caller left
+
+    def _unqueue(self, waiter: _Waiter) -> None:
+        for draw in waiter.ask.draws:
+            self._queued[draw.node] -= 1
+            if not self._queued[draw.node]:
+                del self._queued[draw.node]
+
+    def _wake(self) -> None:
+        if self._waiting and (self._round is None or self._round.done()):
+            self._round = asyncio.ensure_future(self._rounds())
+
+    async def _rounds(self) -> None:
+        """Serve the queue until it is empty."""
+        while self._waiting:
+            asked = list(self._waiting)[:ASKS_MAX]
+            try:
+                async with self._busy:
+                    await self._sure()
+                    short = await self._ask(asked)
+            except StoreFault as fault:
+                self._fail(asked, fault)
+                continue
+            if not self._answer(asked, short):
+                await self._lending.pause(AGAIN_AFTER_S)
+
+    async def _ask(self, asked: Sequence[_Waiter]) -> tuple[Short | None, ...]:
+        lending, now_us = self._lending, self._lending.clock.now_us()
+        asks = [waiter.ask for waiter in asked]
+        nodes = {draw.node for ask in asks for draw in ask.draws if draw.node not in ask.caps}
+        has = {node: self._broker.idle(node) for node in nodes}
+        ends = {draw.node: self._ends[draw.node] for ask in asks for draw in ask.draws}
+
+        def ask() -> leases.Granted:
+            with lending.database.write() as db:
+                leases.fence(db, lending.instance, self._epoch)
+                return leases.grant(db, lending.instance, asks, has, ends, now_us)
+
+        granted = await self._guarded(ask)
+        self._broker.grant(granted.leased)
+        return granted.short
+
+    def _answer(self, asked: Sequence[_Waiter], short: Sequence[Short | None]) -> bool:
+        """Let go of every waiter that has its answer; whether anybody has."""
+        now_us, any_answered = self._lending.clock.monotonic_us(), False
+        for waiter, lacks in zip(asked, short, strict=True):
+            if waiter.answer.done():
+                continue
+            waiter.short = lacks
+            if lacks is None:
+                answered = self._broker.take(waiter.attempt, waiter.ask.draws)
+                lacking = None
+            else:
+                answered = lacks.for_good or now_us >= waiter.until_us
+                lacking = Lacking(lacks, held=not lacks.for_good)
+            if answered:
+                self._waiting.remove(waiter)
+                self._unqueue(waiter)
+                waiter.answer.set_result(lacking)
+                any_answered = True
+        return any_answered
+
+    def _fail(self, asked: Sequence[_Waiter], fault: StoreFault) -> None:
+        for waiter in asked:
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+                self._unqueue(waiter)
+            if not waiter.answer.done():
+                waiter.answer.set_exception(fault)
+
+    async def _sure(self) -> None:
+        """After a fault: read what is really leased, and how far the ledger has counted. Raises StoreFault."""
+        if not self._unsure:
+            return
+        lending = self._lending
+
+        def read() -> tuple[tuple[Draw, ...], tuple[int, int] | None]:
+            with lending.database.read() as db:
+                return leases.leases_of(db, lending.instance), leases.counted_upto(db, lending.instance)
+
+        mine, upto = await self._aside(read)
+        if upto is not None:
+            self._broker.shipped(upto)
+        self._broker.lease_is(mine)
+        self._unsure = False
+
+    async def _guarded(self, work: Callable[[], _T]) -> _T:
+        """Database work whose answer may be lost. Raises StoreFault."""
+        try:
+            return await self._aside(work)
+        except Fenced:
+            raise
+        except StoreFault:
+            self._unsure = True
+            raise
+
+    async def _aside(self, work: Callable[[], _T]) -> _T:
+        found: list[_T] = []
+        await self._lending.run_aside(lambda: found.append(work()))
+        return found[0]
+
+    def _sweep(self, over: Iterable[NodeKey]) -> None:
+        for node in over:
+            if node not in self._queued and self._broker.drop(node):
+                del self._ends[node]
+                self._exact.discard(node)
