@@ -1,9 +1,13 @@
 """Which paths of the two providers cost something, which are counted, and what a stored key may open."""
 
+import base64
+import json
+
 import pytest
 
 from tallystick.core.custody import denied_with_stored
 from tallystick.providers import provider
+from tests.build.replies import head, read
 
 
 @pytest.mark.parametrize(("provider_id", "method", "path", "operation", "kind", "free", "dialect", "model"), [
@@ -41,6 +45,13 @@ def test_where_credentials_go():
     assert (google.credentials[0].header, google.query_credential) == ("x-goog-api-key", "key")
 
 
+IN_STORE = {"video": {"format": "mp4", "source": {"s3Location": {"uri": "s3://bucket/of-another"}}}}
+
+
+def encoded(document):
+    return base64.b64encode(json.dumps(document).encode()).decode()
+
+
 @pytest.mark.parametrize(("provider_id", "path", "body"), [
     ("openai", "/v1/responses/input_tokens", {"previous_response_id": "resp_of_another"}),
     ("openai", "/v1/responses/input_tokens", {"conversation": "conv_of_another"}),
@@ -49,7 +60,36 @@ def test_where_credentials_go():
     ("google", "/v1beta/models/m:countTokens", {"generateContentRequest": {"cachedContent": "cachedContents/1"}}),
     ("google", "/v1beta/models/m:countTokens",
      {"generateContentRequest": {"contents": [{"parts": [{"fileData": {"fileUri": "https://x/v1beta/files/1"}}]}]}}),
+    ("vertex", "/v1/projects/p/locations/global/publishers/google/models/g:countTokens",
+     {"contents": [{"parts": [{"fileData": {"fileUri": "gs://bucket/of-another"}}]}]}),
+    ("vertex", "/v1beta1/projects/p/locations/global/publishers/google/models/g:computeTokens",
+     {"contents": [{"parts": [{"file_data": {"file_uri": "gs://bucket/of-another"}}]}]}),
+    ("vertex", "/v1/projects/p/locations/global/publishers/anthropic/models/count-tokens:rawPredict",
+     {"model": "claude", "messages": [{"role": "user", "content": [{"type": "document", "source": {"type": "file", "file_id": "file_1"}}]}]}),
+    ("meta", "/v1/messages/count_tokens",
+     {"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "file", "file_id": "file_1"}}]}]}),
+    ("bedrock", "/model/m/count-tokens", {"input": {"converse": {"messages": [{"role": "user", "content": [IN_STORE]}]}}}),
+    ("bedrock", "/model/m/count-tokens", {"input": {"invokeModel": {"body": encoded({"messages": [{"role": "user", "content": [IN_STORE]}]})}}}),
+    ("bedrock", "/model/m/count-tokens", {"input": {"invokeModel": {"body": "no base64 of anything"}}}),
+    ("bedrock", "/model/m/invoke", {"messages": [{"role": "user", "content": [IN_STORE]}]}),
+    ("bedrock", "/model/m/invoke", {"inputType": "video", "mediaSource": {"s3Location": {"uri": "s3://bucket/of-another"}}}),
 ])
 def test_with_a_stored_credential_nobody_counts_what_another_owner_made(provider_id, path, body):
     route, named = provider(provider_id).route_for("POST", path)
     assert denied_with_stored(route, route.dialect.facts(body, named), "key:1", None).code == "not_your_object"
+
+
+@pytest.mark.parametrize(("path", "body"), [
+    ("/model/m/count-tokens", {"input": {"converse": {"messages": [{"role": "user", "content": [{"text": "see s3://bucket"}]}]}}}),
+    ("/model/m/count-tokens", {"input": {"invokeModel": {"body": encoded({"prompt": "s3://bucket"})}}}),
+    ("/model/m/invoke", {"prompt": "s3://bucket", "texts": ["s3://bucket"]}),
+])
+def test_what_is_only_said_names_nothing(path, body):
+    route, named = provider("bedrock").route_for("POST", path)
+    assert denied_with_stored(route, route.dialect.facts(body, named), "key:1", None) is None
+
+
+def test_what_is_counted_is_billed_to_nobody():
+    route, named = provider("bedrock").route_for("POST", "/model/m/count-tokens")
+    assert (route.free, named) == (True, "m")
+    assert read(route.dialect, b'{"inputTokens":12}', head()).usage is None

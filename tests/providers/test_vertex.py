@@ -30,8 +30,6 @@ def test_generation_is_metered_wherever_it_stands(path, dialect, model):
 
 
 @pytest.mark.parametrize(("path", "free"), [
-    (f"{WHERE}/publishers/google/models/g:countTokens", True),
-    (f"{WHERE}/publishers/anthropic/models/count-tokens:rawPredict", True),
     (f"{WHERE}/publishers/google/models/veo-3:predictLongRunning", False),
     (f"{WHERE}/publishers/google/models/veo-3:fetchPredictOperation", True),
     (f"{WHERE}/cachedContents", False), (f"{WHERE}/batchPredictionJobs", False), (f"{WHERE}/something/new", False),

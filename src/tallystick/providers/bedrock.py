@@ -14,6 +14,7 @@ from typing import Final
 
 from tallystick.core.dialect import CredentialPlace, Provider, Route, Signing
 from tallystick.providers.dialects.bedrock_converse import ApplyGuardrail, BedrockConverse
+from tallystick.providers.dialects.bedrock_counts import BedrockCounts
 from tallystick.providers.dialects.bedrock_invoke import BedrockInvoke
 
 REGIONS: Final = (
@@ -35,7 +36,7 @@ BEDROCK: Final = Provider(
         Route("POST", "/model/{model}/converse-stream", "converse", dialect=BedrockConverse(streams=True), model_slashes=True),
         Route("POST", "/model/{model}/invoke", "invoke", dialect=BedrockInvoke(), model_slashes=True),
         Route("POST", "/model/{model}/invoke-with-response-stream", "invoke", dialect=BedrockInvoke(streams=True), model_slashes=True),
-        Route("POST", "/model/{model}/count-tokens", "count_tokens", kind="count", free=True, model_slashes=True),
+        Route("POST", "/model/{model}/count-tokens", "count_tokens", kind="count", dialect=BedrockCounts(), free=True, model_slashes=True),
         Route("POST", "/guardrail/{guardrail}/version/{version}/apply", "guardrails", kind="object", dialect=ApplyGuardrail()),
         Route("POST", "/async-invoke", "async_invoke", kind="object"),
         Route("GET", "/async-invoke", "async_invoke", kind="object", free=True),

@@ -21,7 +21,7 @@ META: Final = Provider(
         *chat_routes("/v1", OpenAIChat(), completions=False),
         *responses_routes("/v1", OpenAIResponses()),
         Route("POST", "/v1/messages", "messages", dialect=AnthropicMessages()),
-        Route("POST", "/v1/messages/count_tokens", "count_tokens", "count", free=True),
+        Route("POST", "/v1/messages/count_tokens", "count_tokens", "count", AnthropicMessages(), free=True),
         *models_routes("/v1"),
         *file_routes("/v1"),
     ),

@@ -64,10 +64,13 @@ class BedrockInvoke:
         holders = (body, *(mapping(body.get(name)) for name in _SETTINGS))
         limits = [number(holder.get(name)) for holder in holders for name in _LIMITS]
         texts = body.get("texts")
+        stored = _stored(body)
         return Facts(
             model=model,
             stream=self.streams,
             output_limit=next((limit for limit in limits if limit is not None), None),
+            references=len(stored),
+            objects=tuple(stored),
             inputs=max(1, len(rj.listing(texts) or rj.listing(body.get("documents")))),
         )
 
@@ -78,6 +81,23 @@ class BedrockInvoke:
         tier = text(head.headers.get(_TIER_HEADER))
         traits = {"tier": tier} if tier is not None and tier not in STANDARD else {}
         return JsonMeter(lambda body: replace(_read_whole(body, stated, facts.inputs), traits=traits))
+
+
+def _stored(body: JsonObject) -> list[str]:
+    """What a body names in the account's store, wherever it stands: every family has a form of its own, and
+    all say `s3Location` (or write the address alone)."""
+    found: list[str] = []
+    waiting: list[Any] = [body]
+    while waiting:
+        at = waiting.pop()
+        if isinstance(at, dict):
+            uri = mapping(at.get("s3Location")).get("uri") or at.get("s3Uri")
+            if isinstance(uri, str) and uri:
+                found.append(uri)
+            waiting.extend(at.values())
+        elif isinstance(at, list):
+            waiting.extend(at)
+    return found
 
 
 # --- a whole reply ----------------------------------------------------------------------------------
