@@ -68,7 +68,12 @@ def run_client(folder: Path, gateway: Gateway, page: str, own: str) -> dict[str,
     code = blocks(page, "js")
     from_environment = {FROM_THE_ENVIRONMENT: code.pop(FROM_THE_ENVIRONMENT)}
     seen = run(folder / "environment", gateway, from_environment, blocks(page, "sh")[FROM_THE_ENVIRONMENT])
-    return seen | run(folder / "code", gateway, {**code, own: (HERE / f"{own}.mjs").read_text(encoding="utf-8")})
+    return seen | run(folder / "code", gateway, code | beside(own))
+
+
+def beside(name: str) -> dict[str, str]:
+    """The text of a program of the tests' own, which stands beside this file, by its name."""
+    return {name: (HERE / f"{name}.mjs").read_text(encoding="utf-8")}
 
 
 def run(folder: Path, gateway: Gateway, programs: Mapping[str, str], environment: str = "") -> dict[str, Seen]:
