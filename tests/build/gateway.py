@@ -28,19 +28,23 @@ PATIENCE_S = 30.0
 """How long a start or a booking may take before the test fails; no test's result depends on it."""
 
 ADMIN = ("admin@example.test", "a long enough password")
+AT_TIME = Path(__file__).with_name("at_time.py")
 PROVIDERS = tuple(known.id for known in providers.PROVIDERS)
 
 
 class RunningGateway:
-    """`tallystick serve` as a child process. `config` is more TOML; `env` more environment."""
+    """`tallystick serve` as a child process. `config` is more TOML; `env` more environment; `at` the
+    moment at which it starts, if not now."""
 
-    def __init__(self, folder: Path, *, upstream: str = "http://127.0.0.1:9", config: str = "", env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, *, upstream: str = "http://127.0.0.1:9", config: str = "", env: Mapping[str, str] | None = None,
+                 at: str | None = None) -> None:
         self.data = folder / "data"
         self.config = folder / "tallystick.toml"
         self.log = folder / "log"
         self._settings = "".join(f'[providers.{name}]\nbase_url = "{upstream}"\n' for name in PROVIDERS) + config
         machine = {name: value for name, value in os.environ.items() if not name.startswith("TALLYSTICK_")}
         self._env = {**machine, "TALLYSTICK_ADMIN_EMAIL": ADMIN[0], "TALLYSTICK_ADMIN_PASSWORD": ADMIN[1], **(env or {})}
+        self._program = ("-m", "tallystick") if at is None else (str(AT_TIME), at)
         self._process: subprocess.Popen[str] | None = None
         self._token: str | None = None
         self.url = ""
@@ -128,4 +132,4 @@ class RunningGateway:
         return answer.raise_for_status().json()
 
     def _command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "tallystick", *words, "--data", str(self.data), "--config", str(self.config)]
+        return [sys.executable, *self._program, *words, "--data", str(self.data), "--config", str(self.config)]

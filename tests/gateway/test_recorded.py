@@ -10,27 +10,15 @@ import httpx
 import pytest
 
 from tallystick.core.money import to_nanos
-from tests.build.corpus import Exchange, exchanges, present
+from tests.build.corpus import exchanges, present
 from tests.build.gateway import RunningGateway
-from tests.mini_upstream import MiniUpstream, chunked, reply, split
+from tests.build.replay import replayed
+from tests.mini_upstream import MiniUpstream
 
 SHARE_EXACT_MIN = Decimal("0.995")
-PIECE_BYTES = 700
-# `encoding` etc. describe the recorded transfer, not the bytes that the recording kept.
-NOT_KEPT = frozenset({"content-length", "transfer-encoding", "connection", "content-encoding"})
 
 # The reply shows that usage was asked for, the recorded request does not: what was not asked for is taken out.
 ASKED_UNSEEN = frozenset({"97c09656aecb1f23", "d842b938a699a60a"})
-
-
-def replayed(row: Exchange, key: str, gateway: RunningGateway, provider: MiniUpstream, client: httpx.Client) -> httpx.Response:
-    headers = [(name.encode(), value.encode()) for name, value in row.headers.items() if name.lower() not in NOT_KEPT]
-    pieces = split(row.body, [PIECE_BYTES] * (len(row.body) // PIECE_BYTES))
-    answer = chunked(row.status, headers, pieces) if row.streaming else reply(row.status, headers, row.body)
-    provider.expect(row.method, row.path, answer)
-    return client.request(
-        row.method, f"{gateway.url}/proxy/{row.provider}{row.path}", json=row.request,
-        headers={"X-Tallystick-Key": key, "Authorization": "Bearer sk-recorded"})
 
 
 @pytest.mark.skipif(not present(), reason="the recorded traffic is not here (TALLYSTICK_SHARED)")
