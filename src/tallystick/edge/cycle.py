@@ -63,7 +63,7 @@ class Cycle(RequestResponseCycle):
         try:
             await super().run_asgi(app)
         finally:
-            self.scope["extensions"].clear()  # type: ignore[typeddict-item]
+            self.scope["extensions"].clear()
 
     # --- for applications
 
@@ -110,7 +110,19 @@ class Cycle(RequestResponseCycle):
         elif self.response_complete:
             raise RuntimeError("a reply was sent on after its end")
         else:
-            self._send_body(message.get("body", b""), message.get("more_body", False))
+            self._send_body(message.get("body", b""), more=message.get("more_body", False))
+
+    async def answer(self, status: int, headers: Any, body: bytes) -> None:
+        """The whole reply at once, as `send` takes it in two messages."""
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        assert not self.response_started, "a reply is answered once"
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        self._head = self._render_head(status, headers)
+        self._send_body(body, more=False)
 
     async def send_500_response(self) -> None:
         """What the server says for an application that said nothing: why the body broke off, if
@@ -127,11 +139,11 @@ class Cycle(RequestResponseCycle):
         lines = [STATUS_LINE.get(status) or b"HTTP/1.1 %d \r\n" % status]
         length = None
         for name, value in headers:
-            lines.append(b"%s: %s\r\n" % (name, value))
-            lowered = name.lower()
-            if lowered == b"content-length":
+            lines.append(b"%b: %b\r\n" % (name, value))
+            size = len(name)                     # of the two names looked for
+            if size == 14 and name.lower() == b"content-length":
                 length = int(value)
-            elif lowered == b"connection" and b"close" in value.lower():
+            elif size == 10 and name.lower() == b"connection" and b"close" in value.lower():
                 self.keep_alive = False
         self.chunked_encoding = False
         if self.scope["method"] == "HEAD" or status in (204, 304):
@@ -152,7 +164,7 @@ class Cycle(RequestResponseCycle):
             raise RuntimeError("a reply's header holds a line break")
         return head + b"\r\n"
 
-    def _send_body(self, body: bytes, more: bool) -> None:
+    def _send_body(self, body: bytes, *, more: bool) -> None:
         if self.scope["method"] == "HEAD":
             body = b""
         elif self.chunked_encoding:

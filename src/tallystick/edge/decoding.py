@@ -85,7 +85,8 @@ class Decoder:
     to its end: an unknown or damaged encoding, one upon another, or more than the limit."""
 
     def __init__(self, content_encoding: str) -> None:
-        names = [n.strip().lower() for n in content_encoding.split(",") if n.strip() and n.strip().lower() != "identity"]
+        names = [] if not content_encoding else [
+            n.strip().lower() for n in content_encoding.split(",") if n.strip() and n.strip().lower() != "identity"]
         self._plain = not names
         self._inflater = _inflater(names[0]) if len(names) == 1 else None
         self.broken = bool(names) and self._inflater is None

@@ -8,9 +8,10 @@ first line to its one outcome; nothing is shared between calls but the ports.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import structlog
 
@@ -30,7 +31,7 @@ from tallystick.edge.body import BodyFault, BodyLimits
 from tallystick.edge.headers import Bend, to_client, to_provider
 from tallystick.edge.paths import Target, error_shape, resolve
 from tallystick.edge.relay import Client, DrainSlots, Relay, Send, own_error, reply_head
-from tallystick.edge.replies import Reply, refuse, status_of, upstream_failed
+from tallystick.edge.replies import refuse, status_of, upstream_failed
 from tallystick.ports import Clock, Credentials, Custody, Ids, Journal, Keyring, RawHeaders, UpstreamReply, UpstreamRequest, Upstreams
 from tallystick.providers.dialects.stream_usage import UsageRemover
 from tallystick.telemetry import Telemetry
@@ -98,7 +99,7 @@ class Gateway:
         """Journal a refusal and answer it."""
         reply = refuse(denied, shape, refusal.request_id)
         await self._journal(replace(refusal, status=reply.status))
-        await _answer(send, reply)
+        await _answer(send, reply.status, reply.headers, reply.body)
 
     def refused_at_the_gate(self, request_id: str, denied: Denied) -> None:
         """Journal what the HTTP gate refused and answered before a call could be made of it."""
@@ -153,7 +154,7 @@ class _Conversation:
         try:
             while True:
                 command = script.send(answer)
-                answer = await self._perform(command)
+                answer = await _PERFORMERS[type(command)](self, command)
         except StopIteration:
             return
         except Exception:
@@ -181,25 +182,10 @@ class _Conversation:
             log.exception("a settlement could not be journaled", request_id=settlement.request_id)
         self._gateway.telemetry.observe_settlement(self._target.provider.id, settlement)
 
-    async def _perform(self, command: line.Command) -> Any:
-        match command:
-            case line.Authenticate():
-                return await self._authenticate()
-            case line.Read():
-                return await self._read()
-            case line.Admit():
-                return await self._admit(command.admission)
-            case line.Forward():
-                return await self._forward(command.admission)
-            case line.Settle():
-                await self._settle(command.settlement)
-            case line.SettleJob():
-                await self._settle_job(command.settlement)
-            case line.Refuse():
-                await self._gateway.refuse(command.refusal, command.denied, self._target.error_shape, self._send)
-        return None
+    async def refuse(self, command: line.Refuse) -> None:
+        await self._gateway.refuse(command.refusal, command.denied, self._target.error_shape, self._send)
 
-    async def _authenticate(self) -> line.Caller | Denied:
+    async def authenticate(self, _: line.Authenticate) -> line.Caller | Denied:
         claims = attribution.claims(self._headers)
         if isinstance(claims, Denied):
             return claims
@@ -229,7 +215,7 @@ class _Conversation:
         self._credential = found
         return line.Caller(principal, name)
 
-    async def _read(self) -> line.Asked | Denied:
+    async def read(self, _: line.Read) -> line.Asked | Denied:
         arrival = inbound.Arrival(self._scope, self._target, self._route, self._path_model, self._claims)
         asked = await inbound.read(arrival, self._receive, self._setup.limits)
         if isinstance(asked, Denied):
@@ -260,7 +246,8 @@ class _Conversation:
             facts=facts if model is None else replace(facts, model=model), body_bytes=asked.body_bytes, at_us=self._at_us,
         )
 
-    async def _admit(self, admission: Admission) -> Denied | None:
+    async def admit(self, command: line.Admit) -> Denied | None:
+        admission = command.admission
         try:
             await self._ports.journal.admit(admission)
         except StoreFault:
@@ -269,8 +256,8 @@ class _Conversation:
         self._admitted = admission
         return None
 
-    async def _forward(self, admission: Admission) -> line.Delivered:
-        clock = self._ports.clock
+    async def forward(self, command: line.Forward) -> line.Delivered:
+        admission, clock = command.admission, self._ports.clock
         started_us = clock.monotonic_us()
         try:
             reply = await self._send_upstream(admission)
@@ -365,16 +352,18 @@ class _Conversation:
         facts = dialect.facts(form.fields, self._path_model) if form is not None else self._asked.facts
         return dialect.meter(facts, head)
 
-    async def _settle_job(self, settlement: Settlement) -> None:
-        await self._book(replace(settlement, object_mark=self._object_mark))
+    async def settle_job(self, command: line.SettleJob) -> None:
+        await self._book(replace(command.settlement, object_mark=self._object_mark))
         self._object_mark = None             # the poll's own settlement makes nothing
 
-    async def _settle(self, settlement: Settlement) -> None:
+    async def settle(self, command: line.Settle) -> None:
         """The settlement first, then the last piece."""
+        settlement = command.settlement
         await self._book(replace(settlement, object_mark=self._object_mark) if self._object_mark else settlement)
         self._admitted = None
         if self._failure is not None:
-            await _answer(self._send, refuse(self._failure, self._target.error_shape, self._request_id))
+            reply = refuse(self._failure, self._target.error_shape, self._request_id)
+            await _answer(self._send, reply.status, reply.headers, reply.body)
             if self._relay is not None:
                 await self._relay.discard()
             return
@@ -382,9 +371,9 @@ class _Conversation:
         await self._relay.finish(_cost_header(settlement))
 
     def _client(self) -> Client:
-        control = self._scope.get("extensions", {}).get("tallystick")
-        return Client(self._send, gone=control.gone, abort=control.abort) if control is not None else Client(
-            self._send, gone=lambda: False, abort=_cannot_abort)
+        cycle = self._scope.get("extensions", {}).get("tallystick")
+        return Client(self._send, cycle.answer, cycle.gone, cycle.abort) if cycle is not None else Client(
+            self._send, partial(_answer, self._send), gone=lambda: False, abort=_cannot_abort)
 
     def _client_head(self, headers: RawHeaders, cost_usd: str | None) -> list[tuple[bytes, bytes]]:
         ours = [(b"x-tallystick-request-id", self._request_id.encode())]
@@ -396,6 +385,17 @@ class _Conversation:
         return to_client(headers, own_credential=own, edited=self._edits_reply, ours=ours)
 
 
+_PERFORMERS: Final[Mapping[type[line.Command], Callable[[_Conversation, Any], Awaitable[Any]]]] = {
+    line.Authenticate: _Conversation.authenticate,
+    line.Read: _Conversation.read,
+    line.Admit: _Conversation.admit,
+    line.Forward: _Conversation.forward,
+    line.SettleJob: _Conversation.settle_job,
+    line.Settle: _Conversation.settle,
+    line.Refuse: _Conversation.refuse,
+}
+
+
 def _cannot_abort() -> None:
     """Without the HTTP gate (tests of the bare app) an exception is the only way to cut a reply."""
     raise ConnectionAbortedError("the provider cut its reply")
@@ -405,6 +405,6 @@ def _cost_header(settlement: Settlement) -> str | None:
     return decimal_text(settlement.cost_nanos) if settlement.method in ("stated", "priced", "sandbox") else None
 
 
-async def _answer(send: Send, reply: Reply) -> None:
-    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-    await send({"type": "http.response.body", "body": reply.body})
+async def _answer(send: Send, status: int, headers: RawHeaders, body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

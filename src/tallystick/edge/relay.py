@@ -53,6 +53,7 @@ class Client:
     """The caller's side of a call: where bytes go, and whether anybody still reads them."""
 
     send: Send
+    answer: Callable[[int, RawHeaders, bytes], Awaitable[None]]      # a whole reply at once: status, headers, body
     gone: Callable[[], bool]
     abort: Callable[[], None]                # break the connection so that the caller sees a cut
 
@@ -208,6 +209,9 @@ class Relay:
             self._head_sent = True
             assert self._reply is not None, "a head belongs to a reply"
             headers = self._head_for(self._reply.headers, cost_usd if self._gather else None)
+            if not more:
+                await self._client.answer(self._reply.status, headers, body)
+                return
             await self._client.send({"type": "http.response.start", "status": self._reply.status, "headers": headers})
         if body or not more:
             await self._client.send({"type": "http.response.body", "body": body, "more_body": more})
