@@ -104,5 +104,5 @@ def test_the_providers_own_refusal_is_langchains_own_error(gateway: Gateway, pro
 
 @both_models
 def test_a_revoked_key_is_langchains_own_error(gateway: Gateway, model: str) -> None:
-    with pytest.raises(exceptions.ModelAuthenticationError, match="never issued, revoked or expired"):
+    with pytest.raises(exceptions.ModelAuthenticationError, match="never issued, is revoked or has expired"):
         chat_model(gateway, model, key=gateway.revoked_key()).invoke("Say hello")

@@ -36,7 +36,8 @@ PROVIDER_KEY_HEADER: Final = b"x-provider-key"       # S3: the provider's key, o
 CREDENTIAL_HEADERS: Final = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key")
 
 _BETWEEN_WORDS: Final = re.compile(r"[\s,;:='\"]+")
-_INVALID: Final = Denied("invalid_api_key", "This Tallystick key is not valid: never issued, revoked or expired.")
+# Its first words are OpenAI's own: clients such as LiteLLM tell a wrong key from a wrong request by them.
+_INVALID: Final = Denied("invalid_api_key", "Incorrect API key provided: this Tallystick key was never issued, is revoked or has expired.")
 _MISSING: Final = Denied(
     "missing_api_key", "No Tallystick key: send one in X-Tallystick-Key, or in the place of the provider's key.",
 )
