@@ -1,0 +1,293 @@
+"""The budgets of an organisation: made, changed, raised for a while, removed; each change with its chained CAP
+entry, who did it, and the raised change counter, in one transaction.
+
+What is counted survives a change of the limit; another scope, window or unit is another budget. A budget
+that is made in mid-window begins with what the ledger has booked there so far. A change of the time zone
+acts at the next boundary: the budget ends with its window, and its successor begins there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from sqlite3 import Connection
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from tallystick.core.budget import (
+    EACH,
+    KINDS,
+    Amount,
+    Budget,
+    BudgetBook,
+    Kind,
+    Mode,
+    Raise,
+    Scope,
+    Unit,
+    budget_book,
+)
+from tallystick.core.entry import Fields
+from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
+from tallystick.core.windows import BadWindow, bounds, parse_window
+from tallystick.stores.sql.directory import Refused
+from tallystick.stores.sql.engine import note_change
+from tallystick.stores.sql.journal import Appending, Sequencer
+from tallystick.stores.sql.leases import Counting
+from tallystick.stores.sql.spending import spent
+
+ON_EXCEED: Final = ("reject", "clamp")
+BUDGETS_MAX: Final = 100_000
+_COLUMNS: Final = ("id", "organization", "name", "kind", "value", "span", "zone", "unit", "amount", "currency", "currency_nanos", "rate",
+                   "mode", "on_exceed", "starts_us", "ends_us", "owner", "note", "version", "created_us", "created_by", "removed_us")
+_SELECT: Final = "SELECT " + ", ".join(_COLUMNS) + " FROM budget"  # noqa: S608 - literals, above
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSpec:
+    """A budget as somebody asks for it. `rate`: dollars for one unit of the amount's currency, as configured and named
+    in the entry; `1` for dollars."""
+
+    scope: Scope
+    amount: Amount
+    window: str = "month"
+    zone: str | None = None                  # the organisation's where it says none
+    mode: Mode = "hard"
+    on_exceed: str = "reject"
+    name: str = ""
+    owner: str = ""
+    note: str = ""
+    ends_us: int | None = None
+    limit: int = 0                           # in nano-USD, tokens or calls: the amount, converted
+    rate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRow:
+    """A budget as it stands, with its raises."""
+
+    id: int
+    organization: int
+    name: str
+    kind: Kind
+    value: str
+    span: str
+    zone: str
+    unit: Unit
+    amount: int
+    currency: str
+    currency_nanos: int | None
+    rate: str | None
+    mode: Mode
+    on_exceed: str
+    starts_us: int
+    ends_us: int | None
+    owner: str
+    note: str
+    version: int
+    created_us: int
+    created_by: str
+    removed_us: int | None
+    raises: tuple[Raise, ...] = ()
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.kind, self.value)
+
+    def budget(self) -> Budget:
+        """As calls are held against it."""
+        return Budget(self.id, self.scope, parse_window(self.span), ZoneInfo(self.zone), self.amount, self.unit, self.mode,
+                      self.name, self.starts_us, self.ends_us, self.raises, self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """The changes of budgets, each one transaction of the ledger's pen. `by`: the account's id, or `cli`."""
+
+    sequencer: Sequencer
+
+    def set(self, organization: int, spec: BudgetSpec, now_us: int, by: str) -> BudgetRow:
+        """Make a budget, or change the one that stands for this scope, window and unit.
+
+        Raises Refused for what cannot stand.
+        """
+        span, zone = _checked(spec)
+        with self.sequencer.append(now_us) as pen:
+            zone = zone or _zone_of(pen.db, organization)
+            old = _standing(pen.db, organization, spec, span)
+            if old is None:
+                return self._make(pen, organization, spec, span, zone, by, starts_us=0)
+            if old.zone != zone:
+                _, boundary_us = bounds(parse_window(span), ZoneInfo(old.zone), now_us)
+                self._end(pen, old, boundary_us, by)
+                return self._make(pen, organization, spec, span, zone, by, starts_us=boundary_us)
+            return self._change(pen, old, spec, by)
+
+    def raise_for(self, organization: int, budget_id: int, extra: int, until_us: int, reason: str, now_us: int, by: str) -> BudgetRow:
+        """Add to a limit until a moment; what is negative takes away. Raises Refused."""
+        if until_us <= now_us:
+            raise Refused("invalid_request", "A raise ends in the future.")
+        if not reason.strip() or len(reason) > VALUE_CHARS_MAX or not reason.isprintable():
+            raise Refused("invalid_request", f"Say why, in at most {VALUE_CHARS_MAX} characters.")
+        with self.sequencer.append(now_us) as pen:
+            row = _one(pen.db, organization, budget_id)
+            if row.amount + extra < 0:
+                raise Refused("invalid_request", "A limit cannot be less than nothing.")
+            number = len(row.raises) + 1
+            pen.db.execute("INSERT INTO budget_raise (budget, number, amount, until_us, reason, created_us, created_by)"
+                           " VALUES (?, ?, ?, ?, ?, ?, ?)", (budget_id, number, extra, until_us, reason, now_us, by))
+            return self._said(pen, replace(row, raises=(*row.raises, Raise(extra, until_us))), "raised", by,
+                              extra=str(extra), until=until_us, reason=reason)
+
+    def remove(self, organization: int, budget_id: int, now_us: int, by: str) -> None:
+        """End a budget; what it counted stays in the ledger. Raises Refused."""
+        with self.sequencer.append(now_us) as pen:
+            row = _one(pen.db, organization, budget_id)
+            pen.db.execute("UPDATE budget SET removed_us = ? WHERE id = ?", (now_us, budget_id))
+            self._said(pen, replace(row, removed_us=now_us), "removed", by)
+
+    def _make(self, pen: Appending, organization: int, spec: BudgetSpec, span: str, zone: str, by: str, *, starts_us: int) -> BudgetRow:
+        top = pen.db.execute("SELECT coalesce(max(id), 0), count(*) FROM budget").fetchone()
+        if top[1] >= BUDGETS_MAX:
+            raise Refused("too_many", f"There are {BUDGETS_MAX} budgets; use a template for each user, key or tag.")
+        row = BudgetRow(
+            int(top[0]) + 1, organization, spec.name, spec.scope.kind, spec.scope.value, span, zone, spec.amount.unit, spec.limit,
+            spec.amount.currency, spec.amount.value if spec.amount.unit == "money" else None, spec.rate, spec.mode, spec.on_exceed,
+            starts_us, spec.ends_us, spec.owner, spec.note, 1, pen.now_us, by, None)
+        pen.db.execute("INSERT INTO budget (" + ", ".join(_COLUMNS) + ") VALUES (" + ", ".join("?" * len(_COLUMNS)) + ")",  # noqa: S608
+                       tuple(getattr(row, column) for column in _COLUMNS))
+        if not starts_us:
+            _begin_with_what_is_booked(pen, row)
+        return self._said(pen, row, "made", by)
+
+    def _change(self, pen: Appending, old: BudgetRow, spec: BudgetSpec, by: str) -> BudgetRow:
+        row = replace(
+            old, name=spec.name or old.name, amount=spec.limit, currency=spec.amount.currency,
+            currency_nanos=spec.amount.value if old.unit == "money" else None, rate=spec.rate, mode=spec.mode, on_exceed=spec.on_exceed,
+            ends_us=spec.ends_us, owner=spec.owner or old.owner, note=spec.note or old.note)
+        if row == old:
+            return old
+        row = replace(row, version=old.version + 1)
+        pen.db.execute(
+            "UPDATE budget SET name = ?, amount = ?, currency = ?, currency_nanos = ?, rate = ?, mode = ?, on_exceed = ?, ends_us = ?,"
+            " owner = ?, note = ?, version = ? WHERE id = ?",
+            (row.name, row.amount, row.currency, row.currency_nanos, row.rate, row.mode, row.on_exceed, row.ends_us, row.owner, row.note,
+             row.version, row.id))
+        return self._said(pen, row, "changed", by)
+
+    def _end(self, pen: Appending, old: BudgetRow, boundary_us: int, by: str) -> None:
+        pen.db.execute("UPDATE budget SET ends_us = ?, version = version + 1 WHERE id = ?", (boundary_us, old.id))
+        self._said(pen, replace(old, ends_us=boundary_us, version=old.version + 1), "ended", by)
+
+    def _said(self, pen: Appending, row: BudgetRow, event: str, by: str, **more: Any) -> BudgetRow:
+        """Chain what a budget is from now on. A user's name stands in it as the ledger keeps persons: by number."""
+        chain = pen.chain(row.organization)
+        fields: Fields = {
+            "kind": "CAP", "at": pen.now_us, "event": event, "actor": by, "budget": row.id, "scope": row.kind, "window": row.span,
+            "zone": row.zone, "unit": row.unit, "limit": str(row.amount), "mode": row.mode, "on_exceed": row.on_exceed,
+            "version": row.version, **more}
+        if row.value:
+            fields["value"] = chain.define(_defined(row.kind), row.value)
+        for name in ("name", "owner", "note", "rate"):
+            if text := getattr(row, name):
+                fields[name] = text
+        if row.unit == "money" and row.currency != "USD":
+            fields["currency"], fields["currency_nanos"] = row.currency, str(row.currency_nanos)
+        if row.starts_us:
+            fields["starts"] = row.starts_us
+        if row.ends_us is not None:
+            fields["ends"] = row.ends_us
+        chain.append(fields)
+        note_change(pen.db)
+        return row
+
+
+def budget_rows(db: Connection, organization: int, *, removed: bool = False) -> list[BudgetRow]:
+    """An organisation's budgets in the order they were made."""
+    condition = " WHERE organization = ?" + ("" if removed else " AND removed_us IS NULL") + " ORDER BY id"
+    return _rows(db, condition, (organization,))
+
+
+def find_budget(db: Connection, organization: int, budget_id: int) -> BudgetRow | None:
+    found = _rows(db, " WHERE organization = ? AND id = ?", (organization, budget_id))
+    return found[0] if found else None
+
+
+def books(db: Connection) -> dict[str, BudgetBook]:
+    """Every organisation's budgets, compiled, by the organisation's name in records."""
+    slugs = dict(db.execute("SELECT id, slug FROM organization").fetchall())
+    by_slug: dict[str, list[Budget]] = {}
+    for row in _rows(db, " WHERE removed_us IS NULL ORDER BY id", ()):
+        by_slug.setdefault(slugs[row.organization], []).append(row.budget())
+    return {slug: budget_book(budgets) for slug, budgets in by_slug.items()}
+
+
+def _rows(db: Connection, condition: str, values: tuple[Any, ...]) -> list[BudgetRow]:
+    found = [BudgetRow(*row) for row in db.execute(_SELECT + condition, values)]
+    raises = _raises(db, [row.id for row in found])
+    return [replace(row, raises=raises[row.id]) if row.id in raises else row for row in found]
+
+
+def _raises(db: Connection, ids: Iterable[int]) -> Mapping[int, tuple[Raise, ...]]:
+    wanted, found = set(ids), dict[int, tuple[Raise, ...]]()
+    for budget, amount, until_us in db.execute("SELECT budget, amount, until_us FROM budget_raise ORDER BY budget, number"):
+        if budget in wanted:
+            found[budget] = (*found.get(budget, ()), Raise(amount, until_us))
+    return found
+
+
+def _one(db: Connection, organization: int, budget_id: int) -> BudgetRow:
+    row = find_budget(db, organization, budget_id)
+    if row is None or row.removed_us is not None:
+        raise Refused("not_found", "There is no such budget.")
+    return row
+
+
+def _standing(db: Connection, organization: int, spec: BudgetSpec, span: str) -> BudgetRow | None:
+    found = _rows(db, " WHERE organization = ? AND kind = ? AND value = ? AND span = ? AND unit = ? AND removed_us IS NULL"
+                  " ORDER BY id DESC LIMIT 1", (organization, spec.scope.kind, spec.scope.value, span, spec.amount.unit))
+    return found[0] if found else None
+
+
+def _begin_with_what_is_booked(pen: Appending, row: BudgetRow) -> None:
+    pen.flush()
+    start_us, end_us = bounds(parse_window(row.span), ZoneInfo(row.zone), pen.now_us)
+    counting = Counting()
+    budget = row.budget()
+    for subject, amount in spent(pen.db, row.organization, row.scope, row.unit, start_us, end_us).items():
+        counting.spend(budget.node(subject, pen.now_us), end_us, amount)
+    counting.write(pen.db)
+
+
+def _zone_of(db: Connection, organization: int) -> str:
+    return str(db.execute("SELECT zone FROM organization WHERE id = ?", (organization,)).fetchone()[0])
+
+
+def _defined(kind: Kind) -> str:
+    """The kind under which the ledger's dictionary knows a scope's value; a person's is private there."""
+    return "user" if kind == "user" else "session" if kind == "session" else "tags" if kind == "tag" else f"scope_{kind}"
+
+
+def _checked(spec: BudgetSpec) -> tuple[str, str | None]:
+    """The window and zone as they are written down. Raises Refused."""
+    scope = spec.scope
+    if scope.kind not in KINDS:
+        raise Refused("invalid_request", f"A budget is on one of {', '.join(KINDS)}.")
+    if (scope.kind == "org") != (not scope.value) or len(scope.value) > NAME_CHARS_MAX + VALUE_CHARS_MAX or not scope.value.isprintable():
+        raise Refused("invalid_request", "A budget on anything but the organisation names what it is on.")
+    if scope.kind == "project" and scope.value != EACH and "/" not in scope.value:
+        raise Refused("invalid_request", "A project is named TEAM/PROJECT.")
+    if scope.kind == "dimension" and "=" not in scope.value:
+        raise Refused("invalid_request", "A dimension is named NAME=VALUE, or NAME=* for each value.")
+    if spec.limit < 0 or spec.mode not in ("hard", "soft", "observe") or spec.on_exceed not in ON_EXCEED:
+        raise Refused("invalid_request", "A limit is at least 0; its mode hard, soft or observe; what exceeds it is rejected or clamped.")
+    if any(len(text) > VALUE_CHARS_MAX or not text.isprintable() for text in (spec.name, spec.owner, spec.note)):
+        raise Refused("invalid_request", f"Name, owner and note have at most {VALUE_CHARS_MAX} characters on one line.")
+    try:
+        if spec.zone is not None:
+            ZoneInfo(spec.zone)
+        return str(parse_window(spec.window)), spec.zone
+    except BadWindow as fault:
+        raise Refused("invalid_request", str(fault)) from None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Refused("invalid_request", f"{spec.zone} is no time zone; say Europe/Berlin, America/New_York, UTC…") from None

@@ -1,0 +1,80 @@
+"""What the ledger says was spent on a scope in a span of time: where a budget made in mid-window begins, and
+what `verify` holds its counters against. Read from the calls' narrow rows, so it needs no counter to be right.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from sqlite3 import Connection
+from typing import Final
+
+from tallystick.core.budget import EACH, Kind, Scope, Unit
+from tallystick.core.money import NANOS_PER_UNIT
+from tallystick.stores.sql.engine import DEFAULT_TEAM, month_sql, months
+from tallystick.stores.sql.facts import ATTEMPTS
+from tallystick.stores.sql.names import Names
+
+# A scope's kind → the column that has it, and the kind of its names in the dictionary.
+_COLUMNS: Final[dict[Kind, tuple[str, str]]] = {
+    "team": ("team_id", "team"), "key": ("key_id", "key"), "user": ("user_id", "user"), "agent": ("agent_id", "agent"),
+    "environment": ("environment_id", "environment"), "cost_center": ("cost_center_id", "cost_center"),
+    "session": ("session_id", "session"), "prompt_key": ("prompt_key_id", "prompt_key"),
+    "provider": ("provider_id", "provider"), "model": ("model_id", "model"),
+    "tag": ("tags_id", "tags"), "dimension": ("dimensions_id", "dimensions"),
+}
+# Wide sums: dollars and the nanos beyond them apart, so that no engine overflows.
+_MEASURES: Final[dict[Unit, str]] = {
+    "money": "sum(cost_nanos / 1000000000 + upstream_nanos / 1000000000), sum(cost_nanos % 1000000000 + upstream_nanos % 1000000000)",
+    "tokens": "0, sum(input_tokens + output_tokens)",
+    "calls": "0, count(*)",
+}
+_QUERY: Final = ("SELECT {column}, {other}, {measure} FROM call_fact_{month}"
+                 " WHERE organization = ? AND kind = ? AND at_us >= ? AND at_us < ? AND (flags & 8) = 0 GROUP BY 1, 2")
+
+
+def spent(db: Connection, organization: int, scope: Scope, unit: Unit, start_us: int, end_us: int) -> dict[str, int]:
+    """What was settled on a scope by calls admitted in [start, end), by subject (`""` unless it is a template).
+    Billable attempts count; sandbox calls, refusals and free routes do not."""
+    names, totals = Names(db, organization), defaultdict[str, int](int)
+    column, kind, other = _grouping(scope.kind)
+    query = _QUERY.replace("{column}", column).replace("{other}", other).replace("{measure}", _MEASURES[unit])
+    for month in months(db):
+        for number, second, dollars, rest in db.execute(month_sql(query, month), (organization, ATTEMPTS, start_us, end_us)):
+            amount = int(dollars or 0) * NANOS_PER_UNIT + int(rest or 0)
+            for subject in _subjects(scope, names, kind, number, second):
+                totals[subject] += amount
+    return dict(totals)
+
+
+def _grouping(kind: Kind) -> tuple[str, str, str]:
+    if kind == "org":
+        return "0", "", "0"
+    if kind == "project":
+        return "project_id", "project", "team_id"
+    return *_COLUMNS[kind], "0"
+
+
+def _subjects(scope: Scope, names: Names, kind: str, number: int, second: int) -> Iterator[str]:
+    """Under which subjects a group of rows counts in the scope."""
+    if scope.kind == "org":
+        yield ""
+        return
+    for value in _values(scope.kind, names, kind, number, second):
+        if value == scope.value:
+            yield ""
+        if scope.value == EACH or (scope.value.endswith("=*") and value.partition("=")[0] == scope.value[:-2]):
+            yield value
+
+
+def _values(kind: Kind, names: Names, named: str, number: int, second: int) -> list[str]:
+    """The values that rows with this number have in the scope's sense."""
+    text = names.of(named, number)
+    if text is None:
+        return []
+    if kind == "project":
+        return [f"{names.of('team', second) or DEFAULT_TEAM}/{text}"]
+    if kind in ("tag", "dimension"):
+        pairs = (line.partition("\t") for line in text.split("\n"))
+        return [f"{name}={value}" if value else name for name, _, value in pairs]
+    return [text]
