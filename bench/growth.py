@@ -75,7 +75,8 @@ def _measured(count: int, folder: Path, provider_url: str, seconds: float, round
     command = [sys.executable, "-m", "tallystick", "serve", "--host", "127.0.0.1", "--port", str(port), "--data", str(folder / "data"),
                "--config", str(config)]
     with started(command, PROXY_CORE, folder / "log") as pid:
-        target = Target(f"http://127.0.0.1:{port}/proxy/openai{CHAT}", {"X-Tallystick-Key": keys[0], "Authorization": "Bearer sk-bench"}, pid)
+        headers = {"X-Tallystick-Key": keys[0], "Authorization": "Bearer sk-bench"}
+        target = Target(f"http://127.0.0.1:{port}/proxy/openai{CHAT}", headers, pid)
         first_call(target, folder / "log")
         met = total = 0
         met_s = 0.0
@@ -93,8 +94,8 @@ def _load(target: Target, folder: Path, seconds: float) -> tuple[int, float]:
     assert target.pid is not None
     before_s = cpu_s(target.pid)
     out = subprocess.run(
-        ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "--timeout", "20s", "-s", str(folder / "load.lua"),
-         target.url], capture_output=True, text=True, check=True).stdout
+        ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "--timeout", "20s",
+         "-s", str(folder / "load.lua"), target.url], capture_output=True, text=True, check=True).stdout
     time.sleep(AFTERWORK_S)
     found = re.search(r"(\d+) requests in", out)
     if found is None or "Non-2xx" in out or "Socket errors" in out:

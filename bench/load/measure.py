@@ -171,17 +171,24 @@ async def _counted(target: Target, connections: int, calls_each: int, stream: bo
 
 
 async def _answer(target: Target, reader: asyncio.StreamReader) -> bytes:
+    status, body = await read_reply(reader)
+    if status != 200:
+        raise RuntimeError(f"{target.url}: {status} {body[:200]!r}")
+    return body
+
+
+async def read_reply(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """Status and whole body of a reply on a kept-alive connection."""
     head = await reader.readuntil(b"\r\n\r\n")
-    if b" 200 " not in head.split(b"\r\n", 1)[0]:
-        raise RuntimeError(f"{target.url}: {head[:200]!r}")
+    status = int(head.split(b" ", 2)[1])
     if counted := re.search(rb"content-length: (\d+)", head, re.IGNORECASE):
-        return await reader.readexactly(int(counted.group(1)))
+        return status, await reader.readexactly(int(counted.group(1)))
     pieces = []
     while size := int(await reader.readuntil(b"\r\n"), 16):
         pieces.append(await reader.readexactly(size))
         await reader.readexactly(2)
     await reader.readexactly(2)
-    return b"".join(pieces)
+    return status, b"".join(pieces)
 
 
 def _whole_stream(target: Target, body: bytes) -> None:

@@ -137,7 +137,8 @@ def litellm(folder: Path, provider_url: str) -> Iterator[list[Way]]:
     (folder / "litellm_records.py").write_text((Path(__file__).parent / "litellm_records.py").read_text())
     port, records = free_port(), _Records(folder / "records.jsonl")
     environment = dict(one.split("=", 1) for one in _ENVIRONMENT) | {
-        "HTTP_PROXY": provider_url, "http_proxy": provider_url, "NO_PROXY": "", "no_proxy": "", "BENCH_RECORDS": str(folder / "records.jsonl")}
+        "HTTP_PROXY": provider_url, "http_proxy": provider_url, "NO_PROXY": "", "no_proxy": "",
+        "BENCH_RECORDS": str(folder / "records.jsonl")}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [str(installs.litellm()), "--config", str(folder / "config.yaml"), "--host", "127.0.0.1", "--port", str(port),
