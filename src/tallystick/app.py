@@ -35,6 +35,7 @@ from tallystick.core.exchange import Rules
 from tallystick.core.identity import Principal
 from tallystick.core.pricebook import PriceBook
 from tallystick.core.secret import Secret
+from tallystick.core.settlement import Terms
 from tallystick.edge.app import App, Edge, Health
 from tallystick.edge.body import BodyLimits
 from tallystick.edge.gate import GateHooks, GateLimits, server_config
@@ -272,6 +273,11 @@ def _setup(installation: Installation) -> Setup:
 def origins_of(settings: Settings) -> dict[str, str]:
     """Where each provider that can be called is, by its id. Raises BadSettings."""
     return {provider.id: provider.base_url for provider in _providers(settings).values() if provider.base_url is not None}
+
+
+def terms_of(settings: Settings) -> Mapping[str, Terms]:
+    """What a settlement must know of each provider that can be called, by its id. Raises BadSettings."""
+    return _providers(settings)
 
 
 def _configured_credentials(settings: Settings) -> dict[Place, Secret]:

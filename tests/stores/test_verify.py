@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tallystick.jobs.runner import Job, Runner
 from tallystick.stores.secrets import LedgerKey
 from tallystick.stores.sql.accounts import add_first_owner
 from tallystick.stores.sql.directory import KeySpec
-from tallystick.stores.sql.engine import open_database
+from tallystick.stores.sql.engine import Database, open_database
 from tallystick.stores.sql.entries import exact_entries
 from tallystick.stores.sql.packing import Packer
 from tallystick.stores.sql.vault import Vault
@@ -212,15 +213,22 @@ def test_a_person_who_was_erased_is_no_finding(journal: Journal) -> None:
     assert verify(journal.database, KEY.public_key).findings == ()
 
 
-def rewrite(journal: Journal, edit: object) -> int:
+def rewrite(journal: Journal, edit: Callable[[int, bytes], bytes]) -> int:
+    return rewrite_chain(journal.database, edit)
+
+
+def rewrite_chain(database: Database, edit: Callable[[int, bytes], bytes]) -> int:
     """An insider rewrites the whole chain, with every hash right; the number of the first changed entry."""
     packer = Packer()
-    everything = sorted((*row, table) for table in ("entry_202611", "entry_standing") for row in rows(journal, table))
+    with database.read() as db:
+        everything = sorted(
+            (*row, table) for table in ("entry_202611", "entry_standing")
+            for row in db.execute(f"SELECT seq, body FROM {table} WHERE organization = 1 ORDER BY seq").fetchall())
     leaf, frontier, changed = GENESIS, list[bytes](), -1
-    with journal.database.write() as db:
-        for seq, packed, _, table in everything:
+    with database.write() as db:
+        for seq, packed, table in everything:
             body = packer.unpack(packed)
-            edited = edit(seq, body)  # type: ignore[operator]
+            edited = edit(seq, body)
             changed = seq if edited != body and changed < 0 else changed
             leaf = leaf_of(edited, leaf)
             merkle.push(frontier, seq, leaf)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_facts, print_json, settings_of
+from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_facts, print_json, printable, settings_of
 
 if TYPE_CHECKING:
     from tallystick.cli.installation import Installation
@@ -29,12 +29,12 @@ def explain(
     """Reprint what a call cost and why. Exit 1: the lines do not come to what was booked."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
-    from tallystick.control.call_document import arithmetic_nanos, booked_nanos, call_document
+    from tallystick.control.call_document import adds_up, arithmetic_nanos, booked_nanos, call_document
     from tallystick.stores.sql.names import Names
 
     with installation.opened(settings, make=False) as here:
         try:
-            record = _find(here, request_id)
+            record = find_call(here, request_id)
         except (LookupError, ValueError) as damage:
             fail(f"the call's entry cannot be read ({damage}); see `tallystick verify`.", FOUND_WRONG)
         if record is None:
@@ -43,7 +43,7 @@ def explain(
             document = call_document(record, Names(db, here.organization).price_row)
     wrong = [
         attempt.admission.attempt for attempt in record.attempts
-        if attempt.settlement is not None and arithmetic_nanos(attempt) != booked_nanos(attempt.settlement)
+        if attempt.settlement is not None and not (arithmetic_nanos(attempt) == booked_nanos(attempt.settlement) and adds_up(attempt))
     ]
     if as_json:
         print_json(document)
@@ -53,7 +53,8 @@ def explain(
         fail(f"attempt {wrong[0]}: the lines do not come to what was booked.", FOUND_WRONG)
 
 
-def _find(here: Installation, request_id: str) -> CallRecord | None:
+def find_call(here: Installation, request_id: str) -> CallRecord | None:
+    """The records of a call, also of one that ended this very second; None where the ledger has none."""
     from tallystick.stores.sql.calls import Calls
 
     calls = Calls(here.database)
@@ -80,8 +81,14 @@ def _print(document: dict[str, Any]) -> None:
         print(f"\nAttempt {attempt['attempt']}: {attempt['outcome'] or 'open, ' + str(attempt['held_nanos']) + ' nanos held'}")
         if attempt["outcome"] is not None:
             _print_attempt(attempt)
-    print(f"\nBooked: ${document['cost_usd']} ({document['cost_nanos']} nanos), {document['method'] or 'not settled'}"
-          f", {document['basis'] or 'no basis yet'}")
+        for adjustment in document["adjustments"]:
+            if adjustment["attempt"] == attempt["attempt"]:
+                _print_adjustment(adjustment)
+    booked_usd, booked = document.get("booked_cost_usd", document["cost_usd"]), document.get("booked_cost_nanos", document["cost_nanos"])
+    print(f"\nBooked: ${booked_usd} ({booked} nanos), {document['method'] or 'not settled'}, {document['basis'] or 'no basis yet'}")
+    if document["adjustments"]:
+        print(f"Adjusted since: {document['cost_nanos'] - booked:+} nanos. The call costs ${document['cost_usd']}"
+              f" ({document['cost_nanos']} nanos).")
 
 
 def _print_attempt(attempt: dict[str, Any]) -> None:
@@ -98,9 +105,20 @@ def _print_attempt(attempt: dict[str, Any]) -> None:
     if attempt["would_be_cost_nanos"] is not None:
         print(f"  Outside the sandbox it would have cost: {attempt['would_be_cost_nanos']} nanos{rounded}")
         rounded = ""
-    print(f"  Booked: {attempt['cost_nanos']} nanos{rounded}")
+    print(f"  Booked: {attempt.get('booked_cost_nanos', attempt['cost_nanos'])} nanos{rounded}")
     for note in attempt["notes"]:
         print(f"  Note: {note}")
+
+
+def _print_adjustment(adjustment: dict[str, Any]) -> None:
+    """A correction: its lines where prices made it, and where it leads from and to."""
+    why = f"re-priced by book {adjustment['price_version']}" if adjustment["reason"] == "reprice" else "corrected with evidence"
+    said = f": {printable(adjustment['text'])}" if adjustment["text"] else ""
+    print(f"\nEntry {adjustment['entry']}, posted on {adjustment['posted_day']} by {adjustment['actor']}: {why}{said}")
+    for line in adjustment["lines"]:
+        print("  " + _formula(line))
+    cost, delta = adjustment["cost_nanos"], adjustment["delta_nanos"]
+    print(f"  {cost - delta} {'+' if delta >= 0 else '-'} {abs(delta)} = {cost} nanos")
 
 
 def _formula(line: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_json, print_table, settings_of
+from tallystick.cli.reprice import reprice
 
 if TYPE_CHECKING:
     from tallystick.core.price_review import Opinion
@@ -26,6 +27,7 @@ def build() -> typer.Typer:
     app.command("show")(show)
     app.command("diff")(diff)
     app.command("check")(check)
+    app.command("reprice")(reprice)
     return app
 
 

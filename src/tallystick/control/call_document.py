@@ -2,6 +2,10 @@
 behind it in exact decimals. A call's own row is a projection of its attempts: costs add up, usage adds
 up, and what can only be one thing (model, status, outcome) is the last attempt's.
 
+`cost_nanos` is what the call costs now. Where adjustments were posted since it was booked, `booked_cost_nanos`
+stands beside it and `adjustments` leads from the one to the other; `method`, `basis` and `lines` say what
+the booked figure rests on and never change.
+
 Amounts are integer nano-dollars; `cost_usd` is the same figure as a decimal text. Quantities are
 integers, or decimal texts where they are not whole.
 """
@@ -16,10 +20,10 @@ from typing import Any, Final
 from tallystick.core.attempt import Line, Refusal, Settlement
 from tallystick.core.identity import LABELS, Attribution
 from tallystick.core.money import decimal_text, to_nanos
-from tallystick.core.pricebook import amount
+from tallystick.core.pricebook import amount, list_amount
 from tallystick.core.usage import Quantity, Usage
 from tallystick.stores.sql.callfact import BASES, DRIFT, FACT_KINDS, METHODS, OPEN, OUTCOMES
-from tallystick.stores.sql.calls import AttemptRecord, CallRecord
+from tallystick.stores.sql.calls import AttemptRecord, CallRecord, Posted
 
 _LISTED: Final = (("input", "input"), ("output", "output"), ("cached_read", "cached"), ("reasoning", "reasoning"))
 
@@ -45,7 +49,10 @@ def call_document(record: CallRecord, source: Source) -> dict[str, Any]:
         "basis": end.basis if end else None,
         "code": end.code if end else None,
         "usage": usage_document(_sum(settled)),
-        **_money(sum(settlement.cost_nanos for settlement in settled)),
+        **_money(sum(attempt.cost_nanos for attempt in record.attempts)),
+        **_booked(settled, record.attempts),
+        "adjustments": [adjustment_document(posted, source) for attempt in record.attempts for posted in attempt.adjustments],
+        **_at_list(settled),
         "would_be_cost_nanos": _total(settled, "would_be_nanos"),
         "stated_cost_nanos": _total(settled, "stated_nanos"),
         "computed_cost_nanos": _total(settled, "computed_nanos"),
@@ -64,7 +71,7 @@ def _refused(refusal: Refusal) -> dict[str, Any]:
     return _head(refusal.request_id, refusal.at_us, refusal.attribution) | {
         "organization": refusal.organization, "provider": refusal.provider, "operation": refusal.operation,
         "requested_model": refusal.model, "served_model": None, "state": "refused", "status": refusal.status,
-        "outcome": "refused", "code": refusal.code, "method": None, "basis": None, "usage": None, **_money(0),
+        "outcome": "refused", "code": refusal.code, "method": None, "basis": None, "usage": None, **_money(0), "adjustments": [],
         "lines": [], "attempts": [],
     }
 
@@ -83,7 +90,9 @@ def list_item(row: Mapping[str, Any], name: Callable[[str, int], str | None]) ->
         "status": row["status"], "outcome": "refused" if refused else _word(OUTCOMES, row["outcome"]),
         "method": _word(METHODS, row["method"]), "basis": _word(BASES, row["basis"]), "code": name("code", row["code_id"]),
         "usage": {name: row[f"{column}_tokens"] for name, column in _LISTED if row[f"{column}_tokens"]} or None,
-        **_money(row["cost_nanos"]), "would_be_cost_nanos": row["would_be_nanos"], "drift": bool(row["flags"] & DRIFT),
+        **_money(row["cost_nanos"]),
+        **({"booked_cost_nanos": row["cost_nanos"] - row["adjusted_nanos"]} if row["adjusted_nanos"] else {}),
+        "would_be_cost_nanos": row["would_be_nanos"], "drift": bool(row["flags"] & DRIFT),
         "latency_ms": _ms(row["latency_us"]),
     }
 
@@ -97,8 +106,51 @@ def line_document(line: Line, source: Source) -> dict[str, Any]:
     return document | {
         "rate_usd": f"{line.rate:f}", "per": line.per, "factor": f"{line.factor:f}", "factor_row": line.factor_row,
         "amount_usd": f"{amount(line).normalize():f}",
+        **_line_at_list(line),
         **{name: known[name] for name in ("source", "valid_from", "valid_to", "checked_on") if known.get(name)},
     }
+
+
+def adjustment_document(posted: Posted, source: Source) -> dict[str, Any]:
+    """A correction: from what to what, why, by whom, and on which days the call and the correction fall."""
+    made = posted.adjustment
+    return {
+        "entry": posted.seq, "attempt": made.attempt, "at": moment(made.at_us), "call_day": made.call_day, "posted_day": made.posted_day,
+        "reason": made.reason, "text": made.text, "actor": made.actor,
+        "delta_nanos": made.delta_nanos, "delta_usd": decimal_text(made.delta_nanos),
+        "cost_nanos": made.cost_nanos, "cost_usd": decimal_text(made.cost_nanos),
+        "price_version": made.price_version or None, "lines": [line_document(line, source) for line in made.lines],
+    }
+
+
+def adds_up(attempt: AttemptRecord) -> bool:
+    """Whether an attempt's corrections lead from each cost to the next, and each re-pricing's lines to its own."""
+    cost = attempt.settlement.cost_nanos if attempt.settlement else 0
+    for _, made in attempt.adjustments:
+        exact = to_nanos(sum((amount(line) for line in made.lines), Decimal(0)))
+        if cost + made.delta_nanos != made.cost_nanos or (made.reason == "reprice" and exact != made.cost_nanos):
+            return False
+        cost = made.cost_nanos
+    return True
+
+
+def _line_at_list(line: Line) -> dict[str, Any]:
+    """Which override priced the line, and the list's terms beside it."""
+    listed = line.listed
+    if listed is None:
+        return {}
+    if listed.row is None:
+        return {"override": listed.override, "list_price_row": None}
+    return {"override": listed.override, "list_price_row": listed.row, "list_rate_usd": f"{listed.rate:f}", "list_per": listed.per,
+            "list_factor": f"{listed.factor:f}", "list_amount_usd": f"{list_amount(line).normalize():f}"}
+
+
+def _at_list(settled: Sequence[Settlement]) -> dict[str, Any]:
+    """What the booked cost would have been at list prices; None where no override changed it."""
+    if all(settlement.list_nanos is None for settlement in settled):
+        return {"list_cost_nanos": None, "list_cost_usd": None}
+    listed = sum(settlement.cost_nanos if settlement.list_nanos is None else settlement.list_nanos for settlement in settled)
+    return {"list_cost_nanos": listed, "list_cost_usd": decimal_text(listed)}
 
 
 def arithmetic_nanos(attempt: AttemptRecord) -> int | None:
@@ -154,11 +206,19 @@ def _head(request_id: str, at_us: int, attribution: Attribution | None) -> dict[
 
 
 def _money(cost_nanos: int) -> dict[str, Any]:
-    """The booked cost. One currency so far: the second figure and the rate behind it keep their place."""
+    """What it costs. One currency so far: the second figure and the rate behind it keep their place."""
     return {
         "cost_nanos": cost_nanos, "cost_usd": decimal_text(cost_nanos),
         "currency": "USD", "cost_in_currency_nanos": cost_nanos, "fx_rate_id": None,
     }
+
+
+def _booked(settled: Sequence[Settlement], attempts: Sequence[AttemptRecord]) -> dict[str, Any]:
+    """What was booked, where corrections came after it."""
+    if not any(attempt.adjustments for attempt in attempts):
+        return {}
+    booked = sum(settlement.cost_nanos for settlement in settled)
+    return {"booked_cost_nanos": booked, "booked_cost_usd": decimal_text(booked)}
 
 
 def _attempt(attempt: AttemptRecord, source: Source) -> dict[str, Any]:
@@ -174,8 +234,9 @@ def _attempt(attempt: AttemptRecord, source: Source) -> dict[str, Any]:
         "served_model": end.model, "response_id": end.response_id, "traits": dict(end.traits), "notes": list(end.notes),
         "usage": usage_document(end.usage),
         "parts": [{"role": part.role, "model": part.model, "usage": usage_document(part.usage)} for part in end.parts],
-        "cost_nanos": end.cost_nanos, "would_be_cost_nanos": end.would_be_nanos, "stated_cost_nanos": end.stated_nanos,
-        "computed_cost_nanos": end.computed_nanos, "latency_ms": _ms(end.latency_us),
+        "cost_nanos": attempt.cost_nanos, **_booked([end], [attempt]),
+        "would_be_cost_nanos": end.would_be_nanos, "stated_cost_nanos": end.stated_nanos,
+        "computed_cost_nanos": end.computed_nanos, "list_cost_nanos": end.list_nanos, "latency_ms": _ms(end.latency_us),
         "lines": [line_document(line, source) for line in end.lines],
     }
 

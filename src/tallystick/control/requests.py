@@ -105,6 +105,7 @@ class Call(BaseModel):
     currency: str
     cost_in_currency_nanos: int
     fx_rate_id: str | None
+    adjustments: list[dict[str, Any]]
     lines: list[dict[str, Any]]
     attempts: list[dict[str, Any]]
 

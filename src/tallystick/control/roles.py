@@ -35,6 +35,7 @@ GRANTS: Final = (
     Grant("GET", "/api/openapi.json", ANYONE),
     Grant("GET", "/api/requests", OWNER),
     Grant("GET", "/api/requests/{request_id}", OWNER),
+    Grant("POST", "/api/requests/{request_id}/adjustments", OWNER),
     Grant("GET", "/api/keys", OWNER),
     Grant("POST", "/api/keys", OWNER),
     Grant("GET", "/api/keys/self", KEY),

@@ -5,7 +5,9 @@ are exact; an entry rounds their sum once, half-even, in `to_nanos`, and nothing
 
 from __future__ import annotations
 
+import re
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Final
 
 NANOS_PER_UNIT = 1_000_000_000
 
@@ -14,12 +16,21 @@ NANOS_PER_UNIT = 1_000_000_000
 # the rounding; 28 digits put its error 15 places below a nano.
 EXACT = Context(prec=28, rounding=ROUND_HALF_EVEN)
 _NANO = Decimal(NANOS_PER_UNIT)
+_PLAIN: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 
 
 def to_nanos(amount: Decimal) -> int:
     """The one rounding: an exact amount in currency units to whole nanos, half to even."""
     scaled = EXACT.multiply(amount, _NANO)
     return int(scaled.to_integral_value(rounding=ROUND_HALF_EVEN, context=EXACT))
+
+
+def read_amount(text: str) -> int:
+    """What a person wrote as an amount of currency units, in nanos, exactly: digits with at most nine places.
+    Raises ValueError for anything else, a tenth of a nano included."""
+    if not _PLAIN.fullmatch(text):
+        raise ValueError(f"not an amount with at most nine decimal places: {text[:40]}")
+    return int(Decimal(text).scaleb(9))
 
 
 def from_nanos(amount_nanos: int) -> Decimal:

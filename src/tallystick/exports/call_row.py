@@ -18,7 +18,8 @@ Value = str | int | bool | None
 @dataclass(frozen=True, slots=True)
 class CallRow:
     """One attempt of a call, or by `projected` all of them. Times are microseconds, UTC; empty texts
-    stand for what was not said. `cost_nanos` is what the ledger booked."""
+    stand for what was not said. `cost_nanos` is what the call costs: what was booked, and `adjusted_nanos`, the
+    sum of all corrections posted since."""
 
     request_id: str
     at_us: int
@@ -48,6 +49,8 @@ class CallRow:
     first_byte_us: int
     flags: Mapping[str, bool] = field(default_factory=dict)          # claimed, drift, free, sandbox, stored_credential, stream
     attempts: int = 1
+    adjusted_nanos: int = 0
+    off_list_nanos: int = 0                  # how much more the booked cost would have been at list prices
 
 
 FLAGS = ("stream", "sandbox", "claimed", "stored_credential", "free", "drift")
@@ -66,7 +69,8 @@ def projected(attempts: Sequence[CallRow]) -> CallRow:
         sum(one.cached_tokens for one in attempts), sum(one.reasoning_tokens for one in attempts),
         sum(one.cost_nanos for one in attempts), sum(one.would_be_nanos for one in attempts),
         sum(one.upstream_nanos for one in attempts), last.latency_us, last.first_byte_us,
-        {name: any(one.flags.get(name) for one in attempts) for name in FLAGS}, len(attempts))
+        {name: any(one.flags.get(name) for one in attempts) for name in FLAGS}, len(attempts),
+        sum(one.adjusted_nanos for one in attempts), sum(one.off_list_nanos for one in attempts))
 
 
 def columns_of(row: CallRow) -> dict[str, Value]:
@@ -81,6 +85,8 @@ def columns_of(row: CallRow) -> dict[str, Value]:
         "input_tokens": row.input_tokens, "output_tokens": row.output_tokens,
         "cached_tokens": row.cached_tokens, "reasoning_tokens": row.reasoning_tokens,
         "cost_nanos": row.cost_nanos, "cost_usd": decimal_text(row.cost_nanos), "currency": "USD",
+        "booked_cost_nanos": row.cost_nanos - row.adjusted_nanos, "adjusted_nanos": row.adjusted_nanos,
+        "list_cost_nanos": row.cost_nanos - row.adjusted_nanos + row.off_list_nanos,
         "would_be_cost_nanos": row.would_be_nanos, "upstream_cost_nanos": row.upstream_nanos,
         "latency_us": row.latency_us, "first_byte_us": row.first_byte_us,
         **{name: bool(row.flags.get(name)) for name in FLAGS},

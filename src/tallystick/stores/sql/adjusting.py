@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from tallystick.core.attempt import Adjustment, AdjustReason, Line
 from tallystick.core.entry import Describe, adjustment_fields, request_hex
 from tallystick.core.ledger import read_body
+from tallystick.stores.sql.calls import CallRecord
 from tallystick.stores.sql.callfact import FACT_ADJUST, OPEN, OUTCOMES
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import month_sql, months
@@ -62,6 +63,16 @@ class Posted:
 
     adjustments: int = 0
     delta_nanos: int = 0
+
+
+def attempt_meant(record: CallRecord, attempt: int | None) -> int:
+    """Which attempt of a call a correction is about: the one named, else its only one. Raises Refused."""
+    known = [one.admission.attempt for one in record.attempts]
+    if attempt is not None or not known:
+        return attempt or 1
+    if len(known) > 1:
+        raise Refused("attempt_required", f"The call has the attempts {', '.join(map(str, known))}; say which one is meant.")
+    return known[0]
 
 
 def adjust(pen: Appending, organization: int, correction: Correction, describe: Describe) -> Adjustment | None:

@@ -88,7 +88,8 @@ def _row(row: dict[str, Any], slug: str, names: Names) -> CallRow:
         row["cost_nanos"], row["would_be_nanos"], row["upstream_nanos"], row["latency_us"], row["first_byte_us"],
         {"stream": bool(flags & callfact.STREAM), "sandbox": kind == "sandbox", "claimed": bool(flags & callfact.CLAIMED),
          "stored_credential": bool(flags & callfact.STORED_CREDENTIAL), "free": bool(flags & callfact.FREE),
-         "drift": bool(flags & callfact.DRIFT)})
+         "drift": bool(flags & callfact.DRIFT)},
+        adjusted_nanos=row["adjusted_nanos"], off_list_nanos=row["off_list_nanos"])
 
 
 def chain(db: Connection, organization: int, slug: str, public_key: bytes) -> tuple[Chain, Iterator[bytes | SignedNote]]:
