@@ -20,7 +20,6 @@ from tallystick.stores.sql.leases import Counting, Fenced
 NOW = 1_795_266_000_000_000
 END = NOW + 3_600_000_000
 ORG, TEAM = NodeKey(1, "", 0), NodeKey(2, "", 0)
-ENDS = {ORG: END, TEAM: END}
 
 
 class Hands:
@@ -40,7 +39,7 @@ class Hands:
 def database(tmp_path: Path) -> Database:
     made = open_database(tmp_path, NOW)
     with made.write() as db:
-        for number, amount in ((1, 1_000), (2, 300)):
+        for number, amount in ((1, 1_000), (2, 300), (99, 0)):
             db.execute("INSERT INTO budget (id, organization, kind, span, zone, unit, amount, mode, starts_us, version, created_us, created_by)"
                        " VALUES (?, 1, 'org', 'month', 'UTC', 'money', ?, 'hard', 0, 1, 0, 'test')", (number, amount))
     return made
@@ -82,8 +81,8 @@ def figures(database: Database, node: NodeKey) -> tuple[int, int]:
 async def test_what_fits_is_held_and_what_never_will_is_refused_with_the_tightest_node(database: Database) -> None:
     one = lender(database, "one", Hands())
     await one.start(0)
-    assert await one.hold(("a", 1), [Draw(ORG, 200), Draw(TEAM, 200)], ENDS) is None
-    lacking = await one.hold(("b", 1), [Draw(ORG, 400), Draw(TEAM, 400)], ENDS)
+    assert await one.hold(("a", 1), [Draw(ORG, 200), Draw(TEAM, 200)]) is None
+    lacking = await one.hold(("b", 1), [Draw(ORG, 400), Draw(TEAM, 400)])
     assert lacking is not None
     assert not lacking.held
     assert (lacking.short.node, lacking.short.cap, lacking.short.needed) == (TEAM, 300, 400)
@@ -92,8 +91,8 @@ async def test_what_fits_is_held_and_what_never_will_is_refused_with_the_tightes
 async def test_what_only_needs_time_waits_and_is_let_through_when_another_settles(database: Database) -> None:
     one = lender(database, "one", Hands(), wait_us=10_000_000)
     await one.start(0)
-    assert await one.hold(("a", 1), [Draw(TEAM, 300)], ENDS) is None
-    waiting = asyncio.ensure_future(one.hold(("b", 1), [Draw(TEAM, 100)], ENDS))
+    assert await one.hold(("a", 1), [Draw(TEAM, 300)]) is None
+    waiting = asyncio.ensure_future(one.hold(("b", 1), [Draw(TEAM, 100)]))
     await asyncio.sleep(0)
     one.settled(("a", 1), [Draw(TEAM, 10)], (1, 1))
     assert await waiting is None
@@ -102,8 +101,8 @@ async def test_what_only_needs_time_waits_and_is_let_through_when_another_settle
 async def test_waiting_ends_with_budget_held(database: Database) -> None:
     one = lender(database, "one", Hands(), wait_us=1_000_000)
     await one.start(0)
-    await one.hold(("a", 1), [Draw(TEAM, 300)], ENDS)
-    lacking = await one.hold(("b", 1), [Draw(TEAM, 1)], ENDS)
+    await one.hold(("a", 1), [Draw(TEAM, 300)])
+    lacking = await one.hold(("b", 1), [Draw(TEAM, 1)])
     assert lacking is not None
     assert lacking.held
 
@@ -113,9 +112,9 @@ async def test_another_instances_idle_lease_is_called_back(database: Database) -
     one, two = lender(database, "one", clock), lender(database, "two", clock, wait_us=5_000_000)
     await one.start(0)
     await two.start(0)
-    await one.hold(("a", 1), [Draw(ORG, 990)], ENDS)
+    await one.hold(("a", 1), [Draw(ORG, 990)])
     one.settled(("a", 1), [Draw(ORG, 5)], (1, 1))
-    waiting = asyncio.ensure_future(two.hold(("b", 1), [Draw(ORG, 900)], ENDS))
+    waiting = asyncio.ensure_future(two.hold(("b", 1), [Draw(ORG, 900)]))
     for _ in range(5):
         await asyncio.sleep(0)
     assert not waiting.done()
@@ -128,7 +127,7 @@ async def test_many_at_once_and_exactly_those_that_fit_come_through(database: Da
     for instance in (one, two, three):
         await instance.start(0)
     answers = await asyncio.gather(*(
-        (one, two, three)[number % 3].hold((f"call {number}", 1), [Draw(ORG, 27)], ENDS) for number in range(1_000)))
+        (one, two, three)[number % 3].hold((f"call {number}", 1), [Draw(ORG, 27)]) for number in range(1_000)))
     admitted = sum(answer is None for answer in answers)
     stranded = 3 * 1_000 // 50
     assert (1_000 - stranded) // 27 - 3 <= admitted <= 1_000 // 27
@@ -139,13 +138,12 @@ async def test_a_cap_that_the_call_brings_along_binds_it_alone(database: Databas
     header = NodeKey(99, "", 0)
     one = lender(database, "one", Hands())
     await one.start(0)
-    ends = {header: END}
-    assert await one.hold(("a", 1), [Draw(header, 40)], ends, {header: 100}) is None
+    assert await one.hold(("a", 1), [Draw(header, 40)], {header: 100}) is None
     assert figures(database, header) == (0, 40), "exactly one hold is leased"
-    assert await one.hold(("b", 1), [Draw(header, 40)], ends, {header: 60}) is not None
-    assert await one.hold(("c", 1), [Draw(header, 40)], ends, {header: 80}) is None
+    assert await one.hold(("b", 1), [Draw(header, 40)], {header: 60}) is not None
+    assert await one.hold(("c", 1), [Draw(header, 40)], {header: 80}) is None
     one.settled(("a", 1), [Draw(header, 1)], (1, 1))
-    assert await one.hold(("d", 1), [Draw(header, 30)], ends, {header: 20}) is not None, "what is idle is not this call's to take"
+    assert await one.hold(("d", 1), [Draw(header, 30)], {header: 20}) is not None, "what is idle is not this call's to take"
     await one.tend(0, wanted_since_us=NOW + 1)
     assert figures(database, header) == (0, 41)
 
@@ -163,9 +161,9 @@ async def test_a_grant_whose_answer_is_lost_is_found_again(database: Database) -
     await one.start(0)
     lost.append(True)
     with pytest.raises(StoreFault):
-        await one.hold(("a", 1), [Draw(ORG, 500)], ENDS)
+        await one.hold(("a", 1), [Draw(ORG, 500)])
     assert figures(database, ORG)[1] >= 500
-    assert await one.hold(("b", 1), [Draw(ORG, 990)], ENDS) is None, "the lost lease is ours to use"
+    assert await one.hold(("b", 1), [Draw(ORG, 990)]) is None, "the lost lease is ours to use"
     assert 990 <= figures(database, ORG)[1] <= 1_000
 
 
@@ -174,21 +172,21 @@ async def test_an_older_incarnation_gets_nothing(database: Database) -> None:
     await old.start(0)
     await new.start(0)
     with pytest.raises(Fenced):
-        await old.hold(("a", 1), [Draw(ORG, 10)], ENDS)
-    assert await new.hold(("a", 1), [Draw(ORG, 10)], ENDS) is None
+        await old.hold(("a", 1), [Draw(ORG, 10)])
+    assert await new.hold(("a", 1), [Draw(ORG, 10)]) is None
 
 
 async def test_a_caller_that_leaves_while_it_waits_leaves_nothing_held(database: Database) -> None:
     one = lender(database, "one", Hands(), wait_us=60_000_000)
     await one.start(0)
-    await one.hold(("a", 1), [Draw(TEAM, 300)], ENDS)
-    waiting = asyncio.ensure_future(one.hold(("b", 1), [Draw(TEAM, 300)], ENDS))
+    await one.hold(("a", 1), [Draw(TEAM, 300)])
+    waiting = asyncio.ensure_future(one.hold(("b", 1), [Draw(TEAM, 300)]))
     await asyncio.sleep(0)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     one.settled(("a", 1), [], (1, 1))
-    assert await one.hold(("c", 1), [Draw(TEAM, 300)], ENDS) is None
+    assert await one.hold(("c", 1), [Draw(TEAM, 300)]) is None
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -245,7 +243,7 @@ async def test_whatever_happens_the_bill_stays_below_every_cap(database: Databas
             match dice.choices(("call", "settle", "ship", "tend", "die"), (50, 30, 15, 10, 3))[0]:
                 case "call":
                     draws = [Draw(ORG, dice.randint(0, 120))] + ([Draw(TEAM, dice.randint(0, 90))] if dice.random() < 0.6 else [])
-                    if await instances[name].hold((f"{step}", 1), draws, ENDS) is None:
+                    if await instances[name].hold((f"{step}", 1), draws) is None:
                         open_calls[name][f"{step}", 1] = draws
                 case "settle" if open_calls[name]:
                     settle(name, dice.choice(sorted(open_calls[name])))
@@ -281,7 +279,7 @@ async def test_whatever_happens_the_bill_stays_below_every_cap(database: Databas
 async def test_giving_back_more_than_is_leased_cannot_be_said(database: Database) -> None:
     one = lender(database, "one", Hands())
     await one.start(0)
-    await one.hold(("a", 1), [Draw(ORG, 100)], ENDS)
+    await one.hold(("a", 1), [Draw(ORG, 100)])
     before = figures(database, ORG)
     await one.give_back([TEAM])
     assert figures(database, ORG) == before

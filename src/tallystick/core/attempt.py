@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Literal
 
 from tallystick.core.call import Facts
+from tallystick.core.draw import Draw
 from tallystick.core.identity import Attribution
 from tallystick.core.lean import lean
 from tallystick.core.usage import Part, Quantity, Usage
@@ -52,6 +53,7 @@ class Admission:
     budget_nanos: int | None = None          # header budget, journaled (enforced from issue B on)
     route_name: str | None = None
     price_version: str = ""
+    holds: tuple[Draw, ...] = ()             # what it takes of each hard budget on its path
 
 
 @lean
@@ -119,6 +121,7 @@ class Settlement:
     reply_bytes: int = 0
     code: str | None = None                  # why it failed, where we know (upstream_timeout…)
     notes: tuple[str, ...] = ()
+    draws: tuple[Draw, ...] = ()             # of each node it held: what it cost there, at most the hold
 
 
 AdjustReason = Literal["reprice", "evidence"]

@@ -80,9 +80,10 @@ class Broker:
             raise Defect(f"{attempt} holds already")
         if self.short(draws):
             return False
-        for draw in draws:
-            self.nodes.setdefault(draw.node, Node()).held += draw.amount
-        self._open[attempt] = _Open(list(draws))
+        taken = [draw for draw in draws if draw.amount]
+        for draw in taken:
+            self.nodes[draw.node].held += draw.amount
+        self._open[attempt] = _Open(taken)
         return True
 
     def untake(self, attempt: Attempt) -> None:

@@ -229,7 +229,3 @@ def _bounded(value: int, text: str) -> int:
         raise BadBudget(f"{text!r} is more than can be counted.")
     return value
 
-
-def draw_of(unit: Unit, *, nanos: int, tokens: int) -> int:
-    """What a call takes of a budget counted in this unit."""
-    return nanos if unit == "money" else tokens if unit == "tokens" else 1

@@ -85,6 +85,7 @@ class Provider:
     default_headers: Mapping[str, str] = field(default_factory=dict)   # sent where the caller has none
     query_credential: str | None = None      # `key` for Google: taken out of the URL, sent as header
     free_models: bool = False                # self-hosted: no price is a price of zero
+    reasons_beyond: bool = False             # what its models reason comes on top of the limit that a request states
     price_book: str | None = None            # id of the price book to use, if not its own
     docs_url: str = ""
     regions: Mapping[str, str] = field(default_factory=dict)

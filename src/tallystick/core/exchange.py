@@ -5,30 +5,33 @@ it, and so on until the call has its one outcome. It does no I/O, knows no clock
 never sees a body byte, so every rule of the line can be tested as a script of commands and replies
 (tests/playbooks). `edge/gateway.py` is the only file that performs the commands.
 
-    Authenticate → Read → [attribute] → [hold] → Admit → Forward → [price] → Settle
+    Authenticate → Read → [attribute] → [bound] → Admit → Forward → [price] → Settle
 
 Refusals leave the line early through `Refuse`; every path ends in exactly one `Refuse` or `Settle`.
-The places where policies judge (after attribution) and budgets hold (in `Admit`) are issue B's: a
-denial there travels the same `Refuse`.
+What a call may cost at most is worked out before it is admitted; `Admit` holds that on every hard budget
+of its path, all or none, and a denial there travels the same `Refuse`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tallystick.core.attempt import Admission, Refusal, Settlement
+from tallystick.core.budget import NO_BUDGETS, BudgetBook, Match, Subject
 from tallystick.core.call import Call, name, written
 from tallystick.core.custody import Kept, denied_with_stored, owner_of
 from tallystick.core.dialect import Provider, Route
 from tallystick.core.errors import Denied
-from tallystick.core.estimate import input_bound_tokens
+from tallystick.core.holding import holds_of
 from tallystick.core.identity import Attribution, Claims, Principal, attribute, check_claims
 from tallystick.core.lean import lean
 from tallystick.core.price_scopes import Prices
 from tallystick.core.pricebook import PriceBook
 from tallystick.core.settlement import Served, settle
+from tallystick.core.worst_case import NOTHING, denied_under_a_cap, worst_case
+from tallystick.core.worst_case import Asked as Whom
 
 OWN_CREDENTIAL = "caller"                    # the attempt goes out with the caller's own provider key
 SYSTEM = "system"                            # the installation's own chain: calls without a valid key
@@ -68,7 +71,7 @@ class Asked:
 @lean
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """Make the admission durable: nothing goes upstream before. Answered by None or `Denied`."""
+    """Hold what the admission says, then make it durable: nothing goes upstream before. Answered by None or `Denied`."""
 
     admission: Admission
 
@@ -134,9 +137,10 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the line decides by."""
+    """What the line decides by. `budgets`: of each organisation that has any."""
 
     prices: Prices
+    budgets: Mapping[str, BudgetBook] = field(default_factory=dict)
 
 
 def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settlement | Refusal]:
@@ -155,6 +159,8 @@ def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settleme
         if closed is not None:
             return (yield from _refuse(opening, closed, caller, asked))
     admission = admit(opening, caller, asked, attribution, rules)
+    if isinstance(admission, Denied):
+        return (yield from _refuse(opening, admission, caller, asked))
     denied = yield Admit(admission)
     if denied is not None:
         return (yield from _refuse(opening, denied, caller, asked))
@@ -181,21 +187,23 @@ def book_of(admission: Admission, rules: Rules) -> PriceBook:
     return rules.prices.of(admission.provider, admission.attribution, admission.credential)
 
 
-def admit(opening: Opening, caller: Caller, asked: Asked, attribution: Attribution, rules: Rules) -> Admission:
-    """The admission of the call's attempt, with the hold: an upper bound of what it can cost."""
-    call, facts, claims = asked.call, asked.call.facts, asked.claims
+def admit(opening: Opening, caller: Caller, asked: Asked, attribution: Attribution, rules: Rules) -> Admission | Denied:
+    """The admission of the call's attempt, with the hold: an upper bound of what it can cost, on every hard budget
+    of its path. Denied where a hard budget binds and the cost has no bound."""
+    call, facts, claims, provider = asked.call, asked.call.facts, asked.claims, opening.provider
     billable = not opening.route.free
     book = rules.prices.of(call.provider, attribution, caller.credential)
-    input_bound = input_bound_tokens(facts, call.body_bytes) if billable else 0
-    hold_nanos, hold_priced = 0, True
-    if billable and not opening.provider.free_models:
-        ceiling = book.ceiling(
-            opening.provider.price_book or call.provider, facts.model or "", call.at_us,
-            input_tokens=input_bound, output_tokens=facts.output_limit, n=facts.n,
-            traits={"tier": facts.tier} if facts.tier else {}, media=bool(facts.media or facts.references),
-            tool_calls=(facts.server_tool_limit or 0) if facts.server_tools else 0,
-        )
-        hold_nanos, hold_priced = ceiling.nanos, ceiling.priced
+    path: tuple[Match, ...] = ()
+    if billable and not claims.sandbox and rules.budgets:
+        path = rules.budgets.get(attribution.organization, NO_BUDGETS).path(
+            Subject(attribution, call.provider, facts.model, caller.principal.delegated), call.at_us)
+    binding = any(match.binding for match in path)
+    worst = NOTHING
+    if billable:
+        whom = Whom(call.provider, provider.price_book or call.provider, provider.free_models, provider.reasons_beyond)
+        worst = worst_case(facts, call.body_bytes, whom, book, call.at_us, strict=binding)
+    if binding and (unbounded := denied_under_a_cap(worst, facts.model)) is not None:
+        return unbounded
     return Admission(
         request_id=call.request_id,
         attempt=1,
@@ -207,15 +215,16 @@ def admit(opening: Opening, caller: Caller, asked: Asked, attribution: Attributi
         model=name(facts.model),
         facts=written(replace(facts, confirmed=True) if claims.confirm else facts),
         body_bytes=call.body_bytes,
-        input_bound=input_bound,
-        hold_nanos=0 if claims.sandbox else hold_nanos,
-        hold_priced=hold_priced,
+        input_bound=worst.input_tokens,
+        hold_nanos=0 if claims.sandbox else worst.nanos,
+        hold_priced=worst.priced,
         billable=billable,
         credential=caller.credential,
         sandbox=claims.sandbox,
         budget_nanos=claims.budget_nanos,
         route_name=claims.route,
         price_version=book.version,
+        holds=holds_of(path, worst, call.at_us) if binding else (),
     )
 
 

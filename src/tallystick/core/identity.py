@@ -32,6 +32,7 @@ class Principal:
     dimensions: Mapping[str, str] = field(default_factory=dict)
     credential: str | None = None            # name of the stored credential to use, if the key names one
     expires_at_us: int | None = None
+    delegated: frozenset[str] = frozenset()  # labels, `tags` and `dimension.NAME` that a caller's word counts for
     anonymous: bool = False                  # booked on `[gateway] anonymous_project`; brings its own credential
 
 

@@ -60,6 +60,7 @@ XAI: Final = Provider(
     ),
     credentials=(BEARER,),
     states_cost=True,
+    reasons_beyond=True,
     sockets=(Socket("/v1/realtime", "realtime", OpenAIRealtime()),),      # billed by the seconds of speech
     docs_url="https://docs.x.ai/docs/api-reference",
 )

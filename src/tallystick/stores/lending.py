@@ -96,10 +96,9 @@ class Lender:
         self._ends |= ends
         self._broker.grant(mine)
 
-    async def hold(self, attempt: Attempt, draws: Sequence[Draw], ends: Mapping[NodeKey, int],
-                   caps: Mapping[NodeKey, int] | None = None) -> Lacking | None:
-        """Hold all of it, waiting if need be; None when it is held. `ends`: where the nodes' windows end. `caps`: of
-        nodes that have no cap of their own, what this call allows.
+    async def hold(self, attempt: Attempt, draws: Sequence[Draw], caps: Mapping[NodeKey, int] | None = None) -> Lacking | None:
+        """Hold all of it, waiting if need be; None when it is held. `caps`: of nodes that have no cap of their own, what
+        this call allows.
 
         Raises StoreFault when nobody can say whether it fits.
         """
@@ -109,7 +108,6 @@ class Lender:
             return None
         if len(self._waiting) >= WAITING_MAX:
             raise StoreFault("too many calls wait for their budgets")
-        self._ends.update(ends)
         self._exact.update(caps or ())
         until_us = self._lending.clock.monotonic_us() + self._lending.hold_wait_us
         waiter = _Waiter(attempt, Ask(tuple(draws), caps or {}), until_us, asyncio.get_running_loop().create_future())
@@ -216,15 +214,15 @@ class Lender:
         asks = [waiter.ask for waiter in asked]
         nodes = {draw.node for ask in asks for draw in ask.draws if draw.node not in ask.caps}
         has = {node: self._broker.idle(node) for node in nodes}
-        ends = {draw.node: self._ends[draw.node] for ask in asks for draw in ask.draws}
 
         def ask() -> leases.Granted:
             with lending.database.write() as db:
                 leases.fence(db, lending.instance, self._epoch)
-                return leases.grant(db, lending.instance, asks, has, ends, now_us)
+                return leases.grant(db, lending.instance, asks, has, now_us)
 
         granted = await self._guarded(ask)
         self._broker.grant(granted.leased)
+        self._ends.update(granted.ends)
         return granted.short
 
     def _answer(self, asked: Sequence[_Waiter], short: Sequence[Short | None]) -> bool:

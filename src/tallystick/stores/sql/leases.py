@@ -15,9 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from sqlite3 import Connection
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from tallystick.core.draw import Draw, NodeKey
 from tallystick.core.errors import StoreFault
+from tallystick.core.windows import bounds, parse_window
 
 DEFERRED: Final = "deferred"
 STRANDED_SHARE: Final = 50                   # an instance leases ahead at most one part in 50 of a cap: 2%
@@ -56,10 +58,11 @@ class Short:
 @dataclass(frozen=True, slots=True)
 class Granted:
     """What came of one round. `leased`: what the instance now has more, by node. `short`: for each ask in order, None
-    if it fits."""
+    if it fits. `ends`: where the nodes' windows end."""
 
     leased: tuple[Draw, ...]
     short: tuple[Short | None, ...]
+    ends: Mapping[NodeKey, int] = field(default_factory=dict)
 
 
 def begin(db: Connection, instance: str, acknowledged: int, now_us: int) -> int:
@@ -108,19 +111,22 @@ def counted_upto(db: Connection, instance: str) -> tuple[int, int] | None:
     return (int(row[0]), int(row[1])) if row else None
 
 
-def open_node(db: Connection, node: NodeKey, end_us: int) -> None:
-    """Make a node's row unless it is there."""
+def open_node(db: Connection, node: NodeKey) -> None:
+    """Make a node's row unless it is there. Raises LookupError for a budget that never was."""
+    row = db.execute("SELECT span, zone FROM budget WHERE id = ?", (node.budget,)).fetchone()
+    if row is None:
+        raise LookupError(f"there is no budget {node.budget}")
+    end_us = bounds(parse_window(row[0]), ZoneInfo(row[1]), node.start_us)[1]
     db.execute("INSERT INTO budget_node (budget, subject, start_us, end_us, settled, leased) VALUES (?, ?, ?, ?, 0, 0)"
                " ON CONFLICT (budget, subject, start_us) DO NOTHING", (*node, end_us))
 
 
-def grant(db: Connection, instance: str, asks: Sequence[Ask], has: Mapping[NodeKey, int], ends: Mapping[NodeKey, int],
-          now_us: int) -> Granted:
+def grant(db: Connection, instance: str, asks: Sequence[Ask], has: Mapping[NodeKey, int], now_us: int) -> Granted:
     """Lease to an instance what its waiting calls lack, in their order as far as it goes, and a little ahead.
 
-    `has`: what the instance has free, by node. `ends`: where each node's window ends. The caller has fenced.
+    `has`: what the instance has free, by node. The caller has fenced.
     """
-    safe = _Safe(db, ends, now_us)
+    safe = _Safe(db, now_us)
     pool: dict[NodeKey, int] = dict(has)
     short = tuple(_serve(safe, pool, ask) for ask in asks)
     live = live_instances(db, now_us)
@@ -130,7 +136,7 @@ def grant(db: Connection, instance: str, asks: Sequence[Ask], has: Mapping[NodeK
             vault.leased_now += max(0, ahead)
     leased = tuple(Draw(node, vault.leased_now) for node, vault in safe.touched() if vault.leased_now)
     lease(db, instance, leased)
-    return Granted(leased, short)
+    return Granted(leased, short, {node: vault.end_us for node, vault in safe.touched()})
 
 
 def lease(db: Connection, holder: str, draws: Sequence[Draw]) -> None:
@@ -207,9 +213,8 @@ class _Vault:
 class _Safe:
     """The nodes of one round, each read once."""
 
-    def __init__(self, db: Connection, ends: Mapping[NodeKey, int], now_us: int) -> None:
+    def __init__(self, db: Connection, now_us: int) -> None:
         self._db = db
-        self._ends = ends
         self._now_us = now_us
         self._vaults: dict[NodeKey, _Vault] = {}
 
@@ -217,7 +222,7 @@ class _Safe:
         """`cap`: what the call brings, None where the budget's own counts."""
         found = self._vaults.get(node)
         if found is None:
-            open_node(self._db, node, self._ends[node])
+            open_node(self._db, node)
             settled, leased, end_us = self._db.execute(
                 "SELECT settled, leased, end_us FROM budget_node WHERE budget = ? AND subject = ? AND start_us = ?", node).fetchone()
             found = _Vault(cap_of(self._db, node.budget, self._now_us) if cap is None else cap, cap is None, settled, leased, end_us)

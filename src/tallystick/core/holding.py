@@ -1,0 +1,58 @@
+"""What a call takes of its budgets: its worst case of each while it runs, its cost of each at its end.
+
+A hard budget on the path is held before a byte goes upstream; soft and observing ones only count. What a
+settlement draws never exceeds the hold: beyond that the ledger books it, and the database counts it, but no
+other call's hold pays for it (core/broker.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from tallystick.core.attempt import Admission, Settlement
+from tallystick.core.budget import Match, Unit
+from tallystick.core.draw import Draw
+from tallystick.core.usage import INPUT_CLASSES, OUTPUT_CLASSES
+from tallystick.core.worst_case import WorstCase
+
+_TOKENS: Final = frozenset((*INPUT_CLASSES, *OUTPUT_CLASSES))
+
+
+def holds_of(path: Iterable[Match], worst: WorstCase, at_us: int) -> tuple[Draw, ...]:
+    """What must be held on a path, by node."""
+    return tuple(
+        Draw(match.budget.node(match.subject, at_us), _amount(match.budget.unit, worst.nanos, worst.tokens))
+        for match in path if match.binding)
+
+
+def cost_in(unit: Unit, admission: Admission, settlement: Settlement) -> int:
+    """What a settled attempt counts in a budget of this unit. Money is what the provider charges and what a key of
+    one's own is billed for elsewhere; a worst case counts its whole hold; a job is counted when it is settled."""
+    if admission.sandbox or not admission.billable:
+        return 0
+    return _amount(unit, settlement.cost_nanos + (settlement.upstream_nanos or 0), tokens_of(settlement))
+
+
+def tokens_of(settlement: Settlement) -> int:
+    """Input and output tokens together; 0 where no usage is known."""
+    usage = settlement.usage
+    if usage is None:
+        return 0
+    return int(sum(count for unit, count in usage.counts.items() if unit in _TOKENS)) - usage.overlap_tokens
+
+
+def draws_of(holds: Sequence[Draw], admission: Admission, settlement: Settlement, unit_of: Callable[[int], Unit | None]) -> tuple[Draw, ...]:
+    """What a settlement draws of each node that its admission holds. A job whose cost is still to come, a worst case
+    and a node whose budget is gone draw the whole hold."""
+    if settlement.outcome == "deferred" or settlement.basis == "worst_case":
+        return tuple(holds)
+    drawn: list[Draw] = []
+    for node, held in holds:
+        unit = unit_of(node.budget)
+        drawn.append(Draw(node, held if unit is None else min(held, cost_in(unit, admission, settlement))))
+    return tuple(draw for draw in drawn if draw.amount)
+
+
+def _amount(unit: Unit, nanos: int, tokens: int) -> int:
+    return nanos if unit == "money" else tokens if unit == "tokens" else 1

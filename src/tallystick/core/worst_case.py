@@ -1,0 +1,104 @@
+"""The most an attempt can cost, worked out before a byte of it goes upstream, from what the request says and the
+book knows. It is what a hold holds and what recovery books.
+
+Two bounds on the input. Where only soft budgets watch, half the body's bytes are enough: it held for 1,792 of
+1,796 recorded plain calls. Where a hard cap is on the path it must hold for every call: every byte is a token
+(each byte-level token covers at least one; a family whose tokenizer the recorded traffic does not confirm gets
+twice that), every inline medium its maximum, and what a provider adds unseen; never more than the context
+window, which is also the bound of everything that the request only points at. A tool that the provider runs
+sends the whole context again with each round (decisions.md, rule 5; books.md §2.1).
+
+A hard cap is only as good as this bound, so what cannot be bounded does not go out under one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from tallystick.core.call import Facts
+from tallystick.core.errors import Denied
+from tallystick.core.estimate import HIDDEN_PROMPT_TOKENS, MEDIUM_TOKENS_MAX, input_bound_tokens
+from tallystick.core.lean import lean
+from tallystick.core.pricebook import PriceBook
+
+CONFIRMED: Final = frozenset(("openai", "azure", "anthropic", "google", "vertex", "xai", "groq", "mistral", "deepseek", "openrouter"))
+"""Providers whose recorded calls never had more tokens than bytes and allowance."""
+UNCONFIRMED_FACTOR: Final = 2
+
+
+@lean
+@dataclass(frozen=True, slots=True)
+class WorstCase:
+    """`nanos` is 0 with `priced=False` where no price is known. `tokens`: input and output together. `unbounded` says
+    what in the request has no bound, "" where everything has one."""
+
+    nanos: int
+    tokens: int
+    input_tokens: int
+    priced: bool
+    unbounded: str = ""
+
+
+@lean
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whom the request goes to. `book`: under which name its prices stand. `free`: the models cost nothing.
+    `reasons_beyond`: what the model reasons comes on top of the output limit that a request states."""
+
+    provider: str
+    book: str
+    free: bool = False
+    reasons_beyond: bool = False
+
+
+NOTHING: Final = WorstCase(0, 0, 0, True)
+
+
+def worst_case(facts: Facts, body_bytes: int, asked: Asked, prices: PriceBook, at_us: int, *, strict: bool) -> WorstCase:
+    """The bound. `strict`: a hard cap is on the path."""
+    window, output_max = (None, None) if not strict else prices.limits(asked.book, facts.model, at_us)
+    input_tokens, unbounded = _input(facts, body_bytes, asked, window) if strict else (input_bound_tokens(facts, body_bytes), "")
+    output = None if strict and asked.reasons_beyond else facts.output_limit
+    if asked.free:
+        return WorstCase(0, input_tokens + (output or 0) * facts.n, input_tokens, True, unbounded)
+    ceiling = prices.ceiling(
+        asked.book, facts.model or "", at_us, input_tokens=input_tokens, output_tokens=output, n=facts.n, traits=_traits(facts),
+        media=bool(facts.media or facts.references), tool_calls=(facts.server_tool_limit or 0) if facts.server_tools else 0)
+    tokens = input_tokens + (output if output is not None else output_max or 0) * max(facts.n, 1)
+    return WorstCase(ceiling.nanos, tokens, input_tokens, ceiling.priced, unbounded)
+
+
+def denied_under_a_cap(worst: WorstCase, model: str | None) -> Denied | None:
+    """What may not go out where a hard cap in money binds: an unknown price, or a cost without a bound."""
+    if not worst.priced:
+        return Denied("model_not_priced", f"No price is known for {model or 'this call'}, and a hard budget applies to it.",
+                      details={"model": model or ""})
+    if worst.unbounded:
+        return Denied("cost_unbounded", f"A hard budget applies to this call, and its cost has no bound: {worst.unbounded}.")
+    return None
+
+
+def _input(facts: Facts, body_bytes: int, asked: Asked, window: int | None) -> tuple[int, str]:
+    """Tokens that may be billed as input, and what in it has no bound."""
+    factor = 1 if asked.provider in CONFIRMED else UNCONFIRMED_FACTOR
+    text_bytes = max(0, body_bytes - facts.media_bytes)
+    once = (text_bytes + facts.media * MEDIUM_TOKENS_MAX + HIDDEN_PROMPT_TOKENS) * factor
+    if facts.references:
+        if window is None:
+            return once, "it refers to content whose size is not known, nor is the model's context window"
+        once = window
+    elif window is not None:
+        once = min(once, window)
+    if not facts.server_tools:
+        return once, ""
+    if facts.server_tool_limit is None:
+        return once, "it lets the provider run tools without a limit on their number"
+    if window is None:
+        return once, "it lets the provider run tools, and the model's context window is not known"
+    return window * (facts.server_tool_limit + 1), ""
+
+
+def _traits(facts: Facts) -> Mapping[str, str]:
+    return {"tier": facts.tier} if facts.tier else {}
