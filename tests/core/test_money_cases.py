@@ -14,10 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from tallystick.core.attempt import Admission
+from tallystick.core.call import Facts
+from tallystick.core.identity import Attribution
 from tallystick.core.money import decimal_text
+from tallystick.core.price_overrides import Override
 from tallystick.core.price_rows import instant_us
 from tallystick.core.pricebook import PriceBook, amount
-from tallystick.core.usage import Part, Usage, usage_of
+from tallystick.core.settlement import Served, settle
+from tallystick.core.usage import Part, Reading, StatedCost, Usage, usage_of
+from tallystick.providers.deepinfra import DEEPINFRA
 from tallystick.stores.price_files import open_book
 
 NOON = "2026-11-20T12:00Z"
@@ -123,6 +129,10 @@ CASES = (
 )
 
 
+OF_THEIR_OWN = (30, 35, 37)
+"""Cases with a test of their own: a rate that never ends as a decimal, a stated cost, a discount."""
+
+
 @pytest.fixture(scope="module")
 def book() -> PriceBook:
     return open_book()
@@ -144,10 +154,24 @@ def test_a_price_by_the_hour_is_divided_last_and_rounded_once(book: PriceBook) -
     assert decimal_text(charge.nanos) == "0.000111111"
 
 
-def test_list_price_of_the_negotiated_case(book: PriceBook) -> None:
-    """Case 37 before its contract: the discount is an override's business, the list price ours."""
+def test_a_float_with_noise_is_rounded_once_in_the_entry() -> None:
+    """Case 35: DeepInfra states its cost; what is charged is that, not today's price of the same tokens."""
+    usage = usage_of(input_text=1_695, output_text=203)
+    reading = Reading(usage=usage, model="acme/any", stated=StatedCost(Decimal("0.00034214999999999994")), ended=True)
+    admission = Admission(
+        request_id="req_35", attempt=1, at_us=instant_us(NOON), attribution=Attribution("key", "org", {}), provider="deepinfra",
+        operation="chat", dialect="openai_chat", model="acme/any", facts=Facts(), body_bytes=0, input_bound=0, hold_nanos=0,
+        hold_priced=False, billable=True)
+    settlement = settle(admission, Served(status=200, reading=reading), open_book(), DEEPINFRA, instant_us(NOON))
+    assert (settlement.method, settlement.cost_nanos, settlement.usage) == ("stated", 342_150, usage)
+
+
+def test_a_negotiated_discount_on_tokens_leaves_tools_at_list(book: PriceBook) -> None:
+    """Case 37: an eighth off every token, searches at their list price, and the list price beside it."""
+    agreed = book.under([Override("ovr_37", "percent", "anthropic", unit="tokens", value=Decimal("-12.5"))])
     usage = usage_of(input_text=10_000, output_text=1_000, web_searches=2)
-    assert book.price("anthropic", "claude-sonnet-4-6", usage, instant_us(NOON), {}).exact == Decimal("0.065")
+    charge = agreed.price("anthropic", "claude-sonnet-4-6", usage, instant_us(NOON), {})
+    assert (charge.exact, charge.list_exact) == (Decimal("0.059375"), Decimal("0.065"))
 
 
 @pytest.mark.parametrize(("provider", "model", "traits", "cost"), [
@@ -178,6 +202,32 @@ def test_our_transcription_agrees_with_the_shared_cases() -> None:
     first: dict[int, Case] = {}
     for case in CASES:
         first.setdefault(case.number, case)
+    assert {*first, *OF_THEIR_OWN} == shared.keys() == set(range(1, 43))
     for number, case in first.items():
         assert Decimal(case.cost) == Decimal(shared[number]["cost_usd_exact"]), case.story
         assert case.at[:10] == (shared[number]["priced_on"] or "2026-11-20"), case.story
+
+
+@pytest.mark.skipif(not (SHARED / "corpus" / "money_cases.json").exists(), reason="the shared money cases are not here")
+def test_our_lines_are_the_shared_lines(book: PriceBook) -> None:
+    """Not the sum alone: the same quantities at the same rates."""
+    shared = {case["n"]: case for case in json.loads((SHARED / "corpus" / "money_cases.json").read_text())}
+    first: dict[int, Case] = {}
+    for case in CASES:
+        first.setdefault(case.number, case)
+    del first[23]                            # one request at $5 a thousand, noted as five at $1
+    for number, case in first.items():
+        charge = book.price(case.provider, case.model, case.usage, instant_us(case.at), case.traits, case.context_tokens, case.parts)
+        ours = [(Decimal(line.quantity), line.rate * line.factor, line.per) for line in charge.lines if line.rate]
+        theirs = [(Decimal(line["quantity"]), Decimal(line["usd"]) * Decimal(shared[number]["multiplier"]), line["per"])
+                  for line in shared[number]["price_lines"]]
+        assert _by_rate(ours) == _by_rate(theirs), case.story
+
+
+def _by_rate(lines: list[tuple[Decimal, Decimal, int]]) -> dict[Decimal, Decimal]:
+    """How much at which price of one unit."""
+    total: dict[Decimal, Decimal] = {}
+    for quantity, rate, per in lines:
+        each = round(rate / per, 20)
+        total[each] = total.get(each, Decimal(0)) + quantity
+    return total

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tallystick.core.money import to_nanos
-from tests.build.corpus import exchanges, present
+from tests.build.corpus import everything, exchanges, is_ours, present
 from tests.build.gateway import RunningGateway
 from tests.build.replay import replayed
 from tests.mini_upstream import MiniUpstream
@@ -48,3 +48,21 @@ def test_recorded_traffic_comes_out_as_it_went_in_and_is_booked_as_it_was_billed
     print(f"{billable} billable exchanges, {len(wrong)} read otherwise: {wrong}")
     assert billable > 1_500
     assert len(wrong) <= billable * (1 - SHARE_EXACT_MIN), wrong
+
+
+@pytest.mark.skipif(not present(), reason="the recorded traffic is not here (TALLYSTICK_SHARED)")
+def test_what_strangers_sent_passes_unchanged_and_is_unpriced_at_most(tmp_path: Path) -> None:
+    """Hosts of the operator's own that we know nothing of but an address."""
+    rows = [row for row in everything() if row.transport == "http" and not is_ours(row)]
+    with MiniUpstream() as provider:
+        hosts = "".join(f'[providers.{name}]\nkind = "openai_compatible"\nbase_url = "{provider.url}"\n' for name in sorted({row.provider for row in rows}))
+        with RunningGateway(tmp_path, upstream=provider.url, config=hosts) as gateway, httpx.Client(timeout=30) as client:
+            key = gateway.key(team="recorded", project="strangers")
+            for row in rows:
+                answer = replayed(row, key, gateway, provider, client)
+                assert (answer.status_code, answer.content) == (row.status, row.body), row.id
+                call = gateway.call(answer.headers["x-tallystick-request-id"])
+                assert call["cost_nanos"] == 0, row.id
+                assert call["method"] == "unpriced" or call["basis"] in ("zero_proven", "deferred"), row.id
+            assert gateway.run("verify").returncode == 0
+    assert len(rows) > 150
