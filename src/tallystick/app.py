@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
-from time import monotonic_ns, time_ns
+from time import monotonic_ns, sleep, time_ns
 from typing import Final, Literal, cast
 
 import structlog
@@ -66,6 +66,7 @@ log = structlog.get_logger(__name__)
 
 VERSION: Final = version("tallystick")
 SHIP_PERIOD_S: Final = 0.1
+BREATH_S: Final = 0.0001                     # the shipper's, so that calls get the interpreter
 WATCH_PERIOD_S: Final = 0.25
 EXIT_CANNOT: Final = 2
 EXIT_BUSY: Final = 73
@@ -241,7 +242,7 @@ def _runner(installation: Installation) -> Runner:
     shipper = Shipper(
         installation.spool, installation.sequencer, installation.clock, installation.settings.data / "quarantine",
         describe=describe, alarm=lambda what: log.error("journal alarm", what=what),
-        deferred_max_age_us=installation.settings.journal.deferred_max_age_s * 1_000_000)
+        deferred_max_age_us=installation.settings.journal.deferred_max_age_s * 1_000_000, breathe=partial(sleep, BREATH_S))
     return Runner((
         Job("ship", shipper.step, SHIP_PERIOD_S, shipper.close_books), Job("watch", installation.keyring.poll, WATCH_PERIOD_S),
         Job("watch_credentials", installation.credentials.poll, WATCH_PERIOD_S)))

@@ -34,6 +34,7 @@ from tallystick.stores.sql.journal import Appending, Sequencer
 ROWS_MAX: Final = 1_000
 ALONE_AFTER_US: Final = 60_000_000           # an admission open for longer is chained alone
 HOUSEKEEPING_EVERY_US: Final = 10_000_000
+BREATH_ROWS: Final = 16                      # shipped in about a millisecond
 DEFERRED_MAX_AGE_US: Final = 48 * 3_600_000_000
 _POISON: Final = (ValueError, TypeError, LookupError, ArithmeticError, AssertionError, AttributeError,
                   sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
@@ -79,7 +80,10 @@ class Shipper:
 
     def __init__(self, spool: Spool, sequencer: Sequencer, clock: Clock, quarantine: Path, *,
                  describe: Describe = lambda _: {}, alarm: Callable[[str], None] = lambda _: None,
-                 rows_max: int = ROWS_MAX, deferred_max_age_us: int = DEFERRED_MAX_AGE_US) -> None:
+                 rows_max: int = ROWS_MAX, deferred_max_age_us: int = DEFERRED_MAX_AGE_US,
+                 breathe: Callable[[], None] = lambda: None) -> None:
+        """`breathe` is called every few records. The calls wait for the interpreter's lock while a batch is shipped, and
+        who waits gets it only after 5 ms, unless the shipper lets go by itself."""
         self._spool = spool
         self._sequencer = sequencer
         self._clock = clock
@@ -88,6 +92,7 @@ class Shipper:
         self._alarm = alarm
         self._rows_max = rows_max
         self._deferred_max_age_us = deferred_max_age_us
+        self._breathe = breathe
         self._state: _State | None = None
         self._house_kept_us = 0
         self.shipped_records = 0
@@ -100,7 +105,7 @@ class Shipper:
         database says.
         """
         state, self._state = self._state or self._resume(), None
-        found = self._spool.read(state.high, self._rows_max)
+        found = self._read(state.high)
         more = len(found) >= self._rows_max
         now_us = self._clock.now_us()
         items = self._pair(state, found)
@@ -115,6 +120,18 @@ class Shipper:
                 self._house_kept_us = now_us
         self._state = state
         return more
+
+    def _read(self, position: Position) -> list[Spooled]:
+        """The next records, at most a transaction's worth."""
+        found: list[Spooled] = []
+        while len(found) < self._rows_max:
+            part = self._spool.read(position, min(self._rows_max - len(found), 4 * BREATH_ROWS))
+            if not part:
+                break
+            found += part
+            position = part[-1].after
+            self._breathe()
+        return found
 
     def close_books(self) -> None:
         """At a graceful stop, after the last step: sign what was chained since the last checkpoints, so that nothing
@@ -144,7 +161,9 @@ class Shipper:
     def _pair(self, state: _State, found: list[Spooled]) -> list[Item]:
         """Bring records together into items, and move `high` past them."""
         items: list[Item] = []
-        for record in found:
+        for number, record in enumerate(found, start=1):
+            if not number % (4 * BREATH_ROWS):
+                self._breathe()
             at, state.high = state.high, record.after
             try:
                 said = decode(record.kind, record.payload)
@@ -170,8 +189,10 @@ class Shipper:
         written again with a savepoint around each, which finds it."""
         try:
             with self._sequencer.append(now_us) as pen:
-                for item in items:
+                for number, item in enumerate(items, start=1):
                     self._book(pen, item)
+                    if not number % BREATH_ROWS:
+                        self._breathe()
                 stored = self._finish(pen, state, records, housekeeping)
         except _POISON:
             with self._sequencer.append(now_us) as pen:

@@ -34,7 +34,8 @@ from tallystick.stores.records import ADMIT, REFUSE, SETTLE
 SEGMENT_BYTES: Final = 64 << 20
 SETTLE_RESERVE_BYTES: Final = 8 << 10        # room kept in the ready segment for each open admission
 ALLOCATE_AGAIN_AFTER_US: Final = 1_000_000
-_READ_BYTES = 1 << 20
+_READ_BYTES: Final = 1 << 20
+_RECORD_BYTES_USUAL: Final = 1 << 10
 SUFFIX: Final = ".seg"
 
 
@@ -318,7 +319,7 @@ class Spool:
         file = self._disk.open(self._path(segment))
         try:
             end = self._disk.size(file) if last is None else last
-            size = _READ_BYTES
+            size = min(_READ_BYTES, records_max * _RECORD_BYTES_USUAL)
             while True:
                 data = self._disk.read(file, min(size, end - position.offset), position.offset)
                 found, offset = list[Spooled](), 0
