@@ -23,11 +23,11 @@ def ran(gateway: Gateway, provider: MiniUpstream, tmp_path_factory: pytest.TempP
     provider.expect("POST", f"{MESSAGES}/count_tokens", json_reply({"input_tokens": 25}))
     for answer in (
         replies.message(MODEL), replies.message(MODEL), replies.message(MODEL), replies.message_stream(MODEL),       # the page
-        replies.message_stream(MODEL), replies.message(MODEL), replies.message(MODEL),
+        replies.message_stream(MODEL), replies.message(MODEL), replies.message(MODEL), replies.message(MODEL),
         programs.paused(replies.message_stream(MODEL), gate, 3),
     ):
         provider.expect("POST", MESSAGES, answer)
-    programs.busy(provider, MESSAGES, {"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}})
+    provider.expect("POST", MESSAGES, programs.busy({"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}}))
     seen = programs.run_client(tmp_path_factory.mktemp("node"), gateway, "anthropic-js", "anthropic")
     programs.go_on(gateway, gate)
     return seen
@@ -51,6 +51,7 @@ def test_attribution_of_a_client_and_of_a_call(gateway: Gateway, ran: dict[str, 
     ("anthropic.events_of_a_stream", "".join(f"{event}\n" for event in EVENTS)),
     ("anthropic.the_key_as_a_bearer", "Hello there\n"),
     ("anthropic.an_own_key_beside_ours", "Hello there\n"),
+    ("anthropic.the_form_of_s3", "Hello there\n"),
 ])
 def test_a_reply_and_its_price(gateway: Gateway, ran: dict[str, Seen], program: str, printed: str) -> None:
     programs.booked(gateway, ran[program], cost_nanos=COST_NANOS, usage=replies.MESSAGE_USAGE, printed=printed)
@@ -67,7 +68,8 @@ def test_counting_tokens_is_free(gateway: Gateway, ran: dict[str, Seen]) -> None
 def test_whose_key_the_provider_saw(ran: dict[str, Seen], provider: MiniUpstream) -> None:
     keys = {(line.request.header(b"x-api-key"), line.request.header(b"authorization")) for line in provider.bill}
     assert ran
-    assert keys == {(b"sk-stored-anthropic", None), (None, b"Bearer " + PROVIDER_KEY.encode())}
+    callers = PROVIDER_KEY.encode()
+    assert keys == {(b"sk-stored-anthropic", None), (None, b"Bearer " + callers), (callers, None)}
     assert all(b"tallystick" not in line.request.head.lower() for line in provider.bill)
 
 

@@ -24,7 +24,7 @@ def ran(gateway: Gateway, provider: MiniUpstream, tmp_path_factory: pytest.TempP
     provider.expect("POST", BUFFERED, replies.gemini(MODEL), times=3)
     provider.expect("POST", STREAMED, replies.gemini_stream(MODEL))
     provider.expect("POST", STREAMED, programs.paused(replies.gemini_stream(MODEL), gate, 1))
-    programs.busy(provider, BUFFERED, {"error": {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED"}})
+    provider.expect("POST", BUFFERED, programs.busy({"error": {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED"}}))
     seen = programs.run(folder / "environment", gateway, programs.beside("google-environment"), ENVIRONMENT)
     seen |= programs.run(folder / "code", gateway, programs.beside("google"))
     programs.go_on(gateway, gate)

@@ -26,7 +26,7 @@ def ran(gateway: Gateway, provider: MiniUpstream, tmp_path_factory: pytest.TempP
     }.items():
         for answer in answers:
             provider.expect("POST", path, answer)
-    programs.busy(provider, CHAT, {"error": {"message": "slow down", "type": "requests", "code": "rate_limit_exceeded"}})
+    provider.expect("POST", CHAT, programs.busy({"error": {"message": "slow down", "type": "requests", "code": "rate_limit_exceeded"}}))
     seen = programs.run_client(tmp_path_factory.mktemp("node"), gateway, "langchain-js", "langchain")
     programs.go_on(gateway, gate)
     return seen

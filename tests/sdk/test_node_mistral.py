@@ -46,7 +46,7 @@ def ran(gateway: Gateway, provider: MiniUpstream, tmp_path_factory: pytest.TempP
     gate = Gate()
     for answer in (replies.chat(MODEL), stream(), programs.paused(stream(), gate, 1)):
         provider.expect("POST", CHAT, answer)
-    programs.busy(provider, CHAT, {"object": "error", "message": "slow down", "type": "rate_limited", "code": "1300"})
+    provider.expect("POST", CHAT, programs.busy({"object": "error", "message": "slow down", "type": "rate_limited", "code": "1300"}))
     seen = programs.run(tmp_path_factory.mktemp("node") / "code", gateway, programs.beside("mistral"))
     programs.go_on(gateway, gate)
     return seen

@@ -14,6 +14,7 @@ MODEL = "gpt-4o-mini"
 COST_NANOS = programs.COST_NANOS[MODEL]
 CHAT = "/v1/chat/completions"
 RESPONSES = "/v1/responses"
+FORMS = ("s0", "s2", "s3", "s4")
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +29,11 @@ def ran(gateway: Gateway, provider: MiniUpstream, tmp_path_factory: pytest.TempP
         json_reply({"error": {"message": "try again", "type": "server_error"}}, status=500, headers=[(b"Retry-After-Ms", b"1")]),
         replies.chat(MODEL),
         programs.paused(replies.chat_stream(MODEL), gate, 2),
+        programs.busy({"error": {"message": "slow down", "type": "requests", "code": "rate_limit_exceeded"}}),
+        *[replies.chat(MODEL), replies.chat_stream(MODEL)] * len(FORMS),
     ):
         provider.expect("POST", CHAT, answer)
-    programs.busy(provider, CHAT, {"error": {"message": "slow down", "type": "requests", "code": "rate_limit_exceeded"}})
-
-    seen = programs.run_client(tmp_path_factory.mktemp("node"), gateway, "openai-node", "openai")
+    seen = programs.run_client(tmp_path_factory.mktemp("node"), gateway, "openai-node", "openai", "openai-forms")
     programs.go_on(gateway, gate)
     return seen
 
@@ -58,6 +59,12 @@ def test_attribution_of_a_client_and_of_a_call(gateway: Gateway, ran: dict[str, 
 ])
 def test_a_reply_and_its_price(gateway: Gateway, ran: dict[str, Seen], program: str, printed: str) -> None:
     programs.booked(gateway, ran[program], cost_nanos=COST_NANOS, usage=replies.CHAT_USAGE, printed=printed)
+
+
+@pytest.mark.parametrize("how", ["buffered", "streamed"])
+@pytest.mark.parametrize("form", FORMS)
+def test_the_form_of_each_source_system(gateway: Gateway, ran: dict[str, Seen], form: str, how: str) -> None:
+    programs.booked(gateway, ran[f"openai-forms.{form}.{how}"], cost_nanos=COST_NANOS, usage=replies.CHAT_USAGE, printed="Hello there")
 
 
 def test_whose_key_the_provider_saw(ran: dict[str, Seen], provider: MiniUpstream) -> None:

@@ -82,7 +82,7 @@ def test_who_closes_a_stream_is_booked_what_was_billed(gateway: Gateway, provide
 
 
 def test_the_providers_error_is_guzzles_own(gateway: Gateway, provider: MiniUpstream, tmp_path: Path) -> None:
-    programs.busy(provider, CHAT, {"error": {"message": "slow down", "type": "requests", "code": "rate_limit_exceeded"}})
+    provider.expect("POST", CHAT, programs.busy({"error": {"message": "slow down", "type": "requests", "code": "rate_limit_exceeded"}}))
     printed, request_id = php(tmp_path, gateway, own("fails"), gateway.key("tallystick"), "chat/completions")
     assert printed == r"GuzzleHttp\Exception\ClientException 429 rate_limit_exceeded"
     call = gateway.call(request_id)

@@ -20,6 +20,12 @@ export default {
     console.log((await client.messages.create(asked)).content[0].text);
   },
 
+  async the_form_of_s3() {
+    const defaultHeaders = { Authorization: "Bearer apc_…", "X-Provider-Key": "sk-callers-own-key" };
+    const client = new Anthropic({ baseURL: "http://127.0.0.1:8000/api/proxy/v1/anthropic", apiKey: "sk-callers-own-key", defaultHeaders });
+    console.log((await client.messages.create(asked)).content[0].text);
+  },
+
   async leaves_in_the_middle() {
     const stream = new Anthropic(options).messages.stream(asked);
     stream.on("text", () => stream.abort());

@@ -21,14 +21,15 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.mini_upstream import Answer, Gate, MiniUpstream, json_reply
+from tests.mini_upstream import Answer, Gate, json_reply
 from tests.sdk.conftest import PATIENCE_S, Gateway
 
 HERE = Path(__file__).resolve().parent
 PAGES = HERE.parent.parent.parent / "docs" / "clients"
 NODE = Path(sys.executable).with_name("node")
 HOST, KEY = "http://127.0.0.1:8000", "tsk_…"
-"""What the pages show, and the tests replace."""
+KEYS = {KEY: "tallystick", "cartie_proxy_…": "cartie", "vk_…": "vk", "apc_…": "apc", "acm_proj_…": "acm"}
+"""What the pages show, and the tests replace: the address, and keys in the format of each source system."""
 FROM_THE_ENVIRONMENT = "from-the-environment"
 """The heading under which a page shows what to export, and the code that then names nothing of ours."""
 
@@ -62,18 +63,18 @@ def blocks(page: str, language: str) -> dict[str, str]:
     return found
 
 
-def run_client(folder: Path, gateway: Gateway, page: str, own: str) -> dict[str, Seen]:
+def run_client(folder: Path, gateway: Gateway, page: str, *own: str) -> dict[str, Seen]:
     """Run a client's page, first what it shows for the environment, then its other blocks in order, and the
     tests' own programs for that client."""
     code = blocks(page, "js")
     from_environment = {FROM_THE_ENVIRONMENT: code.pop(FROM_THE_ENVIRONMENT)}
     seen = run(folder / "environment", gateway, from_environment, blocks(page, "sh")[FROM_THE_ENVIRONMENT])
-    return seen | run(folder / "code", gateway, code | beside(own))
+    return seen | run(folder / "code", gateway, code | beside(*own))
 
 
-def beside(name: str) -> dict[str, str]:
-    """The text of a program of the tests' own, which stands beside this file, by its name."""
-    return {name: (HERE / f"{name}.mjs").read_text(encoding="utf-8")}
+def beside(*names: str) -> dict[str, str]:
+    """The texts of programs of the tests' own, which stand beside this file, by their names."""
+    return {name: (HERE / f"{name}.mjs").read_text(encoding="utf-8") for name in names}
 
 
 def run(folder: Path, gateway: Gateway, programs: Mapping[str, str], environment: str = "") -> dict[str, Seen]:
@@ -95,8 +96,12 @@ def run(folder: Path, gateway: Gateway, programs: Mapping[str, str], environment
 
 
 def here(text: str, gateway: Gateway) -> str:
-    """The text with this gateway's address and a key of its own."""
-    return text.replace(HOST, gateway.url).replace(KEY, gateway.key("tallystick"))
+    """The text with this gateway's address and keys of its own."""
+    text = text.replace(HOST, gateway.url)
+    for shown in KEYS:
+        if shown in text:
+            text = text.replace(shown, gateway.key(KEYS[shown]))
+    return text
 
 
 def booked(gateway: Gateway, seen: Seen, *, cost_nanos: int, usage: Mapping[str, int], printed: str = "Hello there\n") -> dict[str, Any]:
@@ -157,6 +162,6 @@ def left(gateway: Gateway, seen: Seen, *, cost_nanos: int, usage: Mapping[str, i
     assert exact(gateway, request_id, cost_nanos=cost_nanos, usage=usage)["outcome"] == "client_gone"
 
 
-def busy(provider: MiniUpstream, path: str, document: Mapping[str, Any]) -> None:
-    """The provider's next answer there is that it has too much to do."""
-    provider.expect("POST", path, json_reply(document, status=429))
+def busy(document: Mapping[str, Any]) -> Answer:
+    """The provider's answer that it has too much to do."""
+    return json_reply(document, status=429)

@@ -1,11 +1,10 @@
-"""Clients that are not Python: the OpenAI SDK under Node, and curl as the documents of S1 and S2 show it."""
+"""curl, as the documents of S1 and S2 and the quickstart show it."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,37 +13,7 @@ from tests.mini_upstream import MiniUpstream
 from tests.sdk import replies
 from tests.sdk.conftest import PATIENCE_S, PROVIDER_KEY, Gateway
 
-NODE = Path(__file__).parent / "node"
 MESSAGES = [{"role": "user", "content": "Say hello"}]
-
-
-def under_node(options: dict[str, Any], request: dict[str, Any]) -> dict[str, str]:
-    """Run one call of the SDK under Node; what the application saw."""
-    if not (NODE / "node_modules" / "openai").is_dir() or shutil.which("node") is None:
-        pytest.skip("the SDK for Node is not installed here; ./check installs it")
-    argument = json.dumps({"options": options, "request": request})
-    run = subprocess.run(["node", "calls.mjs", argument], cwd=NODE, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-    assert run.returncode == 0, run.stderr
-    seen: dict[str, str] = json.loads(run.stdout)
-    return seen
-
-
-@pytest.mark.parametrize("streamed", [False, True], ids=["buffered", "streamed"])
-@pytest.mark.parametrize("form", ["s0", "s2", "s3", "s4"])
-def test_openai_under_node(gateway: Gateway, provider: MiniUpstream, form: str, streamed: bool) -> None:
-    answer = replies.chat_stream if streamed else replies.chat
-    provider.expect("POST", "/v1/chat/completions", answer("gpt-4o"))
-    options = {
-        "s0": {"baseURL": f"{gateway.url}/v1", "apiKey": PROVIDER_KEY, "defaultHeaders": {"X-Cartie-Key": gateway.key("cartie")}},
-        "s2": {"baseURL": f"{gateway.url}/proxy/openai/v1", "apiKey": gateway.key("vk")},
-        "s3": {"baseURL": f"{gateway.url}/api/proxy/v1/openai", "apiKey": gateway.key("apc"),
-               "defaultHeaders": {"X-Provider-Key": PROVIDER_KEY}},
-        "s4": {"baseURL": f"{gateway.url}/v1", "apiKey": PROVIDER_KEY, "defaultHeaders": {"X-Project-Token": gateway.key("acm")}},
-    }[form]
-    seen = under_node(options, {"model": "gpt-4o", "messages": MESSAGES, "stream": streamed})
-
-    assert seen["text"] == "Hello there"
-    gateway.booked({"x-tallystick-request-id": seen["requestId"]}, provider, cost_nanos=replies.COST_NANOS["gpt-4o"])
 
 
 def curl(url: str, *words: str) -> tuple[dict[str, str], bytes]:
