@@ -33,7 +33,6 @@ from tallystick.core.dialect import Provider
 from tallystick.core.errors import StoreFault
 from tallystick.core.exchange import Rules
 from tallystick.core.identity import Principal
-from tallystick.core.pricebook import PriceBook
 from tallystick.core.secret import Secret
 from tallystick.core.settlement import Terms
 from tallystick.edge.app import App, Edge, Health
@@ -46,7 +45,6 @@ from tallystick.jobs.runner import Job, Runner
 from tallystick.jobs.shipper import Shipper, cursor_segment
 from tallystick.providers import PROVIDERS, openai_compatible
 from tallystick.stores.disk import PosixDisk
-from tallystick.stores.price_files import RowDescriptions, open_book
 from tallystick.stores.recovery import open_spool
 from tallystick.stores.secrets import BadSecret, KekFiles, Secrets, open_secrets
 from tallystick.stores.spool import Bounds, Spool, SpoolBusy
@@ -55,6 +53,7 @@ from tallystick.stores.sql.directory import Directory, KeySpec, list_keys
 from tallystick.stores.sql.engine import DEFAULT, Database, open_database
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.keyring import SqlKeyring
+from tallystick.stores.sql.live_prices import LivePrices, settings_overrides
 from tallystick.stores.sql.stored_credentials import Place, SqlCredentials
 from tallystick.stores.sql.vault import Vault
 from tallystick.telemetry import Telemetry
@@ -110,7 +109,7 @@ class Installation:
     keyring: SqlKeyring
     credentials: SqlCredentials
     spool: Spool
-    book: PriceBook
+    prices: LivePrices
 
 
 def serve(settings: Settings) -> int:
@@ -162,7 +161,15 @@ def open_installation(settings: Settings) -> Installation:
     return Installation(
         settings, clock, secrets, database, Sequencer(database, secrets.ledger_key),
         SqlKeyring(database, secrets.pepper, clock),
-        SqlCredentials(database, KekFiles(settings.data), origins_of(settings), _configured_credentials(settings)), spool, open_book())
+        SqlCredentials(database, KekFiles(settings.data), origins_of(settings), _configured_credentials(settings)), spool,
+        open_prices(database, settings))
+
+
+def open_prices(database: Database, settings: Settings) -> LivePrices:
+    """The prices in force: package, applied releases, overrides, and the settings' names of deployments. Raises
+    StoreFault, BadSettings."""
+    books = {provider.id: provider.price_book or provider.id for provider in _providers(settings).values()}
+    return LivePrices(database, books, settings_overrides({name: provider.models for name, provider in settings.providers.items()}))
 
 
 def _run(installation: Installation) -> int:
@@ -174,7 +181,7 @@ def _run(installation: Installation) -> int:
     runner = _runner(installation)
     parts = control.Parts(
         installation.database, installation.keyring, installation.clock, installation.secrets.pepper, lambda: uuid_utils.uuid7().hex,
-        trusted_networks(server), credentials=installation.credentials,
+        trusted_networks(server), credentials=installation.credentials, prices=installation.prices,
         vault=Vault(Sequencer(installation.database), KekFiles(settings.data), origins_of(settings), os.urandom))
     setup = setup_path(parts, first_admin())
     loader = _ControlLoader(parts, "aggregations" if server.role == "gateway" else "all")
@@ -238,14 +245,14 @@ class _ControlLoader:
 
 def _runner(installation: Installation) -> Runner:
     """The recurring steps: ship the spool, follow changes of the control plane."""
-    describe = RowDescriptions(installation.book)
     shipper = Shipper(
         installation.spool, installation.sequencer, installation.clock, installation.settings.data / "quarantine",
-        describe=describe, alarm=lambda what: log.error("journal alarm", what=what),
+        describe=installation.prices.describe, alarm=lambda what: log.error("journal alarm", what=what),
         deferred_max_age_us=installation.settings.journal.deferred_max_age_s * 1_000_000, breathe=partial(sleep, BREATH_S))
     return Runner((
         Job("ship", shipper.step, SHIP_PERIOD_S, shipper.close_books), Job("watch", installation.keyring.poll, WATCH_PERIOD_S),
-        Job("watch_credentials", installation.credentials.poll, WATCH_PERIOD_S)))
+        Job("watch_credentials", installation.credentials.poll, WATCH_PERIOD_S),
+        Job("watch_prices", installation.prices.poll, WATCH_PERIOD_S)))
 
 
 def _unready(installation: Installation, runner: Runner) -> Mapping[str, str]:
@@ -262,7 +269,7 @@ def _setup(installation: Installation) -> Setup:
     return Setup(
         providers=providers,
         origins=origins_of(settings),
-        rules=Rules(installation.book),
+        rules=Rules(installation.prices),
         limits=BodyLimits(limits.body_bytes_max, limits.upload_bytes_max),
         models={(provider_id, deployment): model
                 for provider_id, provider in settings.providers.items() for deployment, model in provider.models.items()},

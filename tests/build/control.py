@@ -28,6 +28,7 @@ from tallystick.stores.sql.booking import book_admission, book_attempt, book_lat
 from tallystick.stores.sql.directory import Directory, KeySpec
 from tallystick.stores.sql.engine import DEFAULT, ensure_organization, open_database
 from tallystick.stores.sql.journal import Sequencer
+from tallystick.stores.sql.live_prices import LivePrices
 from tallystick.stores.sql.keyring import SqlKeyring
 from tallystick.stores.sql.stored_credentials import SqlCredentials
 from tallystick.stores.sql.vault import Vault
@@ -70,7 +71,7 @@ class Desk:
         self.credentials = SqlCredentials(self.database, lambda: (b"k" * 32,), ORIGINS, {})
         self.parts = Parts(
             self.database, SqlKeyring(self.database, b"s" * 32, self.clock), self.clock, b"s" * 32, lambda: f"acc_{next(ids)}",
-            credentials=self.credentials, vault=self.vault)
+            credentials=self.credentials, vault=self.vault, prices=LivePrices(self.database, {}))
         self._requests = count(1)
         if admin:
             add_first_owner(self.database, "acc_1", EMAIL, PASSWORD_HASH, 1)

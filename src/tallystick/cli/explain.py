@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_facts, print_json, printable, settings_of
+from tallystick.core.money import decimal_text
 
 if TYPE_CHECKING:
     from tallystick.cli.installation import Installation
@@ -98,6 +99,8 @@ def _print_attempt(attempt: dict[str, Any]) -> None:
     if lines:
         exact = sum((Decimal(line.get("amount_usd", "0")) for line in lines), Decimal(0))
         print(f"  The lines' sum, exactly: ${exact:f}")
+    if attempt["list_cost_nanos"] is not None:
+        print(f"  At list prices: ${decimal_text(attempt['list_cost_nanos'])}")
     for name, amount in (("The provider states", attempt["stated_cost_nanos"]), ("Held as the worst case", attempt["held_nanos"])):
         if amount is not None and (name.startswith("The") or attempt["basis"] == "worst_case"):
             print(f"  {name}: {amount} nanos")
@@ -129,7 +132,18 @@ def _formula(line: dict[str, Any]) -> str:
     since = f", in force from {line['valid_from']}" if line.get("valid_from") else ""
     checked = f", checked on {line['checked_on']}" if line.get("checked_on") else ""
     return (f"{line['unit']:<16} {_figure(line['quantity']):>9} × {line['rate_usd']} / {line['per']:,}{factor} = ${line['amount_usd']}"
-            f"\n{'':<19}{line['price_row']} · {line.get('source', 'source unknown')}{since}{checked}")
+            f"\n{'':<19}{line['price_row']} · {line.get('source', 'source unknown')}{since}{checked}{_at_list(line)}")
+
+
+def _at_list(line: dict[str, Any]) -> str:
+    """Under an override's line what the list says, by its own row."""
+    if "override" not in line:
+        return ""
+    if line["list_price_row"] is None:
+        return f"\n{'':<19}override {line['override']}; the list has no price"
+    factor = "" if line["list_factor"] == "1" else f" × {line['list_factor']}"
+    return (f"\n{'':<19}override {line['override']}; at list {line['list_rate_usd']} / {line['list_per']:,}{factor}"
+            f" = ${line['list_amount_usd']}, {line['list_price_row']}")
 
 
 def _figure(quantity: int | str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_json, print_table, settings_of
+from tallystick.cli import price_overrides
 from tallystick.cli.reprice import reprice
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def build() -> typer.Typer:
     app.command("diff")(diff)
     app.command("check")(check)
     app.command("reprice")(reprice)
+    app.add_typer(price_overrides.build(), name="overrides", help="What was agreed over the list: set, list, remove.")
     return app
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from tallystick.control.peers import Network
 from tallystick.ports import Clock, Keyring
 from tallystick.stores.sql.engine import Database
+from tallystick.stores.sql.live_prices import LivePrices
 from tallystick.stores.sql.vault import Vault
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Parts:
     trusted_proxies: tuple[Network, ...] = ()
     vault: Vault = field(kw_only=True)
     credentials: Polled = field(kw_only=True)            # what the line remembers of the vault
+    prices: LivePrices = field(kw_only=True)
 
 
 def build(parts: Parts, *, scope: Literal["all", "aggregations"] = "all") -> FastAPI:

@@ -104,6 +104,8 @@ class Call(BaseModel):
     cost_usd: str
     currency: str
     cost_in_currency_nanos: int
+    list_cost_nanos: int | None = None
+    list_cost_usd: str | None = None
     fx_rate_id: str | None
     adjustments: list[dict[str, Any]]
     lines: list[dict[str, Any]]

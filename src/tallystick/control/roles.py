@@ -44,6 +44,9 @@ GRANTS: Final = (
     Grant("GET", "/api/credentials", OWNER),             # names only: no route reads a value
     Grant("PUT", "/api/credentials/{provider}/{name}", OWNER),
     Grant("DELETE", "/api/credentials/{provider}/{name}", OWNER),
+    Grant("GET", "/api/prices/overrides", OWNER),        # who proposes and who approves is told apart from issue B on
+    Grant("POST", "/api/prices/overrides", OWNER),
+    Grant("DELETE", "/api/prices/overrides/{override_id}", OWNER),
     Grant("GET", "/api/teams", OWNER),
     Grant("POST", "/api/teams", OWNER),
     Grant("GET", "/api/projects", OWNER),

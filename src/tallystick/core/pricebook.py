@@ -179,6 +179,10 @@ class PriceBook:
         for provider in providers:
             self._shelf(provider)
 
+    def read(self) -> tuple[str, ...]:
+        """The providers whose rows were read so far."""
+        return tuple(self._shelves)
+
     def _find(self, provider: str, name: str | None, at_us: int) -> PricedBy | None:
         """What prices this name: its rows, under the overrides there are."""
         if self._means and name:

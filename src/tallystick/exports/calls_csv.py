@@ -16,8 +16,8 @@ NAME: Final = "calls-csv"
 COLUMNS: Final = (
     "id", "at", "state", "attempts", "organization", "key_id", *LABELS, "provider", "operation", "requested_model", "served_model",
     "status", "outcome", "method", "basis", "code", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens",
-    "cost_nanos", "cost_usd", "currency", "booked_cost_nanos", "adjusted_nanos", "list_cost_nanos", "would_be_cost_nanos", "upstream_cost_nanos",
-    "latency_us", "first_byte_us", *FLAGS,
+    "cost_nanos", "cost_usd", "currency", "booked_cost_nanos", "adjusted_nanos", "list_cost_nanos", "would_be_cost_nanos",
+    "upstream_cost_nanos", "latency_us", "first_byte_us", *FLAGS,
     "tags", "dimensions",
 )
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")

@@ -2,17 +2,21 @@
 use. A directory of the same form (an older release, an operator's own) opens as a book too.
 
 A book's version is the newest day its sources were compared and a digest of its bytes, so that two
-books with one version price alike and an entry's `price_version` can be found again.
+books with one version price alike and an entry's `price_version` can be found again. Under layers
+(`core/price_layers.py`) it ends in `~` and a digest of them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
+from tallystick.core.price_layers import file_text, layered
+from tallystick.core.price_overrides import Override
 from tallystick.core.price_rows import ProviderPrices, parse_prices
 from tallystick.core.pricebook import PriceBook
 
@@ -24,8 +28,16 @@ def shipped() -> Traversable:
     return files("tallystick") / "providers" / "prices"
 
 
-def open_book(directory: Traversable | None = None) -> PriceBook:
-    """The book of a directory, the package's own by default; providers are read when first asked for.
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What was applied over a provider's packaged file; None where it could not be read."""
+
+    provider: str
+    prices: ProviderPrices | None
+
+
+def open_book(directory: Traversable | None = None, layers: Sequence[Layer] = ()) -> PriceBook:
+    """The book of a directory, the package's own by default, under layers; providers are read when first asked for.
 
     Raises OSError where the directory cannot be read, PriceFault (at first use) where a file is not
     a price file.
@@ -34,9 +46,16 @@ def open_book(directory: Traversable | None = None) -> PriceBook:
 
     def load(provider: str) -> ProviderPrices | None:
         file = found.get(provider)
-        return parse_prices(file.read_text(encoding="utf-8")) if file else None
+        packaged = parse_prices(file.read_text(encoding="utf-8")) if file else None
+        return layered(packaged, [layer.prices for layer in layers if layer.provider == provider and layer.prices is not None])
 
-    return PriceBook(book_version(found), load)
+    version = book_version(found)
+    return PriceBook(f"{version}~{_digest(layers)}" if layers else version, load)
+
+
+def _digest(layers: Sequence[Layer]) -> str:
+    text = "".join(file_text(layer.prices) for layer in layers if layer.prices is not None)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def price_files(directory: Traversable) -> dict[str, Traversable]:
@@ -58,13 +77,18 @@ def book_version(found: Mapping[str, Traversable]) -> str:
 
 class RowDescriptions:
     """What a ledger says of a price row when it first names it: whose price it is, from when on, and
-    where it was read. Factor rows are described the same way."""
+    where it was read. Factor rows are described the same way, and overrides by their contract."""
 
-    def __init__(self, book: PriceBook) -> None:
+    def __init__(self, book: PriceBook, overrides: Mapping[str, Override] | None = None) -> None:
+        """`overrides`: by id."""
         self._book = book
+        self._overrides = overrides or {}
         self._known: dict[str, dict[str, str]] = {}
 
     def __call__(self, row_id: str) -> Mapping[str, str]:
+        override = self._overrides.get(row_id.rpartition("+")[2].partition(":")[0])
+        if override is not None:
+            return _agreed(override)
         if row_id not in self._known:
             self._learn(row_id.partition(":")[0])
         return self._known.get(row_id, {})
@@ -77,6 +101,12 @@ class RowDescriptions:
         for factor in prices.factors if prices else ():
             self._known[factor.id] = _said(factor.provider, ", ".join(sorted(factor.models)), factor.valid_from, factor.source,
                                            checked)
+
+
+def _agreed(override: Override) -> dict[str, str]:
+    said = {"provider": override.provider, "model": override.model, "valid_from": override.valid_from,
+            "source": override.contract or "agreed"}
+    return {name: text for name, text in said.items() if text}
 
 
 def _said(provider: str, model: str, valid_from: str, source: str, checked: Mapping[str, str]) -> dict[str, str]:

@@ -34,7 +34,7 @@ COLUMNS: Final = (
     "prompt_key_id", "prompt_version_id", "session_id", "tags_id", "dimensions_id",
     "provider_id", "operation_id", "model_id", "served_id", "status", "outcome", "method", "basis",
     "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens",
-    "cost_nanos", "upstream_nanos", "would_be_nanos", "adjusted_nanos", "latency_us", "first_byte_us", "flags", "code_id",
+    "cost_nanos", "upstream_nanos", "would_be_nanos", "adjusted_nanos", "off_list_nanos", "latency_us", "first_byte_us", "flags", "code_id",
 )
 FACT_INSERT: Final = (
     "INSERT INTO call_fact_{month} (" + ", ".join(COLUMNS) + ") VALUES (" + ", ".join("?" * len(COLUMNS)) + ")"  # noqa: S608 - literals, above
@@ -96,9 +96,15 @@ def fact_of(fields: Mapping[str, Any], organization: int, calendar: Calendar, ad
         *_labels_of(said),
         said["status"], _code(_OUTCOME_CODES, get("outcome")), _code(_METHOD_CODES, get("method")), _code(_BASIS_CODES, get("basis")),
         *_tokens(usage, get("overlap", 0)),
-        int(get("cost_nanos", 0)) + adjusted_nanos, int(get("upstream_nanos", 0)), int(get("would_be_nanos", 0)), adjusted_nanos,
+        int(get("cost_nanos", 0)) + adjusted_nanos, int(get("upstream_nanos", 0)), int(get("would_be_nanos", 0)),
+        adjusted_nanos, _off_list(fields),
         said["latency_us"], said["first_byte_us"], _flags(fields, refusal), said["code"],
     )
+
+
+def _off_list(fields: Mapping[str, Any]) -> int:
+    """What list prices would come to above the booked cost; in the sandbox nothing is paid, at list neither."""
+    return int(fields["list_nanos"]) - int(fields["cost_nanos"]) if "list_nanos" in fields and "sandbox" not in fields else 0
 
 
 def _tokens(usage: Mapping[str, Any], overlap: int) -> tuple[int, int, int, int]:

@@ -122,6 +122,7 @@ def open_database(data: Path, now_us: int, *, strict: bool = False) -> Database:
             version = _version(db)
             if version is None:
                 _create(db, now_us)
+            _run(db, _resource("prices.sql"))
     except sqlite3.DatabaseError as fault:
         raise StoreFault(f"{path}: {fault}") from fault
     if version is not None and version > SCHEMA_VERSION:

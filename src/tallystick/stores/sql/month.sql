@@ -2,7 +2,8 @@
 -- admission's day in the organisation's zone. Columns `…_id` are ids of the dictionary, 0 = none.
 -- `kind`, `outcome`, `method` and `basis` are the codes of core/entry.py; `flags` its bits. `cost_nanos`
 -- and its like are projections of the entry; `verify` compares every one. `cost_nanos` is what the attempt costs
--- now, `adjusted_nanos` the part of it that later ADJUST entries posted: their difference is what was booked.
+-- now, `adjusted_nanos` the part of it that later ADJUST entries posted: their difference is what was booked;
+-- `off_list_nanos` is how much more that would have been at list prices.
 CREATE TABLE entry_{month} (
   organization INTEGER NOT NULL,
   seq BIGINT NOT NULL,
@@ -27,7 +28,7 @@ CREATE TABLE call_fact_{month} (
   status INTEGER NOT NULL,
   outcome SMALLINT NOT NULL, method SMALLINT NOT NULL, basis SMALLINT NOT NULL,
   input_tokens BIGINT NOT NULL, output_tokens BIGINT NOT NULL, cached_tokens BIGINT NOT NULL, reasoning_tokens BIGINT NOT NULL,
-  cost_nanos BIGINT NOT NULL, upstream_nanos BIGINT NOT NULL, would_be_nanos BIGINT NOT NULL, adjusted_nanos BIGINT NOT NULL,
+  cost_nanos BIGINT NOT NULL, upstream_nanos BIGINT NOT NULL, would_be_nanos BIGINT NOT NULL, adjusted_nanos BIGINT NOT NULL, off_list_nanos BIGINT NOT NULL,
   latency_us BIGINT NOT NULL, first_byte_us BIGINT NOT NULL,
   flags INTEGER NOT NULL,
   code_id INTEGER NOT NULL,

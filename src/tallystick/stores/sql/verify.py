@@ -32,6 +32,7 @@ from tallystick.stores.sql.journal import origin_of, private_mac
 from tallystick.stores.sql.packing import Packer
 from tallystick.stores.sql.verify_adjustments import Adjustments
 from tallystick.stores.sql.verify_directory import Directory
+from tallystick.stores.sql.verify_prices import ListRates, Prices
 from tallystick.stores.sql.verify_facts import SEQ, Facts
 
 FINDINGS_MAX: Final = 20
@@ -55,7 +56,7 @@ WHERE c.organization = ?"""
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something that is not as it was written. `check` is one of: sequence, bytes, leaf, chain, tree,
-    checkpoint, define, dictionary, settlement, postings, cost, adjustment, columns, credential, directory, cursor."""
+    checkpoint, define, dictionary, settlement, postings, cost, adjustment, columns, credential, directory, prices, cursor."""
 
     check: str
     organization: str
@@ -151,6 +152,8 @@ class _Check:
         self._adjustments = Adjustments(db, organization)
         self._credentials: dict[tuple[int, int], tuple[int, str, int, int]] = {}
         self._directory = Directory(db, organization)
+        self._prices = Prices(db, organization)
+        self._list_rates = ListRates()
         self._notes: dict[int, str] = {}
         self._good_size = 0
         self._began_us: int | None = None
@@ -217,6 +220,8 @@ class _Check:
             else:
                 self._check_names(seq, fields)
                 self._directory.gather(seq, fields)
+                if kind == "PRICE":
+                    self._prices.gather(seq, fields)
                 if kind in CALL_KINDS:
                     self._check_call(seq, kind, fields, month, fact)
                 elif kind == "CREDENTIAL" and "provider" in fields:        # else one was assigned
@@ -246,6 +251,7 @@ class _Check:
         shown, content = fields["mac" if kind in PRIVATE else "name"], fields.get("content", {})
         if kind == "price_row":
             self._rates[number] = Decimal(content["price"]), Decimal(content["per"])
+        self._list_rates.define(kind, number, content)
         row = self._db.execute("SELECT name, content, seq FROM dictionary WHERE organization = ? AND kind = ? AND id = ?",
                                (self._organization, kind, number)).fetchone()
         if row is None or (row[0], json.loads(row[1]), row[2]) != (shown, content, seq):
@@ -346,6 +352,8 @@ class _Check:
             self._found("cost", seq, f"the cost is {cost} nanos, what it rests on gives {proper[0]}")
         if fields.get("computed_nanos") and int(fields["computed_nanos"]) != self._computed(fields):
             self._found("cost", seq, "the computed cost is not the sum of its lines")
+        if "list_nanos" in fields and int(fields["list_nanos"]) != self._list_rates.nanos(fields["lines"], self._rates):
+            self._found("cost", seq, "the list cost is not the sum of its lines at list prices")
 
     def _computed(self, fields: Mapping[str, Any]) -> int:
         """Σ quantity × rate × factor ÷ per over the lines, rounded once: the book's arithmetic, by the
@@ -420,6 +428,8 @@ class _Check:
             self._found("columns", seq, message)
         for seq_of, message in self._directory.differences():
             self._found("directory", seq_of, message)
+        for seq_of, message in self._prices.differences():
+            self._found("prices", seq_of, message)
         for kind, count in self._db.execute("SELECT kind, count(*) FROM dictionary WHERE organization = ? GROUP BY kind",
                                             (self._organization,)).fetchall():
             defined = len(self._defined.get(kind, ()))
