@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
-from time import monotonic_ns, sleep, time_ns
+from time import monotonic, monotonic_ns, sleep, time_ns
 from typing import Final, Literal, cast
 
 import structlog
@@ -37,6 +37,7 @@ from tallystick.core.secret import Secret
 from tallystick.core.settlement import Terms
 from tallystick.edge.app import App, Edge, Health
 from tallystick.edge.body import BodyLimits
+from tallystick.edge.doors import Doors, Shares
 from tallystick.edge.gate import GateHooks, GateLimits, server_config
 from tallystick.edge.gateway import Gateway, Ports, Setup
 from tallystick.edge.paths import RESOURCE_NAMES
@@ -204,9 +205,10 @@ def _run(installation: Installation) -> int:
     health = Health(partial(_unready, installation, runner), settings.metrics.token, is_loopback(server.host))
     telemetry.gauges["tallystick_journal_backlog_bytes"] = lambda: installation.spool.backlog_bytes
     gateway = Gateway(ports, _setup(installation), telemetry)
+    telemetry.gauges["tallystick_request_body_bytes"] = lambda: gateway.setup.doors.body_bytes
     edge = Edge(gateway, loader.app, health, telemetry, server.role, (start, stop))
     config = server_config(
-        edge, GateHooks(ports.ids.request_id, gateway.refused_at_the_gate), _gate_limits(settings),
+        edge, GateHooks(ports.ids.request_id, gateway.refused_at_the_gate, gateway.setup.doors), _gate_limits(settings),
         loop="uvloop", lifespan="on", interface="asgi3", ssl_certfile=server.tls_cert, ssl_keyfile=server.tls_key,
         timeout_graceful_shutdown=settings.gateway.drain.timeout_s)
     for stopping in (signal.SIGINT, signal.SIGTERM):     # uvicorn raises them again once it has stopped
@@ -274,6 +276,7 @@ def _setup(installation: Installation) -> Setup:
         models={(provider_id, deployment): model
                 for provider_id, provider in settings.providers.items() for deployment, model in provider.models.items()},
         anonymous=_anonymous(settings.gateway.anonymous_project),
+        doors=Doors(_shares(settings), monotonic),
         drain=DrainSlots(settings.gateway.drain.at_once_max, float(settings.gateway.drain.timeout_s)),
     )
 
@@ -337,6 +340,12 @@ def _upstreams(settings: Settings) -> Http1Upstreams:
     return Http1Upstreams(UpstreamLimits(
         connect_s=limits.connect_timeout_s, head_s=limits.first_byte_timeout_s, silence_s=limits.idle_timeout_s,
         connections_max=limits.upstream_connections_max), tls)
+
+
+def _shares(settings: Settings) -> Shares:
+    limits = settings.gateway.limits
+    return Shares(limits.connections_per_address_max, limits.wrong_keys_per_minute_max, limits.calls_per_key_max, limits.bodies_bytes_max,
+                  trusted_networks(settings.server))
 
 
 def _gate_limits(settings: Settings) -> GateLimits:

@@ -90,6 +90,17 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Client connections open at once."""
     upstream_connections_max: Positive = 512
     """Connections to one provider open at once."""
+    connections_per_address_max: Positive = 1024
+    """Client connections open at once from one address (IPv6: one /64), trusted proxies excepted. Beyond it a connection
+    is answered 429, beyond twice as many it is closed."""
+    calls_per_key_max: Positive = 1024
+    """Calls of one key under way at once; beyond it 429."""
+    wrong_keys_per_minute_max: Positive = 30
+    """Wrong keys that one address may present within a minute; beyond it, keys not seen in use before are answered 429
+    until the minute is over."""
+    bodies_bytes_max: Positive = 512 * 1024 * 1024
+    """Bytes of request bodies held in memory at once, of all calls together; beyond it 503. Bodies that stream
+    through, and those that arrive in one piece, are not counted."""
 
 
 class Drain(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -362,6 +373,9 @@ def _check_sense(settings: Settings) -> None:
     if (server.tls_cert is None) != (server.tls_key is None):
         raise BadSettings("server.tls_cert and server.tls_key belong together; one is missing.")
     trusted_networks(server)
+    limits = settings.gateway.limits
+    if limits.bodies_bytes_max < limits.body_bytes_max:
+        raise BadSettings("gateway.limits.bodies_bytes_max: not even one body of body_bytes_max would fit.")
     for name, provider in settings.providers.items():
         if provider.kind and not provider.base_url:
             raise BadSettings(f"providers.{name}: a host of your own needs base_url.")

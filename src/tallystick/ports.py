@@ -40,6 +40,9 @@ class Keyring(Protocol):
     def recognises(self, text: str) -> bool:
         """Whether the text has one of our prefixes, hence may never be forwarded, valid or not."""
 
+    def knows(self, presented: str) -> bool:
+        """Whether asking `find` is no guess: it would answer from memory, or found the key valid before."""
+
     async def find(self, presented: str) -> Principal | None:
         """The principal of a valid key; None when it was never issued, is revoked or has expired."""
 

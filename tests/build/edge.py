@@ -45,6 +45,9 @@ class Issued:
     def recognises(self, text: str) -> bool:
         return keyformat.recognises(text)
 
+    def knows(self, presented: str) -> bool:
+        return presented in self.asked
+
     async def find(self, presented: str) -> Principal | None:
         self.asked.append(presented)
         return self._principals.get(presented)

@@ -7,12 +7,14 @@ import contextlib
 import itertools
 import json
 from collections.abc import AsyncIterator
+from time import monotonic
 from typing import Any
 
 import uvicorn
 
 from tallystick.core.errors import Denied
 from tallystick.edge.body import BodyLimits, read_body
+from tallystick.edge.doors import Doors, Shares
 from tallystick.edge.gate import GateHooks, GateLimits, server_config
 
 
@@ -91,11 +93,11 @@ def statuses(raw: bytes) -> list[int]:
 
 
 @contextlib.asynccontextmanager
-async def gate(app: Any, limits: GateLimits | None = None) -> AsyncIterator[Gateway]:
+async def gate(app: Any, limits: GateLimits | None = None, doors: Doors | None = None) -> AsyncIterator[Gateway]:
     """The application behind a gate on a free port."""
     numbers = itertools.count(1)
     codes: list[str] = []
-    hooks = GateHooks(lambda: f"req_{next(numbers):032x}", lambda _request_id, denied: codes.append(denied.code))
+    hooks = GateHooks(lambda: f"req_{next(numbers):032x}", lambda _request_id, denied: codes.append(denied.code), doors or Doors(Shares(), monotonic))
     config = server_config(app, hooks, limits or GateLimits(), host="127.0.0.1", port=0, lifespan="off")
     server = uvicorn.Server(config)
     config.load()

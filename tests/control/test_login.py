@@ -12,7 +12,7 @@ import pytest
 
 from tallystick.config import BadSettings, FirstAdmin
 from tallystick.control.first_start import setup_path
-from tallystick.control.peers import network_of, peer_address
+from tallystick.core.peers import network_of, peer_address
 from tallystick.control.throttle import Throttle
 from tallystick.control.tokens import LIFETIME_S, Tokens
 from tests.build.control import EMAIL, PASSWORD, Desk

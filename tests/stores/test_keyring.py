@@ -144,6 +144,15 @@ def test_a_revoked_key_is_refused_from_the_next_poll_on(house: House) -> None:
     assert house.finds(text) is None
 
 
+def test_a_key_in_use_is_no_guess_whatever_changes_beside_it(house: House) -> None:
+    _, used = house.make()
+    house.keyring.poll()
+    _, fresh = house.make()
+    assert house.finds(used) is not None
+    house.keyring.poll()                     # the fresh key is a change: all that is remembered goes
+    assert (house.keyring.knows(used), house.keyring.knows(fresh), house.keyring.knows("tsk_typing_error")) == (True, False, True)
+
+
 def test_revoking_twice_keeps_the_first_moment_and_one_entry(house: House) -> None:
     key_id, _ = house.make()
     house.directory.revoke_key(DEFAULT, key_id, 77, "cli")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from tallystick.control.peers import Network
+from tallystick.core.peers import Network
 from tallystick.ports import Clock, Keyring
 from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.live_prices import LivePrices

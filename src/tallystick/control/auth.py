@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from tallystick.control.callers import CallerOf, PartsOf, TokensOf, parts_of
 from tallystick.control.login import Login
-from tallystick.control.peers import peer_address
+from tallystick.core.peers import peer_address
 from tallystick.control.problems import Problem
 from tallystick.control.tokens import LIFETIME_S
 

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from tallystick.control import Parts
 from tallystick.control.passwords import CHARS_MAX, Passwords
-from tallystick.control.peers import network_of
+from tallystick.core.peers import network_of
 from tallystick.control.problems import Problem
 from tallystick.control.throttle import ACCOUNT_FREE, ADDRESS_FREE, Throttle
 from tallystick.stores.sql import accounts

@@ -14,6 +14,8 @@ from tallystick.core.errors import Denied, UpstreamFault
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Scope = dict[str, Any]
+Hold = Callable[[int], Denied | None]
+"""Takes room for so many more bytes of a body, or says why there is none."""
 
 _MIB: Final = 1024 * 1024
 
@@ -34,9 +36,10 @@ class BodyFault(UpstreamFault):
         self.denied = denied
 
 
-async def read_body(scope: Scope, receive: Receive, limits: BodyLimits) -> bytes | Denied:
+async def read_body(scope: Scope, receive: Receive, limits: BodyLimits, hold: Hold = lambda _size: None) -> bytes | Denied:
     """The whole body, or `body_too_large`, `unsupported_encoding`, `incomplete_body`,
-    `request_timeout`, `bad_request`."""
+    `request_timeout`, `bad_request`. `hold` is asked for a body that comes in several pieces; one that
+    comes in a single piece is bounded by the gate."""
     headers = dict(scope["headers"])
     if b"content-length" not in headers and b"transfer-encoding" not in headers:
         return b""
@@ -52,7 +55,10 @@ async def read_body(scope: Scope, receive: Receive, limits: BodyLimits) -> bytes
         size += len(piece)
         if size > limits.body_bytes_max:
             return _too_large(limits.body_bytes_max)
-        if not message.get("more_body", False):
+        more = message.get("more_body", False)
+        if (more or pieces) and (denied := hold(len(piece))):
+            return denied
+        if not more:
             return b"".join(pieces) + piece if pieces else piece
         pieces.append(piece)
 

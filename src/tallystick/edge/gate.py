@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from time import monotonic
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
@@ -28,6 +29,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from tallystick.core.errors import Denied
 from tallystick.edge.cycle import App, Cycle
+from tallystick.edge.doors import CROWDED, Doors, Seat, Shares
 from tallystick.edge.paths import error_shape
 from tallystick.edge.replies import refuse
 from tallystick.edge.request_head import judge
@@ -53,10 +55,12 @@ class GateLimits:
 
 @dataclass(frozen=True, slots=True)
 class GateHooks:
-    """request_id: a fresh id for a refusal of the gate's own. refused: told of each."""
+    """request_id: a fresh id for a refusal of the gate's own. refused: told of each. doors: who has how many
+    connections."""
 
     request_id: Callable[[], str]
     refused: Callable[[str, Denied], None] = lambda _request_id, _denied: None
+    doors: Doors = field(default_factory=lambda: Doors(Shares(), monotonic))
 
 
 def server_config(app: App, hooks: GateHooks, limits: GateLimits, **options: Any) -> uvicorn.Config:
@@ -95,6 +99,7 @@ class Gate(HttpToolsProtocol):
     def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None, *, limits: GateLimits, hooks: GateHooks) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._hooks = hooks
+        self._seat = Seat(None)
         self.expect_100_continue = False
         self.url = b""
         self._limits = limits
@@ -115,9 +120,14 @@ class Gate(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._seat = self._hooks.doors.enter(self.client)
+        if self._seat.overrun:
+            transport.abort()
+            return
         self._arm(self._limits.head_timeout_s, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._hooks.doors.leave(self._seat)
         self._disarm()
         self._unset_keepalive_if_required()
         self._stop_write_deadline()
@@ -237,6 +247,8 @@ class Gate(HttpToolsProtocol):
         denied = judge(method, self.url, version, self.headers, fields)
         if denied is None and len(self.connections) > self._limits.connections_max:
             denied = Denied("overloaded", "The gateway has more connections than it can carry.", retry_after_s=1)
+        if denied is None and self._seat.crowded:
+            denied = CROWDED
         if denied is not None:
             self._break_off(denied, method, version)
             raise _Stop

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from time import monotonic
 from functools import partial
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ from tallystick.core.settlement import Served, settle
 from tallystick.core.usage import Reading
 from tallystick.edge import attribution, credentials, inbound, promptcost, stored
 from tallystick.edge.body import BodyFault, BodyLimits
+from tallystick.edge.doors import Doors, Shares, Stay
 from tallystick.edge.headers import Bend, to_client, to_provider
 from tallystick.edge.paths import Target, error_shape, resolve
 from tallystick.edge.relay import Client, DrainSlots, Relay, Send, own_error, reply_head
@@ -70,6 +72,7 @@ class Setup:
     models: Mapping[tuple[str, str], str] = field(default_factory=dict)
     anonymous: Principal | None = None
     drain: DrainSlots = field(default_factory=DrainSlots)
+    doors: Doors = field(default_factory=lambda: Doors(Shares(), monotonic))
 
 
 class Gateway:
@@ -145,6 +148,7 @@ class _Conversation:
         self._admitted: Admission | None = None          # and not settled yet
         self._relay: Relay | None = None
         self._failure: Denied | None = None
+        self._stay = Stay(gateway.setup.doors)
 
     async def run(self) -> None:
         """Drive the exchange to its outcome."""
@@ -161,6 +165,7 @@ class _Conversation:
             await self._give_up()
             raise
         finally:
+            self._stay.end()
             self._relay = None               # it knows this conversation: nothing is left for the garbage collector to find
 
     async def _give_up(self) -> None:
@@ -191,8 +196,8 @@ class _Conversation:
             return claims
         self._claims = claims
         try:
-            caller = await credentials.identify(
-                self._target, self._lookup, self._ports.keyring, anonymous=self._setup.anonymous, sandbox=claims.sandbox)
+            caller = await self._setup.doors.identify(
+                self._scope, self._target, self._lookup, self._ports.keyring, anonymous=self._setup.anonymous, sandbox=claims.sandbox)
             if isinstance(caller, Denied):
                 return caller
             self._caller = caller
@@ -216,8 +221,11 @@ class _Conversation:
         return line.Caller(principal, name)
 
     async def read(self, _: line.Read) -> line.Asked | Denied:
+        assert self._caller is not None, "a body is read after its caller is known"
+        if denied := self._stay.begin(self._caller.principal.key_id):
+            return denied
         arrival = inbound.Arrival(self._scope, self._target, self._route, self._path_model, self._claims)
-        asked = await inbound.read(arrival, self._receive, self._setup.limits)
+        asked = await inbound.read(arrival, self._receive, self._setup.limits, self._stay.hold)
         if isinstance(asked, Denied):
             return asked
         self._asked, self._claims = asked, asked.claims

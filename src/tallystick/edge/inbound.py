@@ -17,7 +17,7 @@ from tallystick.core.identity import Claims
 from tallystick.core.jsonbytes import remove_member
 from tallystick.core.lean import lean
 from tallystick.edge import attribution, promptcost, strict_json
-from tallystick.edge.body import BodyLimits, Receive, Scope, read_body, stream_body, watched
+from tallystick.edge.body import BodyLimits, Hold, Receive, Scope, read_body, stream_body, watched
 from tallystick.edge.headers import FORM_TYPE, JSON_TYPE
 from tallystick.edge.paths import Target
 from tallystick.providers.dialects.form_fields import FormFields
@@ -60,14 +60,14 @@ class Arrival:
     claims: Claims                           # of the headers
 
 
-async def read(arrival: Arrival, receive: Receive, limits: BodyLimits) -> Inbound | Denied:
-    """The request, or why its body cannot be taken."""
+async def read(arrival: Arrival, receive: Receive, limits: BodyLimits, hold: Hold) -> Inbound | Denied:
+    """The request, or why its body cannot be taken. `hold`: as for `read_body`."""
     scope, route = arrival.scope, arrival.route
     stated_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
     content_type = stated_type.lower()
     if route.uploads and (route.dialect is None or not content_type.startswith(JSON_TYPE)):
         return _upload(arrival, receive, limits, stated_type.decode("latin-1"))
-    body = await read_body(scope, receive, limits)
+    body = await read_body(scope, receive, limits, hold)
     if isinstance(body, Denied):
         return body
     # On every other route curl's `-d` says form of the JSON that it sends; no form begins so.

@@ -61,18 +61,24 @@ class SqlKeyring:
         self._seen = database.change_count()
         self._valid: dict[bytes, Principal] = {}
         self._unknown: dict[bytes, None] = {}
+        self._was_valid: set[bytes] = set()
 
     def recognises(self, text: str) -> bool:
         """Whether the text has one of our prefixes."""
         return keyformat.recognises(text)
 
+    def knows(self, presented: str) -> bool:
+        """Whether asking `find` is no guess: it would answer from memory, or the key was valid before the last
+        changes, which are no reason to take it for one."""
+        digest = self._digest(presented)
+        remembered = digest in self._valid or digest in self._unknown or digest in self._was_valid
+        return remembered or len(presented) > PRESENTED_CHARS_MAX or not _possible(presented)
+
     async def find(self, presented: str) -> Principal | None:
         """The principal of a valid key. Raises StoreFault when a miss cannot be read."""
         if len(presented) > PRESENTED_CHARS_MAX:
             return None
-        mac = self._mac.copy()
-        mac.update(_bytes(presented))
-        digest = mac.digest()
+        digest = self._digest(presented)
         principal = self._valid.get(digest)
         if principal is None:
             if digest in self._unknown or not _possible(presented):
@@ -89,9 +95,17 @@ class SqlKeyring:
         with self._lock:
             if count != self._seen:
                 self._seen = count
+                if len(self._was_valid) + len(self._valid) > VALID_MAX:
+                    self._was_valid.clear()
+                self._was_valid.update(self._valid)
                 self._valid.clear()
                 self._unknown.clear()
         return False
+
+    def _digest(self, presented: str) -> bytes:
+        mac = self._mac.copy()
+        mac.update(_bytes(presented))
+        return mac.digest()
 
     def _expired(self, principal: Principal) -> bool:
         return principal.expires_at_us is not None and principal.expires_at_us <= self._clock.now_us()

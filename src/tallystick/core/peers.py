@@ -16,7 +16,7 @@ def peer_address(connected: str, forwarded_for: Sequence[str], trusted: Sequence
     `X-Forwarded-For` lines in order."""
     hops = [hop.strip() for line in forwarded_for for hop in line.split(",")]
     address = connected
-    while hops and _within(address, trusted):
+    while hops and is_within(address, trusted):
         address = hops.pop()
     return address
 
@@ -27,10 +27,13 @@ def network_of(address: str) -> str:
         known = ipaddress.ip_address(address)
     except ValueError:
         return "unknown"
+    if isinstance(known, ipaddress.IPv6Address):
+        known = known.ipv4_mapped or known   # an IPv4 caller on a socket that takes both
     return str(ipaddress.ip_network((known, 64), strict=False)) if known.version == 6 else str(known)
 
 
-def _within(address: str, networks: Sequence[Network]) -> bool:
+def is_within(address: str, networks: Sequence[Network]) -> bool:
+    """Whether an address is in one of the networks."""
     try:
         known = ipaddress.ip_address(address)
     except ValueError:
