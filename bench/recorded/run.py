@@ -9,7 +9,8 @@ providers, one call at a time. Left out of a way is what it asks a provider othe
 (another endpoint, a usage event that the recording did not ask for): the recorded reply would then be
 no answer. Compared is what both sides state: all input and all output tokens, then
 cache reads and writes too; our own test (tests/gateway/test_recorded.py) compares every count.
-A cost is right if it is the provider's own charge, or that of the corpus's worked case, to 1e-9 USD.
+A cost is right if it is the provider's own charge, or that of a worked case of the corpus which names no
+day of its own (both gateways price by today's lists), to 1e-9 USD.
 For all others there is an opinion, not the truth: genai-prices on the billed usage at August's prices.
 """
 
@@ -25,6 +26,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -185,14 +187,10 @@ def _expected_cost(row: Exchange) -> tuple[str, Decimal | None]:
     return "", None
 
 
-_CASES: dict[str, Decimal] = {}
-
-
+@cache
 def _worked() -> dict[str, Decimal]:
-    if not _CASES:
-        _CASES.update((one["recorded_id"], Decimal(one["cost_usd_exact"])) for one in json.loads((CORPUS / "money_cases.json").read_text())
-                      if one["recorded_id"] and one["cost_usd_exact"] is not None)
-    return _CASES
+    return {one["recorded_id"]: Decimal(one["cost_usd_exact"]) for one in json.loads((CORPUS / "money_cases.json").read_text())
+                      if one["recorded_id"] and one["cost_usd_exact"] is not None and one["priced_on"] is None}
 
 
 def _content(body: bytes) -> object:
@@ -208,23 +206,24 @@ def _content(body: bytes) -> object:
         return body
 
 
-_COLUMNS = ("taken", "left out", "served", "bytes identical", "same JSON", "input and output exact", "… and cache", "cost right",
-            "as genai-prices")
+_COLUMNS = ("served", "bytes identical", "same JSON", "input and output exact", "… and cache", "cost right", "as genai-prices")
 
 
 def _tables(verdicts: list[Verdict]) -> Iterator[str]:
-    yield from _heading("way", "kind")
-    for way in dict.fromkeys(one.way for one in verdicts):
-        own = [one for one in verdicts if one.way == way]
-        for kind in (*sorted({one.kind for one in own}), ""):
-            yield _row(way, kind or "**all**", [one for one in own if kind in ("", one.kind)])
-    yield "\n### the same exchanges, side by side\n"
-    yield from _heading("way", "exchanges of")
-    for other in dict.fromkeys(one.way for one in verdicts if one.way != OURS):
-        shared = {one.id for one in verdicts if one.way == other and one.comparable} & \
-                 {one.id for one in verdicts if one.way == OURS and one.comparable}
-        for way in (other, OURS):
-            yield _row(way, other, [one for one in verdicts if one.way == way and one.id in shared])
+    own = {one.id: one for one in verdicts if one.way == OURS}
+    fit = [one for one in own.values() if one.comparable]
+    yield f"All of them through {OURS} alone ({len(own) - len(fit)} left out):\n"
+    yield from _heading("taken")
+    yield f"| {len(fit):,} | " + " | ".join(_cells(fit)) + " |"
+    for way in dict.fromkeys(one.way for one in verdicts if one.way != OURS):
+        theirs = [one for one in verdicts if one.way == way]
+        pairs = [(one, own[one.id]) for one in theirs if one.comparable and own[one.id].comparable]
+        yield f"\n### {way} / {OURS}, on the same exchanges ({len(theirs) - len(pairs)} left out)\n"
+        yield from _heading("exchanges of", "taken")
+        for kind in (*sorted({one.kind for one, _ in pairs}), ""):
+            these = [pair for pair in pairs if kind in ("", pair[0].kind)]
+            cells = zip(_cells([one for one, _ in these]), _cells([other for _, other in these]), strict=True)
+            yield f"| {kind or '**all**'} | {len(these):,} | " + " | ".join(" / ".join(pair) for pair in cells) + " |"
 
 
 def _heading(*first: str) -> Iterator[str]:
@@ -232,14 +231,13 @@ def _heading(*first: str) -> Iterator[str]:
     yield "|" + "---|" * len(first) + "---:|" * len(_COLUMNS)
 
 
-def _row(way: str, kind: str, own: list[Verdict]) -> str:
-    fit = [one for one in own if one.comparable]
-    counts = [sum(getattr(one, name) for one in fit) for name in ("served", "identical", "same_content", "totals", "with_cache")]
-    cells = [f"{count:,}" for count in (len(fit), len(own) - len(fit), *counts)]
+def _cells(these: list[Verdict]) -> Iterator[str]:
+    """A way's counts in the columns' order; a cost says of how many."""
+    for name in ("served", "identical", "same_content", "totals", "with_cache"):
+        yield f"{sum(getattr(one, name) for one in these):,}"
     for against in ((STATED, WORKED), (OPINION,)):
-        held = [one for one in fit if one.cost_against in against]
-        cells.append(f"{sum(bool(one.cost) for one in held):,} of {len(held):,}" if held else "–")
-    return f"| {way} | {kind} | " + " | ".join(cells) + " |"
+        held = [one for one in these if one.cost_against in against]
+        yield f"{sum(bool(one.cost) for one in held):,} of {len(held):,}" if held else "–"
 
 
 if __name__ == "__main__":
