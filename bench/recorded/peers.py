@@ -182,7 +182,12 @@ def _booked(records: _Records, call_id: str) -> Booked:
     cached = details.get("cached_tokens") or usage.get("cache_read_input_tokens") or 0
     written = usage.get("cache_creation_input_tokens") or details.get("cache_creation_tokens") or 0
     return Booked({"input": last["input"] or 0, "output": last["output"] or 0, "cached_read": cached, "cache_write": written},
-                  Decimal(str(last["cost"])) if last["cost"] else None, last["why"] or "")
+                  _cost(last), last["why"] or "")
+
+
+def _cost(line: dict[str, Any]) -> Decimal | None:
+    """Nought with a reason is a cost that could not be made out."""
+    return None if line["cost"] is None or (not line["cost"] and line["why"]) else Decimal(str(line["cost"]))
 
 
 class _Records:

@@ -58,6 +58,7 @@ class Verdict:
     same_content: bool
     totals: bool
     with_cache: bool
+    has_cost: bool
     cost: bool | None
     cost_against: str
     detail: str
@@ -143,7 +144,7 @@ def _asked_alike(row: Exchange, provider: StandIn) -> bool:
 def _verdict(way: Way, row: Exchange, answer: httpx.Response | None, alike: bool) -> Verdict:
     if answer is None or answer.status_code != row.status:
         said = "broken off" if answer is None else f"{answer.status_code} {answer.text[:300]}"
-        return Verdict(row.id, _kind(row), way.name, alike, False, False, False, False, False, None, _expected_cost(row)[0], said)
+        return Verdict(row.id, _kind(row), way.name, alike, False, False, False, False, False, False, None, _expected_cost(row)[0], said)
     booked = way.booked(answer.headers.get(way.id_header, ""))
     want = _expected_usage(row)
     have = _comparable(booked)
@@ -154,7 +155,7 @@ def _verdict(way: Way, row: Exchange, answer: httpx.Response | None, alike: bool
     detail = "" if exact and right is not False else \
         f"usage {_plain(have)} of {_plain(want)}; cost {booked.cost_usd} of {cost}; {booked.why}"
     return Verdict(row.id, _kind(row), way.name, alike, True, answer.content == row.body, _content(answer.content) == _content(row.body),
-                   totals, exact, right, against, detail)
+                   totals, exact, booked.cost_usd is not None, right, against, detail)
 
 
 def _plain(counts: dict[str, Decimal]) -> dict[str, str]:
@@ -206,7 +207,7 @@ def _content(body: bytes) -> object:
         return body
 
 
-_COLUMNS = ("served", "bytes identical", "same JSON", "input and output exact", "… and cache", "cost right", "as genai-prices")
+_COLUMNS = ("served", "bytes identical", "same JSON", "input and output exact", "… and cache", "has a cost", "cost right", "as genai-prices")
 
 
 def _tables(verdicts: list[Verdict]) -> Iterator[str]:
@@ -233,7 +234,7 @@ def _heading(*first: str) -> Iterator[str]:
 
 def _cells(these: list[Verdict]) -> Iterator[str]:
     """A way's counts in the columns' order; a cost says of how many."""
-    for name in ("served", "identical", "same_content", "totals", "with_cache"):
+    for name in ("served", "identical", "same_content", "totals", "with_cache", "has_cost"):
         yield f"{sum(getattr(one, name) for one in these):,}"
     for against in ((STATED, WORKED), (OPINION,)):
         held = [one for one in these if one.cost_against in against]
