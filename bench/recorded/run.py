@@ -207,7 +207,8 @@ def _content(body: bytes) -> object:
         return body
 
 
-_COLUMNS = ("served", "bytes identical", "same JSON", "input and output exact", "… and cache", "has a cost", "cost right", "as genai-prices")
+_COLUMNS = ("served", "bytes identical", "same JSON", "input and output exact", "… and cache", "has a cost", "cost right",
+            "as genai-prices")
 
 
 def _tables(verdicts: list[Verdict]) -> Iterator[str]:
