@@ -41,6 +41,7 @@ from tallystick.edge.doors import Doors, Shares
 from tallystick.edge.gate import GateHooks, GateLimits, server_config
 from tallystick.edge.gateway import Gateway, Ports, Setup
 from tallystick.edge.paths import RESOURCE_NAMES
+from tallystick.edge.readiness import Readiness, readiness
 from tallystick.edge.relay import DrainSlots
 from tallystick.jobs.runner import Job, Runner
 from tallystick.jobs.shipper import Shipper, cursor_segment
@@ -202,7 +203,9 @@ def _run(installation: Installation) -> int:
     ports = Ports(
         installation.keyring, installation.spool, upstreams, sandbox_reply,
         SqlCustody(installation.database, installation.secrets.pepper), installation.clock, RequestIds(), installation.credentials)
-    health = Health(partial(_unready, installation, runner), settings.metrics.token, is_loopback(server.host))
+    health = Health(partial(_ready, installation, runner), settings.metrics.token, is_loopback(server.host))
+    telemetry.gauges["tallystick_degraded"] = lambda: float(health.ready().status != "ready")
+    telemetry.gauges["tallystick_journal_strain"] = lambda: installation.spool.strain
     telemetry.gauges["tallystick_journal_backlog_bytes"] = lambda: installation.spool.backlog_bytes
     gateway = Gateway(ports, _setup(installation), telemetry)
     telemetry.gauges["tallystick_request_body_bytes"] = lambda: gateway.setup.doors.body_bytes
@@ -257,11 +260,8 @@ def _runner(installation: Installation) -> Runner:
         Job("watch_prices", installation.prices.poll, WATCH_PERIOD_S)))
 
 
-def _unready(installation: Installation, runner: Runner) -> Mapping[str, str]:
-    reasons = {f"job.{name}": f"failed {count} times in a row" for name, count in runner.failing().items()}
-    if fault := installation.spool.fault():
-        reasons["journal"] = fault
-    return reasons
+def _ready(installation: Installation, runner: Runner) -> Readiness:
+    return readiness(installation.spool.fault(), installation.spool.strain, runner.failing())
 
 
 def _setup(installation: Installation) -> Setup:

@@ -117,6 +117,11 @@ def test_a_locked_database_holds_up_no_call(tmp_path: Path) -> None:
             assert other.execute("SELECT count(*) FROM spool_cursor").fetchone()[0] <= 1
             backlog = client.get("/metrics").text.rpartition("tallystick_journal_backlog_bytes ")[2].split()[0]
             assert float(backlog) > 0
+            deadline = time.monotonic() + PATIENCE_S
+            while client.get("/readyz").json()["status"] != "degraded":      # once the shipper has waited for it in vain
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            assert client.get("/readyz").status_code == 200
             other.execute("ROLLBACK")
             other.close()
         calls = every_call(gateway, at_least=200)

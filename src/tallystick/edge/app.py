@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from tallystick.config import Role
 from tallystick.edge.paths import serves
+from tallystick.edge.readiness import Readiness
 from tallystick.telemetry import Telemetry
 
 Scope = dict[str, Any]
@@ -27,9 +28,9 @@ TEXT = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`ready` names what is wrong, by part; empty when all is well. It must not block."""
+    """`ready` must not block."""
 
-    ready: Callable[[], Mapping[str, str]]
+    ready: Callable[[], Readiness]
     metrics_token: str | None
     metrics_open: bool                       # loopback: no token asked
 
@@ -50,17 +51,17 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._http(scope, receive, send)
+            serve = self._gateway if self._role != "console" and serves(scope["raw_path"]) else self._http
+            await serve(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:
             await send({"type": "websocket.close", "code": 1008})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What is no call: health, metrics, and the control plane."""
         path: bytes = scope["raw_path"]
-        if serves(path) and self._role != "console":
-            await self._gateway(scope, receive, send)
-        elif path in (b"/healthz", b"/health/liveliness"):
+        if path in (b"/healthz", b"/health/liveliness"):
             await _answer(send, 200, b'{"status":"ok"}')
         elif path in (b"/readyz", b"/health/readiness"):
             await self._ready(send)
@@ -72,9 +73,9 @@ class Edge:
             await _answer(send, 404, b'{"error":{"message":"This instance serves gateway paths only.","type":"not_found"}}')
 
     async def _ready(self, send: Send) -> None:
-        wrong = dict(self._health.ready())
-        body = json.dumps({"status": "not ready" if wrong else "ready", "reasons": wrong}).encode()
-        await _answer(send, 503 if wrong else 200, body)
+        found = self._health.ready()
+        body = json.dumps({"status": found.status, "reasons": dict(found.reasons)}).encode()
+        await _answer(send, 503 if found.status == "not ready" else 200, body)
 
     async def _metrics(self, scope: Scope, send: Send) -> None:
         token = self._health.metrics_token

@@ -188,6 +188,12 @@ class Spool:
         low, written = self._low, self._written
         return max(0, (written.segment - low.segment) * self._bounds.segment_bytes + written.offset - low.offset)
 
+    @property
+    def strain(self) -> float:
+        """How much of its bounds the unshipped part has used, by size or by age: from 0 to 1, then nothing is admitted."""
+        waited_us = self._clock.now_us() - self._shipped_until_us if self._low < self._written else 0
+        return max(self.backlog_bytes / self._bounds.backlog_bytes_max, waited_us / self._bounds.backlog_age_us_max)
+
     def recover(self, earlier: Sequence[int], unsettled: Sequence[bytes]) -> None:
         """Part of opening: take over the segments of earlier starts, and settle what they left open at
         its hold, for bytes may have gone upstream (books.md §2.2)."""
