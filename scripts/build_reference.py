@@ -377,11 +377,15 @@ CALL_FIELDS = {
     "basis": "what it rests on: `usage`, `counted`, `worst_case`, `zero_proven`, `deferred`",
     "code": "why it was refused or failed, where that is known",
     "usage": "inclusive totals by name, zeros left out; null where none is known",
-    "cost_nanos": "what is booked, in nano-dollars",
+    "cost_nanos": "what the call costs, in nano-dollars: what was booked, and every correction since",
     "cost_usd": "the same as a decimal text",
     "currency": "currency of `cost_in_currency_nanos`",
-    "cost_in_currency_nanos": "the booked cost in that currency",
+    "cost_in_currency_nanos": "the cost in that currency",
     "fx_rate_id": "the rate that converted it, null for US dollars",
+    "booked_cost_nanos": "what was booked; only where the call was corrected since",
+    "booked_cost_usd": "the same as a decimal text",
+    "adjustments": "the corrections in their order: `entry`, `attempt`, `reason` (`reprice`, `evidence`), `text`, `actor`, `delta_nanos`, "
+                   "`cost_nanos` of the attempt from there on, `call_day`, `posted_day`, and a re-pricing's `price_version` and `lines`",
     "would_be_cost_nanos": "sandbox: what it would have cost",
     "stated_cost_nanos": "what the provider said it charged",
     "computed_cost_nanos": "what the price book makes of the usage",
@@ -415,7 +419,8 @@ def _opened_by(names: frozenset[str]) -> str:
 
 def _no_parts() -> control.Parts:
     """Enough to describe the application; nothing of it is ever called."""
-    return control.Parts(cast("Any", None), cast("Any", None), cast("Any", None), bytes(32), str, vault=cast("Any", None), credentials=cast("Any", None))
+    return control.Parts(cast("Any", None), cast("Any", None), cast("Any", None), bytes(32), str, vault=cast("Any", None),
+                         credentials=cast("Any", None), prices=cast("Any", None))
 
 
 # --- writing --------------------------------------------------------------------------------------

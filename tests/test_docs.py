@@ -118,7 +118,7 @@ def test_commands_that_a_page_shows_exist(page: Path) -> None:
 def test_every_field_of_a_calls_document_is_described() -> None:
     """The API's document names are literals in one module; each stands in the table of the page."""
     tree = ast.parse((SOURCE / "control" / "call_document.py").read_text(encoding="utf-8"))
-    shapes = {"call_document", "refusal_document", "_head", "_money"}
+    shapes = {"call_document", "refusal_document", "_head", "_money", "_booked"}
     names = {
         key.value
         for function in ast.walk(tree)

@@ -22,6 +22,7 @@ from tallystick.exports import CALL_EXPORTS, calls_csv
 from tallystick.exports.call_row import CallRow
 from tallystick.stores.secrets import open_secrets
 from tallystick.stores.sql import exported
+from tallystick.stores.sql.adjusting import Correction, adjust
 from tallystick.stores.sql.booking import book_attempt
 from tallystick.stores.sql.engine import DEFAULT
 from tallystick.stores.sql.journal import Sequencer
@@ -178,6 +179,42 @@ def test_a_rewrite_with_every_hash_right_is_found_by_the_signature(desk: Desk, t
 def test_a_cost_that_its_lines_do_not_come_to_is_found(desk: Desk, tmp_path: Path) -> None:
     code, said = judged(tmp_path, rewritten(export(desk), b'"cost_nanos":"1500001"', b'"cost_nanos":"1500000"'))
     assert (code, "what it rests on gives" in said) == (1, True), said
+
+
+def corrected(desk: Desk) -> str:
+    """A call with a correction; what it cost before is 1,500,001 nanos."""
+    request_id = calls(desk)[-1].request_id
+    (before,) = {row.cost_nanos for row in calls(desk) if row.request_id == request_id}
+    assert before > 0
+    with desk.sequencer.append(desk.clock.at_us) as pen:
+        assert adjust(pen, DEFAULT, Correction(request_id, 1, "evidence", 7, "acc_1", "invoice"), describe) is not None
+    return request_id
+
+
+def test_a_correction_is_in_the_exports_and_adds_up(desk: Desk, tmp_path: Path) -> None:
+    request_id = corrected(desk)
+    row = next(row for row in calls(desk) if row.request_id == request_id)
+    (cells,) = csv.DictReader(io.StringIO(b"".join(calls_csv.render([row])).decode()))
+    assert cells["cost_nanos"] == "7"
+    assert int(cells["booked_cost_nanos"]) + int(cells["adjusted_nanos"]) == 7
+    code, said = judged(tmp_path, export(desk))
+    booked = sum(one.cost_nanos for one in calls(desk))
+    assert (code, f"booked {booked} nanos, corrections of {row.adjusted_nanos} nanos included" in said) == (0, True), said
+
+
+@pytest.mark.parametrize(("old", "new", "why"), [
+    (b'"cost_nanos":"7","delta_nanos"', b'"cost_nanos":"8","delta_nanos"', "the delta is"),
+    (b'"delta_nanos":"-', b'"delta_nanos":"-1', "the delta is"),
+    (b'"reason":"evidence"', b'"reason":"goodwill"', "who corrected what"),
+    (b'"call_day":', b'"attempt":2,"call_day":', "another attempt"),
+    (b'"reason":"evidence","ref":', b'"reason":"evidence","ref":9', "no settled attempt"),
+])
+def test_a_forged_correction_is_found_though_its_hashes_are_right(desk: Desk, tmp_path: Path, old: bytes, new: bytes, why: str) -> None:
+    corrected(desk)
+    lines = export(desk)
+    assert any(old in line for line in lines)
+    code, said = judged(tmp_path, rewritten(lines, old, new))
+    assert (code, why in said) == (1, True), said
 
 
 def test_who_kept_a_checkpoint_sees_a_ledger_that_was_begun_anew(desk: Desk, tmp_path: Path) -> None:
