@@ -12,7 +12,8 @@ from tallystick.core.budget import Scope, parse_limit
 from tallystick.core.draw import NodeKey
 from tallystick.core.identity import Attribution
 from tallystick.core.windows import bounds, parse_window
-from tallystick.stores.sql.budgets import Budgets, BudgetSpec, books, budget_rows
+from tallystick.stores.sql.budget_rows import books, budget_rows
+from tallystick.stores.sql.budgets import Budgets, BudgetSpec
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import DEFAULT
 from tallystick.stores.sql.entries import exact_entries

@@ -91,7 +91,11 @@ class Budget:
 
     def node(self, subject: str, at_us: int) -> NodeKey:
         """The node that an admission at this moment counts in."""
-        return NodeKey(self.id, subject, bounds(self.window, self.zone, at_us)[0])
+        return NodeKey(self.id, subject, self.span(at_us)[0])
+
+    def span(self, at_us: int) -> tuple[int, int]:
+        """The window that a moment belongs to: its first instant, and the first after it."""
+        return bounds(self.window, self.zone, at_us)
 
 
 class Match(NamedTuple):

@@ -42,7 +42,8 @@ def tokens_of(settlement: Settlement) -> int:
     return int(sum(count for unit, count in usage.counts.items() if unit in _TOKENS)) - usage.overlap_tokens
 
 
-def draws_of(holds: Sequence[Draw], admission: Admission, settlement: Settlement, unit_of: Callable[[int], Unit | None]) -> tuple[Draw, ...]:
+def draws_of(holds: Sequence[Draw], admission: Admission, settlement: Settlement,
+             unit_of: Callable[[int], Unit | None]) -> tuple[Draw, ...]:
     """What a settlement draws of each node that its admission holds. A job whose cost is still to come, a worst case
     and a node whose budget is gone draw the whole hold."""
     if settlement.outcome == "deferred" or settlement.basis == "worst_case":

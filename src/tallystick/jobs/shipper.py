@@ -189,6 +189,7 @@ class Shipper:
         written again with a savepoint around each, which finds it."""
         try:
             with self._sequencer.append(now_us) as pen:
+                pen.holder = self._spool.instance
                 for number, item in enumerate(items, start=1):
                     self._book(pen, item)
                     if not number % BREATH_ROWS:
@@ -196,6 +197,7 @@ class Shipper:
                 stored = self._finish(pen, state, records, housekeeping)
         except _POISON:
             with self._sequencer.append(now_us) as pen:
+                pen.holder = self._spool.instance
                 for item in items:
                     self._book_or_quarantine(pen, item)
                 stored = self._finish(pen, state, records, housekeeping)

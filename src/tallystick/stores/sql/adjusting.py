@@ -19,6 +19,7 @@ from tallystick.core.entry import Describe, adjustment_fields, request_hex
 from tallystick.core.ledger import read_body
 from tallystick.stores.sql.calls import CallRecord
 from tallystick.stores.sql.callfact import FACT_ADJUST, OPEN, OUTCOMES
+from tallystick.stores.sql.counting import count_adjustment
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import month_sql, months
 from tallystick.stores.sql.facts import ATTEMPTS, REFUSALS, month_of
@@ -157,6 +158,11 @@ def _post(pen: Appending, chain: Chain, row: _Row, posted: Adjustment, describe:
     pen.db.execute("INSERT INTO later_entry (organization, ref, seq) VALUES (?, ?, ?)", (chain.organization, row.seq, seq))
     pen.db.execute(month_sql(FACT_ADJUST, month),
                    (posted.delta_nanos, posted.delta_nanos, chain.organization, row.at_us, row.seq))
+    if pen.budgets():
+        pen.flush()                          # the attempt may have been gathered just now
+        opening = pen.db.execute(month_sql("SELECT body FROM entry_{month} WHERE organization = ? AND seq = ?", month),
+                                 (chain.organization, row.seq)).fetchone()[0]
+        count_adjustment(pen, chain.organization, read_body(pen.packer.unpack(opening)), posted.delta_nanos)
 
 
 def _day(number: int) -> str:

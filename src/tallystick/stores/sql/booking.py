@@ -22,6 +22,7 @@ from tallystick.core.entry import (
 )
 from tallystick.core.ledger import read_body
 from tallystick.stores.sql.callfact import FACT_DELETE, fact_of
+from tallystick.stores.sql.counting import count, count_later, draws_of_job
 from tallystick.stores.sql.custody import book_object
 from tallystick.stores.sql.engine import DEFAULT_TEAM, ensure_project, ensure_team, month_sql
 from tallystick.stores.sql.journal import Appending, Chain
@@ -39,7 +40,8 @@ def book_attempt(pen: Appending, admission: Admission, settlement: Settlement, d
     fields = admission_fields(admission, chain.define)
     fields |= settlement_fields(settlement, chain.define, describe)
     fields["kind"] = "DEFER" if settlement.outcome == "deferred" else "ATTEMPT"
-    _chain_call(pen, chain, fields, admission)
+    _chain_call(pen, chain, fields, admission, draws_of_job(settlement))
+    count(pen, admission, settlement)
     book_object(pen, chain.organization, admission, settlement)
 
 
@@ -71,14 +73,18 @@ def book_later_settlement(pen: Appending, settlement: Settlement, describe: Desc
     pen.flush()                              # the admission's row may have been gathered just now
     row = pen.db.execute(month_sql("SELECT body FROM entry_{month} WHERE organization = ? AND seq = ?", month),
                          (organization, seq)).fetchone()
-    merged = ended(read_body(pen.packer.unpack(row[0])), fields)
-    request_bytes = bytes.fromhex(request)
+    opening, request_bytes = read_body(pen.packer.unpack(row[0])), bytes.fromhex(request)
+    merged = ended(opening, fields)
+    place = (request_bytes, settlement.attempt)
+    kept = pen.db.execute("SELECT draws FROM open_attempt WHERE request_id = ? AND attempt = ?", place).fetchone()[0]
+    count_later(pen, organization, opening, settlement, kept)
     pen.db.execute(month_sql(FACT_DELETE, month), (request_bytes, settlement.attempt, organization, seq))
     pen.add_fact(month, fact_of(merged, organization, chain.calendar))
     if deferred:
-        pen.db.execute("UPDATE open_attempt SET deferred = 1 WHERE request_id = ? AND attempt = ?", (request_bytes, settlement.attempt))
+        pen.db.execute("UPDATE open_attempt SET deferred = 1, draws = ? WHERE request_id = ? AND attempt = ?",
+                       (draws_of_job(settlement), *place))
     else:
-        pen.db.execute("DELETE FROM open_attempt WHERE request_id = ? AND attempt = ?", (request_bytes, settlement.attempt))
+        pen.db.execute("DELETE FROM open_attempt WHERE request_id = ? AND attempt = ?", place)
 
 
 def ended(opening: Mapping[str, Any], ending: Mapping[str, Any]) -> Fields:
@@ -156,14 +162,14 @@ def _meet_scope(pen: Appending, chain: Chain, labels: Mapping[str, str]) -> None
     pen.fresh[place] = team_id
 
 
-def _chain_call(pen: Appending, chain: Chain, fields: Fields, admission: Admission) -> None:
+def _chain_call(pen: Appending, chain: Chain, fields: Fields, admission: Admission, draws: bytes | None = None) -> None:
     _meet_scope(pen, chain, admission.attribution.labels)
     month = chain.calendar.day_and_month(admission.at_us)[1]
     seq = chain.append(fields, month)
     pen.add_fact(month, fact_of(fields, chain.organization, chain.calendar))
     if fields["kind"] != "ATTEMPT":
         pen.db.execute(
-            "INSERT INTO open_attempt (request_id, attempt, organization, seq, month, deferred, admitted_us, hold_nanos)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO open_attempt (request_id, attempt, organization, seq, month, deferred, admitted_us, hold_nanos, draws)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (bytes.fromhex(fields["request"]), admission.attempt, chain.organization, seq, month,
-             int(fields["kind"] == "DEFER"), admission.at_us, admission.hold_nanos))
+             int(fields["kind"] == "DEFER"), admission.at_us, admission.hold_nanos, draws))

@@ -8,28 +8,16 @@ acts at the next boundary: the budget ends with its window, and its successor be
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from sqlite3 import Connection
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tallystick.core.budget import (
-    EACH,
-    KINDS,
-    Amount,
-    Budget,
-    BudgetBook,
-    Kind,
-    Mode,
-    Raise,
-    Scope,
-    Unit,
-    budget_book,
-)
+from tallystick.core.budget import EACH, KINDS, Amount, Kind, Mode, Raise, Scope
 from tallystick.core.entry import Fields
 from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
 from tallystick.core.windows import BadWindow, bounds, parse_window
+from tallystick.stores.sql.budget_rows import COLUMNS, BudgetRow, find_budget, rows
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import note_change
 from tallystick.stores.sql.journal import Appending, Sequencer
@@ -38,9 +26,6 @@ from tallystick.stores.sql.spending import spent
 
 ON_EXCEED: Final = ("reject", "clamp")
 BUDGETS_MAX: Final = 100_000
-_COLUMNS: Final = ("id", "organization", "name", "kind", "value", "span", "zone", "unit", "amount", "currency", "currency_nanos", "rate",
-                   "mode", "on_exceed", "starts_us", "ends_us", "owner", "note", "version", "created_us", "created_by", "removed_us")
-_SELECT: Final = "SELECT " + ", ".join(_COLUMNS) + " FROM budget"  # noqa: S608 - literals, above
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,44 +45,6 @@ class BudgetSpec:
     ends_us: int | None = None
     limit: int = 0                           # in nano-USD, tokens or calls: the amount, converted
     rate: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetRow:
-    """A budget as it stands, with its raises."""
-
-    id: int
-    organization: int
-    name: str
-    kind: Kind
-    value: str
-    span: str
-    zone: str
-    unit: Unit
-    amount: int
-    currency: str
-    currency_nanos: int | None
-    rate: str | None
-    mode: Mode
-    on_exceed: str
-    starts_us: int
-    ends_us: int | None
-    owner: str
-    note: str
-    version: int
-    created_us: int
-    created_by: str
-    removed_us: int | None
-    raises: tuple[Raise, ...] = ()
-
-    @property
-    def scope(self) -> Scope:
-        return Scope(self.kind, self.value)
-
-    def budget(self) -> Budget:
-        """As calls are held against it."""
-        return Budget(self.id, self.scope, parse_window(self.span), ZoneInfo(self.zone), self.amount, self.unit, self.mode,
-                      self.name, self.starts_us, self.ends_us, self.raises, self.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +101,8 @@ class Budgets:
             int(top[0]) + 1, organization, spec.name, spec.scope.kind, spec.scope.value, span, zone, spec.amount.unit, spec.limit,
             spec.amount.currency, spec.amount.value if spec.amount.unit == "money" else None, spec.rate, spec.mode, spec.on_exceed,
             starts_us, spec.ends_us, spec.owner, spec.note, 1, pen.now_us, by, None)
-        pen.db.execute("INSERT INTO budget (" + ", ".join(_COLUMNS) + ") VALUES (" + ", ".join("?" * len(_COLUMNS)) + ")",  # noqa: S608
-                       tuple(getattr(row, column) for column in _COLUMNS))
+        pen.db.execute("INSERT INTO budget (" + ", ".join(COLUMNS) + ") VALUES (" + ", ".join("?" * len(COLUMNS)) + ")",  # noqa: S608
+                       tuple(getattr(row, column) for column in COLUMNS))
         if not starts_us:
             _begin_with_what_is_booked(pen, row)
         return self._said(pen, row, "made", by)
@@ -202,40 +149,6 @@ class Budgets:
         return row
 
 
-def budget_rows(db: Connection, organization: int, *, removed: bool = False) -> list[BudgetRow]:
-    """An organisation's budgets in the order they were made."""
-    condition = " WHERE organization = ?" + ("" if removed else " AND removed_us IS NULL") + " ORDER BY id"
-    return _rows(db, condition, (organization,))
-
-
-def find_budget(db: Connection, organization: int, budget_id: int) -> BudgetRow | None:
-    found = _rows(db, " WHERE organization = ? AND id = ?", (organization, budget_id))
-    return found[0] if found else None
-
-
-def books(db: Connection) -> dict[str, BudgetBook]:
-    """Every organisation's budgets, compiled, by the organisation's name in records."""
-    slugs = dict(db.execute("SELECT id, slug FROM organization").fetchall())
-    by_slug: dict[str, list[Budget]] = {}
-    for row in _rows(db, " WHERE removed_us IS NULL ORDER BY id", ()):
-        by_slug.setdefault(slugs[row.organization], []).append(row.budget())
-    return {slug: budget_book(budgets) for slug, budgets in by_slug.items()}
-
-
-def _rows(db: Connection, condition: str, values: tuple[Any, ...]) -> list[BudgetRow]:
-    found = [BudgetRow(*row) for row in db.execute(_SELECT + condition, values)]
-    raises = _raises(db, [row.id for row in found])
-    return [replace(row, raises=raises[row.id]) if row.id in raises else row for row in found]
-
-
-def _raises(db: Connection, ids: Iterable[int]) -> Mapping[int, tuple[Raise, ...]]:
-    wanted, found = set(ids), dict[int, tuple[Raise, ...]]()
-    for budget, amount, until_us in db.execute("SELECT budget, amount, until_us FROM budget_raise ORDER BY budget, number"):
-        if budget in wanted:
-            found[budget] = (*found.get(budget, ()), Raise(amount, until_us))
-    return found
-
-
 def _one(db: Connection, organization: int, budget_id: int) -> BudgetRow:
     row = find_budget(db, organization, budget_id)
     if row is None or row.removed_us is not None:
@@ -244,7 +157,7 @@ def _one(db: Connection, organization: int, budget_id: int) -> BudgetRow:
 
 
 def _standing(db: Connection, organization: int, spec: BudgetSpec, span: str) -> BudgetRow | None:
-    found = _rows(db, " WHERE organization = ? AND kind = ? AND value = ? AND span = ? AND unit = ? AND removed_us IS NULL"
+    found = rows(db, " WHERE organization = ? AND kind = ? AND value = ? AND span = ? AND unit = ? AND removed_us IS NULL"
                   " ORDER BY id DESC LIMIT 1", (organization, spec.scope.kind, spec.scope.value, span, spec.amount.unit))
     return found[0] if found else None
 

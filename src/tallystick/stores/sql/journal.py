@@ -21,12 +21,15 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from tallystick.core import merkle
+from tallystick.core.budget import BudgetBook
 from tallystick.core.entry import PRIVATE, Fields
 from tallystick.core.errors import Defect
 from tallystick.core.ledger import Checkpoint, body_of, leaf_of, sign_checkpoint
+from tallystick.stores.sql.budget_rows import books
 from tallystick.stores.sql.callfact import FACT_INSERT, Calendar
 from tallystick.stores.sql.engine import Database, ensure_month, month_sql
 from tallystick.stores.sql.entries import STANDING
+from tallystick.stores.sql.leases import Counting
 from tallystick.stores.sql.packing import Packer
 
 CHECKPOINT_ENTRIES: Final = 10_000
@@ -60,6 +63,7 @@ class Sequencer:
         self._random = random
         self._names: dict[_Name, int] = {}
         self._packer = Packer()
+        self._budgets: tuple[int, Mapping[str, BudgetBook]] = (-1, {})
 
     @contextmanager
     def append(self, now_us: int, *, sign_all: bool = False) -> Iterator[Appending]:
@@ -69,12 +73,20 @@ class Sequencer:
         Raises StoreFault when the database cannot be written; then nothing of it has happened.
         """
         with self.database.write() as db:
-            appending = Appending(db, now_us, self._names, self._random, self._packer)
+            appending = Appending(db, now_us, self._names, self._random, self._packer, self._budgets_in)
             yield appending
             appending.close(self._signer, sign_all=sign_all)
         if len(self._names) > _NAMES_KEPT_MAX:
             self._names.clear()
         self._names.update(appending.fresh)
+
+
+    def _budgets_in(self, db: Connection) -> Mapping[str, BudgetBook]:
+        """Every organisation's budgets as this transaction sees them, read again only when something changed."""
+        change = int(db.execute("SELECT value FROM change_counter WHERE id = 1").fetchone()[0])
+        if change != self._budgets[0]:
+            self._budgets = change, books(db)
+        return self._budgets[1]
 
 
 @dataclass(slots=True)
@@ -85,16 +97,21 @@ class _Mark:
 
 
 class Appending:
-    """The open transaction. `db` is for the rows that belong to it; entries go through `chain`."""
+    """The open transaction. `db` is for the rows that belong to it; entries go through `chain`. `counting` is what it
+    counts on budgets, `holder` the instance whose calls it books."""
 
     def __init__(self, db: Connection, now_us: int, names: Mapping[_Name, int], random: Callable[[int], bytes],
-                 packer: Packer) -> None:
+                 packer: Packer, budgets_in: Callable[[Connection], Mapping[str, BudgetBook]]) -> None:
         self.db = db
         self.packer = packer
         self.now_us = now_us
         self.fresh: dict[_Name, int] = {}
         self.names = names
+        self.counting = Counting()
+        self.holder = ""
         self._random = random
+        self._budgets_in = budgets_in
+        self._budgets: Mapping[str, BudgetBook] | None = None
         self._chains: dict[int, Chain] = {}
         self._entries: defaultdict[int, list[tuple[int, int, bytes, bytes]]] = defaultdict(list)
         self._facts: defaultdict[int, list[tuple[Any, ...]]] = defaultdict(list)
@@ -137,6 +154,12 @@ class Appending:
                 "dimensions", "\n".join(f"{name}\t{value}" for name, value in sorted(dimensions.items())))
         return chain.append(fields)
 
+    def budgets(self) -> Mapping[str, BudgetBook]:
+        """Every organisation's budgets, by its name in records, as they stood when they were first asked for."""
+        if self._budgets is None:
+            self._budgets = self._budgets_in(self.db)
+        return self._budgets
+
     def gather(self, month: int, row: tuple[int, int, bytes, bytes]) -> None:
         self._entries[month].append(row)
 
@@ -155,6 +178,7 @@ class Appending:
             if facts:
                 self.db.executemany(month_sql(FACT_INSERT, month), facts)
                 facts.clear()
+        self.counting.write(self.db)
 
     def close(self, signer: Signer | None, *, sign_all: bool) -> None:
         """Write what was gathered, the heads, and the checkpoints that are due."""
@@ -183,6 +207,7 @@ class Appending:
         for rows in (*self._entries.values(), *self._facts.values()):
             gathered: list[Any] = rows
             del gathered[known.get(id(rows), 0):]
+        self.counting = Counting()           # all before the mark was written by its flush
 
     def number_of(self, chain: Chain, kind: str, name: str, content: Callable[[], Mapping[str, str]] | None) -> int:
         key = (chain.organization, kind, name)

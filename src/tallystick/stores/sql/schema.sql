@@ -149,6 +149,7 @@ CREATE TABLE open_attempt (
   deferred INTEGER NOT NULL,
   admitted_us BIGINT NOT NULL,
   hold_nanos BIGINT NOT NULL,
+  draws BYTEA,                               -- of a job: what it holds on budgets, until its cost is known
   PRIMARY KEY (request_id, attempt)
 );
 

@@ -1,0 +1,90 @@
+"""Budgets as the tables have them, and the books that calls are looked up in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from sqlite3 import Connection
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from tallystick.core.budget import Budget, BudgetBook, Kind, Mode, Raise, Scope, Unit, budget_book
+from tallystick.core.windows import parse_window
+
+COLUMNS: Final = ("id", "organization", "name", "kind", "value", "span", "zone", "unit", "amount", "currency", "currency_nanos", "rate",
+                   "mode", "on_exceed", "starts_us", "ends_us", "owner", "note", "version", "created_us", "created_by", "removed_us")
+_SELECT: Final = "SELECT " + ", ".join(COLUMNS) + " FROM budget"  # noqa: S608 - literals, above
+
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRow:
+    """A budget as it stands, with its raises."""
+
+    id: int
+    organization: int
+    name: str
+    kind: Kind
+    value: str
+    span: str
+    zone: str
+    unit: Unit
+    amount: int
+    currency: str
+    currency_nanos: int | None
+    rate: str | None
+    mode: Mode
+    on_exceed: str
+    starts_us: int
+    ends_us: int | None
+    owner: str
+    note: str
+    version: int
+    created_us: int
+    created_by: str
+    removed_us: int | None
+    raises: tuple[Raise, ...] = ()
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.kind, self.value)
+
+    def budget(self) -> Budget:
+        """As calls are held against it."""
+        return Budget(self.id, self.scope, parse_window(self.span), ZoneInfo(self.zone), self.amount, self.unit, self.mode,
+                      self.name, self.starts_us, self.ends_us, self.raises, self.version)
+
+
+def budget_rows(db: Connection, organization: int, *, removed: bool = False) -> list[BudgetRow]:
+    """An organisation's budgets in the order they were made."""
+    condition = " WHERE organization = ?" + ("" if removed else " AND removed_us IS NULL") + " ORDER BY id"
+    return rows(db, condition, (organization,))
+
+
+def find_budget(db: Connection, organization: int, budget_id: int) -> BudgetRow | None:
+    found = rows(db, " WHERE organization = ? AND id = ?", (organization, budget_id))
+    return found[0] if found else None
+
+
+def books(db: Connection) -> dict[str, BudgetBook]:
+    """Every organisation's budgets, compiled, by the organisation's name in records."""
+    slugs = dict(db.execute("SELECT id, slug FROM organization").fetchall())
+    by_slug: dict[str, list[Budget]] = {}
+    for row in rows(db, " WHERE removed_us IS NULL ORDER BY id", ()):
+        by_slug.setdefault(slugs[row.organization], []).append(row.budget())
+    return {slug: budget_book(budgets) for slug, budgets in by_slug.items()}
+
+
+def rows(db: Connection, condition: str, values: tuple[Any, ...]) -> list[BudgetRow]:
+    """Budgets by a condition of ours, with their raises."""
+    found = [BudgetRow(*row) for row in db.execute(_SELECT + condition, values)]
+    raises = _raises(db, [row.id for row in found])
+    return [replace(row, raises=raises[row.id]) if row.id in raises else row for row in found]
+
+
+def _raises(db: Connection, ids: Iterable[int]) -> Mapping[int, tuple[Raise, ...]]:
+    wanted, found = set(ids), dict[int, tuple[Raise, ...]]()
+    for budget, amount, until_us in db.execute("SELECT budget, amount, until_us FROM budget_raise ORDER BY budget, number"):
+        if budget in wanted:
+            found[budget] = (*found.get(budget, ()), Raise(amount, until_us))
+    return found
