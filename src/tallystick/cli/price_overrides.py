@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tallystick.cli.answers import AsJson, Config, Data, fail, print_facts, print_json, print_table, settings_of
-from tallystick.config import BadSettings, Settings
+from tallystick.cli.price_books import live_prices
+from tallystick.config import Settings
 
 if TYPE_CHECKING:
     from tallystick.cli.installation import Installation
-    from tallystick.stores.sql.live_prices import LivePrices
     from tallystick.stores.sql.overrides import Overrides
 
 _SCOPE = "Only calls of this "
@@ -133,16 +133,6 @@ def remove(
         print_json(document)
         return
     print(f"{override} ends at {document['valid_to']}. Calls since then: `tallystick prices reprice`.")
-
-
-def live_prices(here: Installation, settings: Settings) -> LivePrices:
-    """The prices that a server of this installation would price by. Settings that cannot be used end the command."""
-    from tallystick.app import open_prices
-
-    try:
-        return open_prices(here.database, settings)
-    except BadSettings as error:
-        fail(str(error))
 
 
 def _overrides(here: Installation, settings: Settings) -> Overrides:

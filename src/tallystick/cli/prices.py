@@ -1,5 +1,6 @@
 """`tallystick prices`: what the price book says, what a new one would say differently, and what
-others say. The book is read from the package (or a directory of the same form); nothing is fetched.
+others say; and what of it changes: overrides, newer prices from a feed, past calls priced anew. Only
+`refresh` fetches anything, from the address it is given.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_json, print_table, settings_of
-from tallystick.cli import price_overrides
+from tallystick.cli import price_overrides, price_refresh
+from tallystick.cli.price_books import list_in_force
 from tallystick.cli.reprice import reprice
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ def build() -> typer.Typer:
     app.command("diff")(diff)
     app.command("check")(check)
     app.command("reprice")(reprice)
+    for command in (price_refresh.refresh, price_refresh.pending, price_refresh.apply, price_refresh.reject):
+        app.command(command.__name__)(command)
     app.add_typer(price_overrides.build(), name="overrides", help="What was agreed over the list: set, list, remove.")
     return app
 
@@ -41,12 +45,12 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """The rows that price a model, with their sources: all of them, or those in force at a moment."""
-    settings_of(data, config)                # a settings file that cannot be used is said here as everywhere
+    settings = settings_of(data, config)
     from tallystick.core.price_review import rows_at
-    from tallystick.stores.price_files import open_book, price_files, shipped
+    from tallystick.stores.price_files import price_files, shipped
 
     moment = _moment(at)
-    book = open_book()
+    book = list_in_force(settings)
     found: list[dict[str, Any]] = []
     for provider, name in _meanings(model, list(price_files(shipped()))):
         resolved = book.resolve(provider, name, moment or _now_us())
@@ -104,15 +108,14 @@ def check(
     """Ask second opinions (the installed genai-prices, LiteLLM's map): exit 1 where they disagree,
     2 where none is at hand. A disagreement is a question, not an error of ours: see
     docs/reference/price-disagreements.md."""
-    settings_of(data, config)
+    settings = settings_of(data, config)
     from tallystick.core.price_review import disagreements
-    from tallystick.stores.price_files import open_book
 
     moment = _moment(at) or _now_us()
     opinions, missing = _opinions(litellm, moment)
     if not opinions:
         fail("no second opinion is at hand: " + "; ".join(missing))
-    judged, found = disagreements(open_book(), opinions, moment)
+    judged, found = disagreements(list_in_force(settings), opinions, moment)
     if as_json:
         print_json({"judged": judged, "missing": missing, "disagreements": [
             {"source": d.opinion.source, "provider": d.opinion.provider, "model": d.opinion.model, "unit": d.opinion.unit,

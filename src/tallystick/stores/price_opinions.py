@@ -60,10 +60,19 @@ def genai_opinions(at: datetime) -> Iterator[Opinion]:
 def litellm_opinions(path: Path) -> Iterator[Opinion]:
     """What LiteLLM's map in this file says today. Raises NoOpinion."""
     try:
-        entries: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
-        listed = [(key, entry) for key, entry in entries.items() if entry.get("mode") in _LITELLM_MODES]
-    except (OSError, ValueError, AttributeError) as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
         raise NoOpinion(f"{path} is not LiteLLM's model map: {error}") from error
+    yield from litellm_opinions_of(text, str(path))
+
+
+def litellm_opinions_of(text: str, where: str) -> Iterator[Opinion]:
+    """The same of a text; `where` it is from. Raises NoOpinion."""
+    try:
+        entries: dict[str, dict[str, Any]] = json.loads(text, parse_float=Decimal)
+        listed = [(key, entry) for key, entry in entries.items() if entry.get("mode") in _LITELLM_MODES]
+    except (ValueError, AttributeError) as error:
+        raise NoOpinion(f"{where} is not LiteLLM's model map: {error}") from error
     for key, entry in listed:
         provider = LITELLM_PROVIDERS.get(str(entry.get("litellm_provider")))
         for field, unit in _LITELLM_UNITS.items():
