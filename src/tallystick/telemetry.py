@@ -16,6 +16,7 @@ from tallystick.core.attempt import Refusal, Settlement
 
 MODELS_MAX = 200
 BUCKETS_S = (0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+_STATUS_CLASSES = ("none", *(f"{hundreds}xx" for hundreds in range(1, 10)))
 _BUCKETS_US = tuple(round(bound_s * 1_000_000) for bound_s in BUCKETS_S)
 
 
@@ -36,7 +37,7 @@ class Telemetry:
         self._version = version
         self._models: set[str] = set()
         self._requests: dict[tuple[str, str, str], int] = defaultdict(int)
-        self._tokens: dict[tuple[str, str, str], int] = defaultdict(int)
+        self._tokens: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])         # input, output
         self._cost_nanos: dict[tuple[str, str], int] = defaultdict(int)
         self._methods: dict[str, int] = defaultdict(int)
         self._deferred: dict[str, int] = defaultdict(int)
@@ -57,7 +58,7 @@ class Telemetry:
             self._deferred[provider] += 1
             return
         model = self._model(settlement.model)
-        self._requests[provider, model, f"{settlement.status // 100}xx" if settlement.status else "none"] += 1
+        self._requests[provider, model, _STATUS_CLASSES[settlement.status // 100]] += 1
         self._methods[settlement.method] += 1
         if settlement.cost_nanos:
             self._cost_nanos[provider, model] += settlement.cost_nanos
@@ -65,8 +66,9 @@ class Telemetry:
             self._drift[provider] += 1
         usage = settlement.usage
         if usage is not None and settlement.basis != "zero_proven":      # a poll repeats the usage of the call that made the job
-            self._tokens[provider, model, "input"] += usage.input_tokens
-            self._tokens[provider, model, "output"] += usage.output_tokens
+            tokens = self._tokens[provider, model]
+            tokens[0] += usage.input_tokens
+            tokens[1] += usage.output_tokens
         self._upstream.add(settlement.latency_us)
         if settlement.first_byte_us is not None:
             self._first_byte.add(settlement.first_byte_us)
@@ -108,7 +110,7 @@ class Telemetry:
         yield counter("tallystick_requests", "Settled attempts.", ("provider", "model", "status_class"),
                       ((k, v) for k, v in self._requests.items()))
         yield counter("tallystick_tokens", "Tokens, inclusive totals.", ("provider", "model", "kind"),
-                      ((k, v) for k, v in self._tokens.items()))
+                      ((k + kind, v) for k, both in self._tokens.items() for kind, v in zip((("input",), ("output",)), both, strict=True)))
         yield counter("tallystick_cost_dollars", "Booked cost in US dollars.", ("provider", "model"),
                       ((k, v / 1e9) for k, v in self._cost_nanos.items()))
         yield counter("tallystick_settlements", "Settled attempts by where their cost comes from.", ("method",),

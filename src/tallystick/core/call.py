@@ -57,8 +57,8 @@ def name(text: str | None) -> str | None:
 def written(facts: Facts) -> Facts:
     """The facts as the journal takes them: names cut to length, and without the ids of objects, which
     have been judged by then."""
-    texts = (facts.model, facts.end_user, facts.reasoning_effort, facts.tier)
-    if not (facts.objects or facts.previous_response or facts.traits or any(text and len(text) > NAME_CHARS_MAX for text in texts)):
+    texts = (facts.model or "", facts.end_user or "", facts.reasoning_effort or "", facts.tier or "")
+    if not (facts.objects or facts.previous_response or facts.traits or len(max(texts, key=len)) > NAME_CHARS_MAX):
         return facts
     return replace(
         facts, model=name(facts.model), end_user=name(facts.end_user), reasoning_effort=name(facts.reasoning_effort),

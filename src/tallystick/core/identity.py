@@ -71,6 +71,8 @@ def attribute(principal: Principal, claims: Claims) -> Attribution | Denied:
     than the key's own is refused (`outside_key_scope`): a client may narrow, never move. Any
     other label of the key wins over the claim.
     """
+    if not claims.labels and not claims.tags and not claims.dimensions:
+        return Attribution(principal.key_id, principal.organization, principal.labels, (), principal.dimensions)
     verified = principal.labels
     labels = dict(verified)
     claimed: set[str] = set()

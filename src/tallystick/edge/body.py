@@ -6,7 +6,7 @@ memory is spent on it, and an incomplete body is an error, never a short request
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -95,8 +95,8 @@ async def _pieces(scope: Scope, receive: Receive, size_max: int) -> AsyncIterato
             yield piece
 
 
-def _judge_head(headers: dict[bytes, bytes], size_max: int) -> Denied | None:
-    if headers.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
+def _judge_head(headers: Mapping[bytes, bytes], size_max: int) -> Denied | None:
+    if b"content-encoding" in headers and headers[b"content-encoding"].strip().lower() not in (b"identity", b""):
         return Denied("unsupported_encoding", "Request bodies must not be compressed: send them without Content-Encoding.")
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > size_max:

@@ -92,7 +92,7 @@ async def identify(
             return _INVALID
     theirs: list[_Found] = []
     for place in places + provider_key:
-        ours = _ours(place.token, keyring) or _ours(place.inside, keyring)
+        ours = _ours(place.token, keyring) or (place.inside != "" and _ours(place.inside, keyring))
         # An issued key need not look like one; only a caller without a key header pays for asking.
         asked = ours or (principal is None and place.header != PROVIDER_KEY_HEADER)
         holder = await keyring.find(place.token) if asked else None

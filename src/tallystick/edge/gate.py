@@ -225,16 +225,19 @@ class Gate(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         self.url += url
-        self._count(len(url))
+        self._head_size += len(url)
+        if self._head_size > self._limits.head_bytes_max:
+            self._break_off(_HEAD_TOO_LARGE)
+            raise _Stop
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_head:
             self._break_off(Denied("bad_request", "Trailers after a body are not read here."))
             raise _Stop
-        self._count(len(name) + len(value) + 4)
+        self._head_size += len(name) + len(value) + 4
         headers = self.headers
         headers.append((name.lower(), value))
-        if len(headers) > self._limits.headers_max:
+        if len(headers) > self._limits.headers_max or self._head_size > self._limits.head_bytes_max:
             self._break_off(_HEAD_TOO_LARGE)
             raise _Stop
 
@@ -319,12 +322,6 @@ class Gate(HttpToolsProtocol):
                 self.on_message_begin()
             self._in_head = False            # what is left of the request stays unread
             self._enqueue(self._cycle(method, version, {}, keep_alive=False), self.refusing(denied))
-
-    def _count(self, size: int) -> None:
-        self._head_size += size
-        if self._head_size > self._limits.head_bytes_max:
-            self._break_off(_HEAD_TOO_LARGE)
-            raise _Stop
 
     def _head_is_late(self) -> None:
         self._deadline = None

@@ -102,17 +102,16 @@ def to_client(headers: RawHeaders, *, own_credential: bool, edited: bool, ours: 
     own_credential: the caller used a key of their own, so the account is theirs to see.
     edited: the body's length changes on its way, so the provider's Content-Length is not ours.
     """
-    denied = _DENIED_TO_CLIENT | _named_by_connection(headers)
+    named = [header[0].lower() for header in headers]
+    denied = _DENIED_TO_CLIENT
+    if b"connection" in named:
+        denied |= _named_by_connection(headers)
     if not own_credential:
         denied |= ACCOUNT_HEADERS
     if edited:
         denied |= {b"content-length"}
-    passed = []
-    for header in headers:
-        name = header[0].lower()
-        if name not in denied and not name.startswith(b"x-tallystick-"):
-            passed.append(header)
-    passed.extend(ours)
+    passed = [header for name, header in zip(named, headers, strict=True) if name not in denied and not name.startswith(b"x-tallystick-")]
+    passed += ours
     return passed
 
 
@@ -143,7 +142,7 @@ def _extra_denials(headers: RawHeaders, provider: Provider, bend: Bend) -> froze
 
 
 def _named_by_connection(headers: RawHeaders) -> frozenset[bytes]:
-    named = [value for name, value in headers if name.lower() == b"connection"]
+    named = [value for name, value in headers if len(name) == 10 and name.lower() == b"connection"]
     if not named:
         return frozenset()
     return frozenset(token.strip().lower() for value in named for token in value.split(b","))
