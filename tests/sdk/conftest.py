@@ -68,8 +68,17 @@ class Gateway:
 
     def fresh(self) -> str:
         """The id of the one call that no test has looked at yet, for clients that show no headers."""
-        (new,) = {call["id"] for call in self._running.calls(at_least=len(self._looked_at) + 1)} - self._looked_at
-        return str(new)
+        (new,) = self._not_looked_at(1)
+        return new
+
+    def all_fresh(self, count: int) -> list[dict[str, Any]]:
+        """The documents of the calls that no test has looked at yet, which must be this many."""
+        new = self._not_looked_at(count)
+        assert len(new) == count
+        return [self.call(request_id) for request_id in new]
+
+    def _not_looked_at(self, count: int) -> set[str]:
+        return {str(call["id"]) for call in self._running.calls(at_least=len(self._looked_at) + count)} - self._looked_at
 
     def booked(self, headers: Mapping[str, str], provider: MiniUpstream, *, cost_nanos: int) -> dict[str, Any]:
         """The call's document, after comparing it with the provider's own bill."""
