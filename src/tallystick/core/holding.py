@@ -22,7 +22,7 @@ _TOKENS: Final = frozenset((*INPUT_CLASSES, *OUTPUT_CLASSES))
 def holds_of(path: Iterable[Match], worst: WorstCase, at_us: int) -> tuple[Draw, ...]:
     """What must be held on a path, by node."""
     return tuple(
-        Draw(match.budget.node(match.subject, at_us), _amount(match.budget.unit, worst.nanos, worst.tokens))
+        Draw(match.budget.node(match.subject, at_us), amount_in(match.budget.unit, worst.nanos, worst.tokens))
         for match in path if match.binding)
 
 
@@ -31,7 +31,7 @@ def cost_in(unit: Unit, admission: Admission, settlement: Settlement) -> int:
     one's own is billed for elsewhere; a worst case counts its whole hold; a job is counted when it is settled."""
     if admission.sandbox or not admission.billable:
         return 0
-    return _amount(unit, settlement.cost_nanos + (settlement.upstream_nanos or 0), tokens_of(settlement))
+    return amount_in(unit, settlement.cost_nanos + (settlement.upstream_nanos or 0), tokens_of(settlement))
 
 
 def tokens_of(settlement: Settlement) -> int:
@@ -55,5 +55,6 @@ def draws_of(holds: Sequence[Draw], admission: Admission, settlement: Settlement
     return tuple(draw for draw in drawn if draw.amount)
 
 
-def _amount(unit: Unit, nanos: int, tokens: int) -> int:
+def amount_in(unit: Unit, nanos: int, tokens: int) -> int:
+    """What a call is in a budget of this unit."""
     return nanos if unit == "money" else tokens if unit == "tokens" else 1

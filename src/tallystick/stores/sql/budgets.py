@@ -2,8 +2,9 @@
 entry, who did it, and the raised change counter, in one transaction.
 
 What is counted survives a change of the limit; another scope, window or unit is another budget. A budget
-that is made in mid-window begins with what the ledger has booked there so far. A change of the time zone
-acts at the next boundary: the budget ends with its window, and its successor begins there.
+that is made in mid-window counts from that window's start and begins with what the ledger has booked there.
+A change of the time zone acts at the next boundary: the budget ends with its window, and its successor
+begins there.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tallystick.core.entry import Fields
 from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
 from tallystick.core.windows import BadWindow, bounds, parse_window
 from tallystick.stores.sql.budget_rows import COLUMNS, BudgetRow, find_budget, rows
+from tallystick.stores.sql.counting import hold_open_jobs
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import note_change
 from tallystick.stores.sql.journal import Appending, Sequencer
@@ -63,7 +65,7 @@ class Budgets:
             zone = zone or _zone_of(pen.db, organization)
             old = _standing(pen.db, organization, spec, span)
             if old is None:
-                return self._make(pen, organization, spec, span, zone, by, starts_us=0)
+                return self._make(pen, organization, spec, span, zone, by)
             if old.zone != zone:
                 _, boundary_us = bounds(parse_window(span), ZoneInfo(old.zone), now_us)
                 self._end(pen, old, boundary_us, by)
@@ -93,17 +95,19 @@ class Budgets:
             pen.db.execute("UPDATE budget SET removed_us = ? WHERE id = ?", (now_us, budget_id))
             self._said(pen, replace(row, removed_us=now_us), "removed", by)
 
-    def _make(self, pen: Appending, organization: int, spec: BudgetSpec, span: str, zone: str, by: str, *, starts_us: int) -> BudgetRow:
+    def _make(self, pen: Appending, organization: int, spec: BudgetSpec, span: str, zone: str, by: str,
+              starts_us: int | None = None) -> BudgetRow:
         top = pen.db.execute("SELECT coalesce(max(id), 0), count(*) FROM budget").fetchone()
         if top[1] >= BUDGETS_MAX:
             raise Refused("too_many", f"There are {BUDGETS_MAX} budgets; use a template for each user, key or tag.")
+        opens_us = bounds(parse_window(span), ZoneInfo(zone), pen.now_us)[0] if starts_us is None else starts_us
         row = BudgetRow(
             int(top[0]) + 1, organization, spec.name, spec.scope.kind, spec.scope.value, span, zone, spec.amount.unit, spec.limit,
             spec.amount.currency, spec.amount.value if spec.amount.unit == "money" else None, spec.rate, spec.mode, spec.on_exceed,
-            starts_us, spec.ends_us, spec.owner, spec.note, 1, pen.now_us, by, None)
+            opens_us, spec.ends_us, spec.owner, spec.note, 1, pen.now_us, by, None)
         pen.db.execute("INSERT INTO budget (" + ", ".join(COLUMNS) + ") VALUES (" + ", ".join("?" * len(COLUMNS)) + ")",  # noqa: S608
                        tuple(getattr(row, column) for column in COLUMNS))
-        if not starts_us:
+        if starts_us is None:
             _begin_with_what_is_booked(pen, row)
         return self._said(pen, row, "made", by)
 
@@ -140,8 +144,7 @@ class Budgets:
                 fields[name] = text
         if row.unit == "money" and row.currency != "USD":
             fields["currency"], fields["currency_nanos"] = row.currency, str(row.currency_nanos)
-        if row.starts_us:
-            fields["starts"] = row.starts_us
+        fields["starts"] = row.starts_us
         if row.ends_us is not None:
             fields["ends"] = row.ends_us
         chain.append(fields)
@@ -170,6 +173,7 @@ def _begin_with_what_is_booked(pen: Appending, row: BudgetRow) -> None:
     for subject, amount in spent(pen.db, row.organization, row.scope, row.unit, start_us, end_us).items():
         counting.spend(budget.node(subject, pen.now_us), end_us, amount)
     counting.write(pen.db)
+    hold_open_jobs(pen, row.organization, budget)
 
 
 def _zone_of(db: Connection, organization: int) -> str:

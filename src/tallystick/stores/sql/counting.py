@@ -11,12 +11,14 @@ from typing import Any
 import msgspec
 
 from tallystick.core.attempt import Admission, Settlement
-from tallystick.core.budget import NO_BUDGETS, BudgetBook, Subject
+from tallystick.core.budget import NO_BUDGETS, Budget, BudgetBook, Subject, subject_matches
 from tallystick.core.draw import Draw, NodeKey
 from tallystick.core.entry import read_admission
-from tallystick.core.holding import cost_in
+from tallystick.core.holding import amount_in, cost_in
+from tallystick.core.ledger import read_body
+from tallystick.stores.sql.engine import month_sql
 from tallystick.stores.sql.journal import Appending
-from tallystick.stores.sql.leases import DEFERRED
+from tallystick.stores.sql.leases import DEFERRED, lease, open_node
 from tallystick.stores.sql.names import Names
 
 _encoded = msgspec.msgpack.Encoder().encode
@@ -53,6 +55,26 @@ def count_adjustment(pen: Appending, organization: int, opening: Mapping[str, An
         if match.budget.unit == "money":
             start_us, end_us = match.budget.span(admission.at_us)
             pen.counting.spend(NodeKey(match.budget.id, match.subject, start_us), end_us, delta_nanos)
+
+
+def hold_open_jobs(pen: Appending, organization: int, budget: Budget) -> None:
+    """A budget that comes up while jobs run holds their worst case too, in the window they were admitted in."""
+    jobs = pen.db.execute("SELECT request_id, attempt, seq, month, draws FROM open_attempt WHERE organization = ? AND deferred = 1"
+                          " ORDER BY admitted_us", (organization,)).fetchall()
+    for request_id, attempt, seq, month, kept in jobs:
+        body = pen.db.execute(month_sql("SELECT body FROM entry_{month} WHERE organization = ? AND seq = ?", month),
+                              (organization, seq)).fetchone()[0]
+        admission = _admitted(pen, organization, read_body(pen.packer.unpack(body)))
+        subject = subject_matches(budget.scope, _subject(admission))
+        if subject is None or budget.mode != "hard" or not budget.in_force(admission.at_us):
+            continue
+        limit = (admission.facts.output_limit or 0) * admission.facts.n
+        draw = Draw(budget.node(subject, admission.at_us),
+                    amount_in(budget.unit, admission.hold_nanos, admission.input_bound + limit))
+        open_node(pen.db, draw.node)
+        lease(pen.db, DEFERRED, [draw])
+        pen.db.execute("UPDATE open_attempt SET draws = ? WHERE request_id = ? AND attempt = ?",
+                       (_encoded((*(_decoded(kept) if kept else ()), draw)), request_id, attempt))
 
 
 def draws_of_job(settlement: Settlement) -> bytes | None:

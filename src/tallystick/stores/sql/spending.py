@@ -11,9 +11,12 @@ from typing import Final
 
 from tallystick.core.budget import EACH, Kind, Scope, Unit
 from tallystick.core.money import NANOS_PER_UNIT
+from tallystick.stores.sql.callfact import FREE, OPEN, OUTCOMES
 from tallystick.stores.sql.engine import DEFAULT_TEAM, month_sql, months
 from tallystick.stores.sql.facts import ATTEMPTS
 from tallystick.stores.sql.names import Names
+
+DEFERRED_CODE: Final = OUTCOMES.index("deferred") + 1
 
 # A scope's kind → the column that has it, and the kind of its names in the dictionary.
 _COLUMNS: Final[dict[Kind, tuple[str, str]]] = {
@@ -30,17 +33,18 @@ _MEASURES: Final[dict[Unit, str]] = {
     "calls": "0, count(*)",
 }
 _QUERY: Final = ("SELECT {column}, {other}, {measure} FROM call_fact_{month}"
-                 " WHERE organization = ? AND kind = ? AND at_us >= ? AND at_us < ? AND (flags & 8) = 0 GROUP BY 1, 2")
+                 " WHERE organization = ? AND kind = ? AND at_us >= ? AND at_us < ? AND (flags & ?) = 0 AND outcome <> ? GROUP BY 1, 2")
 
 
 def spent(db: Connection, organization: int, scope: Scope, unit: Unit, start_us: int, end_us: int) -> dict[str, int]:
     """What was settled on a scope by calls admitted in [start, end), by subject (`""` unless it is a template).
-    Billable attempts count; sandbox calls, refusals and free routes do not."""
+    Billable attempts count once they are settled; sandbox calls, refusals and free routes do not."""
     names, totals = Names(db, organization), defaultdict[str, int](int)
     column, kind, other = _grouping(scope.kind)
     query = _QUERY.replace("{column}", column).replace("{other}", other).replace("{measure}", _MEASURES[unit])
     for month in months(db):
-        for number, second, dollars, rest in db.execute(month_sql(query, month), (organization, ATTEMPTS, start_us, end_us)):
+        rows = db.execute(month_sql(query, month), (organization, ATTEMPTS, start_us, end_us, FREE | OPEN, DEFERRED_CODE))
+        for number, second, dollars, rest in rows:
             amount = int(dollars or 0) * NANOS_PER_UNIT + int(rest or 0)
             for subject in _subjects(scope, names, kind, number, second):
                 totals[subject] += amount

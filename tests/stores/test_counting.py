@@ -1,0 +1,157 @@
+"""Counters of budgets are a function of the ledger: whatever order calls, jobs, corrections and new budgets come in,
+at rest every node says what the ledger's own rows add up to, and holders have what is still held."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tallystick.core.attempt import Admission
+from tallystick.core.budget import Scope, parse_limit
+from tallystick.core.draw import Draw, NodeKey
+from tallystick.core.identity import Attribution
+from tallystick.core.windows import parse_window
+from tallystick.stores.sql import leases
+from tallystick.stores.sql.adjusting import Correction, adjust_all
+from tallystick.stores.sql.budget_rows import budget_rows
+from tallystick.stores.sql.budgets import Budgets, BudgetSpec
+from tallystick.stores.sql.engine import DEFAULT
+from tallystick.stores.sql.spending import spent
+from tests.build.journal import NOON_US, Journal, admission, open_journal, request_id, run, settlement
+
+HOUR_US = 3_600_000_000
+WHO = (
+    Attribution("k1", "default", {"team": "search", "project": "web", "user": "ann"}, (("feature", "answers"),), {"region": "eu"}),
+    Attribution("k2", "default", {"team": "ops", "user": "bob"}, (("feature", "chat"), ("beta", "")), {"region": "us"}),
+    Attribution("k3", "default", {"project": "web"}),
+)
+BUDGETS = (("org", "", "500/month"), ("org", "", "1m tokens/day"), ("team", "*", "50/day"), ("project", "default/web", "9"),
+           ("user", "*", "100 calls/hour"), ("tag", "feature=*", "70/week"), ("dimension", "region=eu", "1/total"), ("model", "gpt-4o", "5/year"),
+           ("provider", "openai", "8/quarter"), ("key", "k2", "3/6h"))
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return open_journal(tmp_path)
+
+
+def settled(journal: Journal) -> dict[NodeKey, int]:
+    with journal.database.read() as db:
+        return {NodeKey(*row[:3]): row[3] for row in db.execute("SELECT budget, subject, start_us, settled FROM budget_node") if row[3]}
+
+
+def by_the_ledger(journal: Journal, since_us: int, until_us: int) -> dict[NodeKey, int]:
+    """Every node there should be, from the calls' rows alone."""
+    found: dict[NodeKey, int] = {}
+    with journal.database.read() as db:
+        for row in budget_rows(db, DEFAULT):
+            budget, at_us = row.budget(), since_us
+            while at_us < until_us:
+                start_us, end_us = budget.span(at_us)
+                for subject, amount in spent(db, DEFAULT, row.scope, row.unit, start_us, end_us).items():
+                    if amount:
+                        found[NodeKey(row.id, subject, start_us)] = amount
+                at_us = end_us
+    return found
+
+
+def make(journal: Journal, kind: str, value: str, limit: str) -> None:
+    amount, window = parse_limit(limit)
+    Budgets(journal.sequencer).set(DEFAULT, BudgetSpec(
+        Scope(kind, value), amount, str(window or parse_window("month")), limit=amount.value), journal.clock.now_us(), "cli")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_at_rest_every_counter_is_what_the_ledger_adds_up_to(journal: Journal, seed: int) -> None:
+    dice = random.Random(seed)
+    waiting, jobs, posted = list(BUDGETS), list[Admission](), list[int]()
+    for number in range(1, 60):
+        journal.clock.us += dice.randint(0, HOUR_US // 4)
+        opened = admission(number, at_us=journal.clock.us, attribution=dice.choice(WHO), sandbox=dice.random() < 0.1,
+                           billable=dice.random() < 0.9)
+        run(journal.spool.admit(opened))
+        if dice.random() < 0.1:
+            journal.ship()
+            journal.clock.us += 61_000_000               # the admission is chained alone first
+            journal.ship()
+        closed = settlement(number, at_us=journal.clock.us, cost_nanos=0 if opened.sandbox or not opened.billable else settlement().cost_nanos,
+                            upstream_nanos=dice.choice((None, 700)) if opened.billable and not opened.sandbox else None)
+        if dice.random() < 0.2 and opened.billable and not opened.sandbox:
+            closed = replace(closed, outcome="deferred", basis="deferred", cost_nanos=0, usage=None, lines=(), upstream_nanos=None)
+            jobs.append(opened)
+        elif opened.billable and not opened.sandbox:
+            posted.append(number)
+        run(journal.spool.settle(closed))
+        if jobs and dice.random() < 0.5:
+            job = jobs.pop(dice.randrange(len(jobs)))
+            run(journal.spool.settle(settlement(int(job.request_id[4:], 16), at_us=journal.clock.us)))
+        if waiting and dice.random() < 0.3:              # a budget begins with what is booked; what is not yet, comes by itself
+            make(journal, *waiting.pop())
+        if dice.random() < 0.4:
+            journal.ship()
+        if posted and dice.random() < 0.2:
+            journal.ship()
+            number = dice.choice(posted)
+            fix = Correction(request_id(number), 1, "evidence", dice.randint(0, 9_000_000), "cli", "invoice 7")
+            adjust_all(journal.sequencer, DEFAULT, [fix], lambda _: {}, journal.clock.now_us)
+    journal.ship()
+    assert settled(journal) == {node: amount for node, amount in by_the_ledger(journal, NOON_US, journal.clock.us + HOUR_US).items()
+                                if _counted_since(journal, node)}
+
+
+def _counted_since(journal: Journal, node: NodeKey) -> bool:
+    """A budget counts from the window in which it was made."""
+    with journal.database.read() as db:
+        row = next(row for row in budget_rows(db, DEFAULT) if row.id == node.budget)
+    return row.starts_us <= node.start_us
+
+
+def test_a_job_keeps_its_hold_for_whoever_settles_it(journal: Journal) -> None:
+    make(journal, "org", "", "500/month")
+    node = NodeKey(1, "", parse_and_start(journal))
+    hold = (Draw(node, 1_000_000),)
+    with journal.database.write() as db:
+        leases.begin(db, journal.spool.instance, 0, NOON_US)
+        leases.open_node(db, node)
+        leases.lease(db, journal.spool.instance, hold)
+    run(journal.spool.admit(admission(1, holds=hold)))
+    run(journal.spool.settle(settlement(1, outcome="deferred", basis="deferred", cost_nanos=0, usage=None, lines=(), draws=hold)))
+    journal.ship()
+    assert leased(journal) == {"deferred": 1_000_000}
+    assert settled(journal) == {}
+    run(journal.spool.settle(settlement(1)))
+    journal.ship()
+    assert leased(journal) == {}
+    assert settled(journal) == {node: settlement().cost_nanos}
+
+
+def test_what_an_attempt_drew_leaves_its_holders_lease_and_no_more(journal: Journal) -> None:
+    make(journal, "org", "", "500/month")
+    node = NodeKey(1, "", parse_and_start(journal))
+    with journal.database.write() as db:
+        leases.begin(db, journal.spool.instance, 0, NOON_US)
+        leases.open_node(db, node)
+        leases.lease(db, journal.spool.instance, [Draw(node, 9_000_000)])
+    cost = settlement().cost_nanos
+    run(journal.spool.admit(admission(1, holds=(Draw(node, 8_000_000),))))
+    run(journal.spool.settle(settlement(1, draws=(Draw(node, cost),))))
+    journal.ship()
+    assert leased(journal) == {journal.spool.instance: 9_000_000 - cost}
+    assert settled(journal) == {node: cost}
+
+
+def parse_and_start(journal: Journal) -> int:
+    with journal.database.read() as db:
+        return budget_rows(db, DEFAULT)[0].budget().span(NOON_US)[0]
+
+
+def leased(journal: Journal) -> dict[str, int]:
+    with journal.database.read() as db:
+        found: dict[str, int] = dict(db.execute("SELECT holder, sum(amount) FROM budget_lease GROUP BY holder"))
+        total = db.execute("SELECT coalesce(sum(leased), 0) FROM budget_node").fetchone()[0]
+    assert total == sum(found.values())
+    return found
+
