@@ -10,6 +10,8 @@ from tests.sdk.conftest import Gateway
 from tests.sdk.node import programs
 from tests.sdk.node.programs import Seen
 
+pytestmark = programs.needs_node
+
 MODEL = "gemini-2.5-flash"
 COST_NANOS = programs.COST_NANOS[MODEL]
 BUFFERED = f"/v1/models/{MODEL}:generateContent"

@@ -10,6 +10,8 @@ from tests.sdk.conftest import Gateway
 from tests.sdk.node import programs
 from tests.sdk.node.programs import COST_NANOS, Seen
 
+pytestmark = programs.needs_node
+
 GPT, HAIKU = "gpt-4o-mini", "claude-haiku-4-5"
 USAGE = {GPT: replies.CHAT_USAGE, HAIKU: replies.MESSAGE_USAGE}
 CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"

@@ -14,6 +14,8 @@ from tests.sdk.conftest import Gateway
 from tests.sdk.node import programs
 from tests.sdk.node.programs import Seen
 
+pytestmark = programs.needs_node
+
 MODEL = "mistral-small-latest"
 COST_NANOS = programs.COST_NANOS[MODEL]
 CHAT = "/v1/chat/completions"

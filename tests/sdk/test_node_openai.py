@@ -10,6 +10,8 @@ from tests.sdk.conftest import PROVIDER_KEY, Gateway
 from tests.sdk.node import programs
 from tests.sdk.node.programs import Seen
 
+pytestmark = programs.needs_node
+
 MODEL = "gpt-4o-mini"
 COST_NANOS = programs.COST_NANOS[MODEL]
 CHAT = "/v1/chat/completions"

@@ -27,6 +27,7 @@ from tests.sdk.conftest import PATIENCE_S, Gateway
 HERE = Path(__file__).resolve().parent
 PAGES = HERE.parent.parent.parent / "docs" / "clients"
 NODE = Path(sys.executable).with_name("node")
+LOCK, INSTALLED = HERE / "package-lock.json", HERE / "node_modules" / ".installed-lock"
 HOST, KEY = "http://127.0.0.1:8000", "tsk_…"
 KEYS = {KEY: "tallystick", "cartie_proxy_…": "cartie", "vk_…": "vk", "apc_…": "apc", "acm_proj_…": "acm"}
 """What the pages show, and the tests replace: the address, and keys in the format of each source system."""
@@ -40,6 +41,14 @@ COST_NANOS = {
     "mistral-small-latest": 310 * 150 + 44 * 600,                 # $0.15, $0.60
 }
 """What the replies of tests/sdk/replies.py cost: nanos = tokens × dollars per million × 1,000."""
+
+
+def installed() -> bool:
+    """Whether Node is here, and exactly what its lock names."""
+    return NODE.exists() and INSTALLED.exists() and INSTALLED.read_bytes() == LOCK.read_bytes()
+
+
+needs_node = pytest.mark.skipif(not installed(), reason="Node, or what its lock names, is not installed here; ./check installs it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +89,6 @@ def beside(*names: str) -> dict[str, str]:
 def run(folder: Path, gateway: Gateway, programs: Mapping[str, str], environment: str = "") -> dict[str, Seen]:
     """Run programs by name in one Node process; what each saw. `environment`: lines of shell that set it, and
     everything else of this machine's environment is absent."""
-    if not (HERE / "node_modules").is_dir() or not NODE.exists():
-        pytest.skip("Node or the SDKs for it are not installed here; ./check installs them")
     folder.mkdir()
     (folder / "node_modules").symlink_to(HERE / "node_modules")
     for name, text in programs.items():
@@ -89,7 +96,7 @@ def run(folder: Path, gateway: Gateway, programs: Mapping[str, str], environment
     words = [str(NODE), str(HERE / "run.mjs"), *(str(folder / f"{name}.mjs") for name in programs)]
     done = subprocess.run(
         ["sh", "-c", here(environment, gateway) + '\nexec "$@"', "sh", *words], cwd=folder, env={"PATH": "/usr/bin:/bin", "HOME": str(folder)},
-        capture_output=True, text=True, timeout=PATIENCE_S * 2, check=False)
+        capture_output=True, text=True, timeout=PATIENCE_S * 4, check=False)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     return {name: Seen(saw["printed"], tuple(saw["ids"]), saw["error"]) for name, saw in document.items()}
