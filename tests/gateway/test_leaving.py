@@ -6,6 +6,7 @@ import json
 import socket
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -151,3 +152,36 @@ def test_who_leaves_an_upload_costs_nothing(gateway: RunningGateway, provider: M
         heard(gateway)
     [call] = [call for call in gateway.calls(at_least=len(known) + 1) if call["id"] not in known]
     assert (call["cost_nanos"], call["basis"], call["outcome"]) == (0, "zero_proven", "unreached")
+
+
+@pytest.mark.parametrize("point", [0, 3])
+def test_the_drains_clock_runs_though_the_provider_says_nothing_more(tmp_path: Path, point: int) -> None:
+    """The reply has no place for ever: it is settled as far as it was seen, and its place is free again."""
+    config = "[gateway.drain]\ntimeout_s = 1\nat_once_max = 1\n"
+    with MiniUpstream() as provider, RunningGateway(tmp_path, upstream=provider.url, config=config) as gateway:
+        key = gateway.key()
+        for number in range(2):
+            silent = Gate()
+            provider.expect("POST", chat.PATH, sse_reply([*EVENTS[:point + 1], silent, *EVENTS[point + 1:]]))
+            with chat.raw_call(gateway, asks(key)) as client:
+                seen = chat.read_until(client, EVENTS[point].strip())
+            [call] = [call for call in gateway.calls(at_least=number + 1) if call["id"] == chat.id_in(seen)]
+            assert (call["method"], call["basis"], call["state"]) == ("estimated", "counted", "settled")
+            silent.open()
+
+
+def test_a_reply_that_finds_no_place_in_the_drain_is_cut_at_once(tmp_path: Path) -> None:
+    config = "[gateway.drain]\nat_once_max = 1\n"
+    with MiniUpstream() as provider, RunningGateway(tmp_path, upstream=provider.url, config=config) as gateway:
+        key, gates, ids = gateway.key(), [], []
+        for _ in range(2):
+            gates.append(Gate())
+            provider.expect("POST", chat.PATH, sse_reply([*EVENTS[:2], gates[-1], *EVENTS[2:]]))
+            with chat.raw_call(gateway, asks(key)) as client:
+                ids.append(chat.id_in(chat.read_until(client, EVENTS[1].strip())))
+            heard(gateway)
+        [cut] = gateway.calls(at_least=1)
+        assert (cut["id"], cut["basis"]) == (ids[1], "counted")
+        for each in gates:
+            each.open()
+        assert {call["basis"] for call in gateway.calls(at_least=2)} == {"usage", "counted"}

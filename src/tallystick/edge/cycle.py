@@ -44,6 +44,7 @@ class Cycle(RequestResponseCycle):
     fields: Mapping[bytes, bytes]            # the request's headers by name, the last of each
     fault: Denied | None = None              # why the request's body will never be complete
     uploading: bool = False
+    _when_left: Callable[[], None] | None = None
     _head: bytes = b""
     _delimited_by_close: bool = False
 
@@ -64,12 +65,24 @@ class Cycle(RequestResponseCycle):
             await super().run_asgi(app)
         finally:
             self.scope["extensions"].clear()
+            self._when_left = None
 
     # --- for applications
 
     def gone(self) -> bool:
         """Whether nobody reads the reply any more."""
         return self.disconnected or self.transport.is_closing()
+
+    def watch(self, left: Callable[[], None] | None) -> None:
+        """Call this when the client goes; None: no more."""
+        self._when_left = left
+
+    def left(self) -> None:
+        """The client has gone."""
+        self.disconnected = True
+        self.message_event.set()
+        if self._when_left is not None:
+            self._when_left()
 
     def uploads(self) -> None:
         """The body streams through: only its rate is watched, not its whole time."""

@@ -110,7 +110,7 @@ class Gate(HttpToolsProtocol):
         self._ended = False                  # nothing more is read as HTTP on this connection
         self._eof = False
         self._lingering = False
-        self._active: RequestResponseCycle | None = None
+        self._active: Cycle | None = None
         self._body_began = 0.0
         self._window_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
@@ -133,8 +133,7 @@ class Gate(HttpToolsProtocol):
         self._stop_write_deadline()
         self.pipeline.clear()
         if self._active is not None and not self._active.response_complete:
-            self._active.disconnected = True
-            self._active.message_event.set()
+            self._active.left()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -303,7 +302,7 @@ class Gate(HttpToolsProtocol):
             self.transport.abort()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._active = cycle
+        self._active = cast("Cycle", cycle)
         super()._start_asgi_task(cycle, app)
 
     def _break_off(self, denied: Denied, method: str = "GET", version: str = "1.1") -> None:

@@ -380,7 +380,7 @@ class _Conversation:
 
     def _client(self) -> Client:
         cycle = self._scope.get("extensions", {}).get("tallystick")
-        return Client(self._send, cycle.answer, cycle.gone, cycle.abort) if cycle is not None else Client(
+        return Client(self._send, cycle.answer, cycle.gone, cycle.abort, cycle.watch) if cycle is not None else Client(
             self._send, partial(_answer, self._send), gone=lambda: False, abort=_cannot_abort)
 
     def _client_head(self, headers: RawHeaders, cost_usd: str | None) -> list[tuple[bytes, bytes]]:

@@ -56,6 +56,7 @@ class Client:
     answer: Callable[[int, RawHeaders, bytes], Awaitable[None]]      # a whole reply at once: status, headers, body
     gone: Callable[[], bool]
     abort: Callable[[], None]                # break the connection so that the caller sees a cut
+    watch: Callable[[Callable[[], None] | None], None] = lambda _left: None      # to be told at once when nobody reads any more
 
 
 class Relay:
@@ -75,11 +76,16 @@ class Relay:
         self._head_sent = False
         self._gather = False
         self._cut = False
-        self._drain_deadline: float | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._waits = False                  # for the provider's next piece
+        self._drain_end: asyncio.TimerHandle | None = None
+        self._drain_over = False
 
     async def carry(self, reply: UpstreamReply, meter: Meter | None, head: ReplyHead, started_us: int) -> Served:
         """Read the reply up to its end or its end marker, passing on all but the last piece."""
         self._reply = reply
+        self._task = asyncio.current_task()
+        self._client.watch(self._left)
         decoder = Decoder(head.headers.get("content-encoding", ""))
         self._gather = not self._streams(head)
         first_byte_us: int | None = None
@@ -154,8 +160,11 @@ class Relay:
 
     async def _let_go(self, reply: UpstreamReply) -> None:
         """Give back the connection, and the place in the drain where there was one."""
+        self._client.watch(None)
         await reply.close()
-        if self._drain_deadline is not None:
+        if self._drain_end is not None:
+            self._drain_end.cancel()
+            self._drain_end = None
             self._drain.free += 1
 
     async def _trail(self, reply: UpstreamReply) -> None:
@@ -185,19 +194,38 @@ class Relay:
 
     async def _next(self, reply: UpstreamReply) -> bytes | None:
         """The next piece; once the caller has left, only while the drain's limits allow."""
-        if not self._client.gone():
-            return await reply.next()
-        now_s = self._clock.monotonic_us() / 1_000_000
-        if self._drain_deadline is None:
-            if self._drain.free <= 0:
-                raise UpstreamFault("cancelled", "too many replies are being drained", written=True)
-            self._drain.free -= 1
-            self._drain_deadline = now_s + self._drain.time_max_s
+        if self._client.gone() and not self._drains():
+            raise UpstreamFault("cancelled", "nobody reads this reply, and the drain has no room or no time for it", written=True)
+        self._waits = True
         try:
-            async with asyncio.timeout(max(0.0, self._drain_deadline - now_s)):
-                return await reply.next()
-        except TimeoutError:
+            return await reply.next()
+        except asyncio.CancelledError:
+            if not self._drain_over or self._task is None:
+                raise
+            self._task.uncancel()
             raise UpstreamFault("cancelled", "the drain's time is over", written=True) from None
+        finally:
+            self._waits = False
+
+    def _left(self) -> None:
+        """The caller has just gone. The drain's time begins now, whether or not the provider ever says more."""
+        if not self._drains():
+            self._end_drain()
+
+    def _drains(self) -> bool:
+        """Whether the reply may be read on for nobody; the first time it takes one of the drain's places."""
+        if self._drain_end is None and not self._drain_over:
+            if self._drain.free <= 0:
+                return False
+            self._drain.free -= 1
+            self._drain_end = asyncio.get_running_loop().call_later(self._drain.time_max_s, self._end_drain)
+        return not self._drain_over
+
+    def _end_drain(self) -> None:
+        """Read no more. Only the wait for the provider is broken off, never what is done for the books."""
+        self._drain_over = True
+        if self._waits and self._task is not None:
+            self._task.cancel()
 
     async def _pass_on(self, *, more: bool, cost_usd: str | None = None) -> None:
         """Send what is held. Nothing is sent, and nothing kept, once the caller has left."""
