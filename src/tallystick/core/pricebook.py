@@ -202,13 +202,14 @@ class PriceBook:
 
     def _unlisted(self, provider: str, name: str | None) -> PricedBy | None:
         """A model that no list knows, and that an override prices under this very name."""
-        own = [one for one in self._overrides if one.model == name]
-        if not name or not any(one.kind == "price" for one in own):
+        wanted = (name or "").lower()
+        own = [one for one in self._overrides if one.model.lower() == wanted]
+        if not any(one.kind == "price" for one in own):
             return None
-        if (agreed := self._agreed.get((provider, name))) is None:
+        if (agreed := self._agreed.get((provider, wanted))) is None:
             prices = self.prices(provider) or ProviderPrices(provider)
             own += [one for one in self._overrides if one.model == "*"]
-            agreed = self._agreed[provider, name] = PricedBy(prices, PricedModel(name), prices.rows.get("*", ()), overrides=own)
+            agreed = self._agreed[provider, wanted] = PricedBy(prices, PricedModel(own[0].model), prices.rows.get("*", ()), overrides=own)
         return agreed
 
     def _listed(self, provider: str, name: str | None, at_us: int) -> PricedBy | None:

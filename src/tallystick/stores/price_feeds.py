@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from http.client import HTTPException, HTTPSConnection
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from time import monotonic
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -115,7 +116,10 @@ def _file(path: Path, bytes_max: int) -> bytes:
 
 def _fetched(address: str, bytes_max: int) -> bytes:
     """The body of one GET over TLS that the system's authorities vouch for."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        raise BadFeed(f"{address} is no address.") from None
     if parts.scheme != "https" or not parts.hostname or parts.username is not None:
         raise BadFeed("A feed is a file, or an https:// address without credentials in it.")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -127,11 +131,11 @@ def _fetched(address: str, bytes_max: int) -> bytes:
             if reply.status != 200:
                 raise BadFeed(f"{address} answered {reply.status}; redirects are not followed.")
             pieces: list[bytes] = []
-            size, until = 0, datetime.now(UTC).timestamp() + _SECONDS_MAX
+            size, until = 0, monotonic() + _SECONDS_MAX
             while piece := reply.read(_PIECE_BYTES):
                 pieces.append(piece)
                 size += len(piece)
-                if size > bytes_max or datetime.now(UTC).timestamp() > until:
+                if size > bytes_max or monotonic() > until:
                     raise BadFeed(f"{address} is larger than {bytes_max} bytes, or slower than {_SECONDS_MAX} seconds.")
             return b"".join(pieces)
         finally:

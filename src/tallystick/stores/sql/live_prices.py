@@ -36,6 +36,7 @@ class LivePrices:
         self._lock = threading.Lock()
         self._layers: tuple[Layer, ...] | None = None
         self._overrides: Mapping[str, list[Override]] = {}
+        self._read: dict[tuple[str, str, str], Layer] = {}       # at most releases.RELEASES_MAX, and what was edited meanwhile
         self._seen = -1
         self._scoped = ScopedPrices(open_book())
         self._describe = RowDescriptions(self._scoped.book)
@@ -86,7 +87,7 @@ class LivePrices:
 
     def _take_up(self) -> None:
         with self._database.read() as db:
-            layers = tuple(_layer(release) for release in releases.applied(db))
+            layers = tuple(self._layer(release) for release in releases.applied(db))
             overrides = overrides_of_all(db)
         if layers == self._layers and overrides == self._overrides:
             return
@@ -99,12 +100,15 @@ class LivePrices:
         self._layers, self._overrides = layers, overrides
 
 
-def _layer(release: releases.Release) -> Layer:
-    """A release as a layer; one that cannot be read says nothing (`verify` names it)."""
-    try:
-        return Layer(release.provider, release.prices)
-    except PriceFault:
-        return Layer(release.provider, None)
+    def _layer(self, release: releases.Release) -> Layer:
+        """A release as a layer, each read once; one that cannot be read says nothing (`verify` names it)."""
+        place = release.id, release.provider, releases.lines_digest(release.lines)
+        if place not in self._read:
+            try:
+                self._read[place] = Layer(release.provider, release.prices)
+            except PriceFault:
+                self._read[place] = Layer(release.provider, None)
+        return self._read[place]
 
 
 def settings_overrides(models: Mapping[str, Mapping[str, str]]) -> tuple[Override, ...]:
