@@ -142,6 +142,27 @@ def test_a_recorded_background_response_is_billed_once(noon: Calls, rows: dict[s
     assert noon.booked(made)["cost_nanos"] == 127_500
 
 
+def test_a_prediction_is_billed_once_however_often_it_is_polled(noon: Calls) -> None:
+    """Case 34, by hand: nothing while it runs, then 2.811363 seconds at $0.0014, on the call that made it."""
+    def prediction(status: str, **more: Any) -> dict[str, Any]:
+        return {"id": "p34", "model": "stability-ai/stable-diffusion", "version": "v", "status": status, "input": {}, "output": None} | more
+
+    ended = prediction("succeeded", output=["https://host.test/1.png"], metrics={"predict_time": 2.811363})
+    made = noon.post("replicate", "/v1/predictions", {"version": "v", "input": {"prompt": "robots"}}, prediction("starting"))
+    polls = [noon.get("replicate", "/v1/predictions/p34", state) for state in (prediction("processing"), ended, ended, ended)]
+    assert [noon.booked(poll)["cost_nanos"] for poll in polls] == [0] * 4
+    assert noon.booked(made)["cost_nanos"] == 3_935_908
+
+
+def test_the_keys_owner_is_billed_elsewhere(noon: Calls) -> None:
+    """Case 21, by hand."""
+    usage = {"prompt_tokens": 326, "completion_tokens": 91, "total_tokens": 417, "cost": 0, "is_byok": True,
+             "cost_details": {"upstream_inference_cost": 0.0003253}}
+    reply = chat.completion() | {"model": "google/gemini-2.5-flash", "usage": usage}
+    call = noon.booked(noon.post("openrouter", "/api/v1/chat/completions", {"model": "google/gemini-2.5-flash", "messages": []}, reply))
+    assert (call["method"], call["cost_nanos"], call["upstream_cost_nanos"]) == ("stated", 0, 325_300)
+
+
 def test_a_background_response_is_billed_once(noon: Calls) -> None:
     """Case 41 with its own counts."""
     def response(status: str, usage: dict[str, Any] | None) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from tallystick.core.identity import Attribution
 from tallystick.core.money import to_nanos
 from tallystick.core.price_rows import instant_us
 from tallystick.core.settlement import Served, settle
+from tallystick.core.usage import Reading
 from tallystick.providers.compatible import openai_compatible
 from tallystick.providers.dialects.chat_usage import ChatUsage
 from tallystick.providers.dialects.openai_chat import OpenAIChat
@@ -70,10 +71,16 @@ def listed_gaps() -> set[str]:
 
 def test_each_bill_of_a_session_has_a_price(everything: list[Exchange]) -> None:
     """Every response and every transcript for itself, at the model that the session names. The one
-    transcript that states nothing has none."""
-    silent = []
+    transcript that states nothing has none. Where a second price list knows the session's model it agrees,
+    but for voices billed by the minute, which it does not charge."""
+    silent, second_opinions = [], 0
     for exchange in everything:
-        for bill in corpus.bills(exchange) if exchange.frames else ():
+        bills = corpus.bills(exchange) if exchange.frames else []
+        told = (exchange.expected or {}).get("cost_usd")
+        if bills and told is not None and exchange.provider != "xai":
+            second_opinions += 1
+            assert own_cost(exchange.provider, bills) == Decimal(told), exchange.id
+        for bill in bills:
             if bill.usage is None:
                 silent.append((exchange.id, bill.opaque))
                 continue
@@ -81,6 +88,14 @@ def test_each_bill_of_a_session_has_a_price(everything: list[Exchange]) -> None:
             assert charge.unpriced == (), exchange.id
             assert charge.exact > 0, exchange.id
     assert silent == [("f1c429a3dfefa27f", True)]
+    assert second_opinions == 20
+
+
+def own_cost(provider: str, bills: list[Reading]) -> Decimal:
+    """What the session's own model costs, transcripts aside."""
+    stated = [bill for bill in bills if bill.usage is not None]
+    at_us = instant_us("2026-08-22")
+    return sum((BOOK.price(provider, bill.model, bill.usage, at_us, bill.traits).exact for bill in stated), Decimal(0))
 
 
 # --- xAI over gRPC: not a format of ours; its cost and its prices hold all the same -----------------------------------
