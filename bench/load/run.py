@@ -27,6 +27,7 @@ from bench.load import measure, peers, report
 from bench.load.peers import Peer
 from bench.load.report import BUFFERED, PACED, STREAM, Figures, Footprint
 
+DIRECT = "direct"
 RESULTS = Path(__file__).parents[1] / "RESULTS.md"
 
 
@@ -42,9 +43,9 @@ class Run:
     figures: Figures = field(default_factory=Figures)
 
     def turns(self, *, streams: bool) -> list[tuple[int, Peer]]:
-        """Everyone once a round; slow peers in the first round only."""
+        """Everyone once a round; slow peers, and the load without a gateway, in the first round only."""
         able = [peer for peer in self.peers if peer.streams or not streams]
-        return [(turn, peer) for turn in range(self.rounds) for peer in able if turn == 0 or not peer.slow]
+        return [(turn, peer) for turn in range(self.rounds) for peer in able if turn == 0 or not (peer.slow or peer.name == DIRECT)]
 
 
 def main() -> None:
@@ -60,7 +61,7 @@ def main() -> None:
         if shutil.which(tool) is None:
             raise SystemExit(f"{tool} is missing: apt-get install -y nginx-light wrk util-linux")
     known = {peer.name: peer for peer in peers.PEERS}
-    wanted = [known["direct"], *(known[name] for name in chosen.peers.split(",") if name != "direct")]
+    wanted = [known[DIRECT], *(known[name] for name in chosen.peers.split(",") if name != DIRECT)]
     begun, load_before = time.monotonic(), os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         run = Run(wanted, [int(one) for one in chosen.connections.split(",")], chosen.seconds, chosen.rounds, Path(folder))

@@ -25,7 +25,7 @@ from bench.load.peers import LITELLM_ENVIRONMENT, free_port
 from tests.build.corpus import Exchange
 from tests.build.gateway import RunningGateway
 
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 
 
 @dataclass(frozen=True)
