@@ -30,6 +30,13 @@ def test_a_job_is_one_attempt_when_it_settles_not_two() -> None:
     assert figures(telemetry)["tallystick_upstream_seconds_count"] == "1.0"
 
 
+def test_a_job_whose_result_nobody_fetched_is_counted_with_what_it_was_booked_at() -> None:
+    telemetry = Telemetry("0")
+    telemetry.observe_given_up(settlement(outcome="recovered", basis="worst_case", cost_nanos=50_000_000))
+    assert figures(telemetry)["tallystick_deferred_given_up_total"] == "1.0"
+    assert figures(telemetry)["tallystick_deferred_given_up_cost_dollars_total"] == "0.05"
+
+
 def test_a_sandbox_call_is_counted_apart() -> None:
     telemetry = Telemetry("0")
     telemetry.observe_settlement("openai", settlement(method="sandbox", cost_nanos=0, would_be_nanos=4_505_000))

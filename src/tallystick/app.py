@@ -180,7 +180,7 @@ def _run(installation: Installation) -> int:
     port = listener.getsockname()[1]
     upstreams = _upstreams(settings)
     telemetry = Telemetry(VERSION)
-    runner = _runner(installation)
+    runner = _runner(installation, telemetry)
     parts = control.Parts(
         installation.database, installation.keyring, installation.clock, installation.secrets.pepper, lambda: uuid_utils.uuid7().hex,
         trusted_networks(server), credentials=installation.credentials, prices=installation.prices,
@@ -248,12 +248,13 @@ class _ControlLoader:
         return await asyncio.shield(self._building)
 
 
-def _runner(installation: Installation) -> Runner:
+def _runner(installation: Installation, telemetry: Telemetry) -> Runner:
     """The recurring steps: ship the spool, follow changes of the control plane."""
     shipper = Shipper(
         installation.spool, installation.sequencer, installation.clock, installation.settings.data / "quarantine",
         describe=installation.prices.describe, alarm=lambda what: log.error("journal alarm", what=what),
-        deferred_max_age_us=installation.settings.journal.deferred_max_age_s * 1_000_000, breathe=partial(sleep, BREATH_S))
+        deferred_max_age_us=installation.settings.journal.deferred_max_age_s * 1_000_000, breathe=partial(sleep, BREATH_S),
+        given_up=telemetry.observe_given_up)
     return Runner((
         Job("ship", shipper.step, SHIP_PERIOD_S, shipper.close_books), Job("watch", installation.keyring.poll, WATCH_PERIOD_S),
         Job("watch_credentials", installation.credentials.poll, WATCH_PERIOD_S),

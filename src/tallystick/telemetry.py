@@ -41,6 +41,7 @@ class Telemetry:
         self._cost_nanos: dict[tuple[str, str], int] = defaultdict(int)
         self._methods: dict[str, int] = defaultdict(int)
         self._deferred: dict[str, int] = defaultdict(int)
+        self._given_up = self._given_up_nanos = 0
         self._sandbox: dict[str, int] = defaultdict(int)
         self._blocked: dict[str, int] = defaultdict(int)
         self._drift: dict[str, int] = defaultdict(int)
@@ -72,6 +73,12 @@ class Telemetry:
         self._upstream.add(settlement.latency_us)
         if settlement.first_byte_us is not None:
             self._first_byte.add(settlement.first_byte_us)
+
+    def observe_given_up(self, settlement: Settlement) -> None:
+        """Count a job that was settled because nobody fetched its result in time. Called by the shipper alone, from
+        its thread, hence counted apart."""
+        self._given_up += 1
+        self._given_up_nanos += settlement.cost_nanos
 
     def observe_refusal(self, refusal: Refusal) -> None:
         """Count a call that we answered ourselves."""
@@ -117,6 +124,10 @@ class Telemetry:
                       (((k,), v) for k, v in self._methods.items()))
         yield counter("tallystick_deferred", "Attempts that opened a job; they count as attempts once it settles.", ("provider",),
                       (((k,), v) for k, v in self._deferred.items()))
+        yield counter("tallystick_deferred_given_up", "Jobs settled at their hold because nobody fetched their result in time.", (),
+                      iter([((), self._given_up)]))
+        yield counter("tallystick_deferred_given_up_cost_dollars", "What those were booked at, in US dollars.", (),
+                      iter([((), self._given_up_nanos / 1e9)]))
         yield counter("tallystick_sandbox", "Sandbox calls, in none of the other figures.", ("provider",),
                       (((k,), v) for k, v in self._sandbox.items()))
         yield counter("tallystick_blocked", "Calls answered by the gateway itself.", ("reason",),

@@ -13,10 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tallystick.core.attempt import Settlement
 from tallystick.core.errors import StoreFault
 from tallystick.core.identity import Attribution
 from tallystick.core.ledger import canonical, open_checkpoint
 from tallystick.core.usage import usage_of
+from tallystick.jobs.shipper import Shipper
 from tallystick.stores.memory import MemoryJournal
 from tallystick.stores.secrets import signature_holds
 from tallystick.stores.spool import Bounds
@@ -145,9 +147,14 @@ def test_a_job_nobody_asks_for_is_settled_at_its_hold(journal: Journal) -> None:
     run(journal.spool.settle(settlement(1, outcome="deferred", basis="deferred", cost_nanos=0, usage=None, lines=(), computed_nanos=None)))
     journal.ship()
     journal.clock.us += 48 * 3_600_000_000 + 2
-    journal.ship()
+    told: list[Settlement] = []
+    shipper = Shipper(journal.spool, journal.sequencer, journal.clock, journal.folder / "q", given_up=told.append)
+    for _ in range(2):
+        shipper.step()
+        journal.clock.us += 60_000_000
     assert kinds(journal) == ["DEFER", "SETTLE"]
     assert entries(journal)[1]["cost_nanos"] == "50000000"
+    assert [(each.request_id, each.cost_nanos, each.basis) for each in told] == [(request_id(1), 50_000_000, "worst_case")]      # once
     assert sound(journal)
 
 
@@ -375,7 +382,6 @@ def test_every_record_is_shipped_once_though_replies_are_lost_and_processes_die(
 
 
 def test_two_shippers_of_one_spool_do_not_double(journal: Journal) -> None:
-    from tallystick.jobs.shipper import Shipper
     other = Shipper(journal.spool, journal.sequencer, journal.clock, journal.folder / "q")
     run(journal.spool.refuse(refusal(1)))
     journal.ship()

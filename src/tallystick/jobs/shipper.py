@@ -81,8 +81,9 @@ class Shipper:
     def __init__(self, spool: Spool, sequencer: Sequencer, clock: Clock, quarantine: Path, *,
                  describe: Describe = lambda _: {}, alarm: Callable[[str], None] = lambda _: None,
                  rows_max: int = ROWS_MAX, deferred_max_age_us: int = DEFERRED_MAX_AGE_US,
-                 breathe: Callable[[], None] = lambda: None) -> None:
-        """`breathe` is called every few records. The calls wait for the interpreter's lock while a batch is shipped, and
+                 breathe: Callable[[], None] = lambda: None, given_up: Callable[[Settlement], None] = lambda _: None) -> None:
+        """`given_up` is told of each job that was settled because nobody fetched its result in time, once that is booked.
+        `breathe` is called every few records. The calls wait for the interpreter's lock while a batch is shipped, and
         who waits gets it only after 5 ms, unless the shipper lets go by itself."""
         self._spool = spool
         self._sequencer = sequencer
@@ -93,6 +94,8 @@ class Shipper:
         self._rows_max = rows_max
         self._deferred_max_age_us = deferred_max_age_us
         self._breathe = breathe
+        self._given_up = given_up
+        self._overdue: list[Settlement] = []             # of the transaction under way
         self._state: _State | None = None
         self._house_kept_us = 0
         self.shipped_records = 0
@@ -111,6 +114,7 @@ class Shipper:
         items = self._pair(state, found)
         if not more:
             items += self._overdue_alone(state, now_us)
+        self._overdue = []
         housekeeping = not more and now_us - self._house_kept_us >= HOUSEKEEPING_EVERY_US
         if found or items or housekeeping:
             self._write(state, items, len(found), now_us, housekeeping)
@@ -118,6 +122,8 @@ class Shipper:
             self.shipped_records += len(found)
             if housekeeping:
                 self._house_kept_us = now_us
+                for settlement in self._overdue:
+                    self._given_up(settlement)
         self._state = state
         return more
 
@@ -232,7 +238,7 @@ class Shipper:
     def _finish(self, pen: Appending, state: _State, records: int, housekeeping: bool) -> _CursorRow:
         if housekeeping:
             booking.close_refusal_minutes(pen)
-            booking.settle_overdue(pen, self._deferred_max_age_us, self._describe)
+            self._overdue = booking.settle_overdue(pen, self._deferred_max_age_us, self._describe)
         return self._move_cursor(pen, state, records)
 
     def _move_cursor(self, pen: Appending, state: _State, records: int) -> _CursorRow:

@@ -136,15 +136,17 @@ def close_refusal_minutes(pen: Appending) -> None:
     pen.db.execute("DELETE FROM refusal_minute WHERE minute < ?", (last,))
 
 
-def settle_overdue(pen: Appending, age_us_max: int, describe: Describe, rows_max: int = 100) -> None:
-    """Settle, at their hold, deferred jobs whose result nobody fetched in time (decisions.md, rule 6)."""
+def settle_overdue(pen: Appending, age_us_max: int, describe: Describe, rows_max: int = 100) -> list[Settlement]:
+    """Settle, at their hold, deferred jobs whose result nobody fetched in time (decisions.md, rule 6); how each was."""
     overdue = pen.db.execute("SELECT request_id, attempt, hold_nanos FROM open_attempt WHERE deferred = 1 AND admitted_us < ?"
                              " ORDER BY admitted_us LIMIT ?", (pen.now_us - age_us_max, rows_max)).fetchall()
-    for request_id, attempt, hold_nanos in overdue:
-        book_later_settlement(pen, Settlement(
-            "req_" + request_id.hex(), attempt, pen.now_us, outcome="recovered",
-            method="estimated" if hold_nanos else "unpriced", basis="worst_case", cost_nanos=hold_nanos,
-            notes=("nobody fetched the job's result in time",)), describe)
+    settled = [Settlement(
+        "req_" + request_id.hex(), attempt, pen.now_us, outcome="recovered",
+        method="estimated" if hold_nanos else "unpriced", basis="worst_case", cost_nanos=hold_nanos,
+        notes=("nobody fetched the job's result in time",)) for request_id, attempt, hold_nanos in overdue]
+    for settlement in settled:
+        book_later_settlement(pen, settlement, describe)
+    return settled
 
 
 def _meet_scope(pen: Appending, chain: Chain, labels: Mapping[str, str]) -> None:
