@@ -15,6 +15,7 @@ from tallystick.core.ledger import GENESIS, leaf_of
 from tallystick.jobs.runner import Job, Runner
 from tallystick.stores.secrets import LedgerKey
 from tallystick.stores.sql.accounts import add_first_owner
+from tallystick.stores.sql.callfact import COLUMNS
 from tallystick.stores.sql.directory import KeySpec
 from tallystick.stores.sql.engine import Database, open_database
 from tallystick.stores.sql.entries import exact_entries
@@ -151,7 +152,7 @@ def _one(journal: Journal, query: str, *values: object) -> tuple[object, ...]:
 
 @pytest.mark.parametrize(("statement", "check"), [
     ("DELETE FROM call_fact_202611 WHERE organization = 1 AND at_us = (SELECT min(at_us) FROM call_fact_202611)", "columns"),
-    ("INSERT INTO call_fact_202611 SELECT 1, 5, 999, 1, 1, 1, x'00', 1" + ", 0" * 32, "columns"),
+    ("INSERT INTO call_fact_202611 SELECT 1, 5, 999, 1, 1, 1, x'00', 1" + ", 0" * (len(COLUMNS) - 8), "columns"),
     ("DELETE FROM later_entry", "columns"),
     ("UPDATE dictionary SET name = 'research' WHERE kind = 'team'", "dictionary"),
     ("UPDATE dictionary SET content = '{}' WHERE kind = 'price_row'", "dictionary"),

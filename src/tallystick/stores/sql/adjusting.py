@@ -27,7 +27,7 @@ from tallystick.stores.sql.journal import Appending, Chain, Sequencer
 
 COST_NANOS_MAX: Final = 10**18               # a thousand million dollars; nothing that was metered costs more
 TEXT_CHARS_MAX: Final = 500
-BATCH: Final = 500                           # corrections in one transaction, so that the shipper can come between
+BATCH: Final = 200                           # corrections in one transaction, so that the shipper can come between
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _FOUND: Final = ("SELECT kind, flags, outcome, at_us, seq, day, cost_nanos FROM call_fact_{month}"
                  " WHERE request_id = ? AND attempt = ? AND organization = ?")

@@ -8,6 +8,7 @@ nothing else. Lists and sums read the narrow rows instead (`facts.py`).
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from sqlite3 import Connection
@@ -66,6 +67,7 @@ class Calls:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._names: dict[tuple[int, str, int], tuple[str, Mapping[str, str]]] = {}
+        self._own = threading.local()        # a packer is for one thread at a time, and dear to make
 
     def read_call(self, request_id: str, organization: int | None = None) -> CallRecord | None:
         """The records of one request, None where the ledger has none (yet: a call is there within a
@@ -148,7 +150,10 @@ class Calls:
                          (organization, seq)).fetchone()
         if row is None:
             raise LookupError(f"entry {seq} is missing")
-        return read_body(Packer().unpack(row[0]))
+        packer = getattr(self._own, "packer", None)
+        if packer is None:
+            packer = self._own.packer = Packer()
+        return read_body(packer.unpack(row[0]))
 
     def _later(self, db: Connection, month: int, organization: int, seq: int) -> list[tuple[int, dict[str, Any]]]:
         """The entries that speak of one which opened an attempt, in order; they stand in its month."""
