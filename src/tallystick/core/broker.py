@@ -129,15 +129,14 @@ class Broker:
             self.nodes.setdefault(draw.node, Node()).leased += draw.amount
 
     def adopt(self, attempt: Attempt, draw: Draw) -> None:
-        """A budget came up that an open attempt falls under: it holds from now on there too. The lease for
-        it is granted before (the one way a node may be leased beyond its cap: books.md, a cap that is
-        lowered below what is committed)."""
-        node = self.nodes[draw.node]
-        node.held += draw.amount
-        self._open[attempt].draws.append(draw)
+        """A budget came up that an open attempt falls under: from now on it holds there too, lease or no lease. Until
+        the node is covered nothing fits on it."""
+        self.nodes.setdefault(draw.node, Node()).held += draw.amount
+        self._open.setdefault(attempt, _Open([])).draws.append(draw)
 
-    def open_attempts(self) -> tuple[Attempt, ...]:
-        return tuple(self._open)
+    def uncovered(self) -> tuple[Draw, ...]:
+        """What adopted holds lack."""
+        return tuple(Draw(key, -node.free) for key, node in self.nodes.items() if node.free < 0)
 
     def idle(self, node: NodeKey) -> int:
         """What could be given back. Only what durable settlements freed is in it (rule 4)."""

@@ -25,15 +25,18 @@ from tallystick.core.money import NANOS_PER_UNIT
 from tallystick.core.windows import BadWindow, Window, bounds, parse_window
 
 Kind = Literal["org", "team", "project", "key", "user", "agent", "environment", "cost_center", "session", "prompt_key",
-               "tag", "dimension", "provider", "model"]
+               "tag", "dimension", "provider", "model", "header"]
 KINDS: Final[tuple[Kind, ...]] = ("org", "team", "project", "key", "user", "agent", "environment", "cost_center", "session",
                                   "prompt_key", "tag", "dimension", "provider", "model")
+"""What a person may set a budget on. A `header` budget is made by the first call that brings a bound of its own: it has
+no limit, counts what its team and project spend in a month, and is held against whatever a call says."""
+
 Mode = Literal["hard", "soft", "observe"]
 Unit = Literal["money", "tokens", "calls"]
 EACH: Final = "*"
 """The subject of a template: a budget of its own for every value that comes up."""
 
-_ALWAYS_VERIFIED: Final = frozenset({"org", "team", "project", "key", "provider", "model"})
+_ALWAYS_VERIFIED: Final = frozenset({"org", "team", "project", "key", "provider", "model", "header"})
 _AMOUNT: Final = re.compile(r"(?P<sign>\$|€|£)?\s*(?P<number>[0-9][0-9,_]*(\.[0-9]+)?)(?P<scale>[kmKM])?\s*(?P<word>[A-Za-z]*)")
 _SIGNS: Final = {"$": "USD", "€": "EUR", "£": "GBP"}
 _SCALES: Final = {"": 1, "k": 1_000, "m": 1_000_000}
@@ -122,8 +125,10 @@ class Subject:
         team = labels.get("team", "")
         if team:
             yield "team", team, "team"
-        if project := labels.get("project"):
+        project = labels.get("project", "")
+        if project:
             yield "project", f"{team or 'default'}/{project}", "project"
+        yield "header", f"{team}/{project}", "header"
         yield "key", self.attribution.key_id, "key"
         for kind in ("user", "agent", "environment", "cost_center", "session", "prompt_key"):
             if value := labels.get(kind):
@@ -143,6 +148,11 @@ class BudgetBook:
 
     budgets: tuple[Budget, ...] = ()
     _by_value: Mapping[tuple[Kind, str], tuple[Budget, ...]] = field(default_factory=dict)
+
+    def header(self, value: str) -> Budget | None:
+        """The budget that bounds calls of `team/project` by a header of theirs, None before the first."""
+        found = self._by_value.get(("header", value))
+        return found[0] if found else None
 
     def path(self, call: Subject, at_us: int) -> tuple[Match, ...]:
         """Every budget that the call draws on at this moment, in the order of KINDS as far as the call has them."""
@@ -172,8 +182,8 @@ NO_BUDGETS: Final = BudgetBook()
 
 def _each(kind: Kind, value: str) -> str:
     """The value of a template that covers a value."""
-    if kind == "org":
-        return "\0"                          # there is one organisation in a book, and it is no template's
+    if kind in ("org", "header"):
+        return "\0"                          # these have no templates
     if kind in ("tag", "dimension"):
         return value.partition("=")[0] + "=*"
     return EACH

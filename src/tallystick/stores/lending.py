@@ -73,6 +73,7 @@ class Lender:
         self._waiting: deque[_Waiter] = deque()
         self._exact: set[NodeKey] = set()                # nodes without a cap of their own: nothing is leased ahead
         self._queued: dict[NodeKey, int] = {}            # nodes that somebody waits for: who comes later queues behind
+        self._barred: set[int] = set()
         self._round: asyncio.Task[None] | None = None
         self._unsure = False                             # a fault: what is leased must be read again
         self._busy = asyncio.Lock()                      # one piece of database work at a time
@@ -166,6 +167,34 @@ class Lender:
 
             await self._guarded(back)
 
+    def bar(self, budgets: Iterable[int]) -> None:
+        """Ask for nothing of these budgets for now: the database does not know yet what was spent on them."""
+        self._barred.update(budgets)
+
+    def unbar(self) -> None:
+        self._barred.clear()
+        self._wake()
+
+    async def cover(self) -> None:
+        """Lease what adopted holds lack, whatever the cap: they are held already. Raises StoreFault."""
+        lending = self._lending
+        async with self._busy:
+            await self._sure()
+            lacking = self._broker.uncovered()
+            if not lacking:
+                return
+
+            def lease() -> dict[NodeKey, int]:
+                with lending.database.write() as db:
+                    leases.fence(db, lending.instance, self._epoch)
+                    for draw in lacking:
+                        leases.open_node(db, draw.node)
+                    leases.lease(db, lending.instance, lacking)
+                    return leases.ends_of(db, [draw.node for draw in lacking])
+
+            self._ends |= await self._guarded(lease)
+            self._broker.grant(lacking)
+
     async def stop(self) -> None:
         """At a graceful stop: give everything back. Raises StoreFault."""
         await self.give_back(tuple(self._broker.nodes))
@@ -198,7 +227,11 @@ class Lender:
     async def _rounds(self) -> None:
         """Serve the queue until it is empty."""
         while self._waiting:
-            asked = list(self._waiting)[:ASKS_MAX]
+            asked = [waiter for waiter in self._waiting if not self._barred.intersection(node.budget for node, _ in waiter.ask.draws)]
+            del asked[ASKS_MAX:]
+            if not asked:
+                await self._lending.pause(AGAIN_AFTER_S)
+                continue
             try:
                 async with self._busy:
                     await self._sure()

@@ -72,6 +72,15 @@ class Budgets:
                 return self._make(pen, organization, spec, span, zone, by, starts_us=boundary_us)
             return self._change(pen, old, spec, by)
 
+    def open_header(self, organization_slug: str, value: str, now_us: int) -> None:
+        """Make the budget whose nodes bound calls of `team/project` by a header of theirs, unless it is there. It has no
+        limit and begins with what the month has cost so far."""
+        with self.sequencer.append(now_us) as pen:
+            organization = pen.chain_of(organization_slug).organization
+            spec = BudgetSpec(Scope("header", value), Amount(0, "money"), mode="observe", limit=0)
+            if _standing(pen.db, organization, spec, "month") is None:
+                self._make(pen, organization, spec, "month", "UTC", "gateway")
+
     def raise_for(self, organization: int, budget_id: int, extra: int, until_us: int, reason: str, now_us: int, by: str) -> BudgetRow:
         """Add to a limit until a moment; what is negative takes away. Raises Refused."""
         if until_us <= now_us:
