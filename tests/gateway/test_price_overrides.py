@@ -7,6 +7,8 @@ import csv
 import io
 import json
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -153,6 +155,25 @@ def test_a_deployments_name_is_priced_requested_and_served(scene: tuple[RunningG
     assert cost("chat-eu")["method"] == "unpriced"
     gateway.json("prices", "overrides", "set", "openai", "chat-eu", "--means", "gpt-4o-mini")
     assert within(lambda: cost("chat-eu")["cost_nanos"] == 150_000_000)
+
+
+def test_an_agreement_that_was_set_late_reprices_the_days_it_holds_for(scene: tuple[RunningGateway, MiniUpstream], tmp_path: Path) -> None:
+    gateway, provider = scene
+    key = gateway.key(team="late")
+    call = booked(gateway, ask(gateway, provider, key))
+    day = call["at"][:10]
+    gateway.json("prices", "overrides", "set", "anthropic", SONNET, "--percent", "-10", "--unit", "output", "--team", "late", "--from", day)
+    done = gateway.json("prices", "reprice", "--since", day, "--until", day, "--provider", "anthropic", "--yes")
+    assert (done["changed"], done["posted"]["delta_nanos"]) == (1, -1_500_000)
+    after = gateway.call(call["id"])
+    assert (after["cost_nanos"], after["booked_cost_nanos"]) == (63_500_000, 65_000_000)
+    assert {line.get("override") for line in after["adjustments"][0]["lines"]} > {None}
+    assert gateway.json("verify")["ok"] is True
+    ledger = tmp_path / "ledger.jsonl"
+    ledger.write_text(gateway.run("export", "ledger-jsonl").stdout)
+    script = Path(__file__).parents[2] / "scripts/verify_export.py"
+    outsider = subprocess.run([sys.executable, str(script), str(ledger)], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert outsider.returncode == 0, outsider.stdout + outsider.stderr
 
 
 def test_an_edited_table_is_found(scene: tuple[RunningGateway, MiniUpstream]) -> None:
