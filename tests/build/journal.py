@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import errno
 import itertools
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tallystick.core import merkle
 from tallystick.core.attempt import Admission, Line, Refusal, Settlement
 from tallystick.core.call import Facts
 from tallystick.core.identity import Attribution
+from tallystick.core.ledger import GENESIS, leaf_of
 from tallystick.core.money import EXACT, to_nanos
 from tallystick.core.pricebook import amount
 from tallystick.core.usage import usage_of
@@ -24,6 +26,7 @@ from tallystick.stores.spool import Bounds, Position, Spool, Spooled
 from tallystick.stores.sql.directory import Directory
 from tallystick.stores.sql.engine import Database, open_database
 from tallystick.stores.sql.journal import Sequencer
+from tallystick.stores.sql.packing import Packer
 
 NOON_US = 1_795_262_400_000_000              # 2026-11-21 12:00 UTC
 
@@ -252,3 +255,23 @@ def open_journal(folder: Path, *, clock: HandClock | None = None, bounds: Bounds
     alarms: list[str] = []
     shipper = Shipper(spool, sequencer, clock, folder / "quarantine", alarm=alarms.append, rows_max=rows_max)
     return Journal(folder, clock, database, sequencer, spool, shipper, alarms)
+
+
+def rewrite_chain(database: Database, edit: Callable[[int, bytes], bytes]) -> int:
+    """An insider rewrites the whole chain, with every hash right; the number of the first changed entry."""
+    packer = Packer()
+    with database.read() as db:
+        everything = sorted(
+            (*row, table) for table in ("entry_202611", "entry_standing")
+            for row in db.execute(f"SELECT seq, body FROM {table} WHERE organization = 1 ORDER BY seq").fetchall())
+    leaf, frontier, changed = GENESIS, list[bytes](), -1
+    with database.write() as db:
+        for seq, packed, table in everything:
+            body = packer.unpack(packed)
+            edited = edit(seq, body)
+            changed = seq if edited != body and changed < 0 else changed
+            leaf = leaf_of(edited, leaf)
+            merkle.push(frontier, seq, leaf)
+            db.execute(f"UPDATE {table} SET body = ?, leaf = ? WHERE organization = 1 AND seq = ?", (packer.pack(edited), leaf, seq))
+        db.execute("UPDATE chain SET head = ?, frontier = ? WHERE organization = 1", (leaf, merkle.pack(frontier)))
+    return changed

@@ -4,6 +4,7 @@ rates in dollars per million."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 
 from tallystick.core.price_rows import PricedModel, PriceRow, ProviderPrices
@@ -13,6 +14,15 @@ CONTEXT_WINDOW = 200_000
 OUTPUT_MAX = 8_000
 
 Rates = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A provider's terms (`core.settlement.Terms`)."""
+
+    states_cost: bool = False
+    free_models: bool = False
+    price_book: str | None = None
 
 
 def book_of(version: str = "test", **providers: Rates) -> PriceBook:

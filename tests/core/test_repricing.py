@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,13 +17,7 @@ from tallystick.core.repricing import PastAttempt, Repriced, Standing, effect, r
 from tallystick.core.settlement import Served, settle
 from tallystick.core.usage import Part, Reading, StatedCost, usage_of
 from tests.build.journal import admission
-
-
-@dataclass(frozen=True)
-class Terms:
-    states_cost: bool = False
-    free_models: bool = False
-    price_book: str | None = None
+from tests.build.prices import Terms
 
 
 def row(model: str, unit: str, price: str, context_from: int = 0) -> PriceRow:

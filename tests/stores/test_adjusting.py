@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from tallystick.core.attempt import Adjustment
 from tallystick.core.errors import StoreFault
 from tallystick.core.ledger import postings
-from tallystick.core.price_rows import PricedModel, PriceRow, ProviderPrices
 from tallystick.core.pricebook import PriceBook
 from tallystick.core.repricing import Repriced, reprice
 from tallystick.core.settlement import Served, settle
@@ -33,9 +32,8 @@ from tallystick.stores.sql.facts import Asked, total
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.past_attempts import past_attempts
 from tallystick.stores.sql.verify import verify
-from tests.build.journal import KEY, NOON_US, admission, request_id, settlement
-from tests.core.test_repricing import Terms
-from tests.stores.test_verify import rewrite_chain
+from tests.build.journal import KEY, NOON_US, admission, request_id, rewrite_chain, settlement
+from tests.build.prices import Terms, book_of
 
 DAY_US = 86_400_000_000
 MODELS = ("gpt-4o", "mini", "nobody-knows")
@@ -90,15 +88,12 @@ class Books:
         return [(found.check, found.seq) for found in verify(self.database, KEY.public_key).findings]
 
 
-def book_of(version: str, prices: dict[str, str]) -> PriceBook:
+def priced(version: str, prices: Mapping[str, str]) -> PriceBook:
     """Prices a million tokens, by model; input costs it once, output thrice."""
-    made = ProviderPrices("openai", models={model: PricedModel(model) for model in prices}, rows={
-        model: (PriceRow("openai", model, "input_text", Decimal(price)), PriceRow("openai", model, "output_text", 3 * Decimal(price)))
-        for model, price in prices.items()})
-    return PriceBook(version, {"openai": made}.get)
+    return book_of(version, openai={model: {"input_text": price, "output_text": str(3 * Decimal(price))} for model, price in prices.items()})
 
 
-OLD, NEW = book_of("old", {"gpt-4o": "2.5", "mini": "0.15"}), book_of("new", {"gpt-4o": "2", "mini": "0.17"})
+OLD, NEW = priced("old", {"gpt-4o": "2.5", "mini": "0.15"}), priced("new", {"gpt-4o": "2", "mini": "0.17"})
 
 
 def reading(model: str = "gpt-4o", into: int = 1_000_000, out: int = 0) -> Reading:
@@ -141,7 +136,7 @@ def test_the_ledger_comes_to_what_every_call_costs_under_the_last_book(
             proper[number] = OLD.price("openai", model, usage_of(input_text=into, output_text=out), NOON_US, {}).nanos
         with_evidence: set[int] = set()
         for number, prices in enumerate(lists):
-            by = book_of(f"book {number}", prices)
+            by = priced(f"book {number}", prices)
             books.reprice(by, batch=chance.randrange(1, 5))
             assert books.reprice(by) == Posted(0, 0)
             for call, (model, into, out, _) in enumerate(made, start=1):

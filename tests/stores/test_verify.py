@@ -10,19 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tallystick.core import merkle
-from tallystick.core.ledger import GENESIS, leaf_of
 from tallystick.jobs.runner import Job, Runner
 from tallystick.stores.secrets import LedgerKey
 from tallystick.stores.sql.accounts import add_first_owner
 from tallystick.stores.sql.callfact import COLUMNS
 from tallystick.stores.sql.directory import KeySpec
-from tallystick.stores.sql.engine import Database, open_database
+from tallystick.stores.sql.engine import open_database
 from tallystick.stores.sql.entries import exact_entries
 from tallystick.stores.sql.packing import Packer
 from tallystick.stores.sql.vault import Vault
 from tallystick.stores.sql.verify import Finding, verify
-from tests.build.journal import KEY, Journal, admission, directory, key_refusal, open_journal, refusal, run, settlement
+from tests.build.journal import KEY, Journal, admission, directory, key_refusal, open_journal, refusal, rewrite_chain, run, settlement
 
 CALLS = 30
 DAY_US = 86_400_000_000
@@ -216,26 +214,6 @@ def test_a_person_who_was_erased_is_no_finding(journal: Journal) -> None:
 
 def rewrite(journal: Journal, edit: Callable[[int, bytes], bytes]) -> int:
     return rewrite_chain(journal.database, edit)
-
-
-def rewrite_chain(database: Database, edit: Callable[[int, bytes], bytes]) -> int:
-    """An insider rewrites the whole chain, with every hash right; the number of the first changed entry."""
-    packer = Packer()
-    with database.read() as db:
-        everything = sorted(
-            (*row, table) for table in ("entry_202611", "entry_standing")
-            for row in db.execute(f"SELECT seq, body FROM {table} WHERE organization = 1 ORDER BY seq").fetchall())
-    leaf, frontier, changed = GENESIS, list[bytes](), -1
-    with database.write() as db:
-        for seq, packed, table in everything:
-            body = packer.unpack(packed)
-            edited = edit(seq, body)
-            changed = seq if edited != body and changed < 0 else changed
-            leaf = leaf_of(edited, leaf)
-            merkle.push(frontier, seq, leaf)
-            db.execute(f"UPDATE {table} SET body = ?, leaf = ? WHERE organization = 1 AND seq = ?", (packer.pack(edited), leaf, seq))
-        db.execute("UPDATE chain SET head = ?, frontier = ? WHERE organization = 1", (leaf, merkle.pack(frontier)))
-    return changed
 
 
 def test_a_rewrite_with_every_hash_right_is_found_by_the_signed_checkpoints(journal: Journal) -> None:
