@@ -44,6 +44,7 @@ from tallystick.edge.gateway import Gateway, Ports, Setup
 from tallystick.providers.anthropic import ANTHROPIC
 from tallystick.providers.google import GOOGLE
 from tallystick.providers.openai import OPENAI
+from tallystick.stores.memory import NoBudgets
 from tallystick.stores.price_files import open_book
 from tallystick.telemetry import Telemetry
 from tallystick.transport.http1 import Limits, Link
@@ -191,7 +192,7 @@ def _whole_line(*, stream: bool) -> Callable[[Path], Run]:
         spool = journal.open_journal(folder, bounds=journal.Bounds()).spool
         pieces = bench_events() if stream else [bench_reply()]
         upstreams = _Upstreams(pieces, "text/event-stream" if stream else "application/json")
-        ports = Ports(_Keyring(), spool, upstreams, answer, None, journal.HandClock(), _Ids(), None)  # type: ignore[arg-type]
+        ports = Ports(_Keyring(), spool, upstreams, answer, None, journal.HandClock(), _Ids(), None, NoBudgets())  # type: ignore[arg-type]
         setup = Setup({"openai": OPENAI}, {"openai": "http://x"}, line.Rules(open_book()), BodyLimits())
         gateway = Gateway(ports, setup, Telemetry("bench"))
         body = chat_request(stream=stream)
@@ -267,7 +268,7 @@ class _WiredUpstreams(Http1Upstreams):
 def _whole_hop(folder: Path) -> Run:
     loop = uvloop.new_event_loop()
     spool = journal.open_journal(folder, bounds=journal.Bounds()).spool
-    ports = Ports(_Keyring(), spool, _WiredUpstreams(), answer, None, journal.HandClock(), _Ids(), None)  # type: ignore[arg-type]
+    ports = Ports(_Keyring(), spool, _WiredUpstreams(), answer, None, journal.HandClock(), _Ids(), None, NoBudgets())  # type: ignore[arg-type]
     setup = Setup({"openai": OPENAI}, {"openai": "http://x"}, line.Rules(open_book()), BodyLimits())
     telemetry = Telemetry("bench")
     gateway = Gateway(ports, setup, telemetry)

@@ -43,15 +43,19 @@ from tallystick.edge.gateway import Gateway, Ports, Setup
 from tallystick.edge.paths import RESOURCE_NAMES
 from tallystick.edge.readiness import Readiness, readiness
 from tallystick.edge.relay import DrainSlots
+from tallystick.jobs.keeping import Keeping
 from tallystick.jobs.runner import Job, Runner
 from tallystick.jobs.shipper import Shipper, cursor_segment
 from tallystick.providers import PROVIDERS, openai_compatible
+from tallystick.stores.budget_keeper import BudgetKeeper
 from tallystick.stores.disk import PosixDisk
+from tallystick.stores.lending import Lending
 from tallystick.stores.recovery import open_spool
 from tallystick.stores.secrets import BadSecret, KekFiles, Secrets, open_secrets
 from tallystick.stores.spool import Bounds, Spool, SpoolBusy
 from tallystick.stores.sql.custody import SqlCustody
 from tallystick.stores.sql.directory import Directory, KeySpec, list_keys
+from tallystick.stores.sql.budgets import Budgets
 from tallystick.stores.sql.engine import DEFAULT, Database, open_database
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.keyring import SqlKeyring
@@ -181,6 +185,8 @@ def _run(installation: Installation) -> int:
     upstreams = _upstreams(settings)
     telemetry = Telemetry(VERSION)
     runner = _runner(installation, telemetry)
+    keeper = _keeper(installation)
+    keeping = Keeping(keeper)
     parts = control.Parts(
         installation.database, installation.keyring, installation.clock, installation.secrets.pepper, lambda: uuid_utils.uuid7().hex,
         trusted_networks(server), credentials=installation.credentials, prices=installation.prices,
@@ -190,6 +196,7 @@ def _run(installation: Installation) -> int:
 
     async def start() -> None:
         await runner.catch_up()
+        await keeping.start()
         runner.start()
         loader.start()
         _announce(installation, f"{'https' if server.tls_cert else 'http'}://{_host(server.host)}:{port}", setup)
@@ -197,17 +204,19 @@ def _run(installation: Installation) -> int:
     async def stop() -> None:
         await upstreams.close()
         await runner.stop()
+        await keeping.stop()
         installation.spool.close()
         installation.database.close()
 
     ports = Ports(
         installation.keyring, installation.spool, upstreams, sandbox_reply,
-        SqlCustody(installation.database, installation.secrets.pepper), installation.clock, RequestIds(), installation.credentials)
+        SqlCustody(installation.database, installation.secrets.pepper), installation.clock, RequestIds(), installation.credentials,
+        keeper)
     health = Health(partial(_ready, installation, runner), settings.metrics.token, is_loopback(server.host))
     telemetry.gauges["tallystick_degraded"] = lambda: float(health.ready().status != "ready")
     telemetry.gauges["tallystick_journal_strain"] = lambda: installation.spool.strain
     telemetry.gauges["tallystick_journal_backlog_bytes"] = lambda: installation.spool.backlog_bytes
-    gateway = Gateway(ports, _setup(installation), telemetry)
+    gateway = Gateway(ports, _setup(installation, keeper), telemetry)
     telemetry.gauges["tallystick_request_body_bytes"] = lambda: gateway.setup.doors.body_bytes
     edge = Edge(gateway, loader.app, health, telemetry, server.role, (start, stop))
     config = server_config(
@@ -219,6 +228,13 @@ def _run(installation: Installation) -> int:
     _spare_the_collector()
     uvicorn.Server(config).run(sockets=[listener])
     return 0
+
+
+def _keeper(installation: Installation) -> BudgetKeeper:
+    """Who holds calls against their budgets."""
+    spool = installation.spool
+    lending = Lending(installation.database, spool.instance, installation.clock, asyncio.to_thread)
+    return BudgetKeeper(lending, lambda: spool.durable, Budgets(installation.sequencer).open_header)
 
 
 def _spare_the_collector() -> None:
@@ -265,14 +281,14 @@ def _ready(installation: Installation, runner: Runner) -> Readiness:
     return readiness(installation.spool.fault(), installation.spool.strain, runner.failing())
 
 
-def _setup(installation: Installation) -> Setup:
+def _setup(installation: Installation, keeper: BudgetKeeper) -> Setup:
     settings = installation.settings
     providers = _providers(settings)
     limits = settings.gateway.limits
     return Setup(
         providers=providers,
         origins=origins_of(settings),
-        rules=Rules(installation.prices),
+        rules=Rules(installation.prices, keeper.books),
         limits=BodyLimits(limits.body_bytes_max, limits.upload_bytes_max),
         models={(provider_id, deployment): model
                 for provider_id, provider in settings.providers.items() for deployment, model in provider.models.items()},

@@ -65,9 +65,26 @@ class Journal(Protocol):
 
     async def admit(self, admission: Admission) -> None: ...
 
-    async def settle(self, settlement: Settlement) -> None: ...
+    async def settle(self, settlement: Settlement) -> tuple[int, int]:
+        """Where the record ends, as the ledger's own place in the record is told (`Budgets.settled`)."""
 
     async def refuse(self, refusal: Refusal) -> None: ...
+
+
+class Budgets(Protocol):
+    """What calls hold and draw of hard budgets. `hold` is the only method that may wait."""
+
+    async def hold(self, admission: Admission) -> Admission | Denied:
+        """Hold what the admission says on all its nodes or on none; the admission as it is to be written down."""
+
+    def cancel(self, admission: Admission) -> None:
+        """It could not be written down, and nothing went upstream."""
+
+    def drawn(self, settlement: Settlement) -> Settlement:
+        """The settlement with what it draws, as it is to be written down."""
+
+    def settled(self, settlement: Settlement, place: tuple[int, int]) -> None:
+        """It is written down, and its record ends at this place."""
 
 
 class Custody(Protocol):

@@ -19,7 +19,7 @@ from tallystick.edge.body import BodyLimits
 from tallystick.edge.gateway import Gateway, Ports, Setup
 from tallystick.ports import UpstreamRequest
 from tallystick.providers import provider
-from tallystick.stores.memory import MemoryJournal
+from tallystick.stores.memory import MemoryJournal, NoBudgets
 from tallystick.telemetry import Telemetry
 from tests.build.edge import PROVIDERS, Issued
 from tests.build.prices import book_of
@@ -98,7 +98,7 @@ def call(world: World, provider: Provider, path: bytes, body: bytes, *, own: boo
     setup = Setup({provider.id: provider}, {provider.id: "https://provider.example"},
                   Rules(book_of(openai={"m-1": {"input_text": "2", "output_text": "10"}})), BodyLimits())
     ports = Ports(**dict.fromkeys((port.name for port in fields(Ports)), world)  # type: ignore[arg-type]
-                  | {"keyring": Issued("tsk_a"), "journal": journal})
+                  | {"keyring": Issued("tsk_a"), "journal": journal, "budgets": NoBudgets()})
     scope: dict[str, Any] = {
         "type": "http", "method": "POST", "raw_path": path, "query_string": b"",
         "headers": [(b"x-tallystick-key", b"tsk_a"), (b"content-length", b"%d" % len(body)),

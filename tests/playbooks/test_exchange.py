@@ -54,8 +54,7 @@ class Playbook:
         self.expect(Read)
         call = Call("req_1", "acme", "POST", "/v1/chat/completions", "chat", dialect, facts or Facts(model="m-1", output_limit=100), 1_000, AT_US)
         self.answer(Asked(call, claims or Claims()))
-        self.expect(Admit)
-        self.answer(None)
+        self.answer(self.expect(Admit).admission)
         self.expect(Forward)
         return self
 

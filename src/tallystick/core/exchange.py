@@ -71,7 +71,8 @@ class Asked:
 @lean
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """Hold what the admission says, then make it durable: nothing goes upstream before. Answered by None or `Denied`."""
+    """Hold what the admission says, then make it durable: nothing goes upstream before. Answered by the
+    admission as it was written down, or `Denied`."""
 
     admission: Admission
 
@@ -161,9 +162,10 @@ def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settleme
     admission = admit(opening, caller, asked, attribution, rules)
     if isinstance(admission, Denied):
         return (yield from _refuse(opening, admission, caller, asked))
-    denied = yield Admit(admission)
-    if denied is not None:
-        return (yield from _refuse(opening, denied, caller, asked))
+    admitted = yield Admit(admission)
+    if isinstance(admitted, Denied):
+        return (yield from _refuse(opening, admitted, caller, asked))
+    admission = admitted
     delivered = yield Forward(admission)
     served, at_us = delivered.served, delivered.at_us
     if delivered.job is not None:

@@ -166,7 +166,10 @@ def _worst_case(admission: Admission, outcome: Outcome) -> _Verdict:
 
 
 def _estimate(admission: Admission, served: Served, book: PriceBook, terms: Terms, outcome: Outcome) -> _Verdict:
-    """A 2xx generation that stated no usage: counted from the bytes seen, marked as an estimate."""
+    """A 2xx generation that stated no usage: counted from the bytes seen, marked as an estimate. Where a hard cap is on
+    its path the hold stays drawn until evidence comes: an estimate is no bound."""
+    if admission.holds:
+        return _worst_case(admission, outcome)
     reading = served.reading or Reading()
     family = terms.price_book or admission.provider
     usage = estimate_usage(admission.facts, admission.body_bytes, reading.output_bytes, family, reading.floor)

@@ -34,7 +34,7 @@ from tallystick.edge.headers import Bend, to_client, to_provider
 from tallystick.edge.paths import Target, error_shape, resolve
 from tallystick.edge.relay import Client, DrainSlots, Relay, Send, own_error, reply_head
 from tallystick.edge.replies import refuse, status_of, upstream_failed
-from tallystick.ports import Clock, Credentials, Custody, Ids, Journal, Keyring, RawHeaders, UpstreamReply, UpstreamRequest, Upstreams
+from tallystick.ports import Budgets, Clock, Credentials, Custody, Ids, Journal, Keyring, RawHeaders, UpstreamReply, UpstreamRequest, Upstreams
 from tallystick.providers.dialects.stream_usage import UsageRemover
 from tallystick.telemetry import Telemetry
 
@@ -56,6 +56,7 @@ class Ports:
     clock: Clock
     ids: Ids
     credentials: Credentials
+    budgets: Budgets
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +182,13 @@ class _Conversation:
     async def _book(self, settlement: Settlement) -> None:
         """Make a settlement durable and count it. One that cannot be written leaves its admission open:
         recovery books the worst case, so the caller need not suffer for it."""
+        settlement = self._ports.budgets.drawn(settlement)
         try:
-            await self._ports.journal.settle(settlement)
+            place = await self._ports.journal.settle(settlement)
         except StoreFault:
             log.exception("a settlement could not be journaled", request_id=settlement.request_id)
+        else:
+            self._ports.budgets.settled(settlement, place)
         self._gateway.telemetry.observe_settlement(self._target.provider.id, settlement)
 
     async def refuse(self, command: line.Refuse) -> None:
@@ -254,15 +258,19 @@ class _Conversation:
             facts=facts if model is None else replace(facts, model=model), body_bytes=asked.body_bytes, at_us=self._at_us,
         )
 
-    async def admit(self, command: line.Admit) -> Denied | None:
-        admission = command.admission
+    async def admit(self, command: line.Admit) -> Admission | Denied:
+        budgets = self._ports.budgets
+        admission = await budgets.hold(command.admission)
+        if isinstance(admission, Denied):
+            return admission
         try:
             await self._ports.journal.admit(admission)
         except StoreFault:
+            budgets.cancel(admission)
             log.exception("an admission could not be journaled", request_id=self._request_id)
             return Denied("journal_unavailable", "The call could not be journaled, so it was not sent.", retry_after_s=5)
         self._admitted = admission
-        return None
+        return admission
 
     async def forward(self, command: line.Forward) -> line.Delivered:
         admission, clock = command.admission, self._ports.clock

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from tallystick.core import keyformat
 from tallystick.core.attempt import Admission, Refusal, Settlement
-from tallystick.core.errors import Defect
+from tallystick.core.errors import Defect, Denied
 from tallystick.core.identity import Principal
 from tallystick.ports import Clock
 
@@ -58,7 +58,7 @@ class MemoryJournal:
             raise Defect(f"{attempt} is admitted already")
         self.admissions[attempt] = admission
 
-    async def settle(self, settlement: Settlement) -> None:
+    async def settle(self, settlement: Settlement) -> tuple[int, int]:
         """Raises Defect for an attempt that was never admitted, or has its settlement; a job's end may
         follow its deferral."""
         attempt = (settlement.request_id, settlement.attempt)
@@ -66,7 +66,24 @@ class MemoryJournal:
         if attempt not in self.admissions or (earlier is not None and earlier.outcome != "deferred"):
             raise Defect(f"{attempt} is not open")
         self.settlements[attempt] = settlement
+        return 0, len(self.settlements)
 
     async def refuse(self, refusal: Refusal) -> None:
         """Keep a refusal."""
         self.refusals.append(refusal)
+
+
+class NoBudgets:
+    """ports.Budgets where nothing is held: every call fits."""
+
+    async def hold(self, admission: Admission) -> Admission | Denied:
+        return admission
+
+    def cancel(self, admission: Admission) -> None:
+        """Nothing was held."""
+
+    def drawn(self, settlement: Settlement) -> Settlement:
+        return settlement
+
+    def settled(self, settlement: Settlement, place: tuple[int, int]) -> None:
+        """Nothing was drawn."""

@@ -117,14 +117,16 @@ class Spool:
         if self._strict:
             await self._wait_synced()
 
-    async def settle(self, settlement: Settlement) -> None:
-        """Raises StoreFault when it cannot be made durable; the admission then stays open, and the
-        next start settles it at its hold."""
+    async def settle(self, settlement: Settlement) -> Position:
+        """Where the record ends. Raises StoreFault when it cannot be made durable; the admission then stays
+        open, and the next start settles it at its hold."""
         self._check_whole()
         self._append(SETTLE, _encoded(settlement))
+        ended = self._written
         self._close_attempt((settlement.request_id, settlement.attempt))
         if self._strict:
             await self._wait_synced()
+        return ended
 
     async def refuse(self, refusal: Refusal) -> None:
         """Raises StoreFault when it cannot be made durable."""
@@ -361,6 +363,7 @@ def worst_case(admission: Admission, at_us: int) -> Settlement:
         basis="worst_case",
         cost_nanos=0 if admission.sandbox else hold,
         would_be_nanos=hold if admission.sandbox else None,
+        draws=admission.holds,
     )
 
 
