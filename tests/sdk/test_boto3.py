@@ -133,3 +133,16 @@ def test_the_anthropic_sdk_on_the_same_path(gateway: Gateway, provider: MiniUpst
         reply = client.messages.with_raw_response.create(model=MODEL, max_tokens=9, messages=[{"role": "user", "content": "Say hello"}])
     gateway.booked(reply.headers, provider, cost_nanos=COST_NANOS)
     assert provider.bill[-1].request.header(b"authorization") == b"Bearer stored-bedrock"
+
+
+def test_the_sandbox_answers_as_the_sdk_expects_it(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = client_of(gateway, monkeypatch, {**bearing(gateway.key("tallystick")), "X-Tallystick-Sandbox": "true"})
+    whole = client.converse(modelId=MODEL, messages=ASKED)
+    streamed = client.converse_stream(modelId=MODEL, messages=ASKED)
+    events = list(streamed["stream"])
+    said = "".join(event["contentBlockDelta"]["delta"]["text"] for event in events if "contentBlockDelta" in event)
+    assert said == whole["output"]["message"]["content"][0]["text"]
+    assert events[-1]["metadata"]["usage"] == whole["usage"]
+    for reply in (whole, streamed):
+        call = gateway.call(reply["ResponseMetadata"]["HTTPHeaders"]["x-tallystick-request-id"])
+        assert (call["method"], call["cost_nanos"], call["would_be_cost_nanos"] > 0) == ("sandbox", 0, True)

@@ -12,16 +12,22 @@ import pytest
 from tallystick.core.call import Facts, ReplyHead
 from tallystick.core.dialect import Provider
 from tallystick.providers.anthropic import ANTHROPIC
+from tallystick.providers.bedrock import BEDROCK
+from tallystick.providers.cohere import COHERE
 from tallystick.providers.google import GOOGLE
 from tallystick.providers.groq import GROQ
 from tallystick.providers.mistral import MISTRAL
 from tallystick.providers.openai import OPENAI
-from tallystick.transport.sandbox import BYTES_PER_TOKEN, DIMENSIONS, SandboxReply, answer
+from tallystick.transport.sandbox import DIMENSIONS, answer
+from tallystick.transport.sandbox_reply import BYTES_PER_TOKEN, SandboxReply
 
 SECRET = "the caller's own words"
 CHAT = "/v1/chat/completions"
 GEMINI = "/v1beta/models/gemini-3-pro:generateContent"
 GEMINI_STREAM = "/v1beta/models/gemini-3-pro:streamGenerateContent"
+
+CONVERSE = {"messages": [{"role": "user", "content": [{"text": SECRET}]}]}
+INVOKE = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 1024, "messages": [{"role": "user", "content": SECRET}]}
 
 GENERATIONS = [
     (OPENAI, CHAT, {"model": "gpt-5", "messages": [{"role": "user", "content": SECRET}]}),
@@ -37,6 +43,16 @@ GENERATIONS = [
     (GOOGLE, GEMINI, {"contents": [{"parts": [{"text": SECRET}]}]}),
     (GOOGLE, GEMINI_STREAM, {"contents": [{"parts": [{"text": SECRET}]}]}),
     (GOOGLE, "/v1beta/openai/chat/completions", {"model": "gemini-3-pro", "messages": []}),
+    (GOOGLE, "/v1beta/interactions", {"model": "gemini-3-pro", "input": SECRET}),
+    (GOOGLE, "/v1beta/interactions", {"model": "gemini-3-pro", "input": SECRET, "stream": True}),
+    (BEDROCK, "/model/amazon.nova-pro-v1:0/converse", CONVERSE),
+    (BEDROCK, "/model/amazon.nova-pro-v1:0/converse-stream", CONVERSE),
+    (BEDROCK, "/model/anthropic.claude-3/invoke", INVOKE),
+    (BEDROCK, "/model/anthropic.claude-3/invoke-with-response-stream", INVOKE),
+    (COHERE, "/v2/chat", {"model": "command-a-03-2025", "messages": [{"role": "user", "content": SECRET}]}),
+    (COHERE, "/v2/chat", {"model": "command-a-03-2025", "messages": [], "stream": True}),
+    (COHERE, "/v1/chat", {"model": "command-r", "message": SECRET}),
+    (COHERE, "/v1/chat", {"model": "command-r", "message": SECRET, "stream": True}),
 ]
 
 
@@ -113,8 +129,8 @@ async def test_embeddings_come_one_for_each_input_in_the_encoding_asked(encoding
 @pytest.mark.parametrize(
     ("provider", "document", "field"),
     [(OPENAI, {"model": "m", "input": ""}, "input_tokens"), (ANTHROPIC, {"model": "m", "messages": []}, "input_tokens"),
-     (GOOGLE, {"contents": []}, "totalTokens")],
-    ids=["openai", "anthropic", "google"],
+     (GOOGLE, {"contents": []}, "totalTokens"), (BEDROCK, {"input": {"converse": {}}}, "inputTokens")],
+    ids=["openai", "anthropic", "google", "bedrock"],
 )
 async def test_counting_tokens_counts_as_the_answer_would(
     provider: Provider, document: dict[str, Any], field: str
@@ -133,3 +149,26 @@ async def test_what_it_cannot_simulate_is_an_error_in_the_providers_shape(
     (error,) = await pieces_of(reply)
     assert reply.status == 400
     assert "sandbox" in json.loads(error)["error"]["message"]
+
+
+@pytest.mark.parametrize(("provider", "one", "many"), [
+    (OPENAI, "/v1/models/gpt-5", "/v1/models"), (ANTHROPIC, "/v1/models/claude-opus-5", "/v1/models"),
+    (GOOGLE, "/v1beta/models/gemini-3-pro", "/v1beta/models"), (COHERE, "/v1/models/command-r", "/v1/models"),
+], ids=lambda given: getattr(given, "id", None))
+async def test_models_are_listed_and_described(provider: Provider, one: str, many: str) -> None:
+    route, model = provider.route_for("GET", one)
+    assert (route.operation, model) == ("models", one.rpartition("/")[2])
+    (described,) = await pieces_of(answer(provider, "models", Facts(model=model), b""))
+    assert model is not None
+    assert model in described.decode()
+    route, none = provider.route_for("GET", many)
+    assert (route.operation, none) == ("models", None)
+    (listed,) = await pieces_of(answer(provider, "models", Facts(), b""))
+    found = json.loads(listed)
+    assert len(found.get("data") or found["models"]) == 1
+
+
+async def test_a_body_of_a_family_it_does_not_know_is_not_simulated() -> None:
+    reply = answer(BEDROCK, "invoke", Facts(model="amazon.titan"), b'{"inputText":"hi"}')
+    (error,) = await pieces_of(reply)
+    assert (reply.status, "sandbox" in json.loads(error)["message"]) == (400, True)

@@ -12,94 +12,18 @@ import base64
 import hashlib
 import json
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Final
 
 from tallystick.core.call import Facts
 from tallystick.core.dialect import ErrorShape, Provider
+from tallystick.transport.sandbox_bedrock import converse, invoke, messages
+from tallystick.transport.sandbox_cohere import cohere_chat
+from tallystick.transport.sandbox_reply import CREATED_S, Asked, Json, SandboxReply, data_event, event_reply, json_reply, named_event
 
-CREATED_S: Final = 1_767_225_600                 # 2026-01-01: an answer must not depend on the clock
-BYTES_PER_TOKEN: Final = 4
-TOKENS_PER_MEDIUM: Final = 258
 DIMENSIONS: Final = 1536
 DIMENSIONS_MAX: Final = 8192
 INPUTS_MAX: Final = 4096
-
-Json = dict[str, Any]
-
-
-class SandboxReply:
-    """`ports.UpstreamReply` over pieces that are already known."""
-
-    def __init__(self, status: int, content_type: str, pieces: Sequence[bytes], *, streamed: bool) -> None:
-        self.status = status
-        self.headers = [(b"content-type", content_type.encode())]
-        if not streamed:
-            self.headers.append((b"content-length", b"%d" % sum(map(len, pieces))))
-        self._pieces = list(reversed(pieces))
-
-    async def next(self) -> bytes | None:
-        return self._pieces.pop() if self._pieces else None
-
-    @property
-    def at_end(self) -> bool:
-        return not self._pieces
-
-    async def close(self) -> None:
-        self._pieces.clear()
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """One request as the sandbox sees it."""
-
-    provider: Provider
-    operation: str
-    facts: Facts
-    body: Json
-    body_bytes: int
-    mark: str                                    # 24 hexadecimal digits of the body's hash: ids that repeat with it
-    sse: bool
-
-    @property
-    def model(self) -> str:
-        return self.facts.model or "tallystick-sandbox"
-
-    @property
-    def input_tokens(self) -> int:
-        text_bytes = max(0, self.body_bytes - self.facts.media_bytes)
-        return 1 + text_bytes // BYTES_PER_TOKEN + TOKENS_PER_MEDIUM * self.facts.media
-
-    @property
-    def text(self) -> str:
-        facts = self.facts
-        whole = (
-            f"This is the Tallystick sandbox; no provider was asked and nothing was billed. You called "
-            f"{self.operation} of {self.provider.name} with {self.body_bytes} bytes for {self.model}, "
-            f"{facts.tools + facts.server_tools} tools and {facts.media} media."
-        )
-        limit = facts.output_limit
-        return whole if limit is None or limit <= 0 else whole[:limit * BYTES_PER_TOKEN]
-
-    @property
-    def was_cut(self) -> bool:
-        return bool(self.facts.output_limit) and len(self.text) == BYTES_PER_TOKEN * (self.facts.output_limit or 0)
-
-    @property
-    def choices(self) -> range:
-        return range(max(1, min(self.facts.n, 16)))
-
-    @property
-    def output_tokens(self) -> int:
-        """Of one alternative."""
-        return -(-len(self.text) // BYTES_PER_TOKEN)
-
-    def deltas(self) -> Iterator[str]:
-        """The text in pieces of a few words."""
-        for at in range(0, len(self.text), 24):
-            yield self.text[at:at + 24]
-
 
 def answer(provider: Provider, operation: str, facts: Facts, body: bytes, url_path: str = "") -> SandboxReply:
     """What this provider might have said. Operations that the sandbox does not know are a 400 in the
@@ -109,15 +33,17 @@ def answer(provider: Provider, operation: str, facts: Facts, body: bytes, url_pa
         document = json.loads(body) if body else None
     except ValueError:
         document = None
+    if operation == "models" and not body:
+        document = {}
     shape = _shape(operation, document) if isinstance(document, dict) else None
     if shape is None or not isinstance(document, dict):
         return _unknown(provider.error_shape, operation)
     mark = hashlib.sha256(body).hexdigest()[:24]
-    asked = _Asked(provider, operation, facts, document, len(body), mark, not url_path or "alt=sse" in url_path)
+    asked = Asked(provider, operation, facts, document, len(body), mark, not url_path or "alt=sse" in url_path)
     return shape(asked)
 
 
-def _shape(operation: str, document: Json) -> Callable[[_Asked], SandboxReply] | None:
+def _shape(operation: str, document: Json) -> Callable[[Asked], SandboxReply] | None:
     """Who answers. Google serves two formats under one operation; the body tells them apart."""
     gemini = not document.keys().isdisjoint(("contents", "content", "requests", "generateContentRequest"))
     match operation:
@@ -128,11 +54,22 @@ def _shape(operation: str, document: Json) -> Callable[[_Asked], SandboxReply] |
         case "responses":
             return _responses
         case "messages":
-            return _messages
+            return messages
         case "embeddings":
             return _gemini_embeddings if gemini else _embeddings
         case "count_tokens":
             return _gemini_count if gemini else _count
+        case "converse":
+            return converse
+        case "invoke":
+            # Every model family has a body of its own there; the one that says its version is known.
+            return invoke if "anthropic_version" in document else None
+        case "native_chat":
+            return cohere_chat
+        case "interactions":
+            return _interactions
+        case "models":
+            return _models
     return None
 
 
@@ -149,29 +86,12 @@ def _unknown(shape: ErrorShape, operation: str) -> SandboxReply:
                                "code": "sandbox_unsupported"}}
         case "cohere" | "bedrock":
             error = {"message": message}
-    return _json(error, status=400)
-
-
-def _json(document: object, status: int = 200) -> SandboxReply:
-    return SandboxReply(status, "application/json", (json.dumps(document).encode(),), streamed=False)
-
-
-def _events(pieces: Iterator[bytes]) -> SandboxReply:
-    return SandboxReply(200, "text/event-stream; charset=utf-8", tuple(pieces), streamed=True)
-
-
-def _data(document: object) -> bytes:
-    return b"data: " + json.dumps(document).encode() + b"\n\n"
-
-
-def _named(document: Json) -> bytes:
-    """An event whose name is its type, as Anthropic's and the Responses API's are."""
-    return f"event: {document['type']}\n".encode() + _data(document)
+    return json_reply(error, status=400)
 
 
 # OpenAI's chat and the completions before it, spoken by most providers.
 
-def _openai_usage(asked: _Asked) -> Json:
+def _openai_usage(asked: Asked) -> Json:
     output_tokens = asked.output_tokens * len(asked.choices)
     return {
         "prompt_tokens": asked.input_tokens, "completion_tokens": output_tokens,
@@ -180,24 +100,24 @@ def _openai_usage(asked: _Asked) -> Json:
     }
 
 
-def _states_stream_usage(asked: _Asked) -> bool:
+def _states_stream_usage(asked: Asked) -> bool:
     """Some providers state it in every stream, the others where `include_usage` asks for it."""
     options = asked.body.get("stream_options")
     return not asked.provider.asks_stream_usage or (isinstance(options, dict) and options.get("include_usage") is True)
 
 
-def _chat(asked: _Asked) -> SandboxReply:
+def _chat(asked: Asked) -> SandboxReply:
     head: Json = {"id": f"chatcmpl-sandbox-{asked.mark}", "object": "chat.completion", "created": CREATED_S,
                   "model": asked.model}
     finish = "length" if asked.was_cut else "stop"
     if not asked.facts.stream:
         message = {"role": "assistant", "content": asked.text, "refusal": None}
         choices = [{"index": at, "message": message, "logprobs": None, "finish_reason": finish} for at in asked.choices]
-        return _json({**head, "choices": choices, "usage": _openai_usage(asked)})
+        return json_reply({**head, "choices": choices, "usage": _openai_usage(asked)})
     head["object"] = "chat.completion.chunk"
 
     def chunk(at: int, delta: Json, reason: str | None = None) -> bytes:
-        return _data({**head, "choices": [{"index": at, "delta": delta, "logprobs": None, "finish_reason": reason}]})
+        return data_event({**head, "choices": [{"index": at, "delta": delta, "logprobs": None, "finish_reason": reason}]})
 
     def events() -> Iterator[bytes]:
         for at in asked.choices:
@@ -206,13 +126,13 @@ def _chat(asked: _Asked) -> SandboxReply:
                 yield chunk(at, {"content": piece})
             yield chunk(at, {}, finish)
         if _states_stream_usage(asked):
-            yield _data({**head, "choices": [], "usage": _openai_usage(asked)})
+            yield data_event({**head, "choices": [], "usage": _openai_usage(asked)})
         yield b"data: [DONE]\n\n"
 
-    return _events(events())
+    return event_reply(events())
 
 
-def _completions(asked: _Asked) -> SandboxReply:
+def _completions(asked: Asked) -> SandboxReply:
     head = {"id": f"cmpl-sandbox-{asked.mark}", "object": "text_completion", "created": CREATED_S, "model": asked.model}
     finish = "length" if asked.was_cut else "stop"
 
@@ -221,21 +141,21 @@ def _completions(asked: _Asked) -> SandboxReply:
 
     if not asked.facts.stream:
         choices = [choice(at, asked.text, finish) for at in asked.choices]
-        return _json({**head, "choices": choices, "usage": _openai_usage(asked)})
+        return json_reply({**head, "choices": choices, "usage": _openai_usage(asked)})
 
     def events() -> Iterator[bytes]:
         for at in asked.choices:
             for piece in asked.deltas():
-                yield _data({**head, "choices": [choice(at, piece, None)]})
-            yield _data({**head, "choices": [choice(at, "", finish)]})
+                yield data_event({**head, "choices": [choice(at, piece, None)]})
+            yield data_event({**head, "choices": [choice(at, "", finish)]})
         if _states_stream_usage(asked):
-            yield _data({**head, "choices": [], "usage": _openai_usage(asked)})
+            yield data_event({**head, "choices": [], "usage": _openai_usage(asked)})
         yield b"data: [DONE]\n\n"
 
-    return _events(events())
+    return event_reply(events())
 
 
-def _embeddings(asked: _Asked) -> SandboxReply:
+def _embeddings(asked: Asked) -> SandboxReply:
     """Unit vectors, one for each input. The SDKs ask for base64 of little-endian 32-bit floats."""
     wanted = asked.body.get("dimensions")
     dimensions = min(wanted, DIMENSIONS_MAX) if isinstance(wanted, int) and wanted > 0 else DIMENSIONS
@@ -245,24 +165,26 @@ def _embeddings(asked: _Asked) -> SandboxReply:
     count = max(1, min(asked.facts.inputs, INPUTS_MAX))
     data = [{"object": "embedding", "index": at, "embedding": embedding} for at in range(count)]
     usage = {"prompt_tokens": asked.input_tokens, "total_tokens": asked.input_tokens}
-    return _json({"object": "list", "data": data, "model": asked.model, "usage": usage})
+    return json_reply({"object": "list", "data": data, "model": asked.model, "usage": usage})
 
 
-def _count(asked: _Asked) -> SandboxReply:
+def _count(asked: Asked) -> SandboxReply:
+    if asked.provider.error_shape == "bedrock":
+        return json_reply({"inputTokens": asked.input_tokens})
     counted: Json = {"input_tokens": asked.input_tokens}
     if asked.provider.error_shape == "openai":
         counted["object"] = "response.input_tokens"
-    return _json(counted)
+    return json_reply(counted)
 
 
 # OpenAI's Responses API.
 
-def _responses(asked: _Asked) -> SandboxReply:
+def _responses(asked: Asked) -> SandboxReply:
     part: Json = {"type": "output_text", "text": asked.text, "annotations": [], "logprobs": []}
     item: Json = {"id": f"msg_sandbox_{asked.mark}", "type": "message", "role": "assistant", "status": "completed",
                   "content": [part]}
     if not asked.facts.stream:
-        return _json(_response(asked, item))
+        return json_reply(_response(asked, item))
 
     def events() -> Iterator[Json]:
         begun = _response(asked, None)
@@ -280,10 +202,10 @@ def _responses(asked: _Asked) -> SandboxReply:
         last = "response.incomplete" if asked.was_cut else "response.completed"
         yield {"type": last, "response": _response(asked, item)}
 
-    return _events(_named({**event, "sequence_number": at}) for at, event in enumerate(events()))
+    return event_reply(named_event({**event, "sequence_number": at}) for at, event in enumerate(events()))
 
 
-def _response(asked: _Asked, item: Json | None) -> Json:
+def _response(asked: Asked, item: Json | None) -> Json:
     """The Response object, begun (no item yet) or ended."""
     ended = item is not None
     status = "in_progress" if not ended else "incomplete" if asked.was_cut else "completed"
@@ -302,37 +224,9 @@ def _response(asked: _Asked, item: Json | None) -> Json:
     }
 
 
-# Anthropic's Messages API.
-
-def _messages(asked: _Asked) -> SandboxReply:
-    usage = {"input_tokens": asked.input_tokens, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0,
-             "output_tokens": asked.output_tokens, "service_tier": "standard"}
-    reason = "max_tokens" if asked.was_cut else "end_turn"
-    message: Json = {
-        "id": f"msg_sandbox_{asked.mark}", "type": "message", "role": "assistant", "model": asked.model,
-        "content": [{"type": "text", "text": asked.text}], "stop_reason": reason, "stop_sequence": None, "usage": usage,
-    }
-    if not asked.facts.stream:
-        return _json(message)
-
-    def events() -> Iterator[Json]:
-        begun = {**message, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
-        yield {"type": "message_start", "message": begun}
-        yield {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
-        yield {"type": "ping"}
-        for piece in asked.deltas():
-            yield {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}}
-        yield {"type": "content_block_stop", "index": 0}
-        yield {"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": None},
-               "usage": {"output_tokens": asked.output_tokens}}
-        yield {"type": "message_stop"}
-
-    return _events(_named(event) for event in events())
-
-
 # Google's generateContent.
 
-def _gemini(asked: _Asked) -> SandboxReply:
+def _gemini(asked: Asked) -> SandboxReply:
     usage = {
         "promptTokenCount": asked.input_tokens, "candidatesTokenCount": asked.output_tokens,
         "totalTokenCount": asked.input_tokens + asked.output_tokens,
@@ -348,23 +242,70 @@ def _gemini(asked: _Asked) -> SandboxReply:
 
     finish = "MAX_TOKENS" if asked.was_cut else "STOP"
     if not asked.facts.stream:
-        return _json(document(asked.text, finish))
+        return json_reply(document(asked.text, finish))
     texts = list(asked.deltas())
     documents = [document(text, finish if at + 1 == len(texts) else None) for at, text in enumerate(texts)]
     if asked.sse:
-        return _events(b"data: " + json.dumps(one).encode() + b"\r\n\r\n" for one in documents)
+        return event_reply(b"data: " + json.dumps(one).encode() + b"\r\n\r\n" for one in documents)
     pieces = [(b"[" if at == 0 else b",\r\n") + json.dumps(one).encode() for at, one in enumerate(documents)]
     return SandboxReply(200, "application/json; charset=UTF-8", (*pieces, b"]"), streamed=True)
 
 
-def _gemini_embeddings(asked: _Asked) -> SandboxReply:
+def _gemini_embeddings(asked: Asked) -> SandboxReply:
     values = {"values": [1.0] + [0.0] * (DIMENSIONS - 1)}
     requests = asked.body.get("requests")
     if isinstance(requests, list):
-        return _json({"embeddings": [values] * min(len(requests), INPUTS_MAX)})
-    return _json({"embedding": values})
+        return json_reply({"embeddings": [values] * min(len(requests), INPUTS_MAX)})
+    return json_reply({"embedding": values})
 
 
-def _gemini_count(asked: _Asked) -> SandboxReply:
+def _gemini_count(asked: Asked) -> SandboxReply:
     details = [{"modality": "TEXT", "tokenCount": asked.input_tokens}]
-    return _json({"totalTokens": asked.input_tokens, "promptTokensDetails": details})
+    return json_reply({"totalTokens": asked.input_tokens, "promptTokensDetails": details})
+
+
+# Google's interactions.
+
+def _interactions(asked: Asked) -> SandboxReply:
+    usage = {
+        "total_input_tokens": asked.input_tokens, "total_cached_tokens": 0, "total_output_tokens": asked.output_tokens,
+        "total_tool_use_tokens": 0, "total_thought_tokens": 0, "total_tokens": asked.input_tokens + asked.output_tokens,
+    }
+    begun: Json = {
+        "id": f"interaction-sandbox-{asked.mark}", "object": "interaction", "model": asked.model, "role": "model",
+        "status": "in_progress", "created": "2026-01-01T00:00:00Z", "updated": "2026-01-01T00:00:00Z",
+    }
+    output = {"type": "text", "text": asked.text}
+    ended = {**begun, "status": "completed", "usage": usage}
+    if not asked.facts.stream:
+        return json_reply({**ended, "outputs": [output]})
+
+    def events() -> Iterator[Json]:
+        yield {"event_type": "interaction.start", "interaction": begun}
+        yield {"event_type": "content.start", "index": 0, "content": {"type": "text"}}
+        for piece in asked.deltas():
+            yield {"event_type": "content.delta", "index": 0, "delta": {"type": "text", "text": piece}}
+        yield {"event_type": "content.stop", "index": 0}
+        yield {"event_type": "interaction.complete", "interaction": ended}
+
+    return event_reply(f"event: {event['event_type']}\n".encode() + data_event(event) for event in events())
+
+
+# Lists of models: one, of no provider's making, or the one that was asked about.
+
+def _models(asked: Asked) -> SandboxReply:
+    own: Json
+    match asked.provider.error_shape:
+        case "anthropic":
+            own = {"type": "model", "id": asked.model, "display_name": asked.model, "created_at": "2026-01-01T00:00:00Z"}
+            many = {"data": [own], "has_more": False, "first_id": asked.model, "last_id": asked.model}
+        case "gemini":
+            own = {"name": f"models/{asked.model}", "displayName": asked.model, "supportedGenerationMethods": ["generateContent"]}
+            many = {"models": [own]}
+        case "cohere":
+            own = {"name": asked.model, "endpoints": ["chat"]}
+            many = {"models": [own]}
+        case _:
+            own = {"id": asked.model, "object": "model", "created": CREATED_S, "owned_by": "tallystick-sandbox"}
+            many = {"object": "list", "data": [own]}
+    return json_reply(own if asked.facts.model else many)
