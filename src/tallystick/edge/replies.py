@@ -76,6 +76,8 @@ CODES: Final[tuple[Code, ...]] = (
     _forbidden("route_not_open", "With a stored credential this route is closed: it needs the caller's own provider key."),
     _forbidden("not_your_object", "With a stored credential only objects that this owner created are open."),
     _forbidden("model_not_priced", "The model has no price, and a hard cap is on the path."),
+    _forbidden("cost_unbounded", "A hard cap is on the path, and the call's cost has no bound: content by reference to a model whose context "
+               "window is not known, or the provider's tools without a limit on their number."),
     _forbidden("policy_denied", "A policy of the organisation refuses the call; `details` name it."),
     _forbidden("killed", "A kill switch covers this call."),
     _not_found("unknown_provider", "The path names a provider that is not configured here."),
@@ -100,6 +102,8 @@ CODES: Final[tuple[Code, ...]] = (
          "The provider's answer was not valid HTTP, or larger than the gateway passes on."),
     Code("journal_unavailable", 503, "server_error", "api_error", "UNAVAILABLE", True,
          "The journal cannot take the call's record, so the call was not made."),
+    Code("budget_unavailable", 503, "server_error", "api_error", "UNAVAILABLE", True,
+         "Whether the call fits its budgets cannot be told: the database does not answer, and what is leased is used up."),
     Code("overloaded", 503, "server_error", "overloaded_error", "UNAVAILABLE", True, "The gateway has more calls than it can carry."),
     Code("upstream_timeout", 504, "server_error", "timeout_error", "DEADLINE_EXCEEDED", True, "The provider did not answer in time."),
 )
