@@ -26,5 +26,5 @@ LOCK = .venv/bin/uv pip compile --quiet --no-config --universal --python-version
 lock: ## Renew requirements/*.txt: versions and hashes, no addresses (UPGRADE=--upgrade moves versions)
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
 	@$(LOCK) $(UPGRADE) pyproject.toml requirements/build.in --extra test -o requirements/test.txt
-	@$(LOCK) $(UPGRADE) requirements/litellm.in -o requirements/litellm.txt
+	@$(LOCK) $(UPGRADE) requirements/clients.in -o requirements/clients.txt
 	@$(LOCK) pyproject.toml requirements/build.in -c requirements/test.txt -o requirements/runtime.txt

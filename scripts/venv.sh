@@ -40,7 +40,7 @@ make_venv() {
     "$base" -m venv --clear .venv
 }
 
-# Make $1 hold exactly what one lock names and nothing of this project: for a client that pins other versions than ours.
+# Make $1 hold exactly what one lock names and nothing of this project: for clients that pin other versions than ours.
 make_side_venv() {
     side_wanted=$({ pwd; cat "$2"; } | cksum)
     if [ -f "$1/installed" ] && [ "$(cat "$1/installed")" = "$side_wanted" ] && "$1/bin/python" -c '' 2>/dev/null; then

@@ -4,7 +4,11 @@ file, keys made by the CLI, calls read back over the API. Nothing in these tests
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,6 +92,41 @@ class Gateway:
         assert call["cost_nanos"] == cost_nanos
         assert provider.complaints == []
         return call
+
+
+SIDE_INTERPRETER = Path(__file__).resolve().parents[2] / ".check" / "clients" / "bin" / "python"
+"""Of LiteLLM and LangChain, whose pins are not ours (requirements/clients.in)."""
+
+Ask = Callable[..., dict[str, Any]]
+
+
+def needs_side_environment() -> None:
+    if not SIDE_INTERPRETER.exists():
+        pytest.skip("LiteLLM's and LangChain's environment is not made here; ./check makes it")
+
+
+@pytest.fixture(scope="module")
+def ask() -> Iterator[Ask]:
+    """`ask("completion", model=…, …)`: what an application sees (side_calls.py)."""
+    needs_side_environment()
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "ANTHROPIC", "LANG", "PYTHON"))}
+    env |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "HF_HUB_OFFLINE": "1"}      # or it fetches prices and tokenizers
+    with subprocess.Popen(
+        [SIDE_INTERPRETER, Path(__file__).with_name("side_calls.py")], env=env, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as worker:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+
+        def say(call: str, **arguments: Any) -> dict[str, Any]:
+            worker.stdin.write(json.dumps({"call": call, **arguments}) + "\n")
+            worker.stdin.flush()
+            line = worker.stdout.readline()
+            assert line, "the clients' process ended"
+            seen: dict[str, Any] = json.loads(line)
+            return seen
+
+        yield say
 
 
 @pytest.fixture(scope="module")

@@ -25,18 +25,18 @@ from tests.build.event_streams import stream as event_stream
 from tests.build.replies import events
 from tests.mini_upstream import Answer, MiniUpstream, chunked, json_reply, sse_reply
 from tests.sdk import replies
-from tests.sdk.conftest import PATIENCE_S, PROVIDER_KEY, Gateway
-from tests.sdk.test_litellm import INTERPRETER
+from tests.sdk.conftest import PATIENCE_S, PROVIDER_KEY, SIDE_INTERPRETER, Gateway, needs_side_environment
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "clients"
 HOSTS = ("http://127.0.0.1:8000", "https://tallystick.example")
 KEY = "tsk_…"
 
-# Page → what its programs import, and whether the client can say more about a call than its key does.
+# Page → what its programs import here.
 PAGES = {
     "openai-python": "openai", "anthropic-python": "anthropic", "google-genai": "google.genai", "mistral": "mistralai", "groq": "groq",
-    "cohere": "cohere", "langchain": "langchain_openai", "litellm": "", "bedrock-boto3": "boto3", "vertex": "google.genai", "curl": "",
+    "cohere": "cohere", "langchain": "", "litellm": "", "bedrock-boto3": "boto3", "vertex": "google.genai", "curl": "",
 }
+SIDE_PAGES = {"langchain", "litellm"}
 OTHER_PAGES = {"README", "openai-node", "anthropic-js", "vercel-ai", "langchain-js", "php-guzzle"}
 """The index, and what test_node_*.py and their like run."""
 
@@ -139,7 +139,7 @@ def run_page(page: str, gateway: Gateway) -> str:
         for host in HOSTS:
             text = text.replace(host, gateway.url)
         if block.language == "python":
-            said += run([INTERPRETER if page == "litellm" else sys.executable, "-c"], text, env)
+            said += run([SIDE_INTERPRETER if page in SIDE_PAGES else sys.executable, "-c"], text, env)
             continue
         printed, _, after = run(["sh", "-euc"], f"{text}\nprintf '\\n--environment--\\n'\nenv -0", env).partition("\n--environment--\n")
         env = dict(line.partition("=")[::2] for line in after.split("\0") if line)
@@ -155,8 +155,8 @@ def provider() -> Iterator[MiniUpstream]:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_does_what_it_says(gateway: Gateway, provider: MiniUpstream, page: str) -> None:
-    if page == "litellm" and not INTERPRETER.exists():
-        pytest.skip("LiteLLM's environment is not made here; ./check makes it")
+    if page in SIDE_PAGES:
+        needs_side_environment()
     if page == "curl" and shutil.which("curl") is None:
         pytest.skip("curl is not installed here")
     if PAGES[page]:

@@ -7,15 +7,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import pytest
 
 from tests.mini_upstream import Answer, MiniUpstream
 from tests.sdk import replies
-from tests.sdk.conftest import ATTRIBUTION, PATIENCE_S, PROVIDER_KEY, Gateway, booked_on, sent_with
-from tests.sdk.test_litellm import INTERPRETER
+from tests.sdk.conftest import ATTRIBUTION, PATIENCE_S, PROVIDER_KEY, SIDE_INTERPRETER, Gateway, booked_on, needs_side_environment, sent_with
 
 LINES = "\n".join(f"{name}: {value}" for name, value in ATTRIBUTION.items())
 MESSAGES = "[{'role': 'user', 'content': 'Say hello'}]"
@@ -50,7 +48,7 @@ class Case:
     credential: tuple[bytes, bytes]
     said: bool = False
     modules: tuple[str, ...] = ()
-    interpreter: str | Path = field(default=sys.executable)
+    side: bool = False
 
 
 def chat_case(program: str, env: dict[str, str], stored: str, *, path: str = "/v1/chat/completions", model: str = "gpt-4o-mini", **rest: object) -> Case:
@@ -97,20 +95,20 @@ CASES = {
     "langchain, its own variable": chat_case(
         "from langchain_openai import ChatOpenAI\nprint(ChatOpenAI(model='gpt-4o-mini').invoke('Say hello').text)",
         {"OPENAI_API_BASE": "HOST/v1", "OPENAI_API_KEY": "KEY", "OPENAI_CUSTOM_HEADERS": "SAID"}, "sk-stored-openai", said=True,
-        modules=("langchain_openai",)),
+        side=True),
     "langchain, the SDK's variable": chat_case(
         "from langchain_openai import ChatOpenAI\nprint(ChatOpenAI(model='gpt-4o-mini').invoke('Say hello').text)",
-        {"OPENAI_BASE_URL": "HOST/v1", "OPENAI_API_KEY": "KEY"}, "sk-stored-openai", modules=("langchain_openai",)),
+        {"OPENAI_BASE_URL": "HOST/v1", "OPENAI_API_KEY": "KEY"}, "sk-stored-openai", side=True),
     "langchain, anthropic": message_case(
         "from langchain_anthropic import ChatAnthropic\nprint(ChatAnthropic(model='claude-sonnet-4-6', max_tokens=9).invoke('Say hello').text)",
         {"ANTHROPIC_BASE_URL": "HOST", "ANTHROPIC_API_KEY": "KEY", "ANTHROPIC_CUSTOM_HEADERS": "SAID"}, b"x-api-key", b"sk-stored-anthropic",
-        said=True, modules=("langchain_anthropic",)),
+        said=True, side=True),
     "litellm, openai": chat_case(
         LITELLM_PROGRAM.replace("MODEL", "gpt-4o-mini"), {"OPENAI_API_BASE": "HOST/v1", "OPENAI_API_KEY": "KEY", **LOCAL}, "sk-stored-openai",
-        interpreter=INTERPRETER),
+        side=True),
     "litellm, anthropic": message_case(
         LITELLM_PROGRAM.replace("MODEL", "anthropic/claude-sonnet-4-6"), {"ANTHROPIC_API_BASE": "HOST", "ANTHROPIC_API_KEY": "KEY", **LOCAL},
-        b"x-api-key", b"sk-stored-anthropic", interpreter=INTERPRETER),
+        b"x-api-key", b"sk-stored-anthropic", side=True),
 }
 NOT_OURS = ("OPENAI", "ANTHROPIC", "GROQ", "GOOGLE", "GEMINI", "MISTRAL", "CO_API", "LANGCHAIN", "LANGSMITH", "PYTHON")
 
@@ -118,8 +116,8 @@ NOT_OURS = ("OPENAI", "ANTHROPIC", "GROQ", "GOOGLE", "GEMINI", "MISTRAL", "CO_AP
 @pytest.mark.parametrize("name", CASES)
 def test_nothing_but_the_environment(gateway: Gateway, provider: MiniUpstream, name: str) -> None:
     case = CASES[name]
-    if not Path(case.interpreter).exists():
-        pytest.skip("LiteLLM's environment is not made here; ./check makes it")
+    if case.side:
+        needs_side_environment()
     for module in case.modules:
         pytest.importorskip(module, reason=f"{module} is not installed")
     places = {"HOST": gateway.url, "KEY": gateway.key("tallystick"), "OWN": PROVIDER_KEY, "SAID": LINES}
@@ -130,7 +128,7 @@ def test_nothing_but_the_environment(gateway: Gateway, provider: MiniUpstream, n
         env[variable] = value
     provider.expect("POST", case.path, case.answer)
     run = subprocess.run(
-        [case.interpreter, "-c", case.program, f"{gateway.url}/proxy/mistral"], env=env, capture_output=True, text=True, timeout=PATIENCE_S * 3, check=False)
+        [SIDE_INTERPRETER if case.side else sys.executable, "-c", case.program, f"{gateway.url}/proxy/mistral"], env=env, capture_output=True, text=True, timeout=PATIENCE_S * 3, check=False)
 
     assert (run.returncode, run.stdout.strip()) == (0, "Hello there"), run.stderr
     call = gateway.booked({"x-tallystick-request-id": gateway.fresh()}, provider, cost_nanos=case.cost_nanos)

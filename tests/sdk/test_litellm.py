@@ -5,48 +5,15 @@ each provider's dialect itself, so its calls arrive as the providers' own SDKs w
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
 from tests.mini_upstream import Answer, MiniUpstream, json_reply
 from tests.sdk import replies
-from tests.sdk.conftest import ATTRIBUTION, PATIENCE_S, PROVIDER_KEY, Gateway, booked_on, sent_with
+from tests.sdk.conftest import ATTRIBUTION, PATIENCE_S, PROVIDER_KEY, Ask, Gateway, booked_on, sent_with
 
-ROOT = Path(__file__).resolve().parents[2]
-INTERPRETER = ROOT / ".check" / "litellm" / "bin" / "python"
-Ask = Callable[..., dict[str, Any]]
-
-pytestmark = pytest.mark.skipif(not INTERPRETER.exists(), reason="LiteLLM's environment is not made here; ./check makes it")
-
-
-@pytest.fixture(scope="module")
-def ask() -> Iterator[Ask]:
-    """`ask("completion", model=…, …)`: what an application sees."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "ANTHROPIC", "GEMINI"))}
-    env |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "HF_HUB_OFFLINE": "1"}      # or it fetches prices and tokenizers
-    worker = subprocess.Popen(
-        [INTERPRETER, Path(__file__).with_name("litellm_calls.py")], env=env, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    assert worker.stdin is not None
-    assert worker.stdout is not None
-
-    def say(call: str, **arguments: Any) -> dict[str, Any]:
-        worker.stdin.write(json.dumps({"call": call, "messages": [{"role": "user", "content": "Say hello"}], "max_retries": 0, "timeout": PATIENCE_S, **arguments}) + "\n")
-        worker.stdin.flush()
-        line = worker.stdout.readline()
-        assert line, "LiteLLM's process ended"
-        seen: dict[str, Any] = json.loads(line)
-        return seen
-
-    yield say
-    worker.stdin.close()
-    worker.wait(PATIENCE_S)
-    worker.stdout.close()
+ONCE = {"messages": [{"role": "user", "content": "Say hello"}], "max_retries": 0, "timeout": PATIENCE_S}
 
 
 def groq_reply(model: str) -> Answer:
@@ -75,7 +42,7 @@ def test_with_an_issued_key(ask: Ask, gateway: Gateway, provider: MiniUpstream, 
     model, base, path, buffered, stream, (header, credential) = ROUTES[route]
     provider.expect("POST", path, (stream if streamed else buffered)(model))
     options = {"stream": True, "stream_options": {"include_usage": True}} if streamed else {}
-    seen = ask(call, model=f"{route}/{model}", api_base=gateway.url + base, api_key=gateway.key("tallystick"), **options)
+    seen = ask(call, **ONCE, model=f"{route}/{model}", api_base=gateway.url + base, api_key=gateway.key("tallystick"), **options)
 
     assert (seen.get("text"), seen.get("usage")) == ("Hello there", TOKENS[route]), seen
     booked = gateway.booked({"x-tallystick-request-id": gateway.fresh()}, provider, cost_nanos=replies.COST_NANOS[model])
@@ -88,7 +55,7 @@ def test_beside_the_callers_own_key_with_what_the_call_is_for(ask: Ask, gateway:
     model, base, path, buffered, _, (header, _) = ROUTES[route]
     provider.expect("POST", path, buffered(model))
     headers = {"X-Tallystick-Key": gateway.key("tallystick"), **ATTRIBUTION}
-    seen = ask("completion", model=f"{route}/{model}", api_base=gateway.url + base, api_key=PROVIDER_KEY, extra_headers=headers)
+    seen = ask("completion", **ONCE, model=f"{route}/{model}", api_base=gateway.url + base, api_key=PROVIDER_KEY, extra_headers=headers)
 
     assert seen.get("text") == "Hello there", seen
     booked_on(gateway.booked({"x-tallystick-request-id": gateway.fresh()}, provider, cost_nanos=replies.COST_NANOS[model]), ATTRIBUTION)
@@ -102,7 +69,7 @@ def test_headers_meant_for_litellms_own_proxy_count(ask: Ask, gateway: Gateway, 
         "x-litellm-tags": "nightly,tier=gold", "x-litellm-end-user-id": "ada", "x-litellm-agent-id": "triage", "x-litellm-trace-id": "t-1",
         "x-litellm-spend-logs-metadata": json.dumps({"feature": "search", "attempt": 3}),
     }
-    seen = ask("completion", model="openai/gpt-4o-mini", api_base=f"{gateway.url}/v1", api_key=gateway.key("tallystick"), extra_headers=headers)
+    seen = ask("completion", **ONCE, model="openai/gpt-4o-mini", api_base=f"{gateway.url}/v1", api_key=gateway.key("tallystick"), extra_headers=headers)
     assert seen.get("text") == "Hello there", seen
 
     call = gateway.booked({"x-tallystick-request-id": gateway.fresh()}, provider, cost_nanos=replies.COST_NANOS["gpt-4o-mini"])
@@ -117,7 +84,7 @@ def test_the_providers_own_refusal_is_litellms_own_error(ask: Ask, gateway: Gate
     model, base, path, *_ = ROUTES[route]
     error = {"type": "error", "error": {"message": "You are too fast", "type": "rate_limit_error"}}
     provider.expect("POST", path, json_reply(error, status=429))
-    seen = ask("completion", model=f"{route}/{model}", api_base=gateway.url + base, api_key=gateway.key("tallystick"))
+    seen = ask("completion", **ONCE, model=f"{route}/{model}", api_base=gateway.url + base, api_key=gateway.key("tallystick"))
 
     assert (seen["error"], seen["status"]) == ("RateLimitError", 429)
     assert "You are too fast" in seen["text"]
@@ -128,6 +95,6 @@ def test_the_providers_own_refusal_is_litellms_own_error(ask: Ask, gateway: Gate
 @every_route
 def test_a_revoked_key_is_litellms_own_error(ask: Ask, gateway: Gateway, route: str) -> None:
     model, base, *_ = ROUTES[route]
-    seen = ask("completion", model=f"{route}/{model}", api_base=gateway.url + base, api_key=gateway.revoked_key())
+    seen = ask("completion", **ONCE, model=f"{route}/{model}", api_base=gateway.url + base, api_key=gateway.revoked_key())
     assert (seen["error"], seen["status"]) == ("AuthenticationError", 401)
     assert "never issued, is revoked or has expired" in seen["text"]
