@@ -4,13 +4,15 @@ agree with the resolver on any layers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tallystick.core.attempt import Settlement
+from tallystick.core.entry import read_settlement, settlement_fields
 from tallystick.core.identity import Attribution
 from tallystick.core.money import to_nanos
 from tallystick.core.price_cards import STAND_IN
@@ -20,6 +22,7 @@ from tallystick.core.price_scopes import ScopedPrices
 from tallystick.core.pricebook import PriceBook, amount, list_amount
 from tallystick.core.usage import usage_of
 from tallystick.stores.price_files import open_book
+from tallystick.stores.sql.verify_prices import ListRates
 from tests.build.prices import book_of
 
 NOON = instant_us("2026-11-20T12:00Z")
@@ -163,6 +166,41 @@ def test_the_operators_names_hold_for_everybody_until_an_organisation_says_other
 def test_an_override_that_cannot_be_meant_is_refused(terms: dict[str, object], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         read_override("ovr_1", terms)
+
+
+def test_a_price_of_ones_own_may_begin_at_a_length() -> None:
+    own = book_of(acme=ACME).under([price("3", model="ft-own", context_from=1_000)])
+    assert own.price("acme", "ft-own", usage_of(input_text=999), NOON, {}).unpriced == ("input_text",)
+    assert own.price("acme", "ft-own", usage_of(input_text=1_000), NOON, {}).exact == Decimal("0.003")
+
+
+def test_an_entry_says_all_of_it_and_reads_back_to_the_same() -> None:
+    """Line forms do not change; what the list says stands in the DEFINEs."""
+    rows = {"m": (PriceRow("acme", "m", "input_text", Decimal(3)), PriceRow("acme", "m", "output_text", Decimal(15)))}
+    prices = ProviderPrices("acme", models={"m": PricedModel("m", ("m",))}, rows=rows, factors=(Factor("acme", ("geo", "us"), Decimal("1.1")),))
+    layers = [price("2", model="m"), percent("-12.5", id="ovr_2"), price("7", "web_searches", "ovr_3", model="m", per=1_000)]
+    charge = PriceBook("t", {"acme": prices}.get).under(layers).price(
+        "acme", "m", usage_of(input_text=1_000, cached_text=100, output_text=10, web_searches=2), NOON, {"geo": "us"})
+    defined: dict[str, list[tuple[str, dict[str, str]]]] = {}
+
+    def define(kind: str, name: str, content: Callable[[], Mapping[str, str]] | None = None) -> int:
+        known = defined.setdefault(kind, [])
+        if name not in [one for one, _ in known]:
+            known.append((name, dict(content()) if content else {}))
+        return [one for one, _ in known].index(name) + 1
+
+    settlement = Settlement("req_" + "0" * 32, 1, NOON, "completed", "priced", "usage", charge.nanos, lines=charge.lines, traits={"geo": "us"},
+                            usage=usage_of(input_text=1_000, cached_text=100, output_text=10, web_searches=2),
+                            computed_nanos=charge.nanos, list_nanos=charge.list_nanos)
+    fields = settlement_fields(settlement, define, lambda _: {}) | {"request": "0" * 32}
+    assert read_settlement(fields, lambda kind, number: defined[kind][number - 1]) == settlement
+    rates = {number: (Decimal(content["price"]), Decimal(content["per"])) for number, (_, content) in enumerate(defined["price_row"], start=1)}
+    listed = ListRates()
+    for kind, known in defined.items():
+        for number, (_, content) in enumerate(known, start=1):
+            listed.define(kind, number, content)
+    assert listed.nanos(fields["lines"], rates) == charge.list_nanos
+    assert [line.listed and line.listed.override for line in charge.lines] == ["ovr_1", "ovr_1", "ovr_2", "ovr_3"]
 
 
 # --- any layers, against a naive reading of the rules ----------------------------------------------

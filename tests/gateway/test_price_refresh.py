@@ -100,6 +100,9 @@ def test_what_is_rejected_never_holds_and_litellms_map_is_a_feed_too(scene: tupl
     assert [one["provider"] for one in gateway.json("prices", "reject", "--only", "openai")["rejected"]] == ["openai"]
     assert gateway.json("prices", "apply", "--yes")["applied"][0]["provider"] == "groq"
     assert cost(scene)[0] == 150_000_000
+    asked = gateway.run("prices", "check", "--litellm", str(path), "--json")
+    others = [one for one in json.loads(asked.stdout)["disagreements"] if one["source"] == "litellm"]
+    assert [(one["model"], one["ours"], one["theirs"]) for one in others] == [("gpt-4o-mini", "0.15", "0.1")]       # groq's is ours by now
     models = gateway.json("prices", "show", "groq/house-1")["models"]
     assert [row["price"] for row in models[0]["rows"] if row["unit"] == "input_text"] == ["2"]
     assert gateway.json("verify")["ok"] is True

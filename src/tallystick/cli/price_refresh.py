@@ -157,7 +157,7 @@ def _review(here: Installation, settings: Settings, live: LivePrices, found: Map
                  for one in changes(statements(before), statements(after))]
     until = _today(here.now_us())
     since = until - timedelta(days=EFFECT_DAYS - 1)
-    old, new = (_effect(here, settings, prices, since, until) for prices in (live, would_be))
+    old, new = _effects(here, settings, (live, would_be), since, until)
     return {
         "providers": list(found), "changes": said, "version": live.version, "version_applied": would_be.version,
         "effect": {
@@ -179,10 +179,12 @@ def _models(old: Effect, new: Effect) -> list[dict[str, Any]]:
     return found
 
 
-def _effect(here: Installation, settings: Settings, prices: Prices, since: datetime, until: datetime) -> Effect:
-    """What the calls of these days cost under some prices."""
+def _effects(
+    here: Installation, settings: Settings, prices: tuple[Prices, Prices], since: datetime, until: datetime
+) -> tuple[Effect, Effect]:
+    """What the calls of these days cost under the one and under the other; each is read once."""
     from tallystick.app import terms_of
-    from tallystick.core.repricing import effect
+    from tallystick.core.repricing import Effect, reprice
     from tallystick.stores.sql.calls import Calls
     from tallystick.stores.sql.facts import Asked
     from tallystick.stores.sql.past_attempts import past_attempts
@@ -193,9 +195,13 @@ def _effect(here: Installation, settings: Settings, prices: Prices, since: datet
         fail(str(error))
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     asked = Asked((since - epoch).days, (until - epoch).days)
+    found = Effect(), Effect()
     with here.database.read() as db:
-        return effect(past_attempts(db, Calls(here.database), here.organization, asked),
-                      lambda one: prices.of(one.provider, one.attribution, one.credential), terms)
+        for past in past_attempts(db, Calls(here.database), here.organization, asked):
+            said = past.admission
+            for effect, own in zip(found, prices, strict=True):
+                effect.add(past, reprice(past, own.of(said.provider, said.attribution, said.credential), terms.get(said.provider)))
+    return found
 
 
 def _print_review(document: dict[str, Any]) -> None:

@@ -115,7 +115,7 @@ class PricedBy:
         windows = [row.window for row in self._rows if row.window]
         self._clock = sorted({edge for window in windows for edge in (window.start_s, window.end_s)})
         self._contexts = sorted({row.row.context_from for row in self._rows} | {override.context_from for override in overrides})
-        self.context_tiers = len(self._contexts) > 1
+        self.context_tiers = any(self._contexts)
         self._cards: dict[object, Card] = {}
         self._bounds: dict[object, Bound] = {}
         self._traits: dict[Traits, Traits] = {}
