@@ -13,7 +13,7 @@ from tallystick.core.errors import Defect, StoreFault
 from tallystick.control.roles import GRANTS, Grant, roles_of
 from tests.build.control import Desk
 
-SAMPLES = {"request_id": "req_" + "0" * 32, "key_id": "nobody", "provider": "openai", "name": "default"}
+SAMPLES = {"request_id": "req_" + "0" * 32, "key_id": "nobody", "provider": "openai", "name": "default", "override_id": "ovr_none"}
 
 
 @pytest.fixture
