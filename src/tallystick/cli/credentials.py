@@ -33,7 +33,8 @@ def build() -> typer.Typer:
 
 
 def set_(provider: Provider, name: Name = "default", as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
-    """Seal a provider's key, read from standard input or asked for; one of that name is replaced."""
+    """Seal a provider's key, read from standard input or asked for; one of that name is replaced. A pair of AWS keys
+    (Bedrock) is written ACCESS_KEY_ID:SECRET_ACCESS_KEY[:SESSION_TOKEN]."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.control.credential_document import credential_document
