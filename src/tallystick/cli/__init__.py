@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tallystick import __version__
-from tallystick.cli import adjust, credentials, demo, doctor, explain, export, keys, prices, serve, verify
+from tallystick.cli import adjust, budgets, credentials, demo, doctor, explain, export, keys, prices, serve, verify
 
 
 def build() -> typer.Typer:
@@ -25,6 +25,7 @@ def build() -> typer.Typer:
     app.command("demo")(demo.demo)
     app.add_typer(keys.build(), name="keys", help="Virtual keys: make, list, rotate, revoke.")
     app.add_typer(credentials.build(), name="credentials", help="Provider keys that the gateway holds: set, list, remove, assign, rewrap.")
+    app.add_typer(budgets.build(), name="budgets", help="Budgets: set, list, show, raise, remove.")
     app.add_typer(prices.build(), name="prices", help="The price book: show, diff, check, reprice.")
     app.command("explain")(explain.explain)
     app.command("adjust")(adjust.adjust)

@@ -54,7 +54,7 @@ def spent(db: Connection, organization: int, scope: Scope, unit: Unit, start_us:
 def _grouping(kind: Kind) -> tuple[str, str, str]:
     if kind == "org":
         return "0", "", "0"
-    if kind == "project":
+    if kind in ("project", "header"):
         return "project_id", "project", "team_id"
     return *_COLUMNS[kind], "0"
 
@@ -74,6 +74,8 @@ def _subjects(scope: Scope, names: Names, kind: str, number: int, second: int) -
 def _values(kind: Kind, names: Names, named: str, number: int, second: int) -> list[str]:
     """The values that rows with this number have in the scope's sense."""
     text = names.of(named, number)
+    if kind == "header":
+        return [f"{names.of('team', second) or ''}/{text or ''}"]
     if text is None:
         return []
     if kind == "project":

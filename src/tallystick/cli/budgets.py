@@ -1,0 +1,236 @@
+"""`tallystick budgets`: set, list, show, raise and remove budgets. A change is in force when the command returns; a
+running gateway that does not follow within a second is named, and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_facts, print_json, print_table, settings_of
+from tallystick.cli.expiry import expiry_us
+
+if TYPE_CHECKING:
+    from tallystick.cli.installation import Installation
+    from tallystick.core.budget import Scope
+    from tallystick.stores.sql.budget_rows import BudgetRow
+
+BudgetId = Annotated[int, typer.Argument(metavar="ID", help="The budget's number, as `budgets list` shows it.")]
+
+
+def build() -> typer.Typer:
+    """The commands of this noun."""
+    app = typer.Typer(no_args_is_help=True)
+    app.command("set")(set_)
+    app.command("list")(list_)
+    app.command("show")(show)
+    app.command("raise")(raise_)
+    app.command("remove")(remove)
+    return app
+
+
+def set_(
+    limit: Annotated[str, typer.Option(help="How much: 500, $500/month, 2m tokens/day, 10k calls/hour.")],
+    org: Annotated[bool, typer.Option("--org", help="On the whole organisation.")] = False,
+    team: Annotated[str | None, typer.Option(help="On a team; * is a budget of its own for each.")] = None,
+    project: Annotated[str | None, typer.Option(metavar="[TEAM/]P", help="On a project (of team `default` without TEAM).")] = None,
+    key: Annotated[str | None, typer.Option(metavar="ID", help="On a key; * for each.")] = None,
+    user: Annotated[str | None, typer.Option(help="On a user; * for each.")] = None,
+    agent: Annotated[str | None, typer.Option(help="On an agent; * for each.")] = None,
+    tag: Annotated[str | None, typer.Option(metavar="NAME[=VALUE]", help="On a tag; NAME=* for each value.")] = None,
+    dimension: Annotated[str | None, typer.Option(metavar="NAME=VALUE", help="On a dimension; NAME=* for each value.")] = None,
+    provider: Annotated[str | None, typer.Option(help="On a provider.")] = None,
+    model: Annotated[str | None, typer.Option(help="On a model, as requests name it.")] = None,
+    window: Annotated[str | None, typer.Option(metavar="W", help="minute … year, total, 6h, month@15, year@4-6 [month].")] = None,
+    zone: Annotated[str | None, typer.Option(metavar="Z", help="Its days' time zone [the organisation's].")] = None,
+    hard: Annotated[bool, typer.Option("--hard", help="Calls that do not fit are refused (the default).")] = False,
+    soft: Annotated[bool, typer.Option("--soft", help="Calls pass; alerts tell.")] = False,
+    observe: Annotated[bool, typer.Option("--observe", help="Calls pass; it only counts.")] = False,
+    ends: Annotated[str | None, typer.Option(metavar="D", help="When it ends for good: 30d, 2026-12-31.")] = None,
+    name: Annotated[str, typer.Option(help="What it is called.")] = "",
+    owner: Annotated[str, typer.Option(help="Who answers for it.")] = "",
+    note: Annotated[str, typer.Option(help="Why it is there.")] = "",
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Make a budget, or change the limit of the one that stands for this scope and window."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.core.budget import BadBudget, parse_limit
+    from tallystick.stores.sql.budgets import Budgets, BudgetSpec
+    from tallystick.stores.sql.directory import Refused
+
+    scope = _scope({"org": "" if org else None, "team": team, "project": project, "key": key, "user": user, "agent": agent, "tag": tag,
+                    "dimension": dimension, "provider": provider, "model": model})
+    modes = [mode for mode, said in (("hard", hard), ("soft", soft), ("observe", observe)) if said]
+    if len(modes) > 1:
+        fail("Give one of --hard, --soft and --observe.")
+    with installation.opened(settings) as here:
+        now_us = here.now_us()
+        try:
+            amount, said_window = parse_limit(limit)
+            if amount.currency != "USD":
+                fail(f"No rate for {amount.currency} is configured.")
+            spec = BudgetSpec(
+                scope, amount, window or (str(said_window) if said_window else "month"), zone, modes[0] if modes else "hard",  # type: ignore[arg-type]
+                name=name, owner=owner, note=note, limit=amount.value, ends_us=None if ends is None else expiry_us(ends, now_us))
+            row = Budgets(here.directory.sequencer).set(here.organization, spec, now_us, "cli")
+        except (BadBudget, Refused, ValueError) as error:
+            fail(str(error))
+        _done(here, row, as_json=as_json)
+
+
+def list_(
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """List all budgets and how the window that runs stands."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.budget_document import budget_document
+    from tallystick.stores.sql.budget_rows import budget_rows
+    from tallystick.stores.sql.standing import standing
+
+    with installation.opened(settings, make=False) as here, here.database.read() as db:
+        now_us = here.now_us()
+        found = [budget_document(row, standing(db, row, now_us), now_us) for row in budget_rows(db, here.organization)]
+    if as_json:
+        print_json({"budgets": found})
+        return
+    print_table(
+        f"{len(found)} budgets", ("id", "scope", "window", "mode", "limit", "spent", "held", "left", "resets"),
+        (_line(budget) for budget in found), right=("limit", "spent", "held", "left"))
+
+
+def show(
+    budget_id: BudgetId,
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Show one budget: what each subject has spent, and who holds what of it."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.budget_document import budget_document
+    from tallystick.stores.sql.budget_rows import find_budget
+    from tallystick.stores.sql.standing import standing
+
+    with installation.opened(settings, make=False) as here, here.database.read() as db:
+        row, now_us = find_budget(db, here.organization, budget_id), here.now_us()
+        if row is None:
+            fail(_NO_BUDGET)
+        document = budget_document(row, standing(db, row, now_us), now_us)
+    if as_json:
+        print_json(document)
+        return
+    nodes = document.pop("nodes")
+    print_facts(document)
+    print()
+    print_table(
+        "This window", ("subject", "spent", "held", "left", "used %", "held by"),
+        ([node["subject"] or document["value"] or "organisation", *(_figure(node, name) for name in ("spent", "held", "remaining")),
+          node["used_percent"], ", ".join(f"{holder['id'][:8]}{'' if holder['alive'] else ' (gone)'}" for holder in node["holders"])]
+         for node in nodes), right=("spent", "held", "left", "used %"))
+
+
+def raise_(
+    budget_id: BudgetId,
+    by: Annotated[str, typer.Option(metavar="AMOUNT", help="How much more, as `set --limit` reads it.")],
+    until: Annotated[str, typer.Option(metavar="D", help="Until when: 12h, 3d, 2026-12-31.")],
+    reason: Annotated[str, typer.Option(help="Why; it stands in the ledger.")],
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Raise a limit for a while."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.core.budget import BadBudget, parse_limit
+    from tallystick.stores.sql.budgets import Budgets
+    from tallystick.stores.sql.directory import Refused
+
+    with installation.opened(settings, make=False) as here:
+        now_us = here.now_us()
+        try:
+            amount, _ = parse_limit(by)
+            row = Budgets(here.directory.sequencer).raise_for(
+                here.organization, budget_id, amount.value, expiry_us(until, now_us), reason, now_us, "cli")
+        except (BadBudget, Refused, ValueError) as error:
+            fail(str(error))
+        _done(here, row, as_json=as_json)
+
+
+def remove(
+    budget_id: BudgetId,
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Remove a budget. What it counted stays in the ledger."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.stores.sql.budget_rows import find_budget
+    from tallystick.stores.sql.budgets import Budgets
+    from tallystick.stores.sql.directory import Refused
+
+    with installation.opened(settings, make=False) as here:
+        try:
+            Budgets(here.directory.sequencer).remove(here.organization, budget_id, here.now_us(), "cli")
+        except Refused as error:
+            fail(str(error))
+        with here.database.read() as db:
+            row = find_budget(db, here.organization, budget_id)
+        assert row is not None, "it was there a moment ago"
+        _done(here, row, as_json=as_json)
+
+
+_NO_BUDGET = "There is no budget of that number; `tallystick budgets list` shows them."
+
+
+def _scope(given: dict[str, str | None]) -> Scope:
+    """The one scope that was named. Ends the command when it is none or more."""
+    from tallystick.core.budget import Scope
+
+    named = [(kind, value) for kind, value in given.items() if value is not None]
+    if len(named) != 1:
+        fail("Say what the budget is on, once: --org, --team, --project, --key, --user, --agent, --tag, --dimension, --provider, --model.")
+    kind, value = named[0]
+    if kind == "project" and "/" not in value and value != "*":
+        value = f"default/{value}"
+    return Scope(kind, value)  # type: ignore[arg-type]  # each option's name is a kind
+
+
+def _done(here: Installation, row: BudgetRow, *, as_json: bool) -> None:
+    """Show a budget as it stands now, once every running gateway follows."""
+    from tallystick.control.budget_document import budget_document
+    from tallystick.stores.sql.standing import not_in_force, standing
+
+    behind = not_in_force(here.database, here.database.change_count(), here.now_us)
+    with here.database.read() as db:
+        document = budget_document(row, standing(db, row, here.now_us()), here.now_us())
+    if as_json:
+        print_json({**document, "not_in_force_on": list(behind)})
+    else:
+        print_facts({name: value for name, value in document.items() if name != "nodes"})
+    if behind:
+        fail(f"Not in force yet on {', '.join(behind)}: it did not answer within a second.", FOUND_WRONG)
+
+
+def _line(budget: dict[str, Any]) -> list[object]:
+    """One budget in a narrow table: the subject that has spent most, where there are several."""
+    node = budget["nodes"][0] if budget["nodes"] else {}
+    scope = f"{budget['scope']} {node.get('subject') or budget['value']}".strip()
+    return [budget["id"], scope, budget["window"], budget["mode"], _figure(budget, "limit"),
+            *(_figure(node, name) for name in ("spent", "held", "remaining")), (budget["resets_at"] or "").replace("T", " ")[:16]]
+
+
+def _figure(document: dict[str, Any], name: str) -> str:
+    """Money with two places, or as many as it takes to show that it is not nothing; counts as they are."""
+    if f"{name}_usd" not in document:
+        return str(next((document[f"{name}_{unit}"] for unit in ("tokens", "calls") if f"{name}_{unit}" in document), ""))
+    text: str = document[f"{name}_usd"]
+    cents = f"{float(text):,.2f}"
+    return cents if cents.strip("-0.,") or not text.strip("-0.") else text

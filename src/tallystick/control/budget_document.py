@@ -1,0 +1,54 @@
+"""A budget as API and CLI show it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from tallystick.core.budget import Unit
+from tallystick.core.money import decimal_text
+from tallystick.core.windows import END_OF_TIME_US
+from tallystick.stores.sql.budget_rows import BudgetRow
+from tallystick.stores.sql.standing import NodeStanding
+
+
+def budget_document(row: BudgetRow, nodes: Sequence[NodeStanding], now_us: int) -> dict[str, Any]:
+    """The budget and how it stands. Money is in nanos and as decimal dollars, other units are counts."""
+    limit = row.budget().cap(now_us)
+    start_us, end_us = row.budget().span(now_us)
+    document: dict[str, Any] = {
+        "id": row.id, "scope": row.kind, "value": row.value, "name": row.name, "window": row.span, "zone": row.zone, "unit": row.unit,
+        "mode": row.mode, "on_exceed": row.on_exceed, **_amounts(row.unit, "limit", limit), "version": row.version, "owner": row.owner,
+        "note": row.note, "starts_at": _moment(row.starts_us), "ends_at": _moment(row.ends_us),
+        "window_start": _moment(start_us), "resets_at": _moment(end_us),
+        "raises": [{**_amounts(row.unit, "amount", extra.amount), "until": _moment(extra.until_us)}
+                   for extra in row.raises if extra.until_us > now_us],
+        "created_at": _moment(row.created_us), "created_by": row.created_by,
+        "nodes": [node_document(node, row.unit, limit) for node in nodes],
+    }
+    if row.currency != "USD" and row.currency_nanos is not None:
+        document |= {"currency": row.currency, "limit_in_currency": decimal_text(row.currency_nanos), "rate": row.rate}
+    return document
+
+
+def node_document(node: NodeStanding, unit: Unit, limit: int) -> dict[str, Any]:
+    """One subject's part: what is spent, what is held and by whom, what is left."""
+    return {
+        "subject": node.node.subject, **_amounts(unit, "spent", node.settled), **_amounts(unit, "held", node.leased),
+        **_amounts(unit, "remaining", limit - node.settled - node.leased), **_amounts(unit, "stranded", node.stranded),
+        "used_percent": round(100 * node.settled / limit, 2) if limit else None,
+        "holders": [{"id": holder.id, **_amounts(unit, "amount", holder.amount), "alive": holder.alive} for holder in node.holders],
+    }
+
+
+def _amounts(unit: Unit, name: str, amount: int) -> dict[str, Any]:
+    if unit == "money":
+        return {f"{name}_nanos": amount, f"{name}_usd": decimal_text(amount)}
+    return {f"{name}_{unit}": amount}
+
+
+def _moment(at_us: int | None) -> str | None:
+    if at_us is None or at_us >= END_OF_TIME_US:
+        return None
+    return datetime.fromtimestamp(at_us // 1_000_000, UTC).isoformat().replace("+00:00", "Z")

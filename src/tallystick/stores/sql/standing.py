@@ -1,0 +1,81 @@
+"""How a budget stands: what each of its nodes has spent, who holds how much of it, and who was turned away last; and
+which running gateways follow a change already.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from sqlite3 import Connection
+from typing import Final
+
+from tallystick.core.budget import EACH
+from tallystick.core.draw import NodeKey
+from tallystick.stores.sql.budget_rows import BudgetRow
+from tallystick.stores.sql.engine import Database
+from tallystick.stores.sql.leases import DEFERRED, LIVE_WITHIN_US
+
+NODES_MAX: Final = 1_000
+IN_FORCE_WITHIN_S: Final = 1.0
+_ASK_EVERY_S: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has leased a part of a node. `alive`: its gateway was seen in the last 15 seconds; what one that is gone
+    holds stays drawn until it comes back or is written off."""
+
+    id: str
+    amount: int
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStanding:
+    """One subject in one window. Amounts are in the budget's unit."""
+
+    node: NodeKey
+    end_us: int
+    settled: int
+    leased: int
+    holders: tuple[Holder, ...] = ()
+
+    @property
+    def stranded(self) -> int:
+        """What gateways that are gone hold."""
+        return sum(holder.amount for holder in self.holders if not holder.alive)
+
+
+def standing(db: Connection, row: BudgetRow, now_us: int) -> list[NodeStanding]:
+    """A budget's nodes of the window that runs, those that have spent most first; a template has none before its
+    first spend."""
+    start_us, end_us = row.budget().span(now_us)
+    alive = {name for (name,) in db.execute("SELECT id FROM instance WHERE stopped_us IS NULL AND seen_us > ?", (now_us - LIVE_WITHIN_US,))}
+    found = []
+    for subject, settled, leased in db.execute(
+            "SELECT subject, settled, leased FROM budget_node WHERE budget = ? AND start_us = ? ORDER BY settled DESC, subject LIMIT ?",
+            (row.id, start_us, NODES_MAX)).fetchall():
+        holders = tuple(Holder(name, amount, name in alive or name == DEFERRED) for name, amount in db.execute(
+            "SELECT holder, amount FROM budget_lease WHERE budget = ? AND subject = ? AND start_us = ? ORDER BY amount DESC, holder",
+            (row.id, subject, start_us)))
+        found.append(NodeStanding(NodeKey(row.id, subject, start_us), end_us, settled, leased, holders))
+    if not found and not row.value.endswith(EACH):
+        found.append(NodeStanding(NodeKey(row.id, "", start_us), end_us, 0, 0))
+    return found
+
+
+def not_in_force(database: Database, change: int, now_us: Callable[[], int],
+                 sleep: Callable[[float], None] = time.sleep) -> tuple[str, ...]:
+    """Wait, at most a second, until every running gateway follows the control plane up to this change; those that do
+    not. Raises StoreFault."""
+    waited_s = 0.0
+    while True:
+        with database.read() as db:
+            behind = tuple(name for (name,) in db.execute(
+                "SELECT id FROM instance WHERE stopped_us IS NULL AND seen_us > ? AND acknowledged < ? ORDER BY id",
+                (now_us() - LIVE_WITHIN_US, change)))
+        if not behind or waited_s >= IN_FORCE_WITHIN_S:
+            return behind
+        sleep(_ASK_EVERY_S)
+        waited_s += _ASK_EVERY_S
