@@ -140,6 +140,7 @@ async def _perform(command: object, sample: _Sample, spool: Spool) -> Any:
             return sample.asked()
         case Admit(admission):
             await spool.admit(admission)
+            return admission
         case Forward():
             return sample.delivered()
         case Settle(settlement):
