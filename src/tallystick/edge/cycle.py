@@ -14,6 +14,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from tallystick.core.errors import Denied
+from tallystick.edge.heads import Head
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -41,6 +42,7 @@ class Connection(Protocol):
 class Cycle(RequestResponseCycle):
     """One request and its reply."""
 
+    head: Head | None                        # None: the gate refuses it
     fields: Mapping[bytes, bytes]            # the request's headers by name, the last of each
     fault: Denied | None = None              # why the request's body will never be complete
     uploading: bool = False
@@ -48,13 +50,16 @@ class Cycle(RequestResponseCycle):
     _head: bytes = b""
     _delimited_by_close: bool = False
 
-    def __init__(self, connection: Connection, scope: dict[str, Any], fields: Mapping[bytes, bytes], *, keep_alive: bool) -> None:
+    def __init__(
+        self, connection: Connection, scope: dict[str, Any], head: Head | None, fields: Mapping[bytes, bytes], *, keep_alive: bool,
+    ) -> None:
         super().__init__(
             scope=scope, transport=connection.transport, flow=connection.flow,  # type: ignore[arg-type]
             logger=connection.logger, access_logger=connection.access_logger, access_log=False, default_headers=[],
             message_event=asyncio.Event(), expect_100_continue=connection.expect_100_continue,
             keep_alive=keep_alive, on_response=connection.on_response_complete,
         )
+        self.head = head
         self.fields = fields
         self._connection = connection
 

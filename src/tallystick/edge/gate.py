@@ -30,9 +30,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from tallystick.core.errors import Denied
 from tallystick.edge.cycle import App, Cycle
 from tallystick.edge.doors import CROWDED, Doors, Seat, Shares
+from tallystick.edge.heads import Head
 from tallystick.edge.paths import error_shape
 from tallystick.edge.replies import refuse
-from tallystick.edge.request_head import judge
+from tallystick.edge.request_head import judge, judge_framing
 
 PIPELINED_MAX: Final = 64
 
@@ -104,6 +105,7 @@ class Gate(HttpToolsProtocol):
         self.url = b""
         self._limits = limits
         self._in_head = True
+        self._head: Head | None = None       # the last that could be read in one way only
         self._idle_since = 0.0
         self._head_fed = 0                   # bytes received for the head so far, an unfinished line included
         self._head_size = 0                  # the same, of complete lines
@@ -245,8 +247,13 @@ class Gate(HttpToolsProtocol):
         self._in_head = False
         self._body_began, self._window_bytes = self.loop.time(), 0
         method, version = self.parser.get_method().decode("ascii"), self.parser.get_http_version()
-        fields = dict(self.headers)
-        denied = judge(method, self.url, version, self.headers, fields)
+        url, headers, head = self.url, self.headers, self._head
+        fields = dict(headers)
+        if head is not None and head.says(method, url, version, headers):
+            denied = judge_framing(version, fields)
+        else:
+            head = Head(method, url, version, headers)
+            denied = judge(method, url, version, headers, fields)
         if denied is None and len(self.connections) > self._limits.connections_max:
             denied = Denied("overloaded", "The gateway has more connections than it can carry.", retry_after_s=1)
         if denied is None and self._seat.crowded:
@@ -254,8 +261,9 @@ class Gate(HttpToolsProtocol):
         if denied is not None:
             self._break_off(denied, method, version)
             raise _Stop
+        self._head = head
         self.expect_100_continue = b"expect" in fields
-        self._enqueue(self._cycle(method, version, fields, keep_alive=version == "1.1" and self.parser.should_keep_alive()), self.app)
+        self._enqueue(self._cycle(method, version, head, fields, keep_alive=version == "1.1" and self.parser.should_keep_alive()), self.app)
 
     def on_body(self, body: bytes) -> None:
         self._window_bytes += len(body)
@@ -278,10 +286,10 @@ class Gate(HttpToolsProtocol):
         """The request whose head was read last."""
         return cast("Cycle | None", self.cycle)
 
-    def _cycle(self, method: str, version: str, fields: Mapping[bytes, bytes], *, keep_alive: bool) -> Cycle:
+    def _cycle(self, method: str, version: str, head: Head | None, fields: Mapping[bytes, bytes], *, keep_alive: bool) -> Cycle:
         raw_path, _, query = self.url.partition(b"?")
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]
-        cycle = Cycle(self, scope, fields, keep_alive=keep_alive)
+        cycle = Cycle(self, scope, head, fields, keep_alive=keep_alive)
         scope.update({
             "type": "http", "asgi": {"version": self.asgi_version, "spec_version": "2.3"}, "http_version": version,
             "server": self.server, "client": self.client, "scheme": self.scheme, "method": method, "root_path": self.root_path,
@@ -320,7 +328,7 @@ class Gate(HttpToolsProtocol):
             if handed_over or not self.url:  # nothing of the next request was read yet
                 self.on_message_begin()
             self._in_head = False            # what is left of the request stays unread
-            self._enqueue(self._cycle(method, version, {}, keep_alive=False), self.refusing(denied))
+            self._enqueue(self._cycle(method, version, None, {}, keep_alive=False), self.refusing(denied))
 
     def _head_is_late(self) -> None:
         self._deadline = None

@@ -31,7 +31,8 @@ from tallystick.edge import attribution, credentials, inbound, promptcost, store
 from tallystick.edge.body import BodyFault, BodyLimits
 from tallystick.edge.doors import Doors, Shares, Stay
 from tallystick.edge.headers import Bend, to_client, to_provider
-from tallystick.edge.paths import Target, error_shape, resolve
+from tallystick.edge.heads import Aim, Head
+from tallystick.edge.paths import error_shape, resolve
 from tallystick.edge.relay import Client, DrainSlots, Relay, Send, own_error, reply_head
 from tallystick.edge.replies import refuse, status_of, upstream_failed
 from tallystick.ports import Budgets, Clock, Credentials, Custody, Ids, Journal, Keyring, RawHeaders, UpstreamReply, UpstreamRequest, Upstreams
@@ -86,18 +87,28 @@ class Gateway:
         self._tasks: set[asyncio.Future[None]] = set()   # or they might be collected before they end
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        headers: RawHeaders = scope["headers"]
-        control = scope.get("extensions", {}).get("tallystick")
-        lookup = control.fields if control is not None else dict(headers)
+        cycle = scope.get("extensions", {}).get("tallystick")
+        if cycle is not None:
+            head, lookup = cycle.head, cycle.fields
+        else:
+            head, lookup = Head(scope["method"], scope["raw_path"], "1.1", scope["headers"]), dict(scope["headers"])
         request_id = self.ports.ids.request_id()
         at_us = self.ports.clock.now_us()
+        aim = head.aim or self._aim(scope, lookup)
+        if isinstance(aim, Denied):
+            refusal = Refusal(request_id, at_us, line.SYSTEM, aim.code)
+            await self.refuse(refusal, aim, error_shape(scope["raw_path"], lookup), send)
+            return
+        head.aim = aim
+        conversation = _Conversation(self, scope, receive, send, head, aim, lookup, request_id, at_us)
+        await conversation.run()
+
+    def _aim(self, scope: Mapping[str, Any], lookup: Mapping[bytes, bytes]) -> Aim | Denied:
         target = resolve(scope["method"], scope["raw_path"], scope["query_string"], lookup, self.setup.providers)
         if isinstance(target, Denied):
-            refusal = Refusal(request_id, at_us, line.SYSTEM, target.code)
-            await self.refuse(refusal, target, error_shape(scope["raw_path"], lookup), send)
-            return
-        conversation = _Conversation(self, scope, receive, send, target, lookup, request_id, at_us)
-        await conversation.run()
+            return target
+        route, path_model = target.provider.route_for(scope["method"], target.path)
+        return Aim(target, route, path_model, attribution.claims(scope["headers"]))
 
     async def refuse(self, refusal: Refusal, denied: Denied, shape: ErrorShape, send: Send) -> None:
         """Journal a refusal and answer it."""
@@ -125,7 +136,7 @@ class _Conversation:
     """One call. The exchange asks, this does."""
 
     def __init__(
-        self, gateway: Gateway, scope: dict[str, Any], receive: Receive, send: Send, target: Target,
+        self, gateway: Gateway, scope: dict[str, Any], receive: Receive, send: Send, head: Head, aim: Aim,
         lookup: Mapping[bytes, bytes], request_id: str, at_us: int,
     ) -> None:
         self._gateway = gateway
@@ -134,12 +145,13 @@ class _Conversation:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._target = target
-        self._headers: RawHeaders = scope["headers"]
+        self._head = head
+        self._aim = aim
+        self._target = aim.target
         self._lookup = lookup
         self._request_id = request_id
         self._at_us = at_us
-        self._route, self._path_model = target.provider.route_for(scope["method"], target.path)
+        self._route, self._path_model = aim.route, aim.path_model
         self._asked = _UNREAD
         self._claims = _UNREAD.claims
         self._caller: credentials.Caller | None = None
@@ -195,7 +207,7 @@ class _Conversation:
         await self._gateway.refuse(command.refusal, command.denied, self._target.error_shape, self._send)
 
     async def authenticate(self, _: line.Authenticate) -> line.Caller | Denied:
-        claims = attribution.claims(self._headers)
+        claims = self._aim.claims
         if isinstance(claims, Denied):
             return claims
         self._claims = claims
@@ -347,13 +359,19 @@ class _Conversation:
             origin=target.origin or self._setup.origins[provider.id],
             method=self._scope["method"],
             url_path=self._url_path(caller),
-            headers=to_provider(self._headers, provider, bend),
+            headers=self._sent_headers(provider, bend),
             body=asked.body,
             body_length=int(declared) if declared.isdigit() and not isinstance(asked.body, bytes) else None,
         )
         if keys is not None:
             request = stored.signed(request, provider, keys, self._ports.clock.now_us())
         return await self._ports.upstreams.send(request)
+
+    def _sent_headers(self, provider: Provider, bend: Bend) -> RawHeaders:
+        head = self._head
+        if head.sent is None or head.sent[0] != bend:
+            head.sent = bend, to_provider(head.headers, provider, bend)
+        return head.sent[1]
 
     def _url_path(self, caller: credentials.Caller) -> str:
         query = caller.query.decode("latin-1")

@@ -56,10 +56,11 @@ def _judge_headers(version: str, headers: RawHeaders, fields: Mapping[bytes, byt
     for name in fields if b"_" in b"".join(fields) else ():
         if b"_" in name and _confusable(name.replace(b"_", b"-")):
             return _bad(f"the header {name.decode('latin-1')} could be taken for {name.replace(b'_', b'-').decode('latin-1')}")
-    return _judge_framing(version, fields)
+    return judge_framing(version, fields)
 
 
-def _judge_framing(version: str, fields: Mapping[bytes, bytes]) -> Denied | None:
+def judge_framing(version: str, fields: Mapping[bytes, bytes]) -> Denied | None:
+    """Why the body's framing is refused: all that is left to judge of a head that repeats one before."""
     length, encoding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
     if length is not None and not _LENGTH.fullmatch(length):
         return _bad("Content-Length is not a number")
