@@ -127,6 +127,16 @@ def test_every_sum_and_the_outsiders_agree(corrected: RunningGateway, provider: 
     assert corrected.run("verify").returncode == 0
 
 
+def test_a_contract_dated_back_is_posted_on_past_calls(corrected: RunningGateway) -> None:
+    corrected.json("prices", "overrides", "set", "openai", "--percent", "-10", "--unit", "all", "--from", "2026-11-01", "--contract", "frame contract 4")
+    posted = corrected.json("prices", "reprice", *DAYS, "--model", "gpt-4o-mini", "--reason", "frame contract 4", "--yes")
+    assert posted["posted"] == {"adjustments": 2, "delta_nanos": 2 * (RIGHT * 9 // 10 - RIGHT)}
+    latest = corrected.call(request_id(2))["adjustments"][-1]
+    assert (latest["cost_nanos"], latest["text"]) == (RIGHT * 9 // 10, "frame contract 4")
+    assert corrected.run("explain", request_id(2)).returncode == 0
+    assert corrected.run("verify").returncode == 0
+
+
 def test_corrections_need_no_server(corrected: RunningGateway) -> None:
     corrected.stop()
     made = corrected.json("adjust", request_id(4), "--cost", "0", "--evidence", "the provider never saw it")
