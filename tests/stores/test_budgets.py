@@ -152,6 +152,26 @@ def test_the_ledger_with_budgets_verifies(journal: Journal) -> None:
     assert b"ann@example.com" not in b"".join(str(cap).encode() for cap in caps(journal)), "persons stand by number"
 
 
+@pytest.mark.parametrize("statement", [
+    "UPDATE budget SET amount = amount * 2 WHERE id = 1", "UPDATE budget SET mode = 'observe' WHERE id = 2",
+    "UPDATE budget SET removed_us = 7 WHERE id = 1", "DELETE FROM budget_raise", "DELETE FROM budget WHERE id = 2",
+    "UPDATE budget_raise SET until_us = until_us + 1", "UPDATE budget SET value = 'bob' WHERE id = 2",
+    "UPDATE budget_node SET settled = settled - 1 WHERE budget = 1", "DELETE FROM budget_node WHERE budget = 2 AND subject = ''",
+    "UPDATE budget_node SET leased = 5 WHERE budget = 1", "UPDATE budget SET ends_us = 9 WHERE id = 1",
+    "INSERT INTO budget (id, organization, kind, span, zone, unit, amount, mode, starts_us, version, created_us, created_by)"
+    " VALUES (9, 1, 'org', 'day', 'UTC', 'money', 1, 'hard', 0, 1, 0, 'x')",
+])
+def test_a_table_that_somebody_edited_is_found(journal: Journal, statement: str) -> None:
+    budgets = Budgets(journal.sequencer)
+    budgets.set(DEFAULT, spec("org"), NOON_US, "cli")
+    budgets.set(DEFAULT, spec("user", "ann@example.com"), NOON_US, "cli")
+    budgets.raise_for(DEFAULT, 1, 50, NOON_US + 10, "launch week", NOON_US, "cli")
+    assert verify(journal.database, KEY.public_key).findings == ()
+    with journal.database.write() as db:
+        db.execute(statement)
+    assert {finding.check for finding in verify(journal.database, KEY.public_key).findings} == {"budgets"}
+
+
 @pytest.mark.parametrize("wrong", [
     {"kind": "org", "value": "x"}, {"kind": "team", "value": ""}, {"kind": "project", "value": "web"}, {"kind": "planet", "value": "x"},
     {"kind": "dimension", "value": "region"}, {"kind": "team", "value": "a\nb"}, {"kind": "org", "zone": "Mars/Olympus"},

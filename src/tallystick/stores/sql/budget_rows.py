@@ -88,3 +88,8 @@ def _raises(db: Connection, ids: Iterable[int]) -> Mapping[int, tuple[Raise, ...
         if budget in wanted:
             found[budget] = (*found.get(budget, ()), Raise(amount, until_us))
     return found
+
+
+def value_kind(row: BudgetRow) -> str:
+    """The kind under which the ledger's dictionary knows a scope's value; a person's is private there."""
+    return {"user": "user", "session": "session", "tag": "tags"}.get(row.kind, f"scope_{row.kind}")

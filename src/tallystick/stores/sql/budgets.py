@@ -14,11 +14,11 @@ from sqlite3 import Connection
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tallystick.core.budget import EACH, KINDS, Amount, Kind, Mode, Raise, Scope
+from tallystick.core.budget import EACH, KINDS, Amount, Mode, Raise, Scope
 from tallystick.core.entry import Fields
 from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
 from tallystick.core.windows import BadWindow, bounds, parse_window
-from tallystick.stores.sql.budget_rows import COLUMNS, BudgetRow, find_budget, rows
+from tallystick.stores.sql.budget_rows import COLUMNS, BudgetRow, find_budget, rows, value_kind
 from tallystick.stores.sql.counting import hold_open_jobs
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import note_change
@@ -147,7 +147,7 @@ class Budgets:
             "zone": row.zone, "unit": row.unit, "limit": str(row.amount), "mode": row.mode, "on_exceed": row.on_exceed,
             "version": row.version, **more}
         if row.value:
-            fields["value"] = chain.define(_defined(row.kind), row.value)
+            fields["value"] = chain.define(value_kind(row), row.value)
         for name in ("name", "owner", "note", "rate"):
             if text := getattr(row, name):
                 fields[name] = text
@@ -187,11 +187,6 @@ def _begin_with_what_is_booked(pen: Appending, row: BudgetRow) -> None:
 
 def _zone_of(db: Connection, organization: int) -> str:
     return str(db.execute("SELECT zone FROM organization WHERE id = ?", (organization,)).fetchone()[0])
-
-
-def _defined(kind: Kind) -> str:
-    """The kind under which the ledger's dictionary knows a scope's value; a person's is private there."""
-    return "user" if kind == "user" else "session" if kind == "session" else "tags" if kind == "tag" else f"scope_{kind}"
 
 
 def _checked(spec: BudgetSpec) -> tuple[str, str | None]:

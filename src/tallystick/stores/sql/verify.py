@@ -31,6 +31,7 @@ from tallystick.stores.sql.entries import STANDING, stored_entries
 from tallystick.stores.sql.journal import origin_of, private_mac
 from tallystick.stores.sql.packing import Packer
 from tallystick.stores.sql.verify_adjustments import Adjustments
+from tallystick.stores.sql.verify_budgets import Budgets
 from tallystick.stores.sql.verify_directory import Directory
 from tallystick.stores.sql.verify_prices import ListRates, Prices
 from tallystick.stores.sql.verify_facts import SEQ, Facts
@@ -56,7 +57,7 @@ WHERE c.organization = ?"""
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something that is not as it was written. `check` is one of: sequence, bytes, leaf, chain, tree,
-    checkpoint, define, dictionary, settlement, postings, cost, adjustment, columns, credential, directory, prices, cursor."""
+    checkpoint, define, dictionary, settlement, postings, cost, adjustment, columns, credential, directory, prices, budgets, cursor."""
 
     check: str
     organization: str
@@ -153,6 +154,7 @@ class _Check:
         self._credentials: dict[tuple[int, int], tuple[int, str, int, int]] = {}
         self._directory = Directory(db, organization)
         self._prices = Prices(db, organization)
+        self._budgets = Budgets(db, organization)
         self._list_rates = ListRates()
         self._notes: dict[int, str] = {}
         self._good_size = 0
@@ -222,6 +224,8 @@ class _Check:
                 self._directory.gather(seq, fields)
                 if kind == "PRICE":
                     self._prices.gather(seq, fields)
+                if kind == "CAP":
+                    self._budgets.gather(seq, fields)
                 if kind in CALL_KINDS:
                     self._check_call(seq, kind, fields, month, fact)
                 elif kind == "CREDENTIAL" and "provider" in fields:        # else one was assigned
@@ -430,6 +434,8 @@ class _Check:
             self._found("directory", seq_of, message)
         for seq_of, message in self._prices.differences():
             self._found("prices", seq_of, message)
+        for seq_of, message in self._budgets.differences():
+            self._found("budgets", seq_of, message)
         for kind, count in self._db.execute("SELECT kind, count(*) FROM dictionary WHERE organization = ? GROUP BY kind",
                                             (self._organization,)).fetchall():
             defined = len(self._defined.get(kind, ()))
