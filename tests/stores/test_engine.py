@@ -19,12 +19,13 @@ def test_first_start_makes_the_default_names_and_the_second_keeps_them(tmp_path:
                           ).fetchall() == [("default", "default", 7)]
 
 
-def test_a_newer_schema_is_refused_by_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("schema", [1, 99])
+def test_another_schema_is_refused_by_name(tmp_path: Path, schema: int) -> None:
     database = engine.open_database(tmp_path, 0)
     with database.write() as db:
-        db.execute("UPDATE schema_version SET version = 99")
+        db.execute("UPDATE schema_version SET version = ?", (schema,))
     database.close()
-    with pytest.raises(StoreFault, match="schema 99"):
+    with pytest.raises(StoreFault, match=f"schema {schema}"):
         engine.open_database(tmp_path, 0)
 
 

@@ -19,7 +19,7 @@ from typing import Final
 from tallystick.core.errors import Defect, StoreFault
 
 FILE_NAME: Final = "tallystick.db"
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 SYSTEM: Final = 0                            # the organisation `system`: the installation's own chain
 DEFAULT: Final = 1                           # the organisation `default`, made at first start
 DEFAULT_TEAM: Final = "default"              # where a project without a team belongs
@@ -110,7 +110,7 @@ class Database:
 def open_database(data: Path, now_us: int, *, strict: bool = False) -> Database:
     """Open the database of a data directory, making directory, tables and first names as needed.
 
-    `now_us` stamps what is made. Raises StoreFault for a schema newer than this program, and for
+    `now_us` stamps what is made. Raises StoreFault for another schema than this program's, and for
     a file that is not a database.
     """
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -128,6 +128,10 @@ def open_database(data: Path, now_us: int, *, strict: bool = False) -> Database:
     if version is not None and version > SCHEMA_VERSION:
         database.close()
         raise StoreFault(f"{path} has schema {version}; this program knows up to {SCHEMA_VERSION}. Use a newer release.")
+    if version is not None and version < SCHEMA_VERSION:
+        database.close()
+        raise StoreFault(f"{path} has schema {version}, from before the first release; this program begins with {SCHEMA_VERSION}. "
+                         "Make a new data directory.")
     return database
 
 
