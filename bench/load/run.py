@@ -100,7 +100,7 @@ def _load(run: Run, url: str, kind: str) -> None:
             at_rest_mb = measure.rss_mb(target.pid) if target.pid is not None else 0.0
             if stream:
                 measure.check_stream(target)
-            _one(run, peer, target, 16, 1.0, stream)                                        # warm
+            _one(run, peer, target, 16, 4.0 if peer.slow else 1.0, stream)                  # warm; a JIT takes its time
             for count in run.connections:
                 sample = _one(run, peer, target, count, run.seconds, stream)
                 run.figures.samples.setdefault((kind, peer.name, count), []).append(sample)
