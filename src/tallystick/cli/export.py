@@ -18,7 +18,7 @@ import typer
 from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_facts, print_json, settings_of
 
 if TYPE_CHECKING:
-    from sqlite3 import Connection
+    from tallystick.stores.sql.connection import Connection
 
     from tallystick.cli.installation import Installation
     from tallystick.exports.call_row import CallRow

@@ -5,7 +5,6 @@ comes through here.
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -66,5 +65,5 @@ def opened(settings: Settings, *, make: bool = True) -> Iterator[Installation]:
             yield Installation(settings, database, own, Directory(Sequencer(database), own.pepper, token_bytes))
         finally:
             database.close()
-    except (StoreFault, BadSecret, OSError, sqlite3.DatabaseError) as fault:
+    except (StoreFault, BadSecret, OSError) as fault:
         fail(str(fault))

@@ -15,7 +15,7 @@ from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, prin
 from tallystick.config import BadSettings, Settings
 
 if TYPE_CHECKING:
-    from sqlite3 import Connection
+    from tallystick.stores.sql.connection import Connection
 
     from tallystick.cli.installation import Installation
     from tallystick.core.repricing import Effect, ModelEffect, PastAttempt

@@ -12,7 +12,6 @@ A record that cannot be booked is put aside in a file, with an alarm, and shippi
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,8 +35,7 @@ ALONE_AFTER_US: Final = 60_000_000           # an admission open for longer is c
 HOUSEKEEPING_EVERY_US: Final = 10_000_000
 BREATH_ROWS: Final = 16                      # shipped in about a millisecond
 DEFERRED_MAX_AGE_US: Final = 48 * 3_600_000_000
-_POISON: Final = (ValueError, TypeError, LookupError, ArithmeticError, AssertionError, AttributeError,
-                  sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+_POISON: Final = (ValueError, TypeError, LookupError, ArithmeticError, AssertionError, AttributeError)
 
 _Attempt = tuple[str, int]
 _CursorRow = tuple[int, int, int, int, int]
@@ -95,6 +93,7 @@ class Shipper:
         self._deferred_max_age_us = deferred_max_age_us
         self._breathe = breathe
         self._given_up = given_up
+        self._poison: tuple[type[Exception], ...] = (*_POISON, *sequencer.database.refusals)
         self._overdue: list[Settlement] = []             # of the transaction under way
         self._state: _State | None = None
         self._house_kept_us = 0
@@ -201,7 +200,7 @@ class Shipper:
                     if not number % BREATH_ROWS:
                         self._breathe()
                 stored = self._finish(pen, state, records, housekeeping)
-        except _POISON:
+        except self._poison:
             with self._sequencer.append(now_us) as pen:
                 pen.holder = self._spool.instance
                 for item in items:
@@ -229,7 +228,7 @@ class Shipper:
         try:
             self._book(pen, item)
             pen.flush()
-        except _POISON as reason:
+        except self._poison as reason:
             pen.db.execute("ROLLBACK TO item")
             pen.rewind(mark)
             self._quarantine(item, reason)

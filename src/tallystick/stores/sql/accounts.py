@@ -5,11 +5,11 @@ belongs to; in this issue that is one owner of `default`, made at first start or
 from __future__ import annotations
 
 import re
-import sqlite3
 from dataclasses import dataclass, field
 from typing import Final
 
 from tallystick.stores.sql import engine
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.journal import Sequencer
 
 EMAIL_CHARS_MAX: Final = 254
@@ -41,19 +41,19 @@ def canonical_email(text: str) -> str | None:
     return email if len(email) <= EMAIL_CHARS_MAX and _EMAIL.fullmatch(email) else None
 
 
-def by_email(db: sqlite3.Connection, email: str) -> Account | None:
+def by_email(db: Connection, email: str) -> Account | None:
     """The account of a canonical address, in the first organisation it belongs to."""
     row = db.execute(_SELECT + "a.email = ? ORDER BY o.id LIMIT 1", (email,)).fetchone()
     return Account(*row) if row else None
 
 
-def by_id(db: sqlite3.Connection, account_id: str, organization: str) -> Account | None:
+def by_id(db: Connection, account_id: str, organization: str) -> Account | None:
     """The account, if it still belongs to that organisation."""
     row = db.execute(_SELECT + "a.id = ? AND o.slug = ?", (account_id, organization)).fetchone()
     return Account(*row) if row else None
 
 
-def exist(db: sqlite3.Connection) -> bool:
+def exist(db: Connection) -> bool:
     """Whether anybody has an account yet."""
     return db.execute("SELECT 1 FROM account LIMIT 1").fetchone() is not None
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from sqlite3 import Connection
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from tallystick.core.budget import Budget, BudgetBook, Kind, Mode, Raise, Scope, Unit, budget_book
 from tallystick.core.windows import parse_window
+from tallystick.stores.sql.connection import Connection
 
 COLUMNS: Final = ("id", "organization", "name", "kind", "value", "span", "zone", "unit", "amount", "currency", "currency_nanos", "rate",
                    "mode", "on_exceed", "starts_us", "ends_us", "owner", "note", "version", "created_us", "created_by", "removed_us")

@@ -10,7 +10,6 @@ begins there.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from sqlite3 import Connection
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -19,6 +18,7 @@ from tallystick.core.entry import Fields
 from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
 from tallystick.core.windows import BadWindow, bounds, parse_window
 from tallystick.stores.sql.budget_rows import COLUMNS, BudgetRow, find_budget, rows, value_kind
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.counting import hold_open_jobs
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import note_change

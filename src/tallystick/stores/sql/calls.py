@@ -11,12 +11,12 @@ import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from sqlite3 import Connection
 from typing import Any, Final, NamedTuple
 
 from tallystick.core.attempt import Adjustment, Admission, Refusal, Settlement
 from tallystick.core.entry import PRIVATE, read_adjustment, read_admission, read_refusal, read_settlement, request_hex
 from tallystick.core.ledger import read_body
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import Database, month_sql, months
 from tallystick.stores.sql.packing import Packer
 

@@ -8,7 +8,6 @@ A key's text is made, handed out once and forgotten; its digest stays.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -18,6 +17,7 @@ from tallystick.core.errors import Defect
 from tallystick.core.identity import Claims, check_claims
 from tallystick.core.secret import Secret
 from tallystick.stores.sql import engine
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import DEFAULT_TEAM, Database
 from tallystick.stores.sql.journal import Appending, Sequencer
 from tallystick.stores.sql.keyring import digest_mark, digest_of
@@ -274,7 +274,7 @@ def _ensure_scope(pen: Appending, organization: int, labels: Mapping[str, str]) 
     return team, engine.ensure_project(pen.db, organization, team, labels["project"], pen.now_us)
 
 
-def _find_key(db: sqlite3.Connection, organization: int, key_id: str) -> KeyRow | None:
+def _find_key(db: Connection, organization: int, key_id: str) -> KeyRow | None:
     row = db.execute(_SELECT + " AND k.id = ?", (organization, key_id)).fetchone()
     return _key_row(row) if row else None
 

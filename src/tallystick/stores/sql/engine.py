@@ -1,153 +1,122 @@
-"""The embedded database: one SQLite file in write-ahead mode, one writer at a time, readers never wait.
+"""The installation's database, whichever engine keeps it: a file beside the gateway (sqlite.py) or a PostgreSQL
+server that several gateways share (postgres.py). Statements are written once and run on both.
 
 `write()` is the installation's one lock: a transaction that begins by taking the write lock, so
 whoever is inside it may read, decide and append without racing anybody, in this process or another
-(the CLI beside a running server). Everything a decision changes commits with it or not at all.
+(the CLI beside a running server, a second gateway). Everything a decision changes commits with it or not at all.
 """
 
 from __future__ import annotations
 
 import re
-import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from tallystick.core.errors import Defect, StoreFault
+from tallystick.stores.sql.connection import Connection
+from tallystick.stores.sql.sqlite import SqliteDatabase
 
 FILE_NAME: Final = "tallystick.db"
 SCHEMA_VERSION: Final = 2
 SYSTEM: Final = 0                            # the organisation `system`: the installation's own chain
 DEFAULT: Final = 1                           # the organisation `default`, made at first start
 DEFAULT_TEAM: Final = "default"              # where a project without a team belongs
-_BUSY_TIMEOUT_MS = 10_000
-_READERS_KEPT_MAX = 8
-_WORLD: Final = (sqlite3.OperationalError, sqlite3.DatabaseError)        # locked, full, broken; not their subclasses
 _MONTH = re.compile(r"[0-9]{6}")
 
 
-class Database:
-    """Connections to one installation's database. Made by `open_database`; safe to share between
-    threads: `write` admits one at a time, `read` lends each caller a connection of its own."""
+class Database(Protocol):
+    """Connections to one installation's database. Made by `open_database`; safe to share between threads."""
 
-    def __init__(self, path: Path, *, strict: bool = False) -> None:
-        """`strict`: commits reach the disk before they return (power loss), not only the file."""
-        self.path = path
-        self._strict = strict
-        self._lock = threading.Lock()
-        self._writer = self._connect()
-        self._readers: list[sqlite3.Connection] = []
+    @property
+    def refusals(self) -> tuple[type[Exception], ...]:
+        """What a connection raises for a row that cannot stand (a constraint, a value out of its range), which is the
+        caller's fault and not the world's."""
+        ...
 
-    @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
+    def write(self) -> AbstractContextManager[Connection]:
         """One write transaction: commits at the end of the block, rolls back when it raises.
 
-        Raises StoreFault when the database cannot be written (locked too long, disk full, broken).
+        Raises StoreFault when the database cannot be written. If a server was lost while it committed, the block may
+        have been written all the same.
         """
-        with self._lock:
-            db = self._writer
-            try:
-                db.execute("BEGIN IMMEDIATE")
-                try:
-                    yield db
-                    db.execute("COMMIT")
-                except BaseException:
-                    if db.in_transaction:
-                        db.execute("ROLLBACK")
-                    raise
-            except sqlite3.DatabaseError as fault:
-                if type(fault) not in _WORLD:            # a constraint is the caller's, not the world's
-                    raise
-                raise StoreFault(f"database: {fault}") from fault
+        ...
 
-    @contextmanager
-    def read(self) -> Iterator[sqlite3.Connection]:
+    def read(self) -> AbstractContextManager[Connection]:
         """A connection with one unchanging view of the committed state for the whole block.
 
         Raises StoreFault when the database cannot be read.
         """
-        try:
-            db = self._readers.pop()
-        except IndexError:
-            db = self._connect()
-        try:
-            db.execute("BEGIN")
-            yield db
-        except sqlite3.DatabaseError as fault:
-            raise StoreFault(f"database: {fault}") from fault
-        finally:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            if len(self._readers) < _READERS_KEPT_MAX:
-                self._readers.append(db)
-            else:
-                db.close()
+        ...
 
     def change_count(self) -> int:
         """How often the control plane has changed; a running server polls it (every 250 ms)."""
-        with self.read() as db:
-            return int(db.execute("SELECT value FROM change_counter WHERE id = 1").fetchone()[0])
+        ...
+
+    def has_tables(self, db: Connection) -> bool:
+        """Whether an installation was made here."""
+        ...
 
     def close(self) -> None:
-        with self._lock:
-            self._writer.close()
-            while self._readers:
-                self._readers.pop().close()
-
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=256)
-        db.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute(f"PRAGMA synchronous = {'FULL' if self._strict else 'NORMAL'}")
-        db.execute("PRAGMA foreign_keys = ON")
-        db.execute("PRAGMA temp_store = MEMORY")
-        return db
+        """Let go of every connection."""
+        ...
 
 
-def open_database(data: Path, now_us: int, *, strict: bool = False) -> Database:
-    """Open the database of a data directory, making directory, tables and first names as needed.
+def open_database(data: Path, now_us: int, *, url: str | None = None, strict: bool = False) -> Database:
+    """Open the database at `url` (`postgresql://…`), else the file in the data directory, making directory, tables and
+    first names as needed.
 
-    `now_us` stamps what is made. Raises StoreFault for another schema than this program's, and for
-    a file that is not a database.
+    `now_us` stamps what is made; `strict`: the file's commits survive a power loss (a server is told so itself). Raises
+    StoreFault for another schema than this program's, for a file that is not a database, and for a server that cannot be
+    reached.
     """
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = data / FILE_NAME
+    database = _postgres(url) if url is not None else _file(data / FILE_NAME, strict=strict)
     try:
-        database = Database(path, strict=strict)
-        path.chmod(0o600)
         with database.write() as db:
-            version = _version(db)
+            version = int(db.execute("SELECT version FROM schema_version").fetchone()[0]) if database.has_tables(db) else None
             if version is None:
                 _create(db, now_us)
+            elif version > SCHEMA_VERSION:
+                raise StoreFault(f"{database} has schema {version}; this program knows up to {SCHEMA_VERSION}. Use a newer release.")
+            elif version < SCHEMA_VERSION:
+                raise StoreFault(f"{database} has schema {version}, from before the first release; this program begins with "
+                                 f"{SCHEMA_VERSION}. Make a new one.")
             _run(db, _resource("prices.sql"))
-    except sqlite3.DatabaseError as fault:
-        raise StoreFault(f"{path}: {fault}") from fault
-    if version is not None and version > SCHEMA_VERSION:
+    except BaseException:
         database.close()
-        raise StoreFault(f"{path} has schema {version}; this program knows up to {SCHEMA_VERSION}. Use a newer release.")
-    if version is not None and version < SCHEMA_VERSION:
-        database.close()
-        raise StoreFault(f"{path} has schema {version}, from before the first release; this program begins with {SCHEMA_VERSION}. "
-                         "Make a new data directory.")
+        raise
     return database
 
 
-def note_change(db: sqlite3.Connection) -> None:
+def _file(path: Path, *, strict: bool) -> Database:
+    database = SqliteDatabase(path, strict=strict)
+    path.chmod(0o600)
+    return database
+
+
+def _postgres(url: str) -> Database:
+    try:
+        from tallystick.stores.sql.postgres import PostgresDatabase  # noqa: PLC0415 - an extra, which most installations lack
+    except ImportError:
+        raise StoreFault("database.url needs the driver for PostgreSQL: pip install 'tallystick[postgres]'.") from None
+    return PostgresDatabase(url)
+
+
+def note_change(db: Connection) -> None:
     """Tell running servers that the control plane changed; in the transaction that changes it."""
     db.execute("UPDATE change_counter SET value = value + 1 WHERE id = 1")
 
 
-def next_id(db: sqlite3.Connection, table: str) -> int:
+def next_id(db: Connection, table: str) -> int:
     """The next free id of `organization`, `team` or `project`, inside a write transaction."""
     query = {"organization": "SELECT max(id) FROM organization", "team": "SELECT max(id) FROM team",
              "project": "SELECT max(id) FROM project"}[table]
     return int(db.execute(query).fetchone()[0] or 0) + 1
 
 
-def ensure_month(db: sqlite3.Connection, month: int, now_us: int) -> None:
+def ensure_month(db: Connection, month: int, now_us: int) -> None:
     """Make the tables of a month (YYYYMM) unless they are there."""
     if db.execute("SELECT 1 FROM journal_month WHERE month = ?", (month,)).fetchone():
         return
@@ -155,7 +124,7 @@ def ensure_month(db: sqlite3.Connection, month: int, now_us: int) -> None:
     db.execute("INSERT INTO journal_month (month, created_us) VALUES (?, ?)", (month, now_us))
 
 
-def months(db: sqlite3.Connection) -> list[int]:
+def months(db: Connection) -> list[int]:
     """The months that have tables, newest first."""
     rows = db.execute("SELECT month FROM journal_month WHERE pruned_us IS NULL ORDER BY month DESC")
     return [int(row[0]) for row in rows]
@@ -169,7 +138,7 @@ def month_sql(template: str, month: int) -> str:
     return template.replace("{month}", text)
 
 
-def ensure_team(db: sqlite3.Connection, organization: int, name: str, now_us: int) -> int:
+def ensure_team(db: Connection, organization: int, name: str, now_us: int) -> int:
     """The team's id, made when it is new."""
     row = db.execute("SELECT id FROM team WHERE organization = ? AND name = ?", (organization, name)).fetchone()
     if row:
@@ -179,7 +148,7 @@ def ensure_team(db: sqlite3.Connection, organization: int, name: str, now_us: in
     return team
 
 
-def ensure_project(db: sqlite3.Connection, organization: int, team: int, name: str, now_us: int) -> int:
+def ensure_project(db: Connection, organization: int, team: int, name: str, now_us: int) -> int:
     """The project's id within its team, made when it is new."""
     row = db.execute("SELECT id FROM project WHERE team = ? AND name = ?", (team, name)).fetchone()
     if row:
@@ -190,7 +159,7 @@ def ensure_project(db: sqlite3.Connection, organization: int, team: int, name: s
     return project
 
 
-def ensure_organization(db: sqlite3.Connection, slug: str, name: str, now_us: int, zone: str = "UTC") -> int:
+def ensure_organization(db: Connection, slug: str, name: str, now_us: int, zone: str = "UTC") -> int:
     """The organisation's id, made with an empty chain when it is new."""
     row = db.execute("SELECT id FROM organization WHERE slug = ?", (slug,)).fetchone()
     if row:
@@ -198,7 +167,7 @@ def ensure_organization(db: sqlite3.Connection, slug: str, name: str, now_us: in
     return _add_organization(db, next_id(db, "organization"), slug, name, now_us, zone)
 
 
-def _add_organization(db: sqlite3.Connection, organization: int, slug: str, name: str, now_us: int, zone: str) -> int:
+def _add_organization(db: Connection, organization: int, slug: str, name: str, now_us: int, zone: str) -> int:
     db.execute("INSERT INTO organization (id, slug, name, zone, created_us) VALUES (?, ?, ?, ?, ?)",
                (organization, slug, name, zone, now_us))
     db.execute("INSERT INTO chain (organization, next_seq, head, frontier, checkpoint_size, checkpoint_us) VALUES (?, 0, ?, ?, 0, ?)",
@@ -206,14 +175,7 @@ def _add_organization(db: sqlite3.Connection, organization: int, slug: str, name
     return organization
 
 
-def _version(db: sqlite3.Connection) -> int | None:
-    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").fetchone():
-        return None
-    row = db.execute("SELECT version FROM schema_version").fetchone()
-    return int(row[0]) if row else None
-
-
-def _create(db: sqlite3.Connection, now_us: int) -> None:
+def _create(db: Connection, now_us: int) -> None:
     _run(db, _resource("schema.sql"))
     _run(db, _resource("budgets.sql"))
     db.execute("INSERT INTO schema_version (version) VALUES (?)", (SCHEMA_VERSION,))
@@ -224,7 +186,7 @@ def _create(db: sqlite3.Connection, now_us: int) -> None:
     ensure_project(db, DEFAULT, team, "default", now_us)
 
 
-def _run(db: sqlite3.Connection, script: str) -> None:
+def _run(db: Connection, script: str) -> None:
     """Each statement of a script inside the open transaction (`executescript` would commit it)."""
     bare = "\n".join(line.split("--")[0] for line in script.splitlines())
     for statement in bare.split(";"):

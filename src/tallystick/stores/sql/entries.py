@@ -7,10 +7,10 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from operator import itemgetter
-from sqlite3 import Connection
 from typing import Final, NamedTuple
 
 from tallystick.core.ledger import GENESIS, sealed
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import month_sql, months
 from tallystick.stores.sql.packing import Packer
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
-from sqlite3 import Connection
 from typing import Any, Final
 
 from tallystick.core.entry import read_pairs
@@ -17,6 +16,7 @@ from tallystick.exports.call_row import CallRow, projected
 from tallystick.exports.ledger_jsonl import Chain, SignedNote
 from tallystick.stores.sql import callfact, facts
 from tallystick.stores.sql.calls import ERASED
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import month_sql, months
 from tallystick.stores.sql.entries import exact_entries
 from tallystick.stores.sql.facts import Asked, Place

@@ -8,7 +8,6 @@ of any size. Months are tables of their own, read one after the other, each for 
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,6 +15,7 @@ from typing import Any, Final, Literal
 
 from tallystick.core.money import NANOS_PER_UNIT
 from tallystick.stores.sql.callfact import BASES, COLUMNS, METHODS, OUTCOMES
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import month_sql, months
 from tallystick.stores.sql.names import Names
 
@@ -83,7 +83,7 @@ _GROUPS: Final[Mapping[Group, str]] = {
 _KIND_OF_GROUP: Final[Mapping[str, str]] = {"served_model": "model"}
 
 
-def sums(db: sqlite3.Connection, organization: int, asked: Asked, group: Group = "") -> dict[str | None, Sums]:
+def sums(db: Connection, organization: int, asked: Asked, group: Group = "") -> dict[str | None, Sums]:
     """The sums of the rows asked for, by name of the grouping; None stands for the rows without one."""
     names = Names(db, organization)
     where = _where(names, organization, asked)
@@ -99,7 +99,7 @@ def sums(db: sqlite3.Connection, organization: int, asked: Asked, group: Group =
     return totals
 
 
-def total(db: sqlite3.Connection, organization: int, asked: Asked) -> Sums:
+def total(db: Connection, organization: int, asked: Asked) -> Sums:
     """The sums of all the rows asked for."""
     return sums(db, organization, asked).get(None, Sums())
 
@@ -113,7 +113,7 @@ class Place:
 
 
 def listed(
-    db: sqlite3.Connection, organization: int, asked: Asked, *, newest_first: bool, behind: Place | None, limit: int,
+    db: Connection, organization: int, asked: Asked, *, newest_first: bool, behind: Place | None, limit: int,
 ) -> Iterator[dict[str, Any]]:
     """At most `limit` rows as dicts by column, in order of time, beginning behind a place."""
     where = _where(Names(db, organization), organization, asked)
@@ -170,7 +170,7 @@ def _number(names: Names, name: str, wanted: str) -> int | None:
     return words.index(wanted) + 1 if wanted in words else None
 
 
-def _months(db: sqlite3.Connection, asked: Asked) -> Iterator[int]:
+def _months(db: Connection, asked: Asked) -> Iterator[int]:
     """The months with tables that the days touch, newest first."""
     first = 0 if asked.first_day is None else month_of(asked.first_day)
     last = 999_999 if asked.last_day is None else month_of(asked.last_day)

@@ -15,7 +15,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from sqlite3 import Connection
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -27,6 +26,7 @@ from tallystick.core.errors import Defect
 from tallystick.core.ledger import Checkpoint, body_of, leaf_of, sign_checkpoint
 from tallystick.stores.sql.budget_rows import books
 from tallystick.stores.sql.callfact import FACT_INSERT, Calendar
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import Database, ensure_month, month_sql
 from tallystick.stores.sql.entries import STANDING
 from tallystick.stores.sql.leases import Counting

@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from sqlite3 import Connection
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from tallystick.core.draw import Draw, NodeKey
 from tallystick.core.errors import StoreFault
 from tallystick.core.windows import bounds, parse_window
+from tallystick.stores.sql.connection import Connection
 
 DEFERRED: Final = "deferred"
 STRANDED_SHARE: Final = 50                   # an instance leases ahead at most one part in 50 of a cap: 2%

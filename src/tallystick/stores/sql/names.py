@@ -6,17 +6,17 @@ only the ledger's HMAC is left, and they read as None.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
 
 from tallystick.core.attempt import Line
 from tallystick.core.entry import PRIVATE, price_row_name
+from tallystick.stores.sql.connection import Connection
 
 
 class Names:
     """One organisation's dictionary, each row read at most once."""
 
-    def __init__(self, db: sqlite3.Connection, organization: int) -> None:
+    def __init__(self, db: Connection, organization: int) -> None:
         self._db = db
         self._organization = organization
         self._known: dict[tuple[str, int], str | None] = {}

@@ -12,12 +12,12 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from sqlite3 import Connection
 from typing import Any, Final, Protocol
 
 from tallystick.core.entry import Fields
 from tallystick.core.price_overrides import ANY, Override, read_override, terms_of
 from tallystick.stores.sql import engine
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.journal import Sequencer

@@ -6,12 +6,12 @@ from is what the ledger says. Sandbox calls and refusals cost nothing and are no
 from __future__ import annotations
 
 from collections.abc import Iterator
-from sqlite3 import Connection
 from typing import Final
 
 from tallystick.core.repricing import PastAttempt
 from tallystick.stores.sql import facts
 from tallystick.stores.sql.calls import Calls
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.facts import Asked, Place, month_of
 from tallystick.stores.sql.names import Names
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-from sqlite3 import Connection
 from typing import Final
 
 from tallystick.core.price_rows import ProviderPrices, parse_prices
 from tallystick.stores.sql import engine
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.journal import Sequencer

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from sqlite3 import Connection
 from typing import Final
 
 from tallystick.core.budget import EACH, Kind, Scope, Unit
 from tallystick.core.money import NANOS_PER_UNIT
 from tallystick.stores.sql.callfact import FREE, OPEN, OUTCOMES
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import DEFAULT_TEAM, month_sql, months
 from tallystick.stores.sql.facts import ATTEMPTS
 from tallystick.stores.sql.names import Names

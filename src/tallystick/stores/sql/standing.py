@@ -7,12 +7,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from sqlite3 import Connection
 from typing import Final
 
 from tallystick.core.budget import EACH
 from tallystick.core.draw import NodeKey
 from tallystick.stores.sql.budget_rows import BudgetRow
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.leases import DEFERRED, LIVE_WITHIN_US
 

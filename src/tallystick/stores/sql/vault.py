@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from sqlite3 import Connection
 from typing import Final
 
 from tallystick.core import keyformat
@@ -23,6 +22,7 @@ from tallystick.core.signature_v4 import FORM, is_pair, keys_of
 from tallystick.providers import PROVIDERS
 from tallystick.stores.sealing import Binding, BrokenSeal, Keks, Sealed, rewrap, seal
 from tallystick.stores.sql import engine
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.journal import Appending, Sequencer

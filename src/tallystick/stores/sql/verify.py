@@ -13,7 +13,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from sqlite3 import Connection
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +25,7 @@ from tallystick.core.money import EXACT, to_nanos
 from tallystick.stores.secrets import signature_holds
 from tallystick.stores.sql.booking import ended
 from tallystick.stores.sql.callfact import COLUMNS, Calendar, fact_of
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import Database, month_sql, months
 from tallystick.stores.sql.entries import STANDING, stored_entries
 from tallystick.stores.sql.journal import origin_of, private_mac

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
-from sqlite3 import Connection
 from typing import Any, Final, NamedTuple
 
 from tallystick.core.ledger import read_body
 from tallystick.stores.sql.callfact import Calendar
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import month_sql
 
 _EPOCH: Final = date(1970, 1, 1).toordinal()

@@ -5,12 +5,12 @@ was raised in the table alone, a raise without an entry, or a counter that someb
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from sqlite3 import Connection
 from typing import Any, Final
 
 from tallystick.core.draw import NodeKey
 from tallystick.core.windows import END_OF_TIME_US
 from tallystick.stores.sql.budget_rows import BudgetRow, budget_rows, value_kind
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.names import Names
 from tallystick.stores.sql.spending import spent
 from tallystick.stores.sql.verify_directory import Difference

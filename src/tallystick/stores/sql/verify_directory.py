@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from sqlite3 import Connection
 from typing import Any, Final, NamedTuple
 
 from tallystick.core.entry import PRIVATE, read_pairs
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import DEFAULT_TEAM
 from tallystick.stores.sql.keyring import digest_mark
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import heapq
 from operator import itemgetter
-from sqlite3 import Connection
 from typing import Any, Final
 
 from tallystick.stores.sql.callfact import COLUMNS
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import month_sql, months
 
 SEQ: Final = COLUMNS.index("seq")

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from sqlite3 import Connection
 from typing import Any, Final
 
 from tallystick.core.money import EXACT, to_nanos
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.releases import applied, lines_digest
 from tallystick.stores.sql.verify_directory import Difference
 

@@ -1,0 +1,40 @@
+"""What the statements of this package may ask of a connection, whatever engine stands behind it (engine.py,
+postgres.py). `sqlite3` fits it as it is. Placeholders are `?`, rows are tuples, bytes are `bytes`, whole numbers
+are `int` whatever a sum made of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol
+
+
+class Cursor(Protocol):
+    """The rows of one statement, each read once."""
+
+    def fetchone(self) -> Any: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def __next__(self) -> Any: ...
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows the statement changed."""
+        ...
+
+
+class Connection(Protocol):
+    """One transaction's connection."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor: ...
+
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Cursor:
+        """The statement for each of these, in their order."""
+        ...
+
+    def stream(self, sql: str, parameters: Sequence[Any] = ..., /) -> Iterator[Any]:
+        """The rows of a statement as they are read, so that a whole ledger never lies in memory."""
+        ...

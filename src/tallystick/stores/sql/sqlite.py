@@ -1,0 +1,118 @@
+"""The embedded database: one SQLite file in write-ahead mode, one writer at a time, readers never wait.
+Several processes may share the file: the write lock is the file's.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from tallystick.core.errors import StoreFault
+from tallystick.stores.sql.connection import Connection
+
+_BUSY_TIMEOUT_MS = 10_000
+_READERS_KEPT_MAX = 8
+_WORLD: Final = (sqlite3.OperationalError, sqlite3.DatabaseError)        # locked, full, broken; not their subclasses
+
+
+class _Session(sqlite3.Connection):
+    """A connection as the stores know it."""
+
+    def stream(self, sql: str, parameters: Sequence[Any] = (), /) -> Iterator[Any]:
+        """Rows as they are read: SQLite reads no other way."""
+        return self.execute(sql, parameters)
+
+
+class SqliteDatabase:
+    """engine.Database over a file. Safe to share between threads: `write` admits one at a time, `read` lends each
+    caller a connection of its own."""
+
+    refusals = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+
+    def __init__(self, path: Path, *, strict: bool = False) -> None:
+        """`strict`: commits reach the disk before they return (power loss), not only the file. Raises StoreFault for a
+        file that is no database."""
+        self.path = path
+        self._strict = strict
+        self._lock = threading.Lock()
+        self._readers: list[_Session] = []
+        try:
+            self._writer = self._connect()
+        except sqlite3.DatabaseError as fault:
+            raise StoreFault(f"{path}: {fault}") from fault
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One write transaction: commits at the end of the block, rolls back when it raises.
+
+        Raises StoreFault when the database cannot be written (locked too long, disk full, broken).
+        """
+        with self._lock:
+            db = self._writer
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield db
+                    db.execute("COMMIT")
+                except BaseException:
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+                    raise
+            except sqlite3.DatabaseError as fault:
+                if type(fault) not in _WORLD:            # a constraint is the caller's, not the world's
+                    raise
+                raise StoreFault(f"database: {fault}") from fault
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection with one unchanging view of the committed state for the whole block.
+
+        Raises StoreFault when the database cannot be read.
+        """
+        try:
+            db = self._readers.pop()
+        except IndexError:
+            db = self._connect()
+        try:
+            db.execute("BEGIN")
+            yield db
+        except sqlite3.DatabaseError as fault:
+            raise StoreFault(f"database: {fault}") from fault
+        finally:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            if len(self._readers) < _READERS_KEPT_MAX:
+                self._readers.append(db)
+            else:
+                db.close()
+
+    def change_count(self) -> int:
+        """How often the control plane has changed."""
+        with self.read() as db:
+            return int(db.execute("SELECT value FROM change_counter WHERE id = 1").fetchone()[0])
+
+    def has_tables(self, db: Connection) -> bool:
+        """Whether an installation was made here."""
+        return db.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").fetchone() is not None
+
+    def close(self) -> None:
+        with self._lock:
+            self._writer.close()
+            while self._readers:
+                self._readers.pop().close()
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def _connect(self) -> _Session:
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=256, factory=_Session)
+        db.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute(f"PRAGMA synchronous = {'FULL' if self._strict else 'NORMAL'}")
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute("PRAGMA temp_store = MEMORY")
+        return db
