@@ -76,8 +76,8 @@ CODES: Final[tuple[Code, ...]] = (
     _forbidden("route_not_open", "With a stored credential this route is closed: it needs the caller's own provider key."),
     _forbidden("not_your_object", "With a stored credential only objects that this owner created are open."),
     _forbidden("model_not_priced", "The model has no price, and a hard cap is on the path."),
-    _forbidden("cost_unbounded", "A hard cap is on the path, and the call's cost has no bound: content by reference to a model whose context "
-               "window is not known, or the provider's tools without a limit on their number."),
+    _forbidden("cost_unbounded", "A hard cap is on the path, and the call's cost has no bound: content by reference to a model whose "
+               "context window is not known, or the provider's tools without a limit on their number."),
     _forbidden("policy_denied", "A policy of the organisation refuses the call; `details` name it."),
     _forbidden("killed", "A kill switch covers this call."),
     _not_found("unknown_provider", "The path names a provider that is not configured here."),
