@@ -67,6 +67,8 @@ def section(shape: type[msgspec.Struct], path: str) -> Iterator[str]:
             inner.append((below, f"{path}.{field.encode_name}".lstrip(".") + ("" if is_struct(field.type) else ".<name>")))
         elif path:
             rows.append(f"| `{field.encode_name}` | {type_text(field.type)} | {default_text(field)} | {cell(docs.get(field.name, ''))} |\n")
+        elif get_origin(field.type) is dict:
+            yield f"\n## `[{field.encode_name}]`\n\n{docs.get(field.name, '')}\n"
     if path:
         title = " ".join((shape.__doc__ or "").split())
         yield f"\n## `[{path}]`\n\n{title}\n"

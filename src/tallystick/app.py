@@ -27,12 +27,13 @@ import uuid_utils
 import uvicorn
 
 from tallystick import control, logs
-from tallystick.config import BadSettings, Server, Settings, first_admin, secret_from_env, trusted_networks
+from tallystick.config import BadSettings, Server, Settings, first_admin, rates_of, secret_from_env, trusted_networks
 from tallystick.control.first_start import setup_path
 from tallystick.core.dialect import Provider
 from tallystick.core.errors import StoreFault
 from tallystick.core.exchange import Rules
 from tallystick.core.identity import Principal
+from tallystick.core.money import decimal_text
 from tallystick.core.secret import Secret
 from tallystick.core.settlement import Terms
 from tallystick.edge.app import App, Edge, Health
@@ -189,13 +190,14 @@ def _run(installation: Installation) -> int:
     keeping = Keeping(keeper)
     parts = control.Parts(
         installation.database, installation.keyring, installation.clock, installation.secrets.pepper, lambda: uuid_utils.uuid7().hex,
-        trusted_networks(server), credentials=installation.credentials, prices=installation.prices,
+        trusted_networks(server), credentials=installation.credentials, prices=installation.prices, currencies=rates_of(settings),
         vault=Vault(Sequencer(installation.database), KekFiles(settings.data), origins_of(settings), os.urandom))
     setup = setup_path(parts, first_admin())
     loader = _ControlLoader(parts, "aggregations" if server.role == "gateway" else "all")
 
     async def start() -> None:
         await runner.catch_up()
+        await asyncio.to_thread(_convert_limits, installation)
         await keeping.start()
         runner.start()
         loader.start()
@@ -235,6 +237,14 @@ def _keeper(installation: Installation) -> BudgetKeeper:
     spool = installation.spool
     lending = Lending(installation.database, spool.instance, installation.clock, asyncio.to_thread)
     return BudgetKeeper(lending, lambda: spool.durable, Budgets(installation.sequencer).open_header)
+
+
+def _convert_limits(installation: Installation) -> None:
+    """Budgets in other currencies follow the rates of this start's configuration. Raises StoreFault."""
+    rates, now_us = rates_of(installation.settings), installation.clock.now_us()
+    for before, after in Budgets(installation.sequencer).convert_anew(rates, now_us, "configuration"):
+        log.info("a budget's limit follows the configured rate", budget=after.id, currency=after.currency, rate=after.rate,
+                 rate_before=before.rate, limit_usd=decimal_text(after.amount), limit_usd_before=decimal_text(before.amount))
 
 
 def _spare_the_collector() -> None:

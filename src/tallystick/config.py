@@ -26,6 +26,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
+from tallystick.core.currencies import rate_fault
+
 Role = Literal["gateway", "console", "all"]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -203,6 +205,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The write-ahead record."""
     metrics: Metrics = Metrics()
     """Prometheus figures."""
+    currencies: dict[str, str] = {}
+    """Dollars for one unit of a currency, as decimal text: `EUR = "1.08"`. Budgets may be set in these; a limit is
+    converted once, and again at a start that finds another rate here."""
     providers: dict[str, ProviderSettings] = {}
     """One table per provider id."""
     data: Path = _DEFAULT_DATA
@@ -373,6 +378,7 @@ def _check_sense(settings: Settings) -> None:
     if (server.tls_cert is None) != (server.tls_key is None):
         raise BadSettings("server.tls_cert and server.tls_key belong together; one is missing.")
     trusted_networks(server)
+    rates_of(settings)
     limits = settings.gateway.limits
     if limits.bodies_bytes_max < limits.body_bytes_max:
         raise BadSettings("gateway.limits.bodies_bytes_max: not even one body of body_bytes_max would fit.")
@@ -385,6 +391,18 @@ def _check_sense(settings: Settings) -> None:
             raise BadSettings(f"providers.{name}.currency: only USD is counted so far; other currencies come with exchange rates.")
         if provider.base_url and not provider.base_url.startswith(("http://", "https://")):
             raise BadSettings(f"providers.{name}.base_url must begin with http:// or https://.")
+
+
+def rates_of(settings: Settings) -> dict[str, str]:
+    """The configured rates by currency code; a variable's name has lost its case. Raises BadSettings."""
+    rates = {}
+    for code, rate in settings.currencies.items():
+        if not re.fullmatch("[A-Za-z]{3}", code) or code.upper() == "USD":
+            raise BadSettings(f"currencies.{code}: a currency is three letters, and not USD.")
+        if (fault := rate_fault(rate)) is not None:
+            raise BadSettings(f"currencies.{code}: {rate!r} {fault}.")
+        rates[code.upper()] = rate
+    return rates
 
 
 def trusted_networks(server: Server) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -31,7 +31,7 @@ def build() -> typer.Typer:
 
 
 def set_(
-    limit: Annotated[str, typer.Option(help="How much: 500, $500/month, 2m tokens/day, 10k calls/hour.")],
+    limit: Annotated[str, typer.Option(help="How much: 500, $500/month, 500 EUR/month, 2m tokens/day, 10k calls/hour.")],
     org: Annotated[bool, typer.Option("--org", help="On the whole organisation.")] = False,
     team: Annotated[str | None, typer.Option(help="On a team; * is a budget of its own for each.")] = None,
     project: Annotated[str | None, typer.Option(metavar="[TEAM/]P", help="On a project (of team `default` without TEAM).")] = None,
@@ -48,9 +48,9 @@ def set_(
     soft: Annotated[bool, typer.Option("--soft", help="Calls pass; alerts tell.")] = False,
     observe: Annotated[bool, typer.Option("--observe", help="Calls pass; it only counts.")] = False,
     ends: Annotated[str | None, typer.Option(metavar="D", help="When it ends for good: 30d, 2026-12-31.")] = None,
-    name: Annotated[str, typer.Option(help="What it is called.")] = "",
-    owner: Annotated[str, typer.Option(help="Who answers for it.")] = "",
-    note: Annotated[str, typer.Option(help="Why it is there.")] = "",
+    name: Annotated[str | None, typer.Option(help="What it is called.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Who answers for it.")] = None,
+    note: Annotated[str | None, typer.Option(help="Why it is there.")] = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -58,7 +58,9 @@ def set_(
     """Make a budget, or change the limit of the one that stands for this scope and window."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
-    from tallystick.core.budget import BadBudget, parse_limit
+    from tallystick.config import rates_of
+    from tallystick.core.budget import BadBudget
+    from tallystick.core.currencies import read_limit
     from tallystick.stores.sql.budgets import Budgets, BudgetSpec
     from tallystick.stores.sql.directory import Refused
 
@@ -70,12 +72,10 @@ def set_(
     with installation.opened(settings) as here:
         now_us = here.now_us()
         try:
-            amount, said_window = parse_limit(limit)
-            if amount.currency != "USD":
-                fail(f"No rate for {amount.currency} is configured.")
+            read = read_limit(limit, rates_of(settings))
             spec = BudgetSpec(
-                scope, amount, window or (str(said_window) if said_window else "month"), zone, modes[0] if modes else "hard",  # type: ignore[arg-type]
-                name=name, owner=owner, note=note, limit=amount.value, ends_us=None if ends is None else expiry_us(ends, now_us))
+                scope, read.amount, window or (str(read.window) if read.window else "month"), zone, modes[0] if modes else "hard",  # type: ignore[arg-type]
+                name=name, owner=owner, note=note, limit=read.value, rate=read.rate, ends_us=None if ends is None else expiry_us(ends, now_us))
             row = Budgets(here.directory.sequencer).set(here.organization, spec, now_us, "cli")
         except (BadBudget, Refused, ValueError) as error:
             fail(str(error))
@@ -96,7 +96,8 @@ def list_(
 
     with installation.opened(settings, make=False) as here, here.database.read() as db:
         now_us = here.now_us()
-        found = [budget_document(row, standing(db, row, now_us), now_us) for row in budget_rows(db, here.organization)]
+        found = [budget_document(row, standing(db, row, now_us), now_us) for row in budget_rows(db, here.organization)
+                 if row.kind != "header"]
     if as_json:
         print_json({"budgets": found})
         return
@@ -148,16 +149,22 @@ def raise_(
     """Raise a limit for a while."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
-    from tallystick.core.budget import BadBudget, parse_limit
+    from tallystick.core.budget import BadBudget
+    from tallystick.core.currencies import read_extra
+    from tallystick.stores.sql.budget_rows import find_budget
     from tallystick.stores.sql.budgets import Budgets
     from tallystick.stores.sql.directory import Refused
 
     with installation.opened(settings, make=False) as here:
         now_us = here.now_us()
+        with here.database.read() as db:
+            row = find_budget(db, here.organization, budget_id)
+        if row is None:
+            fail(_NO_BUDGET)
         try:
-            amount, _ = parse_limit(by)
+            extra = read_extra(by, row.unit, row.currency, row.rate)
             row = Budgets(here.directory.sequencer).raise_for(
-                here.organization, budget_id, amount.value, expiry_us(until, now_us), reason, now_us, "cli")
+                here.organization, budget_id, extra, expiry_us(until, now_us), reason, now_us, "cli")
         except (BadBudget, Refused, ValueError) as error:
             fail(str(error))
         _done(here, row, as_json=as_json)

@@ -7,7 +7,7 @@ The web framework is loaded by `build` and not before: the gateway's listener is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -46,6 +46,7 @@ class Parts:
     vault: Vault = field(kw_only=True)
     credentials: Polled = field(kw_only=True)            # what the line remembers of the vault
     prices: LivePrices = field(kw_only=True)
+    currencies: Mapping[str, str] = field(default_factory=dict, kw_only=True)     # dollars for one unit
 
 
 def build(parts: Parts, *, scope: Literal["all", "aggregations"] = "all") -> FastAPI:

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 
 from tallystick import __version__
 from tallystick.control import (
-    Parts, adjustments, aggregations, auth, credentials, keys, metrics, price_overrides, problems, projects, requests, setup, teams,
+    Parts, adjustments, aggregations, auth, budgets, credentials, keys, metrics, price_overrides, problems, projects, requests, setup, teams,
 )
 from tallystick.control.bounds import Bounds
 from tallystick.control.callers import admit
@@ -39,7 +39,7 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     if scope == "all":
         # A key's own path stands before the path of any key.
         resources += [auth.routes(), setup.routes(), requests.routes(), adjustments.routes(), keys.own_routes(), keys.routes(),
-                      credentials.routes(), price_overrides.routes(), teams.routes(), projects.routes(), metrics.routes()]
+                      credentials.routes(), budgets.routes(), price_overrides.routes(), teams.routes(), projects.routes(), metrics.routes()]
         app.add_api_route("/api/openapi.json", openapi, methods=["GET"], include_in_schema=False)
     for resource in resources:
         app.include_router(resource)

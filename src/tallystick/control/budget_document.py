@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
-from tallystick.core.budget import Unit
+from tallystick.core.budget import Subject, Unit, subject_matches
+from tallystick.core.draw import NodeKey
+from tallystick.core.identity import Attribution, Principal
 from tallystick.core.money import decimal_text
 from tallystick.core.windows import END_OF_TIME_US
-from tallystick.stores.sql.budget_rows import BudgetRow
-from tallystick.stores.sql.standing import NodeStanding
+from tallystick.stores.sql.budget_rows import BudgetRow, budget_rows
+from tallystick.stores.sql.connection import Connection
+from tallystick.stores.sql.standing import NodeStanding, node_standing
+
+_OWN_KINDS: Final = frozenset({"key", "project", "team", "user", "agent"})
 
 
 def budget_document(row: BudgetRow, nodes: Sequence[NodeStanding], now_us: int) -> dict[str, Any]:
@@ -40,6 +45,25 @@ def node_document(node: NodeStanding, unit: Unit, limit: int) -> dict[str, Any]:
         "used_percent": round(100 * node.settled / limit, 2) if limit else None,
         "holders": [{"id": holder.id, **_amounts(unit, "amount", holder.amount), "alive": holder.alive} for holder in node.holders],
     }
+
+
+def own_budgets(db: Connection, organization: int, principal: Principal, now_us: int) -> list[dict[str, Any]]:
+    """How the budgets stand that are a key's own: on it, and on what it is bound to. What others spend under the same
+    organisation, provider or model is not the key's to see."""
+    subject = Subject(Attribution(principal.key_id, principal.organization, principal.labels), "", None)
+    found = []
+    for row in budget_rows(db, organization):
+        name = subject_matches(row.scope, subject) if row.kind in _OWN_KINDS and row.budget().in_force(now_us) else None
+        if name is None:
+            continue
+        limit, (start_us, end_us) = row.budget().cap(now_us), row.budget().span(now_us)
+        node = node_standing(db, NodeKey(row.id, name, start_us), end_us)
+        document = node_document(node, row.unit, limit)
+        found.append({
+            "id": row.id, "scope": row.kind, "mode": row.mode, "window": row.span, "resets_at": _moment(end_us),
+            **_amounts(row.unit, "limit", limit),
+            **{name: value for name, value in document.items() if name.startswith(("spent_", "held_", "remaining_", "used_"))}})
+    return found
 
 
 def _amounts(unit: Unit, name: str, amount: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,6 +15,9 @@ from starlette.exceptions import HTTPException
 
 from tallystick.core.errors import StoreFault
 from tallystick.stores.sql.directory import Refused
+
+
+_REFUSALS: Final = {"exists": 409, "not_found": 404, "ended": 409}
 
 
 class Problem(Exception):
@@ -63,7 +66,7 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
 
 async def _unwanted(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Refused)
-    return answer(409 if error.code == "exists" else 400, error.code, str(error))
+    return answer(_REFUSALS.get(error.code, 400), error.code, str(error))
 
 
 async def _away(_: Request, error: Exception) -> JSONResponse:

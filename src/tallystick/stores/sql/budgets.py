@@ -9,11 +9,13 @@ begins there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tallystick.core.budget import EACH, KINDS, Amount, Mode, Raise, Scope
+from tallystick.core.currencies import Rates, in_dollars, same_rate
 from tallystick.core.entry import Fields
 from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
 from tallystick.core.windows import BadWindow, bounds, parse_window
@@ -33,7 +35,7 @@ BUDGETS_MAX: Final = 100_000
 @dataclass(frozen=True, slots=True)
 class BudgetSpec:
     """A budget as somebody asks for it. `rate`: dollars for one unit of the amount's currency, as configured and named
-    in the entry; `1` for dollars."""
+    in the entry; None for dollars. A name, owner or note of None stays as it is."""
 
     scope: Scope
     amount: Amount
@@ -41,9 +43,9 @@ class BudgetSpec:
     zone: str | None = None                  # the organisation's where it says none
     mode: Mode = "hard"
     on_exceed: str = "reject"
-    name: str = ""
-    owner: str = ""
-    note: str = ""
+    name: str | None = None
+    owner: str | None = None
+    note: str | None = None
     ends_us: int | None = None
     limit: int = 0                           # in nano-USD, tokens or calls: the amount, converted
     rate: str | None = None
@@ -63,7 +65,8 @@ class Budgets:
         span, zone = _checked(spec)
         with self.sequencer.append(now_us) as pen:
             zone = zone or _zone_of(pen.db, organization)
-            old = _standing(pen.db, organization, spec, span)
+            old = _standing(pen.db, organization, spec, span, now_us)
+            _check_end(spec, now_us)
             if old is None:
                 return self._make(pen, organization, spec, span, zone, by)
             if old.zone != zone:
@@ -72,13 +75,41 @@ class Budgets:
                 return self._make(pen, organization, spec, span, zone, by, starts_us=boundary_us)
             return self._change(pen, old, spec, by)
 
+    def change(self, organization: int, budget_id: int, edit: Callable[[BudgetRow], BudgetSpec], now_us: int, by: str) -> BudgetRow:
+        """Change one budget; its scope, window, zone and unit stay, for another of these is another budget. `edit` gives
+        what it shall be, from what it is. Raises Refused."""
+        with self.sequencer.append(now_us) as pen:
+            row = _one(pen.db, organization, budget_id)
+            spec = edit(row)
+            _checked(spec)
+            if row.ends_us is not None and row.ends_us <= now_us:
+                raise Refused("ended", "This budget has ended; set a new one.")
+            if spec.ends_us != row.ends_us:
+                _check_end(spec, now_us)
+            if (spec.scope, spec.window, spec.zone, spec.amount.unit) != (row.scope, row.span, row.zone, row.unit):
+                raise Refused("invalid_request", f"This budget counts {row.unit} on {row.scope} in windows of {row.span}; that stays.")
+            return self._change(pen, row, spec, by)
+
+    def convert_anew(self, rates: Rates, now_us: int, by: str) -> list[tuple[BudgetRow, BudgetRow]]:
+        """Convert the limits of budgets in other currencies by the rates in force now; what changed, before and after. A
+        currency without a rate keeps its last one."""
+        with self.sequencer.append(now_us) as pen:
+            changed = []
+            for row in rows(pen.db, " WHERE removed_us IS NULL AND rate IS NOT NULL ORDER BY id", ()):
+                rate = rates.get(row.currency)
+                if rate is None or same_rate(rate, row.rate) or row.currency_nanos is None:
+                    continue
+                limit = in_dollars(row.currency_nanos, rate)
+                changed.append((row, self._change(pen, row, replace(spec_of(row), limit=limit, rate=rate), by)))
+            return changed
+
     def open_header(self, organization_slug: str, value: str, now_us: int) -> None:
         """Make the budget whose nodes bound calls of `team/project` by a header of theirs, unless it is there. It has no
         limit and begins with what the month has cost so far."""
         with self.sequencer.append(now_us) as pen:
             organization = pen.chain_of(organization_slug).organization
             spec = BudgetSpec(Scope("header", value), Amount(0, "money"), mode="observe", limit=0)
-            if _standing(pen.db, organization, spec, "month") is None:
+            if _standing(pen.db, organization, spec, "month", now_us) is None:
                 self._make(pen, organization, spec, "month", "UTC", "gateway")
 
     def raise_for(self, organization: int, budget_id: int, extra: int, until_us: int, reason: str, now_us: int, by: str) -> BudgetRow:
@@ -111,9 +142,9 @@ class Budgets:
             raise Refused("too_many", f"There are {BUDGETS_MAX} budgets; use a template for each user, key or tag.")
         opens_us = bounds(parse_window(span), ZoneInfo(zone), pen.now_us)[0] if starts_us is None else starts_us
         row = BudgetRow(
-            int(top[0]) + 1, organization, spec.name, spec.scope.kind, spec.scope.value, span, zone, spec.amount.unit, spec.limit,
+            int(top[0]) + 1, organization, spec.name or "", spec.scope.kind, spec.scope.value, span, zone, spec.amount.unit, spec.limit,
             spec.amount.currency, spec.amount.value if spec.amount.unit == "money" else None, spec.rate, spec.mode, spec.on_exceed,
-            opens_us, spec.ends_us, spec.owner, spec.note, 1, pen.now_us, by, None)
+            opens_us, spec.ends_us, spec.owner or "", spec.note or "", 1, pen.now_us, by, None)
         pen.db.execute("INSERT INTO budget (" + ", ".join(COLUMNS) + ") VALUES (" + ", ".join("?" * len(COLUMNS)) + ")",  # noqa: S608
                        tuple(getattr(row, column) for column in COLUMNS))
         if starts_us is None:
@@ -122,9 +153,9 @@ class Budgets:
 
     def _change(self, pen: Appending, old: BudgetRow, spec: BudgetSpec, by: str) -> BudgetRow:
         row = replace(
-            old, name=spec.name or old.name, amount=spec.limit, currency=spec.amount.currency,
+            old, name=old.name if spec.name is None else spec.name, amount=spec.limit, currency=spec.amount.currency,
             currency_nanos=spec.amount.value if old.unit == "money" else None, rate=spec.rate, mode=spec.mode, on_exceed=spec.on_exceed,
-            ends_us=spec.ends_us, owner=spec.owner or old.owner, note=spec.note or old.note)
+            ends_us=spec.ends_us, owner=old.owner if spec.owner is None else spec.owner, note=old.note if spec.note is None else spec.note)
         if row == old:
             return old
         row = replace(row, version=old.version + 1)
@@ -161,17 +192,32 @@ class Budgets:
         return row
 
 
+def spec_of(row: BudgetRow) -> BudgetSpec:
+    """A budget as it stands, to be set again with something changed."""
+    amount = Amount(row.amount if row.currency_nanos is None else row.currency_nanos, row.unit, row.currency)
+    return BudgetSpec(row.scope, amount, row.span, row.zone, row.mode, row.on_exceed, row.name, row.owner, row.note, row.ends_us,
+                      row.amount, row.rate)
+
+
 def _one(db: Connection, organization: int, budget_id: int) -> BudgetRow:
     row = find_budget(db, organization, budget_id)
-    if row is None or row.removed_us is not None:
+    if row is None or row.removed_us is not None or row.kind == "header":
         raise Refused("not_found", "There is no such budget.")
     return row
 
 
-def _standing(db: Connection, organization: int, spec: BudgetSpec, span: str) -> BudgetRow | None:
+def _standing(db: Connection, organization: int, spec: BudgetSpec, span: str, now_us: int) -> BudgetRow | None:
+    """The budget that stands for this scope, window and unit. One that has ended is not taken up again: it has not counted
+    since."""
     found = rows(db, " WHERE organization = ? AND kind = ? AND value = ? AND span = ? AND unit = ? AND removed_us IS NULL"
-                  " ORDER BY id DESC LIMIT 1", (organization, spec.scope.kind, spec.scope.value, span, spec.amount.unit))
+                  " AND (ends_us IS NULL OR ends_us > ?) ORDER BY id DESC LIMIT 1",
+                 (organization, spec.scope.kind, spec.scope.value, span, spec.amount.unit, now_us))
     return found[0] if found else None
+
+
+def _check_end(spec: BudgetSpec, now_us: int) -> None:
+    if spec.ends_us is not None and spec.ends_us <= now_us:
+        raise Refused("invalid_request", "A budget ends in the future.")
 
 
 def _begin_with_what_is_booked(pen: Appending, row: BudgetRow) -> None:
@@ -202,7 +248,7 @@ def _checked(spec: BudgetSpec) -> tuple[str, str | None]:
         raise Refused("invalid_request", "A dimension is named NAME=VALUE, or NAME=* for each value.")
     if spec.limit < 0 or spec.mode not in ("hard", "soft", "observe") or spec.on_exceed not in ON_EXCEED:
         raise Refused("invalid_request", "A limit is at least 0; its mode hard, soft or observe; what exceeds it is rejected or clamped.")
-    if any(len(text) > VALUE_CHARS_MAX or not text.isprintable() for text in (spec.name, spec.owner, spec.note)):
+    if any(len(text) > VALUE_CHARS_MAX or not text.isprintable() for text in filter(None, (spec.name, spec.owner, spec.note))):
         raise Refused("invalid_request", f"Name, owner and note have at most {VALUE_CHARS_MAX} characters on one line.")
     try:
         if spec.zone is not None:

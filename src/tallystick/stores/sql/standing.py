@@ -65,6 +65,12 @@ def standing(db: Connection, row: BudgetRow, now_us: int) -> list[NodeStanding]:
     return found
 
 
+def node_standing(db: Connection, node: NodeKey, end_us: int) -> NodeStanding:
+    """One subject in one window, without its holders; nothing spent where it has not come up yet."""
+    row = db.execute("SELECT settled, leased FROM budget_node WHERE budget = ? AND subject = ? AND start_us = ?", node).fetchone()
+    return NodeStanding(node, end_us, *(row or (0, 0)))
+
+
 def not_in_force(database: Database, change: int, now_us: Callable[[], int],
                  sleep: Callable[[float], None] = time.sleep) -> tuple[str, ...]:
     """Wait, at most a second, until every running gateway follows the control plane up to this change; those that do

@@ -83,7 +83,8 @@ class Budgets:
             yield Difference(seq, f"budget {row.id} counts {sum(settled for _, settled, _ in nodes.values())} over all its windows, "
                                   f"and the ledger {sum(totals.values())}")
         for start_us, end_us in sorted({(node.start_us, end_us) for node, (end_us, _, _) in nodes.items()}):
-            ledger = spent(self._db, self._organization, row.scope, row.unit, start_us, end_us)
+            ledger = spent(self._db, self._organization, row.scope, row.unit, max(start_us, row.starts_us),
+                           min(end_us, row.ends_us or END_OF_TIME_US))
             for subject in sorted(ledger.keys() | {node.subject for node in nodes if node.start_us == start_us}):
                 counted = nodes.get(NodeKey(row.id, subject, start_us), (0, 0, 0))[1]
                 if counted != ledger.get(subject, 0):

@@ -1,0 +1,264 @@
+"""Budgets: list, set, change, raise, remove, and how each stands. A change is in force when the answer comes; a running
+gateway that did not follow within a second is named in `not_in_force_on`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Path, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from tallystick.control import Parts
+from tallystick.control.budget_document import budget_document
+from tallystick.control.callers import CallerOf, DirectoryOf, PartsOf, actor_of
+from tallystick.control.figures import answer
+from tallystick.control.pages import LIMIT, Cursor, Limit, cursor_of, place_of
+from tallystick.control.problems import Problem
+from tallystick.core import currencies
+from tallystick.core.budget import BadBudget, Kind, Mode, Scope, Unit
+from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
+from tallystick.stores.sql.budget_rows import BudgetRow, find_budget, rows
+from tallystick.stores.sql.budgets import Budgets, BudgetSpec, spec_of
+from tallystick.stores.sql.directory import organization
+from tallystick.stores.sql.sight import of_budgets
+from tallystick.stores.sql.standing import not_in_force, standing
+
+BudgetId = Annotated[int, Path(ge=1, lt=1 << 62)]
+LimitText = Annotated[str, Field(min_length=1, max_length=64, description="`$500/month`, `500 EUR`, `2m tokens/day`, `10k calls/hour`")]
+Text = Annotated[str, Field(max_length=VALUE_CHARS_MAX)]
+OnExceed = Literal["reject", "clamp"]
+
+
+class NewBudget(BaseModel):
+    """A budget to set. `scope` and `value` say on what: `team` and `search`, `user` and `*` for each user."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    scope: Kind
+    value: Annotated[str, Field(max_length=NAME_CHARS_MAX + VALUE_CHARS_MAX)] = ""
+    limit: LimitText
+    window: Annotated[str | None, Field(max_length=32)] = None
+    zone: Annotated[str | None, Field(max_length=64)] = None
+    mode: Mode = "hard"
+    on_exceed: OnExceed = "reject"
+    name: Text | None = None
+    owner: Text | None = None
+    note: Text | None = None
+    ends_at: AwareDatetime | None = None
+
+
+class BudgetChange(BaseModel):
+    """What is to be different; what is left out stays. Scope, window and unit stay: another is another budget."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: LimitText | None = None
+    mode: Mode | None = None
+    on_exceed: OnExceed | None = None
+    name: Text | None = None
+    owner: Text | None = None
+    note: Text | None = None
+    ends_at: AwareDatetime | None = None
+
+
+class NewRaise(BaseModel):
+    """More for a while: `by` as a limit is written, in the budget's own unit."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: LimitText
+    until: AwareDatetime
+    reason: Annotated[str, Field(min_length=1, max_length=VALUE_CHARS_MAX)]
+
+
+class Figures(BaseModel):
+    """Of an amount `x` there is `x_nanos` and `x_usd`, or `x_tokens`, or `x_calls`, by the budget's unit."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Holder(Figures):
+    """A gateway that has leased a part; `deferred` stands for jobs whose cost is still to come."""
+
+    id: str
+    alive: bool
+
+
+class Node(Figures):
+    """One subject in the window that runs: `spent`, `held`, `remaining`, and what gateways that are gone hold, `stranded`."""
+
+    subject: str
+    used_percent: float | None
+    holders: list[Holder]
+
+
+class Raised(Figures):
+    """A raise that has not ended, by an `amount`."""
+
+    until: datetime
+
+
+class Budget(Figures):
+    """A budget and how the window that runs stands. Its `limit` has its raises in it."""
+
+    id: int
+    scope: str
+    value: str
+    name: str
+    window: str
+    zone: str
+    unit: Unit
+    mode: Mode
+    on_exceed: OnExceed
+    version: int
+    owner: str
+    note: str
+    starts_at: datetime | None
+    ends_at: datetime | None
+    window_start: datetime | None
+    resets_at: datetime | None
+    raises: list[Raised]
+    created_at: datetime
+    created_by: str
+    nodes: list[Node]
+    currency: str | None = None
+    limit_in_currency: str | None = None
+    rate: str | None = None
+
+
+class ChangedBudget(Budget):
+    """A budget as it is from now on."""
+
+    not_in_force_on: list[str]
+
+
+class BudgetPage(BaseModel):
+    """A page of budgets."""
+
+    items: list[Budget]
+    next_cursor: str | None
+
+
+def routes() -> APIRouter:
+    """The routes of this resource."""
+    router = APIRouter(prefix="/api/budgets", tags=["budgets"])
+    router.add_api_route("", list_budgets, methods=["GET"], response_model=BudgetPage)
+    router.add_api_route("", set_budget, methods=["POST"], response_model=ChangedBudget, status_code=201)
+    router.add_api_route("/{budget_id}", read_budget, methods=["GET"], response_model=Budget)
+    router.add_api_route("/{budget_id}", change_budget, methods=["PUT"], response_model=ChangedBudget)
+    router.add_api_route("/{budget_id}", remove_budget, methods=["DELETE"], response_model=ChangedBudget)
+    router.add_api_route("/{budget_id}/raises", raise_budget, methods=["POST"], response_model=ChangedBudget, status_code=201)
+    return router
+
+
+def list_budgets(parts: PartsOf, caller: CallerOf, limit: Limit = LIMIT, cursor: Cursor = None) -> Response:
+    """All budgets in the order they were made, each with how it stands."""
+    here, now_us = organization(parts.database, caller.organization), parts.clock.now_us()
+    after, (seen, values) = place_of(cursor)[0] if cursor else 0, of_budgets(caller.sight, here.id)
+    with parts.database.read() as db:
+        found = rows(db, f"{_STANDING} AND id > ?{seen} ORDER BY id LIMIT ?", (here.id, after, *values, limit + 1))
+        items = [budget_document(row, standing(db, row, now_us), now_us) for row in found[:limit]]
+    return answer({"items": items, "next_cursor": cursor_of(found[limit - 1].id) if len(found) > limit else None})
+
+
+def set_budget(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new: NewBudget) -> Response:
+    """Make a budget: 201; or set the one that stands for this scope, window and unit anew: 200."""
+    here, now_us = organization(parts.database, caller.organization), parts.clock.now_us()
+    read = _limit(new.limit, parts.currencies)
+    spec = BudgetSpec(
+        Scope(new.scope, new.value), read.amount, new.window or (str(read.window) if read.window else "month"), new.zone, new.mode,
+        new.on_exceed, new.name, new.owner, new.note, _us(new.ends_at), read.value, read.rate)
+    row = Budgets(directory.sequencer).set(here.id, spec, now_us, actor_of(caller))
+    return _changed(parts, row, 201 if row.version == 1 and row.created_us == now_us else 200)
+
+
+def read_budget(parts: PartsOf, caller: CallerOf, budget_id: BudgetId) -> Response:
+    """One budget, what each subject has spent in the window that runs, and who holds what."""
+    here, now_us = organization(parts.database, caller.organization), parts.clock.now_us()
+    seen, values = of_budgets(caller.sight, here.id)
+    with parts.database.read() as db:
+        found = rows(db, f"{_STANDING} AND id = ?{seen}", (here.id, budget_id, *values))
+        if not found:
+            raise _no_budget()
+        return answer(budget_document(found[0], standing(db, found[0], now_us), now_us))
+
+
+def change_budget(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, budget_id: BudgetId, change: BudgetChange) -> Response:
+    """Change a budget. What its window has counted stays counted."""
+    here = organization(parts.database, caller.organization)
+
+    def edit(row: BudgetRow) -> BudgetSpec:
+        return _edited(spec_of(row), change, parts.currencies)
+
+    row = Budgets(directory.sequencer).change(here.id, budget_id, edit, parts.clock.now_us(), actor_of(caller))
+    return _changed(parts, row)
+
+
+def remove_budget(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, budget_id: BudgetId) -> Response:
+    """Remove a budget. What it counted stays in the ledger."""
+    here = organization(parts.database, caller.organization)
+    Budgets(directory.sequencer).remove(here.id, budget_id, parts.clock.now_us(), actor_of(caller))
+    with parts.database.read() as db:
+        row = find_budget(db, here.id, budget_id)
+    assert row is not None, "a removed budget is kept"
+    return _changed(parts, row)
+
+
+def raise_budget(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, budget_id: BudgetId, new: NewRaise) -> Response:
+    """Raise a limit until a moment."""
+    here, until_us = organization(parts.database, caller.organization), _us(new.until)
+    assert until_us is not None, "it is required"
+    with parts.database.read() as db:
+        row = find_budget(db, here.id, budget_id)
+    if row is None:
+        raise _no_budget()
+    try:
+        extra = currencies.read_extra(new.by, row.unit, row.currency, row.rate)
+    except BadBudget as fault:
+        raise Problem(400, "invalid_request", str(fault)) from None
+    row = Budgets(directory.sequencer).raise_for(here.id, budget_id, extra, until_us, new.reason, parts.clock.now_us(), actor_of(caller))
+    return _changed(parts, row, 201)
+
+
+def _edited(spec: BudgetSpec, change: BudgetChange, rates: currencies.Rates) -> BudgetSpec:
+    said: dict[str, Any] = change.model_dump(exclude_unset=True, exclude={"limit", "ends_at"})
+    if change.limit is not None:
+        read = _limit(change.limit, rates)
+        said |= {"amount": read.amount, "limit": read.value, "rate": read.rate, "window": str(read.window or spec.window)}
+    if "ends_at" in change.model_fields_set:
+        said["ends_us"] = _us(change.ends_at)
+    return replace(spec, **{name: value for name, value in said.items() if value is not None or name in _MAY_BE_NONE})
+
+
+def _limit(text: str, rates: currencies.Rates) -> currencies.Limit:
+    try:
+        return currencies.read_limit(text, rates)
+    except BadBudget as fault:
+        raise Problem(400, "invalid_request", str(fault)) from None
+
+
+def _changed(parts: Parts, row: BudgetRow, status: int = 200) -> Response:
+    """The budget as it is from now on, once every running gateway follows."""
+    behind = not_in_force(parts.database, parts.database.change_count(), parts.clock.now_us)
+    now_us = parts.clock.now_us()
+    with parts.database.read() as db:
+        document = budget_document(row, standing(db, row, now_us), now_us)
+    reply = answer({**document, "not_in_force_on": list(behind)})
+    reply.status_code = status
+    return reply
+
+
+def _no_budget() -> Problem:
+    return Problem(404, "not_found", "There is no such budget.")
+
+
+def _us(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_STANDING: Final = " WHERE organization = ? AND removed_us IS NULL AND kind <> 'header'"
+_MAY_BE_NONE: Final = frozenset({"ends_us", "rate"})

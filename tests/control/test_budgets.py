@@ -1,0 +1,145 @@
+"""Budgets by the API: set, changed, raised and removed, each with its entry, and how they stand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tallystick.control import build
+from tallystick.core.draw import Draw, NodeKey
+from tallystick.stores.sql import leases
+from tallystick.stores.sql.engine import DEFAULT
+from tallystick.stores.sql.entries import exact_entries
+from tests.build.control import Desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    made.parts = replace(made.parts, currencies={"EUR": "1.08"})
+    made.app = build(made.parts)
+    yield made
+    made.close()
+
+
+def caps(desk: Desk) -> list[dict[str, Any]]:
+    with desk.database.read() as db:
+        return [fields for entry in exact_entries(db, DEFAULT) if (fields := json.loads(entry))["kind"] == "CAP"]
+
+
+async def test_set_shown_changed_raised_and_removed(desk: Desk) -> None:
+    desk.book(cost_nanos=1_500_000, labels={"team": "search"})
+    async with desk.owner() as client:
+        made = await client.post("/api/budgets", json={"scope": "team", "value": "search", "limit": "$500/month", "owner": "Finance"})
+        assert made.status_code == 201, made.text
+        budget = made.json()
+        assert (budget["limit_usd"], budget["mode"], budget["on_exceed"]) == ("500.000000000", "hard", "reject")
+        assert (budget["nodes"][0]["spent_nanos"], budget["not_in_force_on"]) == (1_500_000, [])
+        place = f"/api/budgets/{budget['id']}"
+        changed = (await client.put(place, json={"limit": "700", "mode": "soft", "note": "more"})).json()
+        assert (changed["limit_usd"], changed["mode"], changed["owner"], changed["version"]) == ("700.000000000", "soft", "Finance", 2)
+        raised = await client.post(f"{place}/raises", json={"by": "50", "until": "2026-11-22T00:00:00Z", "reason": "launch"})
+        assert (raised.status_code, raised.json()["limit_usd"]) == (201, "750.000000000")
+        assert (await client.get(place)).json()["raises"][0]["until"] == "2026-11-22T00:00:00Z"
+        assert [item["id"] for item in (await client.get("/api/budgets")).json()["items"]] == [budget["id"]]
+        assert (await client.delete(place)).status_code == 200
+        assert (await client.get(place)).status_code == 404
+        assert (await client.get("/api/budgets")).json()["items"] == []
+    assert [(cap["event"], cap["actor"]) for cap in caps(desk)] == [(event, "acc_1") for event in ("made", "changed", "raised", "removed")]
+
+
+async def test_setting_it_again_is_no_second_budget(desk: Desk) -> None:
+    async with desk.owner() as client:
+        body = {"scope": "org", "limit": "5m tokens/day"}
+        assert (await client.post("/api/budgets", json=body)).status_code == 201
+        desk.clock.at_us += 1
+        assert (await client.post("/api/budgets", json=body)).status_code == 200
+        assert len((await client.get("/api/budgets")).json()["items"]) == 1
+    assert len(caps(desk)) == 1
+
+
+async def test_a_budget_in_euros_names_amount_currency_and_rate(desk: Desk) -> None:
+    async with desk.owner() as client:
+        budget = (await client.post("/api/budgets", json={"scope": "org", "limit": "500 EUR/month"})).json()
+        assert (budget["limit_usd"], budget["currency"], budget["limit_in_currency"], budget["rate"]) == (
+            "540.000000000", "EUR", "500.000000000", "1.08")
+        raised = await client.post(f"/api/budgets/{budget['id']}/raises", json={"by": "100 EUR", "until": "2027-01-01T00:00:00Z", "reason": "x"})
+        assert raised.json()["limit_usd"] == "648.000000000"
+        dollars = (await client.put(f"/api/budgets/{budget['id']}", json={"limit": "500"})).json()
+        assert (dollars["limit_usd"], "rate" in dollars) == ("608.000000000", False)
+    assert (caps(desk)[0]["currency"], caps(desk)[0]["currency_nanos"], caps(desk)[0]["rate"]) == ("EUR", "500000000000", "1.08")
+
+
+@pytest.mark.parametrize("wrong", [
+    {"limit": "5"}, {"scope": "org"}, {"scope": "planet", "limit": "5"}, {"scope": "org", "limit": "much"}, {"scope": "org", "limit": "5 CHF"},
+    {"scope": "org", "limit": "5", "cap": 7}, {"scope": "team", "limit": "5"}, {"scope": "org", "limit": "5", "zone": "Mars"},
+    {"scope": "org", "limit": "5", "ends_at": "2020-01-01T00:00:00Z"}, {"scope": "header", "value": "a/b", "limit": "5"},
+])
+async def test_what_cannot_be_set_is_refused_and_leaves_nothing(desk: Desk, wrong: dict[str, Any]) -> None:
+    async with desk.owner() as client:
+        reply = await client.post("/api/budgets", json=wrong)
+        assert reply.status_code == 400
+        assert reply.json()["code"] == "invalid_request"
+    assert caps(desk) == []
+
+
+async def test_a_change_keeps_scope_window_and_unit(desk: Desk) -> None:
+    async with desk.owner() as client:
+        place = f"/api/budgets/{(await client.post('/api/budgets', json={'scope': 'org', 'limit': '5/day'})).json()['id']}"
+        for change in ({"limit": "7/week"}, {"limit": "7 calls"}, {"scope": "team"}):
+            assert (await client.put(place, json=change)).status_code == 400
+        assert (await client.put(place, json={"limit": "7/day"})).json()["limit_usd"] == "7.000000000"
+        assert (await client.post(f"{place}/raises", json={"by": "2 calls", "until": "2027-01-01T00:00:00Z", "reason": "x"})).status_code == 400
+
+
+async def test_a_gateway_that_does_not_follow_is_named(desk: Desk) -> None:
+    with desk.database.write() as db:
+        leases.begin(db, "slow-one", 0, desk.clock.now_us())
+    async with desk.owner() as client:
+        assert (await client.post("/api/budgets", json={"scope": "org", "limit": "5"})).json()["not_in_force_on"] == ["slow-one"]
+
+
+async def test_one_organisation_does_not_see_anothers(desk: Desk) -> None:
+    desk.other_organization()
+    async with desk.owner() as mine, desk.owner("other") as theirs:
+        place = f"/api/budgets/{(await mine.post('/api/budgets', json={'scope': 'org', 'limit': '5'})).json()['id']}"
+        assert (await theirs.get("/api/budgets")).json()["items"] == []
+        assert {(await theirs.get(place)).status_code, (await theirs.put(place, json={"limit": "6"})).status_code,
+                (await theirs.delete(place)).status_code} == {404}
+
+
+async def test_pages_follow_one_another(desk: Desk) -> None:
+    async with desk.owner() as client:
+        for team in ("a", "b", "c"):
+            await client.post("/api/budgets", json={"scope": "team", "value": team, "limit": "5"})
+        first = (await client.get("/api/budgets?limit=2")).json()
+        rest = (await client.get(f"/api/budgets?limit=2&cursor={first['next_cursor']}")).json()
+        assert [item["value"] for item in (*first["items"], *rest["items"])] == ["a", "b", "c"]
+        assert rest["next_cursor"] is None
+
+
+async def test_a_key_sees_how_its_own_budgets_stand_and_no_others(desk: Desk) -> None:
+    key_id, key = desk.key(team="search", user="ann")
+    async with desk.owner() as client:
+        made = {scope: (await client.post("/api/budgets", json={"scope": scope, "value": value, "limit": limit})).json()
+                for scope, value, limit in (("key", "*", "10/day"), ("team", "search", "200"), ("user", "bob", "5"), ("org", "", "1000"),
+                                            ("model", "gpt-4o-mini", "9"))}
+    desk.book(cost_nanos=2_500_000_000, key_id=key_id, labels={"team": "search", "user": "ann"})
+    with desk.database.write() as db:
+        node = NodeKey(made["key"]["id"], key_id, _day_start(desk))
+        leases.lease(db, "one", [Draw(node, 500_000_000)])
+    async with desk.client(key) as client:
+        own = (await client.get("/api/keys/self")).json()
+    by_scope = {budget["scope"]: budget for budget in own["budgets"]}
+    assert by_scope.keys() == {"key", "team"}
+    assert (by_scope["key"]["used_percent"], by_scope["key"]["held_usd"], by_scope["key"]["remaining_usd"]) == (25.0, "0.500000000", "7.000000000")
+    assert (by_scope["team"]["spent_nanos"], by_scope["team"]["limit_usd"]) == (2_500_000_000, "200.000000000")
+
+
+def _day_start(desk: Desk) -> int:
+    return desk.clock.now_us() // 86_400_000_000 * 86_400_000_000
