@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tallystick import __version__
-from tallystick.cli import adjust, budgets, credentials, demo, doctor, explain, export, keys, prices, serve, verify
+from tallystick.cli import adjust, budgets, credentials, demo, doctor, explain, export, keys, prices, rollups, serve, verify
 
 
 def build() -> typer.Typer:
@@ -27,6 +27,7 @@ def build() -> typer.Typer:
     app.add_typer(credentials.build(), name="credentials", help="Provider keys that the gateway holds: set, list, remove, assign, rewrap.")
     app.add_typer(budgets.build(), name="budgets", help="Budgets: set, list, show, raise, remove.")
     app.add_typer(prices.build(), name="prices", help="The price book: show, diff, check, reprice.")
+    app.add_typer(rollups.build(), name="rollups", help="Sums by hour and day: rebuild.")
     app.command("explain")(explain.explain)
     app.command("adjust")(adjust.adjust)
     app.command("verify")(verify.verify)

@@ -18,7 +18,7 @@ from tallystick.core.attempt import Adjustment, AdjustReason, Line
 from tallystick.core.entry import Describe, adjustment_fields, request_hex
 from tallystick.core.ledger import read_body
 from tallystick.stores.sql.calls import CallRecord
-from tallystick.stores.sql.callfact import FACT_ADJUST, OPEN, OUTCOMES
+from tallystick.stores.sql.callfact import OPEN, OUTCOMES
 from tallystick.stores.sql.counting import count_adjustment
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import month_sql, months
@@ -156,8 +156,7 @@ def _post(pen: Appending, chain: Chain, row: _Row, posted: Adjustment, describe:
     month = month_of(row.day)                # beside the attempt's own entries, so that the month goes whole
     seq = chain.append(adjustment_fields(posted, row.seq, chain.define, describe), month)
     pen.db.execute("INSERT INTO later_entry (organization, ref, seq) VALUES (?, ?, ?)", (chain.organization, row.seq, seq))
-    pen.db.execute(month_sql(FACT_ADJUST, month),
-                   (posted.delta_nanos, posted.delta_nanos, chain.organization, row.at_us, row.seq))
+    pen.adjust_fact(month, chain.organization, row.at_us, row.seq, posted.delta_nanos)
     if pen.budgets():
         pen.flush()                          # the attempt may have been gathered just now
         opening = pen.db.execute(month_sql("SELECT body FROM entry_{month} WHERE organization = ? AND seq = ?", month),

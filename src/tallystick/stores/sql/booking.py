@@ -21,7 +21,7 @@ from tallystick.core.entry import (
     settlement_fields,
 )
 from tallystick.core.ledger import read_body
-from tallystick.stores.sql.callfact import FACT_DELETE, fact_of
+from tallystick.stores.sql.callfact import fact_of
 from tallystick.stores.sql.counting import count, count_later, draws_of_job
 from tallystick.stores.sql.custody import book_object
 from tallystick.stores.sql.engine import DEFAULT_TEAM, ensure_project, ensure_team, month_sql
@@ -78,7 +78,7 @@ def book_later_settlement(pen: Appending, settlement: Settlement, describe: Desc
     place = (request_bytes, settlement.attempt)
     kept = pen.db.execute("SELECT draws FROM open_attempt WHERE request_id = ? AND attempt = ?", place).fetchone()[0]
     count_later(pen, organization, opening, settlement, kept)
-    pen.db.execute(month_sql(FACT_DELETE, month), (request_bytes, settlement.attempt, organization, seq))
+    pen.take_fact(month, organization, seq, place)
     pen.add_fact(month, fact_of(merged, organization, chain.calendar))
     if deferred:
         pen.db.execute("UPDATE open_attempt SET deferred = 1, draws = ? WHERE request_id = ? AND attempt = ?",

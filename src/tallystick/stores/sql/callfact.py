@@ -39,11 +39,14 @@ COLUMNS: Final = (
 FACT_INSERT: Final = (
     "INSERT INTO call_fact_{month} (" + ", ".join(COLUMNS) + ") VALUES (" + ", ".join("?" * len(COLUMNS)) + ")"  # noqa: S608 - literals, above
 )
-# An attempt settled after its admission was chained: its row is written anew.
-FACT_DELETE: Final = "DELETE FROM call_fact_{month} WHERE request_id = ? AND attempt = ? AND organization = ? AND seq = ?"
-# An attempt that was adjusted: what it costs moves by the delta.
-FACT_ADJUST: Final = ("UPDATE call_fact_{month} SET cost_nanos = cost_nanos + ?, adjusted_nanos = adjusted_nanos + ?"
-                      " WHERE organization = ? AND at_us = ? AND seq = ?")
+_RETURNING: Final = " RETURNING " + ", ".join(COLUMNS)
+# An attempt settled after its admission was chained: its row is taken out, to be written anew.
+FACT_TAKE: Final = (
+    "DELETE FROM call_fact_{month} WHERE request_id = ? AND attempt = ? AND organization = ? AND seq = ?" + _RETURNING)  # noqa: S608 - literals
+# An attempt that was adjusted: what it costs moves by the delta; the row as it is then.
+FACT_ADJUST: Final = (
+    "UPDATE call_fact_{month} SET cost_nanos = cost_nanos + ?, adjusted_nanos = adjusted_nanos + ?"  # noqa: S608 - literals
+    " WHERE organization = ? AND at_us = ? AND seq = ?" + _RETURNING)
 
 _LABEL_MEMBERS: Final = ("key", "team", "project", "user", "agent", "environment", "cost_center", "prompt_key",
                          "prompt_version", "session", "tags", "dimensions", "provider", "operation", "model", "served")

@@ -20,7 +20,7 @@ from tallystick.stores.sql.engine import month_sql, months
 from tallystick.stores.sql.names import Names
 
 DAY_US: Final = 86_400_000_000
-_ZONES_US: Final = 14 * 3_600_000_000        # no zone is further from UTC
+ZONES_US: Final = 14 * 3_600_000_000        # no zone is further from UTC
 
 # Filter → (column, kind in the dictionary).
 NAMED_FILTERS: Final[Mapping[str, tuple[str, str]]] = {
@@ -144,10 +144,10 @@ def _where(names: Names, organization: int, asked: Asked) -> tuple[str, tuple[An
     values: list[Any] = [organization, *asked.kinds]
     if asked.first_day is not None:
         condition += " AND at_us >= ? AND day >= ?"
-        values += [asked.first_day * DAY_US - _ZONES_US, asked.first_day]
+        values += [asked.first_day * DAY_US - ZONES_US, asked.first_day]
     if asked.last_day is not None:
         condition += " AND at_us < ? AND day <= ?"
-        values += [(asked.last_day + 1) * DAY_US + _ZONES_US, asked.last_day]
+        values += [(asked.last_day + 1) * DAY_US + ZONES_US, asked.last_day]
     if asked.before_us is not None:
         condition += " AND at_us < ?"
         values.append(asked.before_us)

@@ -25,12 +25,13 @@ from tallystick.core.entry import PRIVATE, Fields
 from tallystick.core.errors import Defect
 from tallystick.core.ledger import Checkpoint, body_of, leaf_of, sign_checkpoint
 from tallystick.stores.sql.budget_rows import books
-from tallystick.stores.sql.callfact import FACT_INSERT, Calendar
+from tallystick.stores.sql.callfact import FACT_ADJUST, FACT_INSERT, FACT_TAKE, Calendar
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import Database, ensure_month, month_sql
 from tallystick.stores.sql.entries import STANDING
 from tallystick.stores.sql.leases import Counting
 from tallystick.stores.sql.packing import Packer
+from tallystick.stores.sql.rollups import RollUps
 
 CHECKPOINT_ENTRIES: Final = 10_000
 CHECKPOINT_EVERY_US: Final = 60_000_000
@@ -108,6 +109,7 @@ class Appending:
         self.fresh: dict[_Name, int] = {}
         self.names = names
         self.counting = Counting()
+        self.roll_ups = RollUps()
         self.holder = ""
         self._random = random
         self._budgets_in = budgets_in
@@ -165,6 +167,17 @@ class Appending:
 
     def add_fact(self, month: int, fact: tuple[Any, ...]) -> None:
         self._facts[month].append(fact)
+        self.roll_ups.added.append(fact)
+
+    def take_fact(self, month: int, organization: int, seq: int, attempt: tuple[bytes, int]) -> None:
+        """Take an attempt's row out, to be added anew. Flush first."""
+        self.roll_ups.taken += self.db.execute(month_sql(FACT_TAKE, month), (*attempt, organization, seq)).fetchall()
+
+    def adjust_fact(self, month: int, organization: int, at_us: int, seq: int, delta_nanos: int) -> None:
+        """Move what an attempt costs."""
+        place = (organization, at_us, seq)
+        for fact in self.db.execute(month_sql(FACT_ADJUST, month), (delta_nanos, delta_nanos, *place)).fetchall():
+            self.roll_ups.adjust(fact, delta_nanos)
 
     def flush(self) -> None:
         """Write the rows gathered so far, for a statement that must see them."""
@@ -181,8 +194,9 @@ class Appending:
         self.counting.write(self.db)
 
     def close(self, signer: Signer | None, *, sign_all: bool) -> None:
-        """Write what was gathered, the heads, and the checkpoints that are due."""
+        """Write what was gathered, the roll-ups, the heads, and the checkpoints that are due."""
         self.flush()
+        self.roll_ups.write(self.db)
         for chain in self._chains.values():
             self.db.execute("UPDATE chain SET next_seq = ?, head = ?, frontier = ? WHERE organization = ?",
                             (chain.next_seq, chain.head, merkle.pack(chain.frontier), chain.organization))
@@ -192,8 +206,7 @@ class Appending:
     def mark(self) -> _Mark:
         """Where everything stands, to come back to with `rewind`. Flush first."""
         chains = {number: (c.next_seq, c.head, list(c.frontier)) for number, c in self._chains.items()}
-        lengths: list[tuple[list[Any], int]] = [(rows, len(rows)) for rows in (*self._entries.values(), *self._facts.values())]
-        return _Mark(chains, dict(self.fresh), lengths)
+        return _Mark(chains, dict(self.fresh), [(rows, len(rows)) for rows in self._gathered()])
 
     def rewind(self, mark: _Mark) -> None:
         """Forget what was gathered since the mark; the caller rolls back its savepoint."""
@@ -204,10 +217,12 @@ class Appending:
             chain.next_seq, chain.head, chain.frontier = next_seq, head, list(frontier)
         self.fresh = mark.fresh
         known = {id(rows): length for rows, length in mark.lengths}
-        for rows in (*self._entries.values(), *self._facts.values()):
-            gathered: list[Any] = rows
-            del gathered[known.get(id(rows), 0):]
+        for rows in self._gathered():
+            del rows[known.get(id(rows), 0):]
         self.counting = Counting()           # all before the mark was written by its flush
+
+    def _gathered(self) -> list[list[Any]]:
+        return [*self._entries.values(), *self._facts.values(), self.roll_ups.added, self.roll_ups.taken]
 
     def number_of(self, chain: Chain, kind: str, name: str, content: Callable[[], Mapping[str, str]] | None) -> int:
         key = (chain.organization, kind, name)

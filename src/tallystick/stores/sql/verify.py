@@ -30,6 +30,7 @@ from tallystick.stores.sql.engine import Database, month_sql, months
 from tallystick.stores.sql.entries import STANDING, stored_entries
 from tallystick.stores.sql.journal import origin_of, private_mac
 from tallystick.stores.sql.packing import Packer
+from tallystick.stores.sql.rollup_days import differences
 from tallystick.stores.sql.verify_adjustments import Adjustments
 from tallystick.stores.sql.verify_budgets import Budgets
 from tallystick.stores.sql.verify_directory import Directory
@@ -57,7 +58,8 @@ WHERE c.organization = ?"""
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something that is not as it was written. `check` is one of: sequence, bytes, leaf, chain, tree,
-    checkpoint, define, dictionary, settlement, postings, cost, adjustment, columns, credential, directory, prices, budgets, cursor."""
+    checkpoint, define, dictionary, settlement, postings, cost, adjustment, columns, credential, directory, prices,
+    budgets, roll-ups, cursor."""
 
     check: str
     organization: str
@@ -110,7 +112,7 @@ def _check_strays(db: Connection, chained: set[int], findings: list[Finding]) ->
     monthly = [month_sql(name, month) for month in months(db) for name in ("entry_{month}", "call_fact_{month}")]
     strays = {
         organization
-        for table in ("entry_standing", "checkpoint", "dictionary", *monthly)
+        for table in ("entry_standing", "checkpoint", "dictionary", "rollup_hour", "rollup_day", *monthly)
         for (organization,) in db.execute(f"SELECT DISTINCT organization FROM {table}")  # noqa: S608 - names of ours
     } - chained
     findings += (
@@ -447,6 +449,9 @@ class _Check:
                 (self._organization,)).fetchall()
             for (seq,) in twice:
                 self._found("settlement", seq, "the attempt stands twice in the ledger")
+        if all(found.organization != self._slug for found in self._findings):        # they rest on the rows
+            for message in differences(self._db, self._organization):
+                self._found("roll-ups", None, message)
 
     def _check_credentials(self) -> None:
         """The vault holds what was last chained of each credential: its version, its origin, and whether it is held."""

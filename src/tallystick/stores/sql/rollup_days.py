@@ -1,0 +1,82 @@
+"""One day of the roll-ups derived again from that day's rows, to compare with what stands there and to write
+anew. A day at a time, some thousand rows at a time: memory is bounded by a day's cells, whatever its calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+from tallystick.stores.sql.callfact import COLUMNS
+from tallystick.stores.sql.connection import Connection
+from tallystick.stores.sql.engine import Database, month_sql, months
+from tallystick.stores.sql.facts import DAY_US, ZONES_US, month_of
+from tallystick.stores.sql.rollups import DAY_KEY, DIMENSIONS, HOUR_KEY, MEASURES, Cells, Tally, write
+
+_ROWS: Final = 2_000                         # tallied at once
+_OF_DAY: Final = ("SELECT " + ", ".join(COLUMNS) +  # noqa: S608 - literals of callfact.py
+                  " FROM call_fact_{month} WHERE organization = ? AND at_us >= ? AND at_us < ? AND day = ?")
+_EACH: Final = "dimension IN (" + ", ".join(map(str, range(len(DIMENSIONS)))) + ")"      # the key begins with it
+_STORED_HOURS: Final = "SELECT " + ", ".join((*HOUR_KEY, *MEASURES)) + " FROM rollup_hour WHERE organization = ? AND day = ?"  # noqa: S608
+_STORED_DAYS: Final = ("SELECT " + ", ".join((*DAY_KEY, *MEASURES)) +  # noqa: S608
+                       f" FROM rollup_day WHERE organization = ? AND {_EACH} AND day = ?")
+
+
+def differences(db: Connection, organization: int) -> Iterator[str]:
+    """Where the roll-ups say something else than the rows they were made of."""
+    for day in _days(db, organization):
+        derived = _derived(db, organization, day)
+        stored_hours = _cells(db, _STORED_HOURS, len(HOUR_KEY), organization, day)
+        yield from _compared(f"hour of day {day}", HOUR_KEY, derived.hours, stored_hours)
+        yield from _compared(f"sum of day {day}", DAY_KEY, derived.days, _cells(db, _STORED_DAYS, len(DAY_KEY), organization, day))
+
+
+def rebuild(database: Database) -> int:
+    """Write all roll-ups anew, each day of an organisation in a transaction of its own, beside a running server or
+    not; how many days. Roll-ups of months whose rows are gone stay. Raises StoreFault."""
+    with database.read() as db:
+        organizations = [int(row[0]) for row in db.execute("SELECT id FROM organization ORDER BY id").fetchall()]
+        days = [(organization, day) for organization in organizations for day in _days(db, organization)]
+    for organization, day in days:
+        with database.write() as db:
+            db.execute("DELETE FROM rollup_hour WHERE organization = ? AND day = ?", (organization, day))
+            db.execute(f"DELETE FROM rollup_day WHERE organization = ? AND {_EACH} AND day = ?", (organization, day))  # noqa: S608
+            write(db, _derived(db, organization, day))
+    return len(days)
+
+
+def _days(db: Connection, organization: int) -> list[int]:
+    """The days that have rows or roll-ups, without those of months whose rows were dropped."""
+    tables = ["rollup_hour", "rollup_day", *(month_sql("call_fact_{month}", month) for month in months(db))]
+    days = {int(day) for table in tables
+            for (day,) in db.execute(f"SELECT DISTINCT day FROM {table} WHERE organization = ?", (organization,)).fetchall()}  # noqa: S608
+    pruned = {int(row[0]) for row in db.execute("SELECT month FROM journal_month WHERE pruned_us IS NOT NULL").fetchall()}
+    return sorted(day for day in days if month_of(day) not in pruned)
+
+
+def _derived(db: Connection, organization: int, day: int) -> Tally:
+    """What the rows of one day come to."""
+    tally = Tally()
+    if month_of(day) in months(db):
+        rows = db.stream(month_sql(_OF_DAY, month_of(day)), (organization, day * DAY_US - ZONES_US, (day + 1) * DAY_US + ZONES_US, day))
+        while some := list(islice(rows, _ROWS)):
+            tally.add(some)
+    return tally
+
+
+def _cells(db: Connection, query: str, key: int, organization: int, day: int) -> Cells:
+    return {tuple(row[:key]): tuple(row[key:]) for row in db.execute(query, (organization, day)).fetchall()}
+
+
+def _compared(what: str, names: tuple[str, ...], derived: Cells, stored: Cells) -> Iterator[str]:
+    for key in sorted(derived.keys() | stored.keys()):
+        proper, found = derived.get(key), stored.get(key)
+        if proper == found:
+            continue
+        place = ", ".join(f"{name} {number}" for name, number in zip(names, key, strict=True) if number)
+        if found is None or proper is None:
+            yield f"the {what} ({place}) {'is missing' if found is None else 'has no calls'}"
+        else:
+            wrong = ", ".join(name for name, has, should in zip(MEASURES, found, proper, strict=True) if has != should)
+            yield f"the {what} ({place}) differs from its calls: {wrong}"

@@ -1,0 +1,148 @@
+"""What calls come to, hour by hour and day by day: sums of the narrow rows, so that a month is read in
+milliseconds however many calls it had. Two shapes: a cube by hour of what most questions ask together, and
+for every dimension a sum by day. A roll-up is a function of the rows and of nothing else: a row that is
+written adds to its cells, a row that changes is taken out and put in again. It commits with the row, so the
+two never disagree, and whoever doubts it can derive it again (rollup_days.py).
+
+What grows with combinations and values, not with calls, has a cell; sessions, which end after a few calls,
+have none. A call stands in the organisation's day of its admission, with whatever was corrected since.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from operator import itemgetter
+from typing import Any, Final
+
+from tallystick.stores.sql.callfact import COLUMNS, OUTCOMES
+from tallystick.stores.sql.connection import Connection
+
+LATENCY_BOUNDS_US: Final = tuple(25_000 << doubled for doubled in range(14))         # 25 ms … 204.8 s; the last bucket has no end
+LATENCIES: Final = tuple(f"latency_{bucket}" for bucket in range(len(LATENCY_BOUNDS_US) + 1))
+ERRORS: Final = frozenset(OUTCOMES.index(word) + 1 for word in ("failed", "cut", "unreached"))
+_SUMMED: Final = slice(COLUMNS.index("input_tokens"), COLUMNS.index("latency_us") + 1)
+MEASURES: Final = ("requests", "attempts", "errors", *COLUMNS[_SUMMED], *LATENCIES)
+
+# What a call is counted under; a dimension's place is its code. Only ever append.
+DIMENSIONS: Final = ("total", "team", "project", "key", "environment", "provider", "operation", "requested_model", "model", "user",
+                     "agent", "cost_center", "prompt", "tags", "dimensions", "code")
+HOUR_KEY: Final = ("organization", "day", "hour", "kind", "key_id", "team_id", "project_id", "environment_id", "provider_id",
+                   "operation_id", "model_id", "served_id", "outcome", "status_class")
+DAY_KEY: Final = ("organization", "dimension", "day", "value", "part", "kind")
+
+Cell = tuple[int, ...]
+Cells = dict[Cell, Cell]                     # key → measures, in the orders above
+
+# The rows of one group stand in the same cells of both tables.
+_GROUP: Final = (*HOUR_KEY[:-1], "status", "user_id", "agent_id", "cost_center_id", "prompt_key_id", "prompt_version_id",
+                 "tags_id", "dimensions_id", "code_id")
+_group_of: Final = itemgetter(*map(COLUMNS.index, _GROUP))
+_PROMPT: Final = DIMENSIONS.index("prompt")
+_ATTEMPT, _OUTCOME, _LATENCY = map(COLUMNS.index, ("attempt", "outcome", "latency_us"))
+_NOT_MEASURED: Final = (0,) * len(LATENCIES)
+_MEASURED: Final = tuple(tuple(int(place == bucket) for place in range(len(LATENCIES))) for bucket in range(len(LATENCIES)))
+
+
+def _upsert(table: str, key: tuple[str, ...]) -> str:
+    names = ", ".join((*key, *MEASURES))
+    places = ", ".join("?" * (len(key) + len(MEASURES)))
+    moved = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in MEASURES)
+    return f"INSERT INTO {table} ({names}) VALUES ({places}) ON CONFLICT ({', '.join(key)}) DO UPDATE SET {moved}"  # noqa: S608
+
+
+def _delete_empty(table: str, key: tuple[str, ...]) -> str:
+    return f"DELETE FROM {table} WHERE " + " AND ".join(f"{name} = ?" for name in key) + " AND attempts = 0"  # noqa: S608
+
+
+_TABLES: Final = {table: (_upsert(table, key), _delete_empty(table, key))
+                  for table, key in (("rollup_hour", HOUR_KEY), ("rollup_day", DAY_KEY))}
+
+
+class Tally:
+    """What some rows come to, by cell of the two tables."""
+
+    __slots__ = ("days", "hours")
+
+    def __init__(self) -> None:
+        self.hours: Cells = {}
+        self.days: Cells = {}
+
+    def add(self, facts: Iterable[tuple[Any, ...]], sign: int = 1) -> None:
+        """Count rows in, or with -1 out. A row is as `callfact.COLUMNS` orders it."""
+        groups: defaultdict[Cell, list[Cell]] = defaultdict(list)
+        for fact in facts:
+            groups[_group_of(fact)].append(_measures_of(fact))
+        hours: defaultdict[Cell, list[Cell]] = defaultdict(list)
+        days: defaultdict[Cell, list[Cell]] = defaultdict(list)
+        for group, vectors in groups.items():
+            sums = _added(vectors)
+            hours[(*group[:13], group[13] // 100)].append(sums)
+            for key in _days_of(group):
+                days[key].append(sums)
+        _merge(self.hours, hours, sign)
+        _merge(self.days, days, sign)
+
+
+class RollUps:
+    """What a transaction does to the roll-ups, gathered until its end: the rows it adds, and those it takes out."""
+
+    __slots__ = ("added", "taken")
+
+    def __init__(self) -> None:
+        self.added: list[tuple[Any, ...]] = []
+        self.taken: list[tuple[Any, ...]] = []
+
+    def adjust(self, fact: tuple[Any, ...], delta_nanos: int) -> None:
+        """A row has moved by a correction; `fact` is how it stands now."""
+        self.added.append(fact)
+        self.taken.append(tuple(value - delta_nanos if name in ("cost_nanos", "adjusted_nanos") else value
+                                for name, value in zip(COLUMNS, fact, strict=True)))
+
+    def write(self, db: Connection) -> None:
+        """Move every cell once."""
+        tally = Tally()
+        tally.add(self.added)
+        tally.add(self.taken, -1)
+        write(db, tally)
+        self.added.clear()
+        self.taken.clear()
+
+
+def write(db: Connection, tally: Tally) -> None:
+    """Add what a tally says to the cells; a cell that comes to nothing goes."""
+    for table, cells in (("rollup_hour", tally.hours), ("rollup_day", tally.days)):
+        upsert, delete_empty = _TABLES[table]
+        if moved := [(*key, *measures) for key, measures in sorted(cells.items()) if any(measures)]:
+            db.executemany(upsert, moved)
+        if left := [key for key, measures in cells.items() if measures[1] < 0]:
+            db.executemany(delete_empty, left)
+
+
+def _measures_of(fact: tuple[Any, ...]) -> Cell:
+    latency_us = fact[_LATENCY]
+    return (int(fact[_ATTEMPT] == 1), 1, int(fact[_OUTCOME] in ERRORS), *fact[_SUMMED],
+            *(_MEASURED[bisect_left(LATENCY_BOUNDS_US, latency_us)] if latency_us else _NOT_MEASURED))
+
+
+def _days_of(group: Cell) -> list[Cell]:
+    """The cells by day, one for each of `DIMENSIONS`."""
+    (organization, day, _, kind, key, team, project, environment, provider, operation, model, served, _, _,
+     user, agent, cost_center, prompt, version, tags, dimensions, code) = group
+    values = (0, team, project, key, environment, provider, operation, model, served or model, user,
+              agent, cost_center, prompt, tags, dimensions, code)
+    return [(organization, dimension, day, value, version if dimension == _PROMPT else 0, kind) for dimension, value in enumerate(values)]
+
+
+def _added(vectors: list[Cell]) -> Cell:
+    return vectors[0] if len(vectors) == 1 else tuple(map(sum, zip(*vectors, strict=True)))
+
+
+def _merge(cells: Cells, more: Mapping[Cell, list[Cell]], sign: int) -> None:
+    for key, vectors in more.items():
+        sums = _added(vectors)
+        if sign < 0:
+            sums = tuple(-value for value in sums)
+        before = cells.get(key)
+        cells[key] = sums if before is None else _added([before, sums])
