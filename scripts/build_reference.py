@@ -347,8 +347,9 @@ API_INTRO = """# API
 
 Below `/api`, JSON. The full description, with every schema, is OpenAPI 3.1 at `GET /api/openapi.json`.
 
-- *Who:* an owner logs in at `POST /api/auth/token` (OAuth2's password form, or JSON with `username` and `password`) and
-  sends the token as `Authorization: Bearer …`. A virtual key may stand there instead; it opens what is marked.
+- *Who:* a person logs in at `POST /api/auth/token` (OAuth2's password form, or JSON with `username` and `password`, and
+  `organization` where they belong to several) and sends the token as `Authorization: Bearer …`. A virtual key may stand
+  there instead; it opens what is marked. What a role sees of a list is in parentheses; ids of other things are 404.
 - *Errors* are `application/problem+json` with a stable `code`.
 - *Lists* have `items` (or their own name) and `next_cursor`; give it back as `cursor` for the next page.
 - *Amounts* are integers of nano-dollars in members named `…_nanos`; `cost_usd` is the same figure as a decimal text.
@@ -410,13 +411,18 @@ def api_page() -> str:
         if operation is not None:
             names = ", ".join(f"`{parameter['name']}`" for parameter in operation.get("parameters", ()) if parameter["in"] == "query")
             text = cell(operation.get("description", ""))
-            rows.append(f"| `{grant.method} {grant.path}` | {_opened_by(grant.roles)} | {names} | {text} |\n")
+            rows.append(f"| `{grant.method} {grant.path}` | {_opened_by(grant.cells)} | {names} | {text} |\n")
     fields = "".join(f"| `{name}` | {cell(text)} |\n" for name, text in CALL_FIELDS.items())
     return MADE + API_INTRO + "".join(rows) + f"\n## A call\n\n| field | |\n|---|---|\n{fields}"
 
 
-def _opened_by(names: frozenset[str]) -> str:
-    return "anyone" if "anyone" in names else ", ".join(sorted(names)).replace("key", "virtual key")
+_REACHED: Final = {"all": "", "self": "", "own_teams": " (own teams)", "own": " (own)", "ids": " (ids)", "names": " (names)",
+                   "propose": " (proposes)", "own_team": " (its team)"}
+
+
+def _opened_by(cells: roles.Cells) -> str:
+    names = {"key": "virtual key"}
+    return "anyone" if "anyone" in cells else ", ".join(f"{names.get(role, role)}{_REACHED[cell]}" for role, cell in cells.items())
 
 
 def _no_parts() -> control.Parts:

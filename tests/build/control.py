@@ -19,15 +19,18 @@ from fastapi import FastAPI
 from tallystick.control import Parts, build
 from tallystick.control.first_start import setup_path
 from tallystick.control.passwords import hash_password
+from tallystick.control.roles import RoleName
 from tallystick.core.attempt import Admission, Line, Refusal, Settlement
 from tallystick.core.call import Facts
 from tallystick.core.identity import Attribution
+from tallystick.core.membership import OF_TEAMS, Membership, Role
 from tallystick.core.usage import usage_of
 from tallystick.stores.sql.accounts import add_first_owner
 from tallystick.stores.sql.booking import book_admission, book_attempt, book_later_settlement, book_refusal
 from tallystick.stores.sql.directory import Directory, KeySpec
-from tallystick.stores.sql.engine import DEFAULT, ensure_organization, open_database
+from tallystick.stores.sql.engine import DEFAULT, ensure_organization, ensure_team, open_database
 from tallystick.stores.sql.journal import Sequencer
+from tallystick.stores.sql.members import HOST, Members, Newcomer
 from tallystick.stores.sql.live_prices import LivePrices
 from tallystick.stores.sql.keyring import SqlKeyring
 from tallystick.stores.sql.stored_credentials import SqlCredentials
@@ -72,7 +75,7 @@ class Desk:
         self.parts = Parts(
             self.database, SqlKeyring(self.database, b"s" * 32, self.clock), self.clock, b"s" * 32, lambda: f"acc_{next(ids)}",
             credentials=self.credentials, vault=self.vault, prices=LivePrices(self.database, {}))
-        self._requests = count(1)
+        self._requests, self._people = count(1), count(1)
         if admin:
             add_first_owner(self.database, "acc_1", EMAIL, PASSWORD_HASH, 1)
         self.setup = setup_path(self.parts, None)
@@ -90,21 +93,45 @@ class Desk:
         """A logged-in owner, without the cost of a password."""
         with self.database.read() as db:
             account = db.execute("SELECT a.id FROM account a JOIN membership m ON m.account = a.id"
-                                 " JOIN organization o ON o.id = m.organization WHERE o.slug = ?", (organization,)).fetchone()[0]
-        return self.client(self.app.state.tokens.sign(account, organization, self.clock.at_us // 1_000_000))
+                                 " JOIN organization o ON o.id = m.organization WHERE o.slug = ? AND m.role = 'owner' ORDER BY m.joined_us, a.id",
+                                 (organization,)).fetchone()[0]
+        return self.person(account, organization)
 
     def other_organization(self, slug: str = "other") -> int:
         """A second organisation with an owner of its own."""
         with self.database.write() as db:
             number = ensure_organization(db, slug, slug, 1)
-            db.execute("INSERT INTO account (id, email, name, password_hash, created_us) VALUES (?, ?, ?, 'none', 1)",
-                       (f"acc_{slug}", f"owner@{slug}", slug))
-            db.execute("INSERT INTO membership (account, organization, role) VALUES (?, ?, 'owner')", (f"acc_{slug}", number))
+        self.member("owner", organization=number, email=f"owner@{slug}")
         return number
 
-    def key(self, organization: int = DEFAULT, **labels: str) -> tuple[str, str]:
+    def member(self, role: Role, *teams: str, organization: int = DEFAULT, email: str | None = None) -> str:
+        """A person with this role, and the teams they need; their account's id."""
+        with self.sequencer.append(self.clock.at_us) as pen:
+            for team in teams:
+                pen.chain(organization).define("team", team)
+                ensure_team(pen.db, organization, team, 1)
+        account = f"acc_{role}_{next(self._people)}"
+        newcomer = Newcomer(email or f"{account}@house", "", Membership(role, frozenset(teams)), PASSWORD_HASH)
+        Members(self.sequencer, lambda: account).add(organization, newcomer, self.clock.at_us, HOST)
+        return account
+
+    def bearer_of(self, role: RoleName) -> str | None:
+        """What somebody in this role sends: a manager and a member of team `search`, a key of it, or nothing."""
+        if role == "anyone":
+            return None
+        if role == "key":
+            return self.key(team="search")[1]
+        account = self.member(role, *(("search",) if role in OF_TEAMS else ()))
+        token: str = self.app.state.tokens.sign(account, "default", self.clock.at_us // 1_000_000)
+        return token
+
+    def person(self, account: str, organization: str = "default") -> httpx.AsyncClient:
+        """Them, logged in, without the cost of a password."""
+        return self.client(self.app.state.tokens.sign(account, organization, self.clock.at_us // 1_000_000))
+
+    def key(self, organization: int = DEFAULT, owner: str | None = None, **labels: str) -> tuple[str, str]:
         """(id, text) of a new key."""
-        row, key = self.directory.create_key(organization, KeySpec(labels=labels), self.clock.at_us)
+        row, key = self.directory.create_key(organization, KeySpec(labels=labels, owner=owner), self.clock.at_us)
         return row.id, key.reveal()
 
     def admission(self, at_us: int | None = None, **more: Any) -> Admission:
@@ -144,9 +171,10 @@ class Desk:
         with self.sequencer.append(self.clock.at_us) as pen:
             book_later_settlement(pen, self.settlement(admission, cost_nanos), describe)
 
-    def refuse(self, code: str = "outside_key_scope", **labels: str) -> str:
+    def refuse(self, code: str = "outside_key_scope", budget: Mapping[str, str] | None = None, **labels: str) -> str:
         request_id = f"req_{next(self._requests):032x}"
-        refusal = Refusal(request_id, self.clock.at_us, "default", code, 403, Attribution("key1", "default", labels), "openai", "chat")
+        refusal = Refusal(request_id, self.clock.at_us, "default", code, 403, Attribution("key1", "default", labels), "openai", "chat",
+                          budget=budget or {})
         with self.sequencer.append(self.clock.at_us) as pen:
             book_refusal(pen, refusal)
         return request_id

@@ -10,10 +10,13 @@ import pytest
 from fastapi.routing import APIRoute
 
 from tallystick.core.errors import Defect, StoreFault
-from tallystick.control.roles import GRANTS, Grant, roles_of
+from tallystick.control.roles import GRANTS, Grant, RoleName, cell_of
+from tallystick.core.membership import ROLES
 from tests.build.control import Desk
 
-SAMPLES = {"request_id": "req_" + "0" * 32, "key_id": "nobody", "provider": "openai", "name": "default", "override_id": "ovr_none"}
+EVERYBODY: tuple[RoleName, ...] = ("anyone", "key", *ROLES)
+SAMPLES = {"request_id": "req_" + "0" * 32, "key_id": "nobody", "provider": "openai", "name": "default", "override_id": "ovr_none",
+           "budget_id": "999", "instance": "none", "account_id": "acc_none", "proposal_id": "prp_none"}
 
 
 @pytest.fixture
@@ -43,23 +46,24 @@ def test_the_table_names_every_route_and_nothing_else(desk: Desk) -> None:
     assert routes_of(desk) == {(grant.method, grant.path) for grant in GRANTS}
 
 
-def test_a_route_that_is_not_in_the_table_is_closed() -> None:
-    assert roles_of("GET", "/api/everything") == frozenset()
+@pytest.mark.parametrize("role", EVERYBODY)
+def test_a_route_that_is_not_in_the_table_is_closed(role: RoleName) -> None:
+    assert cell_of("GET", "/api/everything", role) is None
 
 
 @pytest.mark.parametrize("grant", GRANTS, ids=lambda grant: f"{grant.method} {grant.path}")
 async def test_each_role_on_each_route(desk: Desk, grant: Grant) -> None:
     method, path = grant.method, grant.path.format(**SAMPLES)
-    _, key = desk.key(team="search")
-    async with desk.client() as anyone, desk.client(key) as virtual_key, desk.owner() as owner:
-        for role, client in (("anyone", anyone), ("key", virtual_key), ("owner", owner)):
+    for role in EVERYBODY:
+        bearer = desk.bearer_of(role)
+        async with desk.client(bearer) as client:
             reply = await client.request(method, path)
-            opened = reply.status_code not in {401, 403}
-            setup = path in {"/setup", "/api/setup"}                     # closed by their own rule: somebody has an account
-            assert opened == (role in grant.roles and not setup), (role, reply.status_code)
-            if not opened and not setup:
-                assert reply.status_code == (401 if role == "anyone" else 403)
-                assert reply.headers["content-type"] == "application/problem+json"
+        opened = reply.status_code not in {401, 403}
+        setup = path in {"/setup", "/api/setup"}                         # closed by their own rule: somebody has an account
+        assert opened == (cell_of(method, grant.path, role) is not None and not setup), (role, reply.status_code)
+        if not opened and not setup:
+            assert reply.status_code == (401 if role == "anyone" else 403)
+            assert reply.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("credential", ["tsk_forged", "vk_x", "eyJhbGciOiJub25lIn0.e30.", "' OR 1=1 --", "sk-live"])

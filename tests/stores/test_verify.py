@@ -194,8 +194,11 @@ def test_what_stands_beside_the_entries_is_compared_too(journal: Journal, statem
     ("INSERT INTO team SELECT 99, organization, 'ghosts', created_us FROM team WHERE name = 'search'", "team ghosts"),
     ("UPDATE membership SET role = 'viewer'", "role"),
     ("DELETE FROM membership", "role"),
+    ("INSERT INTO membership_team SELECT account, organization, 'search' FROM membership", "acc_1"),
+    ("UPDATE account SET disabled_us = 1 WHERE id = 'acc_1'", "acc_1"),
+    ("UPDATE virtual_key SET owner = 'acc_1' WHERE name = 'used'", "owner"),
     ("UPDATE membership SET account = 'acc_2'", "acc_1"),
-    ("INSERT INTO membership SELECT 'acc_2', organization, role FROM membership", "acc_2"),
+    ("INSERT INTO membership SELECT 'acc_2', organization, role, joined_us FROM membership", "acc_2"),
 ])
 def test_the_control_plane_stands_as_its_entries_say(journal: Journal, statement: str, named: str) -> None:
     with journal.database.write() as db:

@@ -1,7 +1,7 @@
 """What a month, a prompt, a team or a prompt's versions cost, in the shapes of a source system
 (product.md W315–W319): totals are JSON numbers of dollars, dates are `YYYY-MM-DD` with the end
 included, days are the organisation's. A virtual key sees its own team's calls, an organisation-wide
-key those that were booked through itself.
+key those that were booked through itself; a person what their role opens.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tallystick.control.figures import Day, answer, day_number, dollars, local, 
 from tallystick.control.problems import Problem
 from tallystick.stores.sql.directory import Organization, organization
 from tallystick.stores.sql.facts import Asked, Group, Sums, sums
+from tallystick.stores.sql.sight import EVERYTHING
 
 UNKNOWN = "unknown"                          # prompt or team of a call that named none
 
@@ -159,7 +160,8 @@ def _sums(
     wanted = {**(filters or {}), **_scope(caller)}
     if provider:
         wanted["provider"] = provider
-    asked = Asked(day_number(start) if start else None, day_number(end) if end else None, filters=wanted)
+    sight = EVERYTHING if caller.principal else caller.sight
+    asked = Asked(day_number(start) if start else None, day_number(end) if end else None, filters=wanted, sight=sight)
     with parts.database.read() as db:
         return sums(db, here.id, asked, group)
 

@@ -1,6 +1,7 @@
 """Logging in: `POST /api/auth/token` changes an address and a password for a token of one hour, in the
 form OAuth2 gives it (`username`, `password`; `grant_type` may be missing) or as JSON (`email` or
-`username`); `GET /api/auth/me` says who it is.
+`username`); `GET /api/auth/me` says who it is. A token is for one organisation; an account that belongs to
+several says which (`organization`).
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from tallystick.control.callers import CallerOf, PartsOf, TokensOf, parts_of
+from tallystick.control.callers import CallerOf, PartsOf, TokensOf, account_of, parts_of
 from tallystick.control.login import Login
 from tallystick.core.peers import peer_address
 from tallystick.control.problems import Problem
 from tallystick.control.tokens import LIFETIME_S
-
+from tallystick.stores.sql.accounts import Opened
 
 
 class Token(BaseModel):
@@ -62,16 +63,25 @@ async def token(request: Request, login: LoginOf, tokens: TokensOf, parts: Parts
     email, password = fields.get("username") or fields.get("email"), fields.get("password")
     if not email or not password or fields.get("grant_type", "password") != "password":
         raise Problem(400, "invalid_request", "Send username and password, as a form or as JSON.")
-    account = await login.check(email, password, peer_of(request))
-    signed = tokens.sign(account.id, account.organization, parts.clock.now_us() // 1_000_000)
+    opened = await login.check(email, password, peer_of(request))
+    organization = _one_of(opened, fields.get("organization"))
+    signed = tokens.sign(opened.account, organization, parts.clock.now_us() // 1_000_000)
     return JSONResponse({"access_token": signed, "token_type": "bearer", "expires_in": LIFETIME_S})
 
 
 async def me(caller: CallerOf) -> Me:
     """Who is logged in."""
-    account = caller.account
-    assert account is not None, "the table of roles opens this to people only"
+    account = account_of(caller)
     return Me(id=account.id, email=account.email, name=account.name, role=account.role, organization=account.organization)
+
+
+def _one_of(opened: Opened, wanted: str | None) -> str:
+    """The organisation that a login is for. Raises Problem 400 or 403; the password was right by then."""
+    if wanted is None and len(opened.organizations) > 1:
+        raise Problem(400, "organization_required", f"Say which organization: {', '.join(opened.organizations)}.")
+    if wanted is not None and wanted not in opened.organizations:
+        raise Problem(403, "not_a_member", "You do not belong to that organization.")
+    return wanted or opened.organizations[0]
 
 
 async def fields_of(request: Request) -> dict[str, str]:
@@ -99,6 +109,7 @@ _FIELDS: Final[dict[str, Any]] = {
             "grant_type": {"type": "string", "enum": ["password"]},
             "username": {"type": "string"},
             "password": {"type": "string", "format": "password"},
+            "organization": {"type": "string"},
         },
     },
 }

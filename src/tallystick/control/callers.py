@@ -7,32 +7,44 @@ a token is signed by us, a key is found in the keyring. Neither is ever taken fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
 from tallystick.control import Parts
 from tallystick.control.problems import Problem
-from tallystick.control.roles import RoleName, roles_of
+from tallystick.control.roles import Cell, RoleName, cell_of
 from tallystick.control.tokens import Tokens
 from tallystick.core.identity import Principal
 from tallystick.stores.sql import accounts
 from tallystick.stores.sql.accounts import Account
 from tallystick.stores.sql.calls import Calls
 from tallystick.stores.sql.directory import Directory
+from tallystick.stores.sql.members import Members
+from tallystick.stores.sql.sight import Reach, Sight
 
-_CHALLENGE = {"www-authenticate": "Bearer"}
+_CHALLENGE: Final = {"www-authenticate": "Bearer"}
+_REACH: Final[Mapping[Cell, Reach]] = {
+    "all": "all", "ids": "all", "names": "all", "own_teams": "own_teams", "own": "own"}
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, proved. `account` for a person, `principal` for a virtual key, neither for anyone."""
+    """Who asks, proved. `account` for a person, `principal` for a virtual key, neither for anyone. `cell`: how far the
+    route that was asked for is open to them."""
 
     role: RoleName
     account: Account | None = None
     principal: Principal | None = None
+    cell: Cell | None = None
+
+    @property
+    def sight(self) -> Sight:
+        """Which rows they see on this route."""
+        return Sight(_REACH[self.cell or "self"], self.account.id if self.account else "")
 
     @property
     def organization(self) -> str:
@@ -45,8 +57,25 @@ class Caller:
 
 def actor_of(caller: Caller) -> str:
     """Who did it, as the ledger names them: the account's id."""
+    return account_of(caller).id
+
+
+def account_of(caller: Caller) -> Account:
+    """The person who asks."""
     assert caller.account is not None, "the table of roles opens this to people only"
-    return caller.account.id
+    return caller.account
+
+
+def within_teams(caller: Caller, team: str | None) -> None:
+    """Whether somebody who may act on their teams only may act on this one. Raises Problem 403."""
+    if caller.cell in ("own_teams", "own") and team not in account_of(caller).teams:
+        raise Problem(403, "outside_own_teams", "Name one of your own teams.")
+
+
+def check_fields(caller: Caller, given: Collection[str], table: Mapping[str, frozenset[RoleName]]) -> None:
+    """Whether this role may fill in every field that was given. Raises Problem 403."""
+    if closed := sorted(field for field in given if caller.role not in table.get(field, frozenset())):
+        raise Problem(403, "field_not_open", f"This is not yours to say: {', '.join(closed)}.")
 
 
 def parts_of(request: Request) -> Parts:
@@ -73,6 +102,12 @@ def directory_of(request: Request) -> Directory:
     return directory
 
 
+def members_of(request: Request) -> Members:
+    """What changes who belongs to an organisation."""
+    members: Members = request.app.state.members
+    return members
+
+
 def calls_of(request: Request) -> Calls:
     """What reads calls back from the ledger."""
     calls: Calls = request.app.state.calls
@@ -81,6 +116,7 @@ def calls_of(request: Request) -> Calls:
 
 PartsOf = Annotated[Parts, Depends(parts_of)]
 TokensOf = Annotated[Tokens, Depends(tokens_of)]
+MembersOf = Annotated[Members, Depends(members_of)]
 DirectoryOf = Annotated[Directory, Depends(directory_of)]
 CallsOf = Annotated[Calls, Depends(calls_of)]
 CallerOf = Annotated[Caller, Depends(caller_of)]
@@ -88,13 +124,14 @@ CallerOf = Annotated[Caller, Depends(caller_of)]
 
 async def admit(request: Request) -> None:
     """Let the caller in or refuse: 401 without proof, 403 with the wrong role."""
-    allowed = roles_of(request.method, request.scope["route"].path)
+    method, path = request.method, request.scope["route"].path
     caller = await _identify(request)
-    if caller.role not in allowed:
-        if caller.role == "anyone" and allowed:
+    cell = cell_of(method, path, caller.role)
+    if cell is None:
+        if caller.role == "anyone":
             raise Problem(401, "unauthenticated", "Log in, or send a valid key as a bearer token.", _CHALLENGE)
         raise Problem(403, "forbidden", "This is not open to you.")
-    request.state.caller = caller
+    request.state.caller = replace(caller, cell=cell)
 
 
 async def _identify(request: Request) -> Caller:
@@ -106,7 +143,7 @@ async def _identify(request: Request) -> Caller:
     claim = tokens_of(request).read(presented, parts.clock.now_us() // 1_000_000)
     if claim is not None:
         account = await run_in_threadpool(_account, parts, *claim)
-        return Caller("owner", account=account) if account and account.role == "owner" else Caller("anyone")
+        return Caller(account.role, account=account) if account else Caller("anyone")
     principal = await parts.keyring.find(presented)
     return Caller("key", principal=principal) if principal else Caller("anyone")
 

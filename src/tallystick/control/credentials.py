@@ -14,6 +14,7 @@ from tallystick.control.callers import CallerOf, PartsOf, actor_of
 from tallystick.control.credential_document import credential_document
 from tallystick.control.figures import answer
 from tallystick.control.problems import Problem
+from tallystick.control.roles import CREDENTIAL_NAMES
 from tallystick.core.secret import Secret
 from tallystick.stores.sql.directory import organization
 from tallystick.stores.sql.vault import VALUE_CHARS_MAX
@@ -30,12 +31,17 @@ class NewCredential(BaseModel):
     value: Annotated[SecretStr, Field(min_length=1, max_length=VALUE_CHARS_MAX)]
 
 
-class Credential(BaseModel):
-    """A stored credential, without its value. `status`: `origin_changed` where the provider's address is
-    another than when it was set; it is then not used."""
+class CredentialName(BaseModel):
+    """That a credential is held: what an auditor sees of it."""
 
     provider: str
     name: str
+
+
+class Credential(CredentialName):
+    """A stored credential, without its value. `status`: `origin_changed` where the provider's address is
+    another than when it was set; it is then not used."""
+
     origin: str
     version: int
     status: str
@@ -46,7 +52,7 @@ class Credential(BaseModel):
 class Credentials(BaseModel):
     """All credentials of the organisation; there is only one page."""
 
-    items: list[Credential]
+    items: list[Credential | CredentialName]
     next_cursor: str | None
 
 
@@ -62,7 +68,10 @@ def routes() -> APIRouter:
 def list_credentials(parts: PartsOf, caller: CallerOf) -> Response:
     """All sealed credentials by provider and name."""
     here = organization(parts.database, caller.organization)
-    return answer({"items": [credential_document(parts.vault, stored) for stored in parts.vault.list(here.id)], "next_cursor": None})
+    documents = [credential_document(parts.vault, stored) for stored in parts.vault.list(here.id)]
+    if caller.cell == "names":
+        documents = [{name: document[name] for name in CREDENTIAL_NAMES} for document in documents]
+    return answer({"items": documents, "next_cursor": None})
 
 
 def set_credential(parts: PartsOf, caller: CallerOf, provider: ProviderId, name: Name, new: NewCredential) -> Response:

@@ -15,6 +15,6 @@ def key_document(row: KeyRow, now_us: int) -> dict[str, Any]:
         "organization": row.organization, "team": row.labels.get("team"), "project": row.labels.get("project"),
         "user": row.labels.get("user"), "agent": row.labels.get("agent"), "environment": row.labels.get("environment"),
         "cost_center": row.labels.get("cost_center"), "credential": row.credential, "name": row.name, "format": row.format,
-        "status": row.status(now_us), "created_at": moment(row.created_us), "created_by": row.created_by,
+        "owner": row.owner, "status": row.status(now_us), "created_at": moment(row.created_us), "created_by": row.created_by,
         "expires_at": moment(row.expires_us), "revoked_at": moment(row.revoked_us),
     }

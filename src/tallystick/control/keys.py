@@ -10,18 +10,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from tallystick.control import Parts
-from tallystick.control.callers import CallerOf, DirectoryOf, PartsOf, actor_of
+from tallystick.control.callers import Caller, CallerOf, DirectoryOf, PartsOf, actor_of, check_fields, within_teams
 from tallystick.control.figures import answer
 from tallystick.control.key_document import key_document
 from tallystick.control.pages import LIMIT, Cursor, Limit, cursor_of, place_of
 from tallystick.control.problems import Problem
+from tallystick.control.roles import KEY_IDS, NEW_KEY
 from tallystick.core.identity import VALUE_CHARS_MAX
 from tallystick.stores.sql import directory as store
-from tallystick.stores.sql.directory import KeySpec, organization
+from tallystick.stores.sql.directory import KeyRow, KeySpec, organization
 
 Label = Annotated[str | None, Field(min_length=1, max_length=VALUE_CHARS_MAX)]
-KeyId = Annotated[str, Path(max_length=64)]
+IdOfKey = Annotated[str, Path(max_length=64)]
 
 
 class NewKey(BaseModel):
@@ -42,15 +42,26 @@ class NewKey(BaseModel):
     credential: Label = None
     expires_at: AwareDatetime | None = None
     format: str = "tallystick"
+    owner: Annotated[str | None, Field(min_length=1, max_length=64)] = None      # an account's id
 
 
-class Key(BaseModel):
-    """An issued key, without its text."""
+class KeyId(BaseModel):
+    """That a key is there, and since when: what an auditor sees of it."""
 
     id: str
+    organization: str
+    status: str
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class Key(KeyId):
+    """An issued key, without its text."""
+
     prefix: str
     preview: str
-    organization: str
     team: str | None
     project: str | None
     user: str | None
@@ -76,7 +87,7 @@ class IssuedKey(Key):
 class Keys(BaseModel):
     """A page of keys."""
 
-    items: list[Key]
+    items: list[Key | KeyId]
     next_cursor: str | None
 
 
@@ -85,7 +96,7 @@ def routes() -> APIRouter:
     router = APIRouter(prefix="/api/keys", tags=["keys"])
     router.add_api_route("", list_keys, methods=["GET"], response_model=Keys)
     router.add_api_route("", create_key, methods=["POST"], response_model=IssuedKey, status_code=201)
-    router.add_api_route("/{key_id}", read_key, methods=["GET"], response_model=Key)
+    router.add_api_route("/{key_id}", read_key, methods=["GET"], response_model=Key | KeyId)
     router.add_api_route("/{key_id}", revoke_key, methods=["DELETE"], response_model=Key)
     return router
 
@@ -100,17 +111,20 @@ def own_routes() -> APIRouter:
 def list_keys(parts: PartsOf, caller: CallerOf, limit: Limit = LIMIT, cursor: Cursor = None) -> Response:
     """All keys in the order they were made, revoked ones too."""
     here = organization(parts.database, caller.organization)
-    rows = store.list_keys(parts.database, here.id, after=place_of(cursor) if cursor else None, limit=limit + 1)
+    rows = store.list_keys(parts.database, here.id, caller.sight, after=place_of(cursor) if cursor else None, limit=limit + 1)
     more, rows = len(rows) > limit, rows[:limit]
     now_us = parts.clock.now_us()
     return answer({
-        "items": [key_document(row, now_us) for row in rows],
+        "items": [_shown(caller, row, now_us) for row in rows],
         "next_cursor": cursor_of(rows[-1].created_us, rows[-1].id) if more else None,
     })
 
 
 def create_key(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new: NewKey) -> Response:
-    """Make a key, and its team and project where they are missing. It works at once."""
+    """Make a key, and its team and project where they are missing. It works at once. A manager makes keys of their own
+    teams; a member, in teams of their own, keys that they own."""
+    check_fields(caller, new.model_fields_set, NEW_KEY)
+    within_teams(caller, new.team)
     here = organization(parts.database, caller.organization)
     now_us = parts.clock.now_us()
     expires_us = None if new.expires_at is None else (new.expires_at - _EPOCH) // timedelta(microseconds=1)
@@ -119,7 +133,7 @@ def create_key(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new: Ne
     labels = new.model_dump(include=_LABELS, exclude_none=True)
     spec = KeySpec(
         labels=labels, dimensions=new.dimensions, name=new.name, credential=new.credential, expires_us=expires_us,
-        format=new.format, created_by=actor_of(caller),
+        format=new.format, created_by=actor_of(caller), owner=actor_of(caller) if caller.cell == "own" else new.owner,
     )
     row, key = directory.create_key(here.id, spec, now_us)
     reply = answer({"id": row.id, "key": key.reveal(), **key_document(row, now_us)})
@@ -127,16 +141,19 @@ def create_key(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new: Ne
     return reply
 
 
-def read_key(parts: PartsOf, caller: CallerOf, key_id: KeyId) -> Response:
+def read_key(parts: PartsOf, caller: CallerOf, key_id: IdOfKey) -> Response:
     """One key."""
     here = organization(parts.database, caller.organization)
-    return answer(_document(parts, here.id, key_id))
+    row = store.find_key(parts.database, here.id, key_id, caller.sight)
+    if row is None:
+        raise _no_key()
+    return answer(_shown(caller, row, parts.clock.now_us()))
 
 
-def revoke_key(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, key_id: KeyId) -> Response:
+def revoke_key(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, key_id: IdOfKey) -> Response:
     """Revoke a key for good: 401 from now on here, within a second on every instance."""
     here = organization(parts.database, caller.organization)
-    row = directory.revoke_key(here.id, key_id, parts.clock.now_us(), actor_of(caller))
+    row = directory.revoke_key(here.id, key_id, parts.clock.now_us(), actor_of(caller), caller.sight)
     if row is None:
         raise _no_key()
     parts.keyring.poll()
@@ -147,14 +164,16 @@ def read_self(parts: PartsOf, caller: CallerOf) -> Response:
     """The key that asks."""
     assert caller.principal is not None, "the table of roles opens this to keys only"
     here = organization(parts.database, caller.organization)
-    return answer(_document(parts, here.id, caller.principal.key_id))
-
-
-def _document(parts: Parts, organization_id: int, key_id: str) -> dict[str, Any]:
-    row = store.find_key(parts.database, organization_id, key_id)
+    row = store.find_key(parts.database, here.id, caller.principal.key_id)
     if row is None:
         raise _no_key()
-    return key_document(row, parts.clock.now_us())
+    return answer(key_document(row, parts.clock.now_us()))
+
+
+def _shown(caller: Caller, row: KeyRow, now_us: int) -> dict[str, Any]:
+    """As much of a key as this caller may see."""
+    document = key_document(row, now_us)
+    return {name: document[name] for name in KEY_IDS} if caller.cell == "ids" else document
 
 
 def _no_key() -> Problem:

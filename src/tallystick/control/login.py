@@ -16,7 +16,7 @@ from tallystick.core.peers import network_of
 from tallystick.control.problems import Problem
 from tallystick.control.throttle import ACCOUNT_FREE, ADDRESS_FREE, Throttle
 from tallystick.stores.sql import accounts
-from tallystick.stores.sql.accounts import Account
+from tallystick.stores.sql.accounts import Opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Login:
     by_account: Throttle = field(default_factory=lambda: Throttle(ACCOUNT_FREE))
     by_peer: Throttle = field(default_factory=lambda: Throttle(ADDRESS_FREE))
 
-    async def check(self, email: str, password: str, peer: str) -> Account:
-        """The account that address and password open.
+    async def check(self, email: str, password: str, peer: str) -> Opened:
+        """What address and password open.
 
         Raises Problem 401 (`invalid_credentials`) or 429 (`too_many_attempts`, with Retry-After).
         """
@@ -40,20 +40,20 @@ class Login:
         # Counted before the check and taken back after it: attempts made at once cannot share a free one.
         self.by_account.failed(name, now_us)
         self.by_peer.failed(network, now_us)
-        account = await run_in_threadpool(self._find, email)
-        stored = account.password_hash if account else None
-        if not await self.passwords.matches(password[:CHARS_MAX + 1], stored) or account is None:
+        opened = await run_in_threadpool(self._find, email)
+        stored = opened.password_hash if opened else None
+        if not await self.passwords.matches(password[:CHARS_MAX + 1], stored) or opened is None:
             raise Problem(401, "invalid_credentials", "Address or password is wrong.", {"www-authenticate": "Bearer"})
         self.by_account.succeeded(name)
         self.by_peer.took_back(network)
-        return account
+        return opened
 
-    def _find(self, email: str) -> Account | None:
+    def _find(self, email: str) -> Opened | None:
         canonical = accounts.canonical_email(email)
         if canonical is None:
             return None
         with self.parts.database.read() as db:
-            return accounts.by_email(db, canonical)
+            return accounts.opened_by(db, canonical)
 
 
 def _name_of(email: str) -> str:

@@ -88,19 +88,20 @@ def routes() -> APIRouter:
 
 
 def overview(parts: PartsOf, caller: CallerOf) -> Response:
-    """What the organisation spends, at a glance."""
+    """What the organisation spends, at a glance; who sees their own only, what that comes to."""
     here = organization(parts.database, caller.organization)
     now_us = parts.clock.now_us()
     now = local(now_us, here.zone)
+    sight = caller.sight
     today, first = day_number(now.date()), day_number(now.date().replace(day=1))
     with parts.database.read() as db:
-        of_today = Asked(today, today)
-        thirty = Asked(day_number(now.date() - timedelta(days=29)), today)
-        month = total(db, here.id, Asked(first, today))
+        of_today = Asked(today, today, sight=sight)
+        thirty = Asked(day_number(now.date() - timedelta(days=29)), today, sight=sight)
+        month = total(db, here.id, Asked(first, today, sight=sight))
         document = {
             "today": _today(
-                total(db, here.id, of_today), total(db, here.id, Asked(today - 1, today - 1, before_us=now_us - DAY_US)),
-                total(db, here.id, Asked(today, today, (REFUSALS,))).attempts, sums(db, here.id, of_today, "served_model"),
+                total(db, here.id, of_today), total(db, here.id, Asked(today - 1, today - 1, before_us=now_us - DAY_US, sight=sight)),
+                total(db, here.id, Asked(today, today, (REFUSALS,), sight=sight)).attempts, sums(db, here.id, of_today, "served_model"),
             ),
             "month_to_date": {
                 "requests": month.requests, **_money(month), "burn_per_day_nanos": share(month.cost_nanos, today - first + 1),

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict
 
 from tallystick.control.call_document import moment
-from tallystick.control.callers import CallerOf, DirectoryOf, PartsOf, actor_of
+from tallystick.control.callers import CallerOf, DirectoryOf, PartsOf, actor_of, within_teams
 from tallystick.control.figures import answer
 from tallystick.control.pages import LIMIT, Cursor, Limit, cursor_of, place_of
 from tallystick.control.problems import Problem
@@ -70,10 +70,10 @@ def list_projects(
     parts: PartsOf, caller: CallerOf, team: Annotated[str | None, Query(max_length=VALUE_CHARS_MAX)] = None,
     limit: Limit = LIMIT, cursor: Cursor = None,
 ) -> Response:
-    """All projects, or one team's, in the order they were made."""
+    """All projects, or one team's, in the order they were made; of teams of one's own, where one sees no others."""
     here = organization(parts.database, caller.organization)
     after = place_of(cursor)[0] if cursor else 0
-    rows = store.list_projects(parts.database, here.id, team=team, after=after, limit=limit + 1)
+    rows = store.list_projects(parts.database, here.id, caller.sight, team=team, after=after, limit=limit + 1)
     return answer({
         "items": [_document(row) for row in rows[:limit]],
         "next_cursor": cursor_of(rows[limit - 1].id) if len(rows) > limit else None,
@@ -82,6 +82,7 @@ def list_projects(
 
 def create_project(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new: NewProject) -> Response:
     """Make a project; 409 when that team has one of that name."""
+    within_teams(caller, new.team)
     here = organization(parts.database, caller.organization)
     reply = answer(_document(directory.create_project(here.id, new.team, new.name, parts.clock.now_us())))
     reply.status_code = 201

@@ -20,12 +20,14 @@ from tallystick.control.figures import Day, answer, day_number
 from tallystick.control.pages import LIMIT, LIMIT_MAX, cursor_of, place_of
 from tallystick.control.problems import Problem
 from tallystick.core.attempt import Basis, Method, Outcome
+from tallystick.core.entry import request_hex
 from tallystick.core.identity import VALUE_CHARS_MAX
 from tallystick.stores.sql.calls import Calls
 from tallystick.stores.sql.directory import organization
 from tallystick.stores.sql.engine import Database
-from tallystick.stores.sql.facts import ATTEMPTS, REFUSALS, SANDBOX, Asked, Place, listed
+from tallystick.stores.sql.facts import ATTEMPTS, REFUSALS, SANDBOX, Asked, Place, is_seen, listed
 from tallystick.stores.sql.names import Names
+from tallystick.stores.sql.sight import Sight
 
 WAIT_S: Final = 1.0
 _STEP_S: Final = 0.05
@@ -125,7 +127,7 @@ def list_calls(parts: PartsOf, caller: CallerOf, filters: Annotated[Filters, Que
     here = organization(parts.database, caller.organization)
     asked = Asked(
         day_number(filters.start) if filters.start else None, day_number(filters.end) if filters.end else None, _KINDS[filters.kind],
-        filters.model_dump(exclude={"start", "end", "kind", "sort", "limit", "cursor"}, exclude_none=True),
+        filters.model_dump(exclude={"start", "end", "kind", "sort", "limit", "cursor"}, exclude_none=True), sight=caller.sight,
     )
     with parts.database.read() as db:
         rows = list(listed(
@@ -144,7 +146,7 @@ async def read_one(
     here = organization(parts.database, caller.organization)
     document = None
     for _ in range(int(WAIT_S / _STEP_S)):
-        document = await run_in_threadpool(_document, calls, parts.database, here.id, request_id)
+        document = await run_in_threadpool(_document, calls, parts.database, here.id, request_id, caller.sight)
         if document is not None and document["state"] != "open":
             break
         await asyncio.sleep(_STEP_S)
@@ -162,9 +164,11 @@ def _place(cursor: str | None) -> Place | None:
     return Place(at_us, int(seq))
 
 
-def _document(calls: Calls, database: Database, organization_id: int, request_id: str) -> dict[str, Any] | None:
+def _document(calls: Calls, database: Database, organization_id: int, request_id: str, sight: Sight) -> dict[str, Any] | None:
     record = calls.read_call(request_id, organization_id)
     if record is None:
         return None
     with database.read() as db:
+        if not is_seen(db, organization_id, bytes.fromhex(request_hex(request_id)), sight):
+            return None
         return call_document(record, Names(db, organization_id).price_row)

@@ -1,68 +1,121 @@
-"""Who may open which route of the API: one table, read top to bottom, and nothing that is not in it.
-A route missing from the table is closed to everyone, so forgetting a line locks a door instead of
-opening one; a test walks the application's real routes and compares them with this table.
+"""Who may open which route of the API, how far they see there, and which fields they may fill in: one table, read
+top to bottom, and nothing that is not in it (decisions.md, "Roles"). A route, a role or a field that is missing is
+closed, so forgetting a line locks a door instead of opening one; tests walk the application's real routes and
+compare every cell.
 
-`anyone` needs no proof; `key` is a virtual key, which sees its own team's figures and itself; `owner`
-is a person. Further roles (decisions.md, "Roles") become words here with the issue that builds them.
+A cell says how far: `all` of the organisation, `own_teams`, `own` (the keys one owns, and their calls), `ids` or
+`names` (all rows, and of each only that), `own_team` (a virtual key: its team's sums), `self` (only what is about
+whoever asks), `open` (no proof is asked for). What a grant to somebody else may be worth is said in
+core/membership.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-RoleName = Literal["anyone", "key", "owner"]
-ANYONE: Final[frozenset[RoleName]] = frozenset({"anyone", "key", "owner"})
-OWNER: Final[frozenset[RoleName]] = frozenset({"owner"})
-KEY: Final[frozenset[RoleName]] = frozenset({"key"})
-OWNER_AND_KEY: Final[frozenset[RoleName]] = frozenset({"owner", "key"})
+from tallystick.core.membership import Role
+
+RoleName = Role | Literal["anyone", "key"]
+Cell = Literal["open", "self", "all", "own_teams", "own", "ids", "names", "own_team"]
+Cells = Mapping[RoleName, Cell]
+
+# The columns of the table of decisions.md, as far as there are routes for them.
+ANYONE: Final[Cells] = {"anyone": "open"}
+PEOPLE: Final[Cells] = {
+    "owner": "self", "admin": "self", "finance": "self", "manager": "self", "member": "self", "auditor": "self"}
+KEY_ITSELF: Final[Cells] = {"key": "self"}
+MEMBERS: Final[Cells] = {"owner": "all", "admin": "all", "manager": "own_teams"}
+MEMBERS_READ: Final[Cells] = {**MEMBERS, "auditor": "all"}
+SETTINGS: Final[Cells] = {"owner": "all", "admin": "all"}                        # of the whole organisation
+KEYS: Final[Cells] = {"owner": "all", "admin": "all", "manager": "own_teams", "member": "own"}
+KEYS_READ: Final[Cells] = {**KEYS, "auditor": "ids"}
+CREDENTIALS: Final[Cells] = {"owner": "all", "admin": "all"}                     # write-only: no route reads a value
+CREDENTIALS_READ: Final[Cells] = {**CREDENTIALS, "auditor": "names"}
+BUDGETS: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all"}
+BUDGETS_READ: Final[Cells] = {**BUDGETS, "auditor": "all"}
+PRICES: Final[Cells] = {"owner": "all", "finance": "all"}
+PRICES_READ: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all", "auditor": "all"}
+MONEY: Final[Cells] = {
+    "owner": "all", "admin": "all", "finance": "all", "manager": "own_teams", "member": "own", "auditor": "all"}
+MONEY_AND_KEY: Final[Cells] = {**MONEY, "key": "own_team"}
+ADJUST: Final[Cells] = {"owner": "all"}
+TEAMS: Final[Cells] = {"owner": "all", "admin": "all", "manager": "own_teams"}   # make a project in
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One method of one route, and the roles it is open to."""
+    """One method of one route, and how far it is open to whom."""
 
     method: str
     path: str
-    roles: frozenset[RoleName]
+    cells: Cells
 
 
 GRANTS: Final = (
     Grant("POST", "/api/auth/token", ANYONE),
-    Grant("GET", "/api/auth/me", OWNER),
+    Grant("GET", "/api/auth/me", PEOPLE),
     Grant("GET", "/setup", ANYONE),
     Grant("POST", "/api/setup", ANYONE),
     Grant("GET", "/api/openapi.json", ANYONE),
-    Grant("GET", "/api/requests", OWNER),
-    Grant("GET", "/api/requests/{request_id}", OWNER),
-    Grant("POST", "/api/requests/{request_id}/adjustments", OWNER),
-    Grant("GET", "/api/keys", OWNER),
-    Grant("POST", "/api/keys", OWNER),
-    Grant("GET", "/api/keys/self", KEY),
-    Grant("GET", "/api/keys/{key_id}", OWNER),
-    Grant("DELETE", "/api/keys/{key_id}", OWNER),
-    Grant("GET", "/api/credentials", OWNER),             # names only: no route reads a value
-    Grant("PUT", "/api/credentials/{provider}/{name}", OWNER),
-    Grant("DELETE", "/api/credentials/{provider}/{name}", OWNER),
-    Grant("GET", "/api/prices/overrides", OWNER),        # who proposes and who approves is told apart from issue B on
-    Grant("POST", "/api/prices/overrides", OWNER),
-    Grant("DELETE", "/api/prices/overrides/{override_id}", OWNER),
-    Grant("GET", "/api/teams", OWNER),
-    Grant("POST", "/api/teams", OWNER),
-    Grant("GET", "/api/projects", OWNER),
-    Grant("POST", "/api/projects", OWNER),
-    Grant("PATCH", "/api/projects", OWNER),
-    Grant("GET", "/api/aggregations/monthly", OWNER_AND_KEY),
-    Grant("GET", "/api/aggregations/by-prompt", OWNER_AND_KEY),
-    Grant("GET", "/api/aggregations/by-team", OWNER_AND_KEY),
-    Grant("GET", "/api/aggregations/version-comparison", OWNER_AND_KEY),
-    Grant("GET", "/api/metrics/overview", OWNER),
+    Grant("GET", "/api/members", MEMBERS_READ),
+    Grant("POST", "/api/members", MEMBERS),
+    Grant("PATCH", "/api/members/{account_id}", MEMBERS),
+    Grant("DELETE", "/api/members/{account_id}", MEMBERS),
+    Grant("GET", "/api/requests", MONEY),
+    Grant("GET", "/api/requests/{request_id}", MONEY),
+    Grant("POST", "/api/requests/{request_id}/adjustments", ADJUST),
+    Grant("GET", "/api/keys", KEYS_READ),
+    Grant("POST", "/api/keys", KEYS),
+    Grant("GET", "/api/keys/self", KEY_ITSELF),
+    Grant("GET", "/api/keys/{key_id}", KEYS_READ),
+    Grant("DELETE", "/api/keys/{key_id}", KEYS),
+    Grant("GET", "/api/credentials", CREDENTIALS_READ),
+    Grant("PUT", "/api/credentials/{provider}/{name}", CREDENTIALS),
+    Grant("DELETE", "/api/credentials/{provider}/{name}", CREDENTIALS),
+    Grant("GET", "/api/budgets", BUDGETS_READ),
+    Grant("POST", "/api/budgets", BUDGETS),
+    Grant("GET", "/api/budgets/{budget_id}", BUDGETS_READ),
+    Grant("PUT", "/api/budgets/{budget_id}", BUDGETS),
+    Grant("DELETE", "/api/budgets/{budget_id}", BUDGETS),
+    Grant("POST", "/api/budgets/{budget_id}/raises", BUDGETS),
+    Grant("GET", "/api/prices/overrides", PRICES_READ),
+    Grant("POST", "/api/prices/overrides", PRICES),
+    Grant("DELETE", "/api/prices/overrides/{override_id}", PRICES),
+    Grant("GET", "/api/teams", MONEY),
+    Grant("POST", "/api/teams", SETTINGS),
+    Grant("GET", "/api/projects", MONEY),
+    Grant("POST", "/api/projects", TEAMS),
+    Grant("PATCH", "/api/projects", CREDENTIALS),        # names the credential of its calls
+    Grant("GET", "/api/aggregations/monthly", MONEY_AND_KEY),
+    Grant("GET", "/api/aggregations/by-prompt", MONEY_AND_KEY),
+    Grant("GET", "/api/aggregations/by-team", MONEY_AND_KEY),
+    Grant("GET", "/api/aggregations/version-comparison", MONEY_AND_KEY),
+    Grant("GET", "/api/metrics/overview", MONEY),
 )
 
+_ADMINS: Final[frozenset[RoleName]] = frozenset({"owner", "admin"})
+_MANAGERS: Final[frozenset[RoleName]] = _ADMINS | {"manager"}
+_MAKERS: Final[frozenset[RoleName]] = _MANAGERS | {"member"}
 
-def roles_of(method: str, path: str) -> frozenset[RoleName]:
-    """The roles that may open this route; empty for one that the table does not know."""
+# Who may say what of a new key. Whoever makes one for themselves does not say whose spend it is, which credential
+# it uses or what it looks like.
+NEW_KEY: Final[Mapping[str, frozenset[RoleName]]] = {
+    "team": _MAKERS, "project": _MAKERS, "agent": _MAKERS, "environment": _MAKERS, "prompt_key": _MAKERS, "prompt_version": _MAKERS,
+    "name": _MAKERS, "expires_at": _MAKERS,
+    "user": _MANAGERS, "cost_center": _MANAGERS, "dimensions": _MANAGERS, "owner": _MANAGERS,
+    "credential": _ADMINS, "format": _ADMINS,
+}
+
+# What is shown of a row where a cell names no more than this.
+KEY_IDS: Final = ("id", "organization", "status", "created_at", "created_by", "expires_at", "revoked_at")
+CREDENTIAL_NAMES: Final = ("provider", "name")
+
+
+def cell_of(method: str, path: str, role: RoleName) -> Cell | None:
+    """How far this route is open to this role; None where it is closed, or where the table does not know it."""
     for grant in GRANTS:
         if grant.method == method and grant.path == path:
-            return grant.roles
-    return frozenset()
+            return grant.cells.get("anyone") or grant.cells.get(role)
+    return None

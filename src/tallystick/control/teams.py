@@ -51,9 +51,9 @@ def routes() -> APIRouter:
 
 
 def list_teams(parts: PartsOf, caller: CallerOf, limit: Limit = LIMIT, cursor: Cursor = None) -> Response:
-    """All teams in the order they were made."""
+    """All teams in the order they were made; who sees their own only, those."""
     here = organization(parts.database, caller.organization)
-    rows = store.list_teams(parts.database, here.id, after=place_of(cursor)[0] if cursor else 0, limit=limit + 1)
+    rows = store.list_teams(parts.database, here.id, caller.sight, after=place_of(cursor)[0] if cursor else 0, limit=limit + 1)
     return answer({
         "items": [_document(row) for row in rows[:limit]],
         "next_cursor": cursor_of(rows[limit - 1].id) if len(rows) > limit else None,

@@ -30,7 +30,8 @@ KINDS: Final = ("ATTEMPT", "ADMIT", "DEFER", "SETTLE", "REFUSED", "REFUSALS", "D
 DEFER: an admission whose reply only opened a job. SETTLE: the one end of an earlier ADMIT or DEFER
 (`ref`). REFUSED: a call we answered ourselves. REFUSALS: a flood of them, counted. DEFINE: a name
 that later entries give by number. KEY: a key was made, rotated or revoked. CREDENTIAL: a provider credential
-was sealed, removed, given to a project or wrapped anew; never its value. MEMBER: an account was given a role.
+was sealed, removed, given to a project or wrapped anew; never its value. MEMBER: what an account
+is in the organisation, as it joined, changed, left, was disabled or enabled.
 ADJUST: what an attempt costs was corrected; `ref` is the entry of its admission, and no entry of the
 attempt is touched. PRICE: an override of the organisation was set or ended; on the chain `system`, rows of a price release were applied.
 CAP: a budget was made, changed, raised for a while, ended or removed."""

@@ -1,16 +1,19 @@
-"""People: their accounts and what they may do where. An account has one role in each organisation it
-belongs to; in this issue that is one owner of `default`, made at first start or by the setup link.
+"""People as they log in: their accounts, and what they are where. An account has one role in each organisation
+it belongs to. Every question of the API looks the membership up anew, so a role that changes or ends does so
+for the tokens that are out, too.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 
+from tallystick.core.membership import Membership, Role
 from tallystick.stores.sql import engine
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.journal import Sequencer
+from tallystick.stores.sql.members import note_member, put_membership
 
 EMAIL_CHARS_MAX: Final = 254
 # No top-level domain is asked for: `admin@local` is an address in a house of one's own.
@@ -19,20 +22,29 @@ _EMAIL: Final = re.compile(r"[^\s@\x00-\x1f\x7f<>\"]+@[^\s@\x00-\x1f\x7f<>\"]+")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person in one organisation. `password_hash` never leaves this process."""
+    """A person in one organisation."""
 
     id: str
     email: str
     name: str
-    role: str
+    role: Role
     organization: str
+    teams: frozenset[str] = frozenset()
+
+    @property
+    def membership(self) -> Membership:
+        """What they are there."""
+        return Membership(self.role, self.teams)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a password opens: an account, in one of its organisations (by name). `password_hash` never leaves this
+    process."""
+
+    account: str
     password_hash: str = field(repr=False)
-
-
-_SELECT: Final = """
-SELECT a.id, a.email, a.name, m.role, o.slug, a.password_hash
-FROM account a JOIN membership m ON m.account = a.id JOIN organization o ON o.id = m.organization
-WHERE a.disabled_us IS NULL AND """
+    organizations: tuple[str, ...]
 
 
 def canonical_email(text: str) -> str | None:
@@ -41,16 +53,24 @@ def canonical_email(text: str) -> str | None:
     return email if len(email) <= EMAIL_CHARS_MAX and _EMAIL.fullmatch(email) else None
 
 
-def by_email(db: Connection, email: str) -> Account | None:
-    """The account of a canonical address, in the first organisation it belongs to."""
-    row = db.execute(_SELECT + "a.email = ? ORDER BY o.id LIMIT 1", (email,)).fetchone()
-    return Account(*row) if row else None
+def opened_by(db: Connection, email: str) -> Opened | None:
+    """What the password of a canonical address opens; None where nobody may log in under it."""
+    rows = db.execute("SELECT a.id, a.password_hash, o.slug FROM account a JOIN membership m ON m.account = a.id"
+                      " JOIN organization o ON o.id = m.organization WHERE a.disabled_us IS NULL AND a.email = ? ORDER BY o.id",
+                      (email,)).fetchall()
+    return Opened(rows[0][0], rows[0][1], tuple(row[2] for row in rows)) if rows else None
 
 
 def by_id(db: Connection, account_id: str, organization: str) -> Account | None:
-    """The account, if it still belongs to that organisation."""
-    row = db.execute(_SELECT + "a.id = ? AND o.slug = ?", (account_id, organization)).fetchone()
-    return Account(*row) if row else None
+    """The account, if it may log in and still belongs to that organisation."""
+    row = db.execute("SELECT a.email, a.name, m.role, m.organization FROM account a JOIN membership m ON m.account = a.id"
+                     " JOIN organization o ON o.id = m.organization WHERE a.disabled_us IS NULL AND a.id = ? AND o.slug = ?",
+                     (account_id, organization)).fetchone()
+    if row is None:
+        return None
+    email, name, role, number = row
+    teams = db.execute("SELECT team FROM membership_team WHERE organization = ? AND account = ?", (number, account_id))
+    return Account(account_id, email, name, cast("Role", role), organization, frozenset(team for (team,) in teams))
 
 
 def exist(db: Connection) -> bool:
@@ -62,13 +82,10 @@ def add_first_owner(database: engine.Database, account_id: str, email: str, pass
     """Make the owner of `default` unless somebody was first; False then. Decided inside the write lock; the
     role is chained, the person's address is not."""
     with Sequencer(database).append(now_us) as pen:
-        db = pen.db
-        if exist(db):
+        if exist(pen.db):
             return False
-        db.execute("INSERT INTO account (id, email, name, password_hash, created_us) VALUES (?, ?, ?, ?, ?)",
-                   (account_id, email, email.partition("@")[0], password_hash, now_us))
-        db.execute("INSERT INTO membership (account, organization, role) VALUES (?, ?, 'owner')", (account_id, engine.DEFAULT))
-        pen.chain(engine.DEFAULT).append(
-            {"kind": "MEMBER", "at": now_us, "event": "joined", "actor": account_id, "account": account_id, "role": "owner"})
-        engine.note_change(db)
+        pen.db.execute("INSERT INTO account (id, email, name, password_hash, created_us) VALUES (?, ?, ?, ?, ?)",
+                       (account_id, email, email.partition("@")[0], password_hash, now_us))
+        put_membership(pen, engine.DEFAULT, account_id, Membership("owner"))
+        note_member(pen, engine.DEFAULT, "joined", account_id, Membership("owner"), account_id)
     return True

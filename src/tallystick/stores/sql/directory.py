@@ -21,6 +21,7 @@ from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import DEFAULT_TEAM, Database
 from tallystick.stores.sql.journal import Appending, Sequencer
 from tallystick.stores.sql.keyring import digest_mark, digest_of
+from tallystick.stores.sql.sight import EVERYTHING, Sight, of_keys, of_teams
 
 # What a key may fix, in the order of its columns.
 _LABELS: Final = ("team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version")
@@ -28,8 +29,12 @@ _LABELS: Final = ("team", "project", "user", "agent", "environment", "cost_cente
 _SELECT: Final = """
 SELECT k.id, o.slug, k.preview, k.name, k.format,
        k.team, k.project, k.user_name, k.agent, k.environment, k.cost_center, k.prompt_key, k.prompt_version,
-       k.dimensions, k.credential, k.created_us, k.expires_us, k.revoked_us, k.created_by
+       k.dimensions, k.credential, k.created_us, k.expires_us, k.revoked_us, k.created_by, k.owner
 FROM virtual_key k JOIN organization o ON o.id = k.organization WHERE k.organization = ?"""
+
+_TEAMS: Final = "SELECT t.id, t.name, t.created_us FROM team t WHERE t.organization = ?"
+_PROJECTS: Final = ("SELECT p.id, p.name, p.created_us, t.name, p.credential FROM project p JOIN team t ON t.id = p.team"
+                    " WHERE p.organization = ?")
 
 
 class Refused(Exception):
@@ -42,7 +47,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class KeySpec:
-    """What a new key says. A project without a team belongs to team `default`."""
+    """What a new key says. A project without a team belongs to team `default`. `owner`: the account whose key it is."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     dimensions: Mapping[str, str] = field(default_factory=dict)
@@ -51,6 +56,7 @@ class KeySpec:
     expires_us: int | None = None
     format: str = "tallystick"
     created_by: str = "cli"
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,7 @@ class KeyRow:
     expires_us: int | None
     revoked_us: int | None
     created_by: str
+    owner: str | None = None
 
     def status(self, now_us: int) -> str:
         """`active`, `expired` or `revoked`."""
@@ -100,10 +107,11 @@ class Directory:
     def create_key(self, organization: int, spec: KeySpec, now_us: int) -> tuple[KeyRow, Secret]:
         """Make a key, and its team and project where they are missing. The text is returned once.
 
-        Raises Refused for labels that cannot stand in an entry, and for an unknown format.
+        Raises Refused for labels that cannot stand in an entry, for an unknown format, and for an owner who is no member.
         """
         labels = _checked(spec)
         with self.sequencer.append(now_us) as pen:
+            _check_owner(pen.db, organization, spec.owner)
             _ensure_scope(pen, organization, labels)
             return self._issue(pen, organization, replace(spec, labels=labels))
 
@@ -123,7 +131,8 @@ class Directory:
                 pen.db.execute("UPDATE virtual_key SET revoked_us = ? WHERE organization = ? AND id = ?", (now_us, organization, key_id))
             pen.key_event(organization, "rotated", key_id, actor=by, ends=ends_us)
             return self._issue(pen, organization, KeySpec(
-                old.labels, old.dimensions, old.name, old.credential, old.expires_us, old.format, created_by=by))
+                old.labels, old.dimensions, old.name, old.credential, old.expires_us, old.format, created_by=by,
+                owner=old.owner))
 
     def _issue(self, pen: Appending, organization: int, spec: KeySpec) -> tuple[KeyRow, Secret]:
         """A new key's row, entry and text, inside the transaction."""
@@ -135,26 +144,28 @@ class Directory:
         digest = digest_of(self.pepper, minted.key.reveal())
         pen.db.execute(
             "INSERT INTO virtual_key (id, organization, digest, preview, name, format, team, project, user_name, agent,"
-            " environment, cost_center, prompt_key, prompt_version, dimensions, credential, created_us, expires_us, created_by)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " environment, cost_center, prompt_key, prompt_version, dimensions, credential, created_us, expires_us, created_by, owner)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (minted.id, organization, digest, minted.preview, spec.name, form.name,
              *(spec.labels.get(label) for label in _LABELS), json.dumps(dict(spec.dimensions)), spec.credential,
-             pen.now_us, spec.expires_us, spec.created_by),
+             pen.now_us, spec.expires_us, spec.created_by, spec.owner),
         )
         fixed = {**spec.labels, "credential": spec.credential} if spec.credential else spec.labels
         said: dict[str, str | int] = {"digest": digest_mark(digest)}
         if spec.expires_us is not None:
             said["ends"] = spec.expires_us
+        if spec.owner is not None:
+            said["owner"] = spec.owner
         pen.key_event(organization, "created", minted.id, actor=spec.created_by, labels=fixed, dimensions=spec.dimensions, **said)
         engine.note_change(pen.db)
         row = _find_key(pen.db, organization, minted.id)
         assert row is not None, "what was inserted is there"
         return row, minted.key
 
-    def revoke_key(self, organization: int, key_id: str, now_us: int, by: str) -> KeyRow | None:
-        """Revoke a key for good; one that is revoked already stays as it is. None: there is no such key."""
+    def revoke_key(self, organization: int, key_id: str, now_us: int, by: str, sight: Sight = EVERYTHING) -> KeyRow | None:
+        """Revoke a key for good; one that is revoked already stays as it is. None: there is no such key to be seen."""
         with self.sequencer.append(now_us) as pen:
-            row = _find_key(pen.db, organization, key_id)
+            row = _find_key(pen.db, organization, key_id, sight)
             if row is None or row.revoked_us is not None:
                 return row
             pen.db.execute("UPDATE virtual_key SET revoked_us = ? WHERE organization = ? AND id = ?", (now_us, organization, key_id))
@@ -203,42 +214,44 @@ def organization(database: Database, slug: str) -> Organization:
     return Organization(*row)
 
 
-def find_key(database: Database, organization: int, key_id: str) -> KeyRow | None:
-    """One key of this organisation."""
+def find_key(database: Database, organization: int, key_id: str, sight: Sight = EVERYTHING) -> KeyRow | None:
+    """One key of this organisation, where it is to be seen."""
     with database.read() as db:
-        return _find_key(db, organization, key_id)
+        return _find_key(db, organization, key_id, sight)
 
 
-def list_keys(database: Database, organization: int, *, after: tuple[int, str] | None = None, limit: int) -> list[KeyRow]:
+def list_keys(database: Database, organization: int, sight: Sight = EVERYTHING, *, after: tuple[int, str] | None = None,
+              limit: int) -> list[KeyRow]:
     """Keys in the order they were made, revoked ones too, beginning behind `after` (created_us, id)."""
     created_us, key_id = after or (-1, "")
-    query = _SELECT + " AND (k.created_us > ? OR (k.created_us = ? AND k.id > ?)) ORDER BY k.created_us, k.id LIMIT ?"
+    seen = of_keys(sight, organization)
+    query = _SELECT + seen.sql + " AND (k.created_us > ? OR (k.created_us = ? AND k.id > ?)) ORDER BY k.created_us, k.id LIMIT ?"
     with database.read() as db:
-        return [_key_row(row) for row in db.execute(query, (organization, created_us, created_us, key_id, limit))]
+        return [_key_row(row) for row in db.execute(query, (organization, *seen.values, created_us, created_us, key_id, limit))]
 
 
-def list_teams(database: Database, organization: int, *, after: int = 0, limit: int) -> list[Named]:
+def list_teams(database: Database, organization: int, sight: Sight = EVERYTHING, *, after: int = 0, limit: int) -> list[Named]:
     """Teams by id, beginning behind `after`."""
-    query = "SELECT id, name, created_us FROM team WHERE organization = ? AND id > ? ORDER BY id LIMIT ?"
+    seen = of_teams(sight, organization)
+    query = _TEAMS + seen.sql + " AND t.id > ? ORDER BY t.id LIMIT ?"
     with database.read() as db:
-        return [Named(*row) for row in db.execute(query, (organization, after, limit))]
+        return [Named(*row) for row in db.execute(query, (organization, *seen.values, after, limit))]
 
 
 def list_projects(
-    database: Database, organization: int, *, team: str | None = None, after: int = 0, limit: int,
+    database: Database, organization: int, sight: Sight = EVERYTHING, *, team: str | None = None, after: int = 0, limit: int,
 ) -> list[Named]:
     """Projects by id, of all teams or one, beginning behind `after`."""
-    query = ("SELECT p.id, p.name, p.created_us, t.name, p.credential FROM project p JOIN team t ON t.id = p.team"
-             " WHERE p.organization = ? AND p.id > ? AND (? IS NULL OR t.name = ?) ORDER BY p.id LIMIT ?")
+    seen = of_teams(sight, organization)
+    query = _PROJECTS + seen.sql + " AND p.id > ? AND (? IS NULL OR t.name = ?) ORDER BY p.id LIMIT ?"
     with database.read() as db:
-        return [Named(*row) for row in db.execute(query, (organization, after, team, team, limit))]
+        return [Named(*row) for row in db.execute(query, (organization, *seen.values, after, team, team, limit))]
 
 
 def find_project(database: Database, organization: int, team: str, name: str) -> Named | None:
     """One project of a team."""
     with database.read() as db:
-        row = db.execute("SELECT p.id, p.name, p.created_us, t.name, p.credential FROM project p JOIN team t ON t.id = p.team"
-                         " WHERE p.organization = ? AND t.name = ? AND p.name = ?", (organization, team, name)).fetchone()
+        row = db.execute(_PROJECTS + " AND t.name = ? AND p.name = ?", (organization, team, name)).fetchone()
     return Named(*row) if row else None
 
 
@@ -274,14 +287,21 @@ def _ensure_scope(pen: Appending, organization: int, labels: Mapping[str, str]) 
     return team, engine.ensure_project(pen.db, organization, team, labels["project"], pen.now_us)
 
 
-def _find_key(db: Connection, organization: int, key_id: str) -> KeyRow | None:
-    row = db.execute(_SELECT + " AND k.id = ?", (organization, key_id)).fetchone()
+def _check_owner(db: Connection, organization: int, owner: str | None) -> None:
+    if owner is not None and db.execute("SELECT 1 FROM membership WHERE organization = ? AND account = ?",
+                                        (organization, owner)).fetchone() is None:
+        raise Refused("unknown_owner", "The owner of a key is a member of the organisation.")
+
+
+def _find_key(db: Connection, organization: int, key_id: str, sight: Sight = EVERYTHING) -> KeyRow | None:
+    seen = of_keys(sight, organization)
+    row = db.execute(_SELECT + seen.sql + " AND k.id = ?", (organization, *seen.values, key_id)).fetchone()
     return _key_row(row) if row else None
 
 
 def _key_row(row: tuple[Any, ...]) -> KeyRow:
-    key_id, slug, preview, name, form, *labels, dimensions, credential, created_us, expires_us, revoked_us, by = row
+    key_id, slug, preview, name, form, *labels, dimensions, credential, created_us, expires_us, revoked_us, by, owner = row
     return KeyRow(
         key_id, slug, preview, name, form, {label: value for label, value in zip(_LABELS, labels, strict=True) if value is not None},
-        json.loads(dimensions), credential, created_us, expires_us, revoked_us, by,
+        json.loads(dimensions), credential, created_us, expires_us, revoked_us, by, owner,
     )

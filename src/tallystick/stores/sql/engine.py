@@ -177,6 +177,7 @@ def _add_organization(db: Connection, organization: int, slug: str, name: str, n
 
 def _create(db: Connection, now_us: int) -> None:
     _run(db, _resource("schema.sql"))
+    _run(db, _resource("accounts.sql"))
     _run(db, _resource("budgets.sql"))
     _run(db, _resource("rollups.sql"))
     db.execute("INSERT INTO schema_version (version) VALUES (?)", (SCHEMA_VERSION,))

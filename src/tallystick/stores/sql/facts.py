@@ -18,6 +18,7 @@ from tallystick.stores.sql.callfact import BASES, COLUMNS, METHODS, OUTCOMES
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import month_sql, months
 from tallystick.stores.sql.names import Names
+from tallystick.stores.sql.sight import EVERYTHING, Sight, of_calls
 
 DAY_US: Final = 86_400_000_000
 ZONES_US: Final = 14 * 3_600_000_000        # no zone is further from UTC
@@ -42,13 +43,15 @@ ATTEMPTS, REFUSALS, SANDBOX = 1, 2, 3        # the places of callfact.FACT_KINDS
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Which rows: days (local, inclusive; None is open), kinds, moments, and names to match.
-    `before_us` cuts the last day short (a comparison with yesterday until now)."""
+    `before_us` cuts the last day short (a comparison with yesterday until now), `from_us` the first."""
 
     first_day: int | None = None
     last_day: int | None = None
     kinds: tuple[int, ...] = (ATTEMPTS,)
     filters: Mapping[str, str] = field(default_factory=dict)
     before_us: int | None = None
+    from_us: int | None = None
+    sight: Sight = EVERYTHING
 
 
 @dataclass(slots=True)
@@ -69,6 +72,13 @@ class Sums:
         self.attempts += attempts
         self.latency_us += latency_us
 
+    def merge(self, other: Sums) -> None:
+        self.requests += other.requests
+        self.cost_nanos += other.cost_nanos
+        self.errors += other.errors
+        self.attempts += other.attempts
+        self.latency_us += other.latency_us
+
 
 # SQLite and PostgreSQL both divide towards zero and give the remainder its sign, so the halves add up.
 # Latencies are microseconds: 2^63 of them are 292,000 years of waiting.
@@ -80,7 +90,7 @@ _GROUPS: Final[Mapping[Group, str]] = {
     "": "0", "team": "team_id", "project": "project_id", "user": "user_id", "prompt_key": "prompt_key_id",
     "prompt_version": "prompt_version_id", "served_model": "CASE served_id WHEN 0 THEN model_id ELSE served_id END",
 }
-_KIND_OF_GROUP: Final[Mapping[str, str]] = {"served_model": "model"}
+KIND_OF_GROUP: Final[Mapping[str, str]] = {"served_model": "model"}
 
 
 def sums(db: Connection, organization: int, asked: Asked, group: Group = "") -> dict[str | None, Sums]:
@@ -90,7 +100,7 @@ def sums(db: Connection, organization: int, asked: Asked, group: Group = "") -> 
     if where is None:
         return {}
     condition, values = where
-    kind = _KIND_OF_GROUP.get(group, group)
+    kind = KIND_OF_GROUP.get(group, group)
     totals: dict[str | None, Sums] = {}
     for month in _months(db, asked):
         query = month_sql(_SUMS.replace("{group}", _GROUPS[group]) + condition + " GROUP BY 1", month)
@@ -135,6 +145,14 @@ def listed(
             return
 
 
+def is_seen(db: Connection, organization: int, request_id: bytes, sight: Sight) -> bool:
+    """Whether a call that stands in the ledger is to be seen."""
+    seen = of_calls(sight, organization)
+    query = _ONE + seen.sql
+    return any(db.execute(month_sql(query, month), (request_id, organization, *seen.values)).fetchone() for month in months(db))
+
+
+_ONE: Final = "SELECT 1 FROM call_fact_{month} WHERE request_id = ? AND organization = ?"
 _LIST: Final = "SELECT " + ", ".join(COLUMNS) + " FROM call_fact_{month}"  # noqa: S608 - literals of callfact.py
 
 
@@ -148,11 +166,17 @@ def _where(names: Names, organization: int, asked: Asked) -> tuple[str, tuple[An
     if asked.last_day is not None:
         condition += " AND at_us < ? AND day <= ?"
         values += [(asked.last_day + 1) * DAY_US + ZONES_US, asked.last_day]
+    if asked.from_us is not None:
+        condition += " AND at_us >= ?"
+        values.append(asked.from_us)
     if asked.before_us is not None:
         condition += " AND at_us < ?"
         values.append(asked.before_us)
+    seen = of_calls(asked.sight, organization)
+    condition += seen.sql
+    values += seen.values
     for name, wanted in asked.filters.items():
-        number = _number(names, name, wanted)
+        number = number_of(names, name, wanted)
         if number is None:
             return None
         column = (NAMED_FILTERS.get(name) or CODED_FILTERS[name])[0]
@@ -161,7 +185,8 @@ def _where(names: Names, organization: int, asked: Asked) -> tuple[str, tuple[An
     return condition, tuple(values)
 
 
-def _number(names: Names, name: str, wanted: str) -> int | None:
+def number_of(names: Names, name: str, wanted: str) -> int | None:
+    """The number or code that a filter's text stands for; None for one that nothing was booked on."""
     if not wanted:
         return 0                             # the rows that name none
     if name in NAMED_FILTERS:

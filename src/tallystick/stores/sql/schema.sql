@@ -49,9 +49,11 @@ CREATE TABLE virtual_key (
   created_us BIGINT NOT NULL,
   expires_us BIGINT,
   revoked_us BIGINT,
-  created_by TEXT NOT NULL DEFAULT 'cli'
+  created_by TEXT NOT NULL DEFAULT 'cli',
+  owner TEXT                                 -- the account whose key it is, where it is one person's
 );
 CREATE INDEX virtual_key_list ON virtual_key (organization, created_us);
+CREATE INDEX virtual_key_owner ON virtual_key (organization, owner);
 
 -- Provider credentials, sealed (stores/sealing.py). A row is never deleted: a name that is used again
 -- gets the next version, so that an older seal opens nothing. Removed: both seals are empty.
@@ -67,21 +69,6 @@ CREATE TABLE credential (
   set_by TEXT NOT NULL,
   removed_us BIGINT,
   PRIMARY KEY (organization, provider, name)
-);
-
-CREATE TABLE account (
-  id TEXT PRIMARY KEY,
-  email TEXT NOT NULL UNIQUE,
-  name TEXT NOT NULL,
-  password_hash TEXT NOT NULL,
-  created_us BIGINT NOT NULL,
-  disabled_us BIGINT
-);
-CREATE TABLE membership (
-  account TEXT NOT NULL REFERENCES account (id),
-  organization INTEGER NOT NULL REFERENCES organization (id),
-  role TEXT NOT NULL,
-  PRIMARY KEY (account, organization)
 );
 
 -- Every change of the control plane raises it; a running server asks for it every 250 ms.

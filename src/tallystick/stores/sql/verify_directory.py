@@ -21,11 +21,13 @@ from tallystick.stores.sql.keyring import digest_mark
 # What a KEY entry fixes, in the order of the columns.
 _LABELS: Final = ("team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version", "credential")
 _KEYS: Final = """
-SELECT id, digest, created_us, created_by, expires_us, revoked_us, dimensions,
+SELECT id, digest, created_us, created_by, owner, expires_us, revoked_us, dimensions,
        team, project, user_name, agent, environment, cost_center, prompt_key, prompt_version, credential
 FROM virtual_key WHERE organization = ? ORDER BY created_us, id"""
 _PROJECTS: Final = ("SELECT t.name, p.name, p.credential, p.organization = t.organization FROM project p JOIN team t ON t.id = p.team"
                     " WHERE p.organization = ? ORDER BY p.id")
+_MEMBERS: Final = ("SELECT m.account, m.role, a.disabled_us IS NOT NULL FROM membership m LEFT JOIN account a ON a.id = m.account"
+                   " WHERE m.organization = ?")
 _DEFAULT: Final = "default"                  # a team, project or credential that needs no entry to be there
 
 
@@ -46,6 +48,12 @@ class _Key:
     revoked_us: int | None = None
 
 
+class _Member(NamedTuple):
+    role: str
+    teams: frozenset[str]
+    disabled: bool
+
+
 class Directory:
     """What one organisation's entries say of its control plane, gathered while they are read."""
 
@@ -53,7 +61,7 @@ class Directory:
         self._db = db
         self._organization = organization
         self._keys: dict[int, _Key] = {}
-        self._members: dict[str, tuple[str, int]] = {}
+        self._members: dict[str, tuple[_Member | None, int]] = {}
         self._scopes: dict[tuple[int | None, int | None], int] = {}
         self._assigned: dict[tuple[str, str], tuple[str | None, int]] = {}
         self._names: dict[tuple[str, int], str | None] = {}
@@ -66,10 +74,18 @@ class Directory:
         if kind == "KEY":
             self._gather_key(seq, fields)
         elif kind == "MEMBER":
-            self._members[fields["account"]] = fields["role"], seq
+            self._members[fields["account"]] = self._member(fields), seq
         elif kind == "CREDENTIAL" and fields["event"] == "assigned":
             place = str(self._name("team", fields["team"])), str(self._name("project", fields["project"]))
             self._assigned[place] = self._name("credential", fields["credential"]), seq
+
+    def _member(self, fields: Mapping[str, Any]) -> _Member | None:
+        """What a MEMBER entry leaves somebody as. Whether they may log in is said where it changes, and where they join."""
+        if fields["event"] == "left":
+            return None
+        before, _ = self._members.get(fields["account"], (None, -1))
+        disabled = {"disabled": True, "enabled": False}.get(fields["event"], before is not None and before.disabled)
+        return _Member(fields["role"], frozenset(str(self._name("team", team)) for team in fields.get("teams", ())), disabled)
 
     def _gather_key(self, seq: int, fields: Mapping[str, Any]) -> None:
         number, event, at_us = fields["key"], fields["event"], fields["at"]
@@ -86,10 +102,15 @@ class Directory:
         """What can only be said when all entries are read."""
         yield from self._of_keys()
         yield from self._of_scopes()
-        rows = dict(self._db.execute("SELECT account, role FROM membership WHERE organization = ?", (self._organization,)).fetchall())
-        for account, (role, seq) in self._members.items():
-            if rows.pop(account, None) != role:
-                yield Difference(seq, f"account {account} has another role than it was given, or none")
+        yield from self._of_members()
+
+    def _of_members(self) -> Iterator[Difference]:
+        teams = self._db.execute("SELECT account, team FROM membership_team WHERE organization = ?", (self._organization,)).fetchall()
+        rows = {account: _Member(role, frozenset(team for who, team in teams if who == account), bool(disabled))
+                for account, role, disabled in self._db.execute(_MEMBERS, (self._organization,)).fetchall()}
+        for account, (member, seq) in self._members.items():
+            if rows.pop(account, None) != member:
+                yield Difference(seq, f"account {account} has another role, other teams or another standing than it was given, or none")
         for account in rows:
             yield Difference(None, f"account {account} is a member, and no entry says so")
 
@@ -105,11 +126,12 @@ class Directory:
             yield Difference(key.seq, f"key {key_id} is missing")
 
     def _wrong(self, key: _Key, row: list[Any]) -> Iterator[str]:
-        digest, created_us, created_by, ends_us, revoked_us, dimensions, *labels = row
+        digest, created_us, created_by, owner, ends_us, revoked_us, dimensions, *labels = row
         made = key.made
         for name, has, should in (
             ("digest", digest_mark(digest) if isinstance(digest, bytes) else "", made.get("digest")),
             ("created_us", created_us, made["at"]), ("created_by", created_by, made["actor"]),
+            ("owner", owner, made.get("owner")),
             ("expires_us", ends_us, key.ends_us), ("revoked_us", revoked_us, key.revoked_us),
         ):
             if has != should:
