@@ -141,5 +141,45 @@ async def test_a_key_sees_how_its_own_budgets_stand_and_no_others(desk: Desk) ->
     assert (by_scope["team"]["spent_nanos"], by_scope["team"]["limit_usd"]) == (2_500_000_000, "200.000000000")
 
 
+async def test_who_was_turned_away_and_whose_open_calls_hold(desk: Desk) -> None:
+    stood = {"budget_id": "1", "limit_usd": "5.000000000", "spent_usd": "4.900000000", "held_usd": "0.000000000", "needed_usd": "0.200000000",
+             "resets_at": "2026-12-01T00:00:00Z"}
+    async with desk.owner() as client:
+        await client.post("/api/budgets", json={"scope": "org", "limit": "5"})
+        refused = desk.refuse("budget_exceeded", budget=stood, team="search")
+        desk.refuse("budget_exceeded", budget={**stood, "budget_id": "2"})
+        desk.refuse("outside_key_scope")
+        for _ in range(2):
+            desk.admit(labels={"team": "search"}, key_id="k7", hold_nanos=40_000_000)
+        desk.admit(labels={"team": "ops"}, billable=False)
+        shown = (await client.get("/api/budgets/1")).json()
+        assert [(one["request_id"], one["team"], one["budget"]) for one in shown["last_refusals"]] == [(refused, "search", stood)]
+        assert [(hold["key_id"], hold["team"], hold["calls"], hold["held_nanos"]) for hold in shown["open_calls"]] == [
+            ("k7", "search", 2, 80_000_000)]
+        call = (await client.get(f"/api/requests/{refused}")).json()
+        assert (call["code"], call["budget"]) == ("budget_exceeded", stood)
+
+
+async def test_what_a_gateway_that_is_gone_has_leased_is_written_off_once_it_is_gone(desk: Desk) -> None:
+    async with desk.owner() as client:
+        budget = (await client.post("/api/budgets", json={"scope": "org", "limit": "5/day"})).json()
+        with desk.database.write() as db:
+            leases.begin(db, "gone", desk.database.change_count(), desk.clock.now_us())
+            leases.open_node(db, NodeKey(budget["id"], "", _day_start(desk)))
+            leases.lease(db, "gone", [Draw(NodeKey(budget["id"], "", _day_start(desk)), 700_000_000)])
+        place, why = "/api/budgets/write-offs/gone", {"reason": "its disk is lost"}
+        assert (await client.post(place, json=why)).status_code == 409
+        desk.clock.at_us += 16_000_000
+        assert (await client.get("/api/budgets/1")).json()["nodes"][0]["stranded_nanos"] == 700_000_000
+        done = await client.post(place, json=why)
+        assert (done.status_code, done.json()["freed"][0]["amount_nanos"]) == (201, 700_000_000)
+        assert (await client.get("/api/budgets/1")).json()["nodes"][0]["held_nanos"] == 0
+        assert (await client.post("/api/budgets/write-offs/nobody", json=why)).status_code == 404
+    with desk.database.read() as db:
+        entry = next(fields for entry in exact_entries(db, DEFAULT) if (fields := json.loads(entry))["kind"] == "WRITE-OFF")
+    assert (entry["instance"], entry["actor"], entry["reason"], entry["nodes"]) == (
+        "gone", "acc_1", "its disk is lost", [[1, 0, _day_start(desk), "700000000"]])
+
+
 def _day_start(desk: Desk) -> int:
     return desk.clock.now_us() // 86_400_000_000 * 86_400_000_000

@@ -27,6 +27,7 @@ def build() -> typer.Typer:
     app.command("show")(show)
     app.command("raise")(raise_)
     app.command("remove")(remove)
+    app.command("write-off")(write_off)
     return app
 
 
@@ -74,7 +75,8 @@ def set_(
         try:
             read = read_limit(limit, rates_of(settings))
             spec = BudgetSpec(
-                scope, read.amount, window or (str(read.window) if read.window else "month"), zone, modes[0] if modes else "hard",  # type: ignore[arg-type]
+                scope, read.amount, window or (str(read.window) if read.window else "month"), zone,
+                modes[0] if modes else "hard",  # type: ignore[arg-type]  # the three modes
                 name=name, owner=owner, note=note, limit=read.value, rate=read.rate, ends_us=None if ends is None else expiry_us(ends, now_us))
             row = Budgets(here.directory.sequencer).set(here.organization, spec, now_us, "cli")
         except (BadBudget, Refused, ValueError) as error:
@@ -112,10 +114,10 @@ def show(
     data: Data = None,
     config: Config = None,
 ) -> None:
-    """Show one budget: what each subject has spent, and who holds what of it."""
+    """Show one budget: what each subject has spent, who holds what of it, and whom it turned away last."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
-    from tallystick.control.budget_document import budget_document
+    from tallystick.control.budget_document import budget_document, trail_document
     from tallystick.stores.sql.budget_rows import find_budget
     from tallystick.stores.sql.standing import standing
 
@@ -123,9 +125,9 @@ def show(
         row, now_us = find_budget(db, here.organization, budget_id), here.now_us()
         if row is None:
             fail(_NO_BUDGET)
-        document = budget_document(row, standing(db, row, now_us), now_us)
+        document, trail = budget_document(row, standing(db, row, now_us), now_us), trail_document(db, row)
     if as_json:
-        print_json(document)
+        print_json({**document, **trail})
         return
     nodes = document.pop("nodes")
     print_facts(document)
@@ -135,6 +137,43 @@ def show(
         ([node["subject"] or document["value"] or "organisation", *(_figure(node, name) for name in ("spent", "held", "remaining")),
           node["used_percent"], ", ".join(f"{holder['id'][:8]}{'' if holder['alive'] else ' (gone)'}" for holder in node["holders"])]
          for node in nodes), right=("spent", "held", "left", "used %"))
+    if trail["open_calls"]:
+        print_table("Open calls that the ledger knows", ("key", "team", "calls", "of them jobs", "held", "since"),
+                    ([hold["key_id"], hold["team"], hold["calls"], hold["jobs"], _figure(hold, "held"), hold["since"]]
+                     for hold in trail["open_calls"]), right=("calls", "of them jobs", "held"))
+    print(trail["not_known"])
+    if trail["last_refusals"]:
+        print_table("Turned away last", ("at", "call", "key", "team", "model", "spent", "held", "needed"),
+                    ([one["at"], one["request_id"], one["key_id"], one["team"], one["model"],
+                      *(_stood(one["budget"], name) for name in ("spent", "held", "needed"))]
+                     for one in trail["last_refusals"]), right=("spent", "held", "needed"))
+
+
+def write_off(
+    instance: Annotated[str, typer.Argument(help="The gateway that is gone, as `budgets show` names it.")],
+    reason: Annotated[str, typer.Option(help="Why; it stands in the ledger.")],
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Free what a gateway that is gone for good has leased: one that was stopped, or not seen for 15 seconds. What its calls
+    really cost is not known unless its spool turns up; by at most what is freed the bill may pass a cap."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.budget_document import freed_document
+    from tallystick.stores.sql.directory import Refused
+    from tallystick.stores.sql.write_off import write_off as free
+
+    with installation.opened(settings, make=False) as here:
+        try:
+            freed = [freed_document(one) for one in free(here.directory.sequencer, instance, reason, here.now_us(), "cli")]
+        except Refused as error:
+            fail(str(error))
+    if as_json:
+        print_json({"instance": instance, "freed": freed})
+        return
+    print_table(f"Freed, of {instance}", ("budget", "subject", "amount"),
+                ([part["budget"], part["subject"], _figure(part, "amount")] for part in freed), right=("amount",))
 
 
 def raise_(
@@ -232,6 +271,11 @@ def _line(budget: dict[str, Any]) -> list[object]:
     scope = f"{budget['scope']} {node.get('subject') or budget['value']}".strip()
     return [budget["id"], scope, budget["window"], budget["mode"], _figure(budget, "limit"),
             *(_figure(node, name) for name in ("spent", "held", "remaining")), (budget["resets_at"] or "").replace("T", " ")[:16]]
+
+
+def _stood(budget: dict[str, str], name: str) -> str:
+    """A figure of a refusal, in whatever unit."""
+    return next((value for key, value in budget.items() if key.startswith(f"{name}_")), "")
 
 
 def _figure(document: dict[str, Any], name: str) -> str:

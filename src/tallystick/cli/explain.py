@@ -78,6 +78,9 @@ def _print(document: dict[str, Any]) -> None:
         "state": document["state"], "outcome": document["outcome"], "status": document["status"], "code": document["code"],
         "usage": ", ".join(f"{name} {value}" for name, value in (document["usage"] or {}).items()),
     })
+    if document.get("budget"):
+        _print_budget(document["budget"])
+        return
     for attempt in document["attempts"]:
         print(f"\nAttempt {attempt['attempt']}: {attempt['outcome'] or 'open, ' + str(attempt['held_nanos']) + ' nanos held'}")
         if attempt["outcome"] is not None:
@@ -90,6 +93,17 @@ def _print(document: dict[str, Any]) -> None:
     if document["adjustments"]:
         print(f"Adjusted since: {document['cost_nanos'] - booked:+} nanos. The call costs ${document['cost_usd']}"
               f" ({document['cost_nanos']} nanos).")
+
+
+def _print_budget(stood: dict[str, str]) -> None:
+    """Why a call did not fit: limit - spent - held is less than it needed."""
+    limit, spent, held, needed = (next(value for name, value in stood.items() if name.startswith(word))
+                                  for word in ("limit_", "spent_", "held_", "needed_"))
+    unit = next(name for name in stood if name.startswith("limit_")).removeprefix("limit_")
+    print(f"\nIt did not fit budget {stood['budget_id']}: {limit} {unit} - {spent} spent - {held} held"
+          f" = {Decimal(limit) - Decimal(spent) - Decimal(held)}, and it could need {needed}.")
+    if "resets_at" in stood:
+        print(f"The budget resets at {stood['resets_at']}. `tallystick budgets show {stood['budget_id']}` tells how it stands now.")
 
 
 def _print_attempt(attempt: dict[str, Any]) -> None:

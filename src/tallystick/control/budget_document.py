@@ -12,8 +12,10 @@ from tallystick.core.identity import Attribution, Principal
 from tallystick.core.money import decimal_text
 from tallystick.core.windows import END_OF_TIME_US
 from tallystick.stores.sql.budget_rows import BudgetRow, budget_rows
+from tallystick.stores.sql.budget_trail import open_holds, turned_away
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.standing import NodeStanding, node_standing
+from tallystick.stores.sql.write_off import Freed
 
 _OWN_KINDS: Final = frozenset({"key", "project", "team", "user", "agent"})
 
@@ -37,6 +39,19 @@ def budget_document(row: BudgetRow, nodes: Sequence[NodeStanding], now_us: int) 
     return document
 
 
+def trail_document(db: Connection, row: BudgetRow) -> dict[str, Any]:
+    """Who holds the budget with calls that the ledger knows as open, and who was turned away last."""
+    return {
+        "open_calls": [{"key_id": hold.key_id, "team": hold.team or None, "calls": hold.calls, "jobs": hold.jobs,
+                        **_amounts(row.unit, "held", hold.amount), "since": _moment(hold.since_us)} for hold in open_holds(db, row)],
+        "not_known": "Whose the calls of the last minute are is known to the gateways that run them; together they hold at most what the "
+                     "gateways have leased.",
+        "last_refusals": [{"request_id": one.request_id, "at": _moment(one.at_us), "code": one.code, "key_id": one.key_id or None,
+                           "team": one.team or None, "model": one.model or None, "budget": dict(one.stood)}
+                          for one in turned_away(db, row.organization, row.id)],
+    }
+
+
 def node_document(node: NodeStanding, unit: Unit, limit: int) -> dict[str, Any]:
     """One subject's part: what is spent, what is held and by whom, what is left."""
     return {
@@ -45,6 +60,11 @@ def node_document(node: NodeStanding, unit: Unit, limit: int) -> dict[str, Any]:
         "used_percent": round(100 * node.settled / limit, 2) if limit else None,
         "holders": [{"id": holder.id, **_amounts(unit, "amount", holder.amount), "alive": holder.alive} for holder in node.holders],
     }
+
+
+def freed_document(freed: Freed) -> dict[str, Any]:
+    """What a write-off freed of one node."""
+    return {"budget": freed.node.budget, "subject": freed.node.subject, **_amounts(freed.unit, "amount", freed.amount)}
 
 
 def own_budgets(db: Connection, organization: int, principal: Principal, now_us: int) -> list[dict[str, Any]]:

@@ -12,19 +12,21 @@ from fastapi import APIRouter, Path, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from tallystick.control import Parts
-from tallystick.control.budget_document import budget_document
-from tallystick.control.callers import CallerOf, DirectoryOf, PartsOf, actor_of
+from tallystick.control.budget_document import budget_document, freed_document, trail_document
+from tallystick.control.callers import Caller, CallerOf, DirectoryOf, PartsOf, actor_of, within_teams
 from tallystick.control.figures import answer
 from tallystick.control.pages import LIMIT, Cursor, Limit, cursor_of, place_of
 from tallystick.control.problems import Problem
 from tallystick.core import currencies
 from tallystick.core.budget import BadBudget, Kind, Mode, Scope, Unit
 from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
+from tallystick.core.windows import BadWindow, parse_window
 from tallystick.stores.sql.budget_rows import BudgetRow, find_budget, rows
 from tallystick.stores.sql.budgets import Budgets, BudgetSpec, spec_of
-from tallystick.stores.sql.directory import organization
+from tallystick.stores.sql.directory import find_key, organization
 from tallystick.stores.sql.sight import of_budgets
 from tallystick.stores.sql.standing import not_in_force, standing
+from tallystick.stores.sql.write_off import write_off
 
 BudgetId = Annotated[int, Path(ge=1, lt=1 << 62)]
 LimitText = Annotated[str, Field(min_length=1, max_length=64, description="`$500/month`, `500 EUR`, `2m tokens/day`, `10k calls/hour`")]
@@ -71,6 +73,14 @@ class NewRaise(BaseModel):
 
     by: LimitText
     until: AwareDatetime
+    reason: Annotated[str, Field(min_length=1, max_length=VALUE_CHARS_MAX)]
+
+
+class NewWriteOff(BaseModel):
+    """Why what a gateway that is gone has leased is to be freed; it stands in the ledger."""
+
+    model_config = ConfigDict(extra="forbid")
+
     reason: Annotated[str, Field(min_length=1, max_length=VALUE_CHARS_MAX)]
 
 
@@ -129,10 +139,54 @@ class Budget(Figures):
     rate: str | None = None
 
 
+class OpenCalls(Figures):
+    """What calls of one key and team hold (`held`) that the ledger knows as open: jobs, and calls older than a minute."""
+
+    key_id: str
+    team: str | None
+    calls: int
+    jobs: int
+    since: datetime
+
+
+class TurnedAway(BaseModel):
+    """A call that the budget refused, and how it stood then."""
+
+    request_id: str
+    at: datetime
+    code: str
+    key_id: str | None
+    team: str | None
+    model: str | None
+    budget: dict[str, str]
+
+
+class OneBudget(Budget):
+    """A budget, who holds it, and whom it turned away last."""
+
+    open_calls: list[OpenCalls]
+    not_known: str
+    last_refusals: list[TurnedAway]
+
+
 class ChangedBudget(Budget):
     """A budget as it is from now on."""
 
     not_in_force_on: list[str]
+
+
+class FreedPart(Figures):
+    """What was leased of one budget (`amount`)."""
+
+    budget: int
+    subject: str
+
+
+class WriteOff(BaseModel):
+    """What was freed."""
+
+    instance: str
+    freed: list[FreedPart]
 
 
 class BudgetPage(BaseModel):
@@ -147,10 +201,11 @@ def routes() -> APIRouter:
     router = APIRouter(prefix="/api/budgets", tags=["budgets"])
     router.add_api_route("", list_budgets, methods=["GET"], response_model=BudgetPage)
     router.add_api_route("", set_budget, methods=["POST"], response_model=ChangedBudget, status_code=201)
-    router.add_api_route("/{budget_id}", read_budget, methods=["GET"], response_model=Budget)
+    router.add_api_route("/{budget_id}", read_budget, methods=["GET"], response_model=OneBudget)
     router.add_api_route("/{budget_id}", change_budget, methods=["PUT"], response_model=ChangedBudget)
     router.add_api_route("/{budget_id}", remove_budget, methods=["DELETE"], response_model=ChangedBudget)
     router.add_api_route("/{budget_id}/raises", raise_budget, methods=["POST"], response_model=ChangedBudget, status_code=201)
+    router.add_api_route("/write-offs/{instance}", write_off_instance, methods=["POST"], response_model=WriteOff, status_code=201)
     return router
 
 
@@ -171,6 +226,7 @@ def set_budget(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new: Ne
     spec = BudgetSpec(
         Scope(new.scope, new.value), read.amount, new.window or (str(read.window) if read.window else "month"), new.zone, new.mode,
         new.on_exceed, new.name, new.owner, new.note, _us(new.ends_at), read.value, read.rate)
+    _within(parts, caller, here.id, spec)
     row = Budgets(directory.sequencer).set(here.id, spec, now_us, actor_of(caller))
     return _changed(parts, row, 201 if row.version == 1 and row.created_us == now_us else 200)
 
@@ -183,7 +239,7 @@ def read_budget(parts: PartsOf, caller: CallerOf, budget_id: BudgetId) -> Respon
         found = rows(db, f"{_STANDING} AND id = ?{seen}", (here.id, budget_id, *values))
         if not found:
             raise _no_budget()
-        return answer(budget_document(found[0], standing(db, found[0], now_us), now_us))
+        return answer({**budget_document(found[0], standing(db, found[0], now_us), now_us), **trail_document(db, found[0])})
 
 
 def change_budget(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, budget_id: BudgetId, change: BudgetChange) -> Response:
@@ -191,7 +247,9 @@ def change_budget(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, budg
     here = organization(parts.database, caller.organization)
 
     def edit(row: BudgetRow) -> BudgetSpec:
-        return _edited(spec_of(row), change, parts.currencies)
+        spec = _edited(spec_of(row), change, parts.currencies)
+        _within(parts, caller, here.id, spec)
+        return spec
 
     row = Budgets(directory.sequencer).change(here.id, budget_id, edit, parts.clock.now_us(), actor_of(caller))
     return _changed(parts, row)
@@ -200,27 +258,62 @@ def change_budget(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, budg
 def remove_budget(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, budget_id: BudgetId) -> Response:
     """Remove a budget. What it counted stays in the ledger."""
     here = organization(parts.database, caller.organization)
+    _within(parts, caller, here.id, spec_of(_row(parts, here.id, budget_id)))
     Budgets(directory.sequencer).remove(here.id, budget_id, parts.clock.now_us(), actor_of(caller))
-    with parts.database.read() as db:
-        row = find_budget(db, here.id, budget_id)
-    assert row is not None, "a removed budget is kept"
-    return _changed(parts, row)
+    return _changed(parts, _row(parts, here.id, budget_id))
 
 
 def raise_budget(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, budget_id: BudgetId, new: NewRaise) -> Response:
     """Raise a limit until a moment."""
     here, until_us = organization(parts.database, caller.organization), _us(new.until)
     assert until_us is not None, "it is required"
-    with parts.database.read() as db:
-        row = find_budget(db, here.id, budget_id)
-    if row is None:
-        raise _no_budget()
+    row = _row(parts, here.id, budget_id)
     try:
         extra = currencies.read_extra(new.by, row.unit, row.currency, row.rate)
     except BadBudget as fault:
         raise Problem(400, "invalid_request", str(fault)) from None
+    _within(parts, caller, here.id, replace(spec_of(row), limit=row.budget().cap(parts.clock.now_us()) + extra))
     row = Budgets(directory.sequencer).raise_for(here.id, budget_id, extra, until_us, new.reason, parts.clock.now_us(), actor_of(caller))
     return _changed(parts, row, 201)
+
+
+def write_off_instance(
+    parts: PartsOf, caller: CallerOf, directory: DirectoryOf, instance: Annotated[str, Path(max_length=64)], new: NewWriteOff,
+) -> Response:
+    """Free what a gateway that is gone has leased of all budgets: one that has stopped, or was not seen for 15 seconds (409
+    otherwise). Its spool may still be shipped later; nothing counts twice."""
+    freed = write_off(directory.sequencer, instance, new.reason, parts.clock.now_us(), actor_of(caller))
+    reply = answer({"instance": instance, "freed": [freed_document(one) for one in freed]})
+    reply.status_code = 201
+    return reply
+
+
+def _within(parts: Parts, caller: Caller, organization_id: int, spec: BudgetSpec) -> None:
+    """Whether somebody who may act on their teams only may make a budget so: on a project or a key of a team of theirs, and
+    no larger than the team's own in the same window. What binds the team itself is not theirs to move. Raises Problem 403."""
+    if caller.cell != "own_teams":
+        return
+    kind, value = spec.scope.kind, spec.scope.value
+    key = find_key(parts.database, organization_id, value) if kind == "key" else None
+    team = key.labels.get("team") if key else value.partition("/")[0] if kind == "project" else None
+    within_teams(caller, team)
+    try:
+        span = str(parse_window(spec.window))
+    except BadWindow as fault:
+        raise Problem(400, "invalid_request", str(fault)) from None
+    with parts.database.read() as db:
+        above = rows(db, f"{_STANDING} AND kind = 'team' AND value = ? AND span = ? AND unit = ? AND mode = 'hard'",
+                     (organization_id, team, span, spec.amount.unit))
+    if any(spec.limit > row.budget().cap(parts.clock.now_us()) for row in above):
+        raise Problem(403, "above_the_parent", "A budget within a team is no larger than the team's.")
+
+
+def _row(parts: Parts, organization_id: int, budget_id: int) -> BudgetRow:
+    with parts.database.read() as db:
+        row = find_budget(db, organization_id, budget_id)
+    if row is None:
+        raise _no_budget()
+    return row
 
 
 def _edited(spec: BudgetSpec, change: BudgetChange, rates: currencies.Rates) -> BudgetSpec:

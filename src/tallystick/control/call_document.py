@@ -72,7 +72,7 @@ def _refused(refusal: Refusal) -> dict[str, Any]:
         "organization": refusal.organization, "provider": refusal.provider, "operation": refusal.operation,
         "requested_model": refusal.model, "served_model": None, "state": "refused", "status": refusal.status,
         "outcome": "refused", "code": refusal.code, "method": None, "basis": None, "usage": None, **_money(0), "adjustments": [],
-        "lines": [], "attempts": [],
+        "lines": [], "attempts": [], "budget": dict(refusal.budget) or None,
     }
 
 

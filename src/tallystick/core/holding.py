@@ -7,7 +7,7 @@ other call's hold pays for it (core/broker.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from tallystick.core.attempt import Admission, Settlement
@@ -24,6 +24,12 @@ def holds_of(path: Iterable[Match], worst: WorstCase, at_us: int) -> tuple[Draw,
     return tuple(
         Draw(match.budget.node(match.subject, at_us), amount_in(match.budget.unit, worst.nanos, worst.tokens))
         for match in path if match.binding)
+
+
+def standing_of(details: Mapping[str, str]) -> Mapping[str, str]:
+    """Of a refusal's details what is kept of the budget that a call did not fit: all but whose it is, for that may be a
+    person's name, which entries do not hold."""
+    return {name: value for name, value in details.items() if name != "scope"} if "budget_id" in details else {}
 
 
 def cost_in(unit: Unit, admission: Admission, settlement: Settlement) -> int:

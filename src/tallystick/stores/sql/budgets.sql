@@ -73,5 +73,6 @@ CREATE TABLE instance (
   started_us BIGINT NOT NULL,
   seen_us BIGINT NOT NULL,
   acknowledged BIGINT NOT NULL,
-  stopped_us BIGINT
+  stopped_us BIGINT,
+  written_off_us BIGINT                      -- what it had leased was freed; what its spool still brings releases nothing
 );

@@ -58,18 +58,19 @@ class Short:
 @dataclass(frozen=True, slots=True)
 class Granted:
     """What came of one round. `leased`: what the instance now has more, by node. `short`: for each ask in order, None
-    if it fits. `ends`: where the nodes' windows end."""
+    if it fits. `ends`: where the nodes' windows end. `beyond`: which of them are committed beyond their cap."""
 
     leased: tuple[Draw, ...]
     short: tuple[Short | None, ...]
     ends: Mapping[NodeKey, int] = field(default_factory=dict)
+    beyond: frozenset[NodeKey] = frozenset()
 
 
 def begin(db: Connection, instance: str, acknowledged: int, now_us: int) -> int:
     """A new incarnation of an instance; its epoch."""
     db.execute("INSERT INTO instance (id, epoch, started_us, seen_us, acknowledged) VALUES (?, 1, ?, ?, ?)"
                " ON CONFLICT (id) DO UPDATE SET epoch = instance.epoch + 1, started_us = excluded.started_us,"
-               " seen_us = excluded.seen_us, acknowledged = excluded.acknowledged, stopped_us = NULL",
+               " seen_us = excluded.seen_us, acknowledged = excluded.acknowledged, stopped_us = NULL, written_off_us = NULL",
                (instance, now_us, now_us, acknowledged))
     return int(db.execute("SELECT epoch FROM instance WHERE id = ?", (instance,)).fetchone()[0])
 
@@ -136,7 +137,8 @@ def grant(db: Connection, instance: str, asks: Sequence[Ask], has: Mapping[NodeK
             vault.leased_now += max(0, ahead)
     leased = tuple(Draw(node, vault.leased_now) for node, vault in safe.touched() if vault.leased_now)
     lease(db, instance, leased)
-    return Granted(leased, short, {node: vault.end_us for node, vault in safe.touched()})
+    beyond = frozenset(node for node, vault in safe.touched() if vault.own and vault.cap is not None and vault.room(vault.cap) < 0)
+    return Granted(leased, short, {node: vault.end_us for node, vault in safe.touched()}, beyond)
 
 
 def lease(db: Connection, holder: str, draws: Sequence[Draw]) -> None:
@@ -183,10 +185,13 @@ class Counting:
             "INSERT INTO budget_node (budget, subject, start_us, end_us, settled, leased) VALUES (?, ?, ?, ?, ?, 0)"
             " ON CONFLICT (budget, subject, start_us) DO UPDATE SET settled = budget_node.settled + excluded.settled",
             [(*node, end_us, amount) for (node, end_us), amount in self.settled.items()])
+        freed = _written_off(db, {holder for holder, _ in (*self.returned, *self.moved)})
         for (holder, node), amount in self.returned.items():
-            lease(db, holder, [Draw(node, -amount)])
+            if holder not in freed:
+                lease(db, holder, [Draw(node, -amount)])
         for (holder, node), amount in self.moved.items():
-            lease(db, holder, [Draw(node, -amount)])
+            if holder not in freed:
+                lease(db, holder, [Draw(node, -amount)])
             lease(db, DEFERRED, [Draw(node, amount)])
         for holder in {holder for holder, _ in (*self.returned, *self.moved)}:
             _sweep(db, holder)
@@ -206,8 +211,12 @@ class _Vault:
     end_us: int
     leased_now: int = 0
 
+    def room(self, cap: int) -> int:
+        """Negative where more is spent and leased than the cap allows: it was lowered, or came while calls ran."""
+        return cap - self.settled - self.leased - self.leased_now
+
     def free(self, cap: int) -> int:
-        return max(0, cap - self.settled - self.leased - self.leased_now)
+        return max(0, self.room(cap))
 
 
 class _Safe:
@@ -253,7 +262,7 @@ def _serve(safe: _Safe, pool: dict[NodeKey, int], ask: Ask) -> Short | None:
         vault = safe.vault(draw.node, ask.caps.get(draw.node))
         lack = draw.amount - pool.get(draw.node, 0)
         cap = ask.caps.get(draw.node, vault.cap)
-        if cap is not None and lack > vault.free(cap):
+        if cap is not None and lack > vault.room(cap):   # beyond the cap, what the instance has idle makes up for that first
             short = Short(draw.node, draw.amount, cap, vault.settled, vault.leased + vault.leased_now, vault.end_us)
             worst = _worse(worst, short)
         lacks.append((draw, vault, max(0, lack)))
@@ -280,6 +289,30 @@ def wanted_since(db: Connection, since_us: int) -> tuple[NodeKey, ...]:
     """Nodes that somebody lacked since then."""
     return tuple(NodeKey(*row) for row in db.execute(
         "SELECT budget, subject, start_us FROM budget_node WHERE wanted_us >= ? ORDER BY budget, subject, start_us", (since_us,)))
+
+
+def write_off(db: Connection, instance: str, now_us: int) -> tuple[Draw, ...]:
+    """Free what an instance that is gone has leased; what that was. Whatever still speaks for it is fenced, and what its
+    spool still brings is spent but takes nothing out of leases, for there are none. The caller has seen that it is gone."""
+    freed = leases_of(db, instance)
+    db.execute("UPDATE instance SET epoch = epoch + 1, written_off_us = ? WHERE id = ?", (now_us, instance))
+    give_back(db, instance, freed)
+    return freed
+
+
+def _written_off(db: Connection, holders: set[str]) -> set[str]:
+    return {holder for holder in holders
+            if db.execute("SELECT 1 FROM instance WHERE id = ? AND written_off_us IS NOT NULL", (holder,)).fetchone()}
+
+
+def beyond_cap(db: Connection, holder: str, at_us: int) -> tuple[NodeKey, ...]:
+    """Nodes that a holder has leases of and that are committed beyond their cap."""
+    return tuple(NodeKey(*row) for row in db.execute(
+        "SELECT n.budget, n.subject, n.start_us FROM budget_lease l JOIN budget b ON b.id = l.budget"
+        " JOIN budget_node n ON n.budget = l.budget AND n.subject = l.subject AND n.start_us = l.start_us"
+        " WHERE l.holder = ? AND b.mode = 'hard' AND b.removed_us IS NULL AND n.settled + n.leased > b.amount"
+        " + coalesce((SELECT sum(r.amount) FROM budget_raise r WHERE r.budget = b.id AND r.until_us > ?), 0)"
+        " ORDER BY n.budget, n.subject, n.start_us", (holder, at_us)))
 
 
 def _sweep(db: Connection, holder: str) -> None:
