@@ -16,14 +16,17 @@ from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from typing import Any, Final
 
+from tallystick.core.money import NANOS_PER_UNIT
 from tallystick.stores.sql.callfact import COLUMNS, OUTCOMES
 from tallystick.stores.sql.connection import Connection
 
 LATENCY_BOUNDS_US: Final = tuple(25_000 << doubled for doubled in range(14))         # 25 ms … 204.8 s; the last bucket has no end
 LATENCIES: Final = tuple(f"latency_{bucket}" for bucket in range(len(LATENCY_BOUNDS_US) + 1))
 ERRORS: Final = frozenset(OUTCOMES.index(word) + 1 for word in ("failed", "cut", "unreached"))
-_SUMMED: Final = slice(COLUMNS.index("input_tokens"), COLUMNS.index("latency_us") + 1)
-MEASURES: Final = ("requests", "attempts", "errors", *COLUMNS[_SUMMED], *LATENCIES)
+_TOKENS: Final = slice(COLUMNS.index("input_tokens"), COLUMNS.index("reasoning_tokens") + 1)
+_AMOUNTS: Final = slice(COLUMNS.index("cost_nanos"), COLUMNS.index("off_list_nanos") + 1)
+MEASURES: Final = ("requests", "attempts", "errors", *COLUMNS[_TOKENS], *(name.replace("_nanos", "_dollars") for name in COLUMNS[_AMOUNTS]),
+                   *COLUMNS[_AMOUNTS], "latency_us", *LATENCIES)
 
 # What a call is counted under; a dimension's place is its code. Only ever append.
 DIMENSIONS: Final = ("total", "team", "project", "key", "environment", "provider", "operation", "requested_model", "model", "user",
@@ -41,6 +44,7 @@ _GROUP: Final = (*HOUR_KEY[:-1], "status", "user_id", "agent_id", "cost_center_i
 _group_of: Final = itemgetter(*map(COLUMNS.index, _GROUP))
 _PROMPT: Final = DIMENSIONS.index("prompt")
 _ATTEMPT, _OUTCOME, _LATENCY = map(COLUMNS.index, ("attempt", "outcome", "latency_us"))
+_NO_DOLLARS: Final = (0,) * (_AMOUNTS.stop - _AMOUNTS.start)
 _NOT_MEASURED: Final = (0,) * len(LATENCIES)
 _MEASURED: Final = tuple(tuple(int(place == bucket) for place in range(len(LATENCIES))) for bucket in range(len(LATENCIES)))
 
@@ -122,8 +126,16 @@ def write(db: Connection, tally: Tally) -> None:
 
 def _measures_of(fact: tuple[Any, ...]) -> Cell:
     latency_us = fact[_LATENCY]
-    return (int(fact[_ATTEMPT] == 1), 1, int(fact[_OUTCOME] in ERRORS), *fact[_SUMMED],
+    return (int(fact[_ATTEMPT] == 1), 1, int(fact[_OUTCOME] in ERRORS), *fact[_TOKENS], *_in_halves(fact[_AMOUNTS]), latency_us,
             *(_MEASURED[bisect_left(LATENCY_BOUNDS_US, latency_us)] if latency_us else _NOT_MEASURED))
+
+
+def _in_halves(amounts: Cell) -> Cell:
+    """The whole dollars of each, then the nanos beyond them; both have the amount's sign."""
+    if max(amounts) < NANOS_PER_UNIT and min(amounts) > -NANOS_PER_UNIT:
+        return (*_NO_DOLLARS, *amounts)
+    wholes = [amount // NANOS_PER_UNIT if amount >= 0 else -(-amount // NANOS_PER_UNIT) for amount in amounts]
+    return (*wholes, *(amount - whole * NANOS_PER_UNIT for amount, whole in zip(amounts, wholes, strict=True)))
 
 
 def _days_of(group: Cell) -> list[Cell]:
