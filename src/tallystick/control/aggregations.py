@@ -17,7 +17,8 @@ from tallystick.control.callers import Caller, CallerOf, PartsOf
 from tallystick.control.figures import Day, answer, day_number, dollars, local, mean_dollars
 from tallystick.control.problems import Problem
 from tallystick.stores.sql.directory import Organization, organization
-from tallystick.stores.sql.facts import Asked, Group, Sums, sums
+from tallystick.stores.sql.facts import Asked, Group, Sums
+from tallystick.stores.sql.rollup_reads import sums
 from tallystick.stores.sql.sight import EVERYTHING
 
 UNKNOWN = "unknown"                          # prompt or team of a call that named none

@@ -17,7 +17,8 @@ from tallystick.control.callers import CallerOf, PartsOf
 from tallystick.control.figures import answer, day_number, local, ratio, share
 from tallystick.core.money import decimal_text
 from tallystick.stores.sql.directory import organization
-from tallystick.stores.sql.facts import DAY_US, REFUSALS, Asked, Sums, sums, total
+from tallystick.stores.sql.facts import DAY_US, REFUSALS, Asked, Sums
+from tallystick.stores.sql.rollup_reads import sums, total
 
 TOP: Final = 5
 
