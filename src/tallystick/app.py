@@ -60,6 +60,7 @@ from tallystick.stores.sql.budgets import Budgets
 from tallystick.stores.sql.engine import DEFAULT, Database, open_database
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.keyring import SqlKeyring
+from tallystick.stores.sql.live_policies import LivePolicies
 from tallystick.stores.sql.live_prices import LivePrices, settings_overrides
 from tallystick.stores.sql.stored_credentials import Place, SqlCredentials
 from tallystick.stores.sql.vault import Vault
@@ -117,6 +118,7 @@ class Installation:
     credentials: SqlCredentials
     spool: Spool
     prices: LivePrices
+    policies: LivePolicies
 
 
 def serve(settings: Settings) -> int:
@@ -169,7 +171,7 @@ def open_installation(settings: Settings) -> Installation:
         settings, clock, secrets, database, Sequencer(database, secrets.ledger_key),
         SqlKeyring(database, secrets.pepper, clock),
         SqlCredentials(database, KekFiles(settings.data), origins_of(settings), _configured_credentials(settings)), spool,
-        open_prices(database, settings))
+        open_prices(database, settings), LivePolicies(database, clock))
 
 
 def open_prices(database: Database, settings: Settings) -> LivePrices:
@@ -201,6 +203,8 @@ def _run(installation: Installation) -> int:
         await keeping.start()
         runner.start()
         loader.start()
+        loop = asyncio.get_running_loop()
+        installation.policies.changed = lambda: loop.call_soon_threadsafe(gateway.cut_killed)
         _announce(installation, f"{'https' if server.tls_cert else 'http'}://{_host(server.host)}:{port}", setup)
 
     async def stop() -> None:
@@ -236,7 +240,8 @@ def _keeper(installation: Installation) -> BudgetKeeper:
     """Who holds calls against their budgets."""
     spool = installation.spool
     lending = Lending(installation.database, spool.instance, installation.clock, asyncio.to_thread)
-    return BudgetKeeper(lending, lambda: spool.durable, Budgets(installation.sequencer).open_header)
+    return BudgetKeeper(lending, lambda: spool.durable, Budgets(installation.sequencer).open_header,
+                        installation.policies.poll)
 
 
 def _convert_limits(installation: Installation) -> None:
@@ -284,7 +289,7 @@ def _runner(installation: Installation, telemetry: Telemetry) -> Runner:
     return Runner((
         Job("ship", shipper.step, SHIP_PERIOD_S, shipper.close_books), Job("watch", installation.keyring.poll, WATCH_PERIOD_S),
         Job("watch_credentials", installation.credentials.poll, WATCH_PERIOD_S),
-        Job("watch_prices", installation.prices.poll, WATCH_PERIOD_S)))
+        Job("watch_prices", installation.prices.poll, WATCH_PERIOD_S), Job("watch_policies", installation.policies.poll, WATCH_PERIOD_S)))
 
 
 def _ready(installation: Installation, runner: Runner) -> Readiness:
@@ -298,7 +303,7 @@ def _setup(installation: Installation, keeper: BudgetKeeper) -> Setup:
     return Setup(
         providers=providers,
         origins=origins_of(settings),
-        rules=Rules(installation.prices, keeper.books),
+        rules=Rules(installation.prices, keeper.books, installation.policies),
         limits=BodyLimits(limits.body_bytes_max, limits.upload_bytes_max),
         models={(provider_id, deployment): model
                 for provider_id, provider in settings.providers.items() for deployment, model in provider.models.items()},

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from tallystick.core.attempt import Line, Refusal, Settlement
+from tallystick.core.attempt import Judged, Line, Refusal, Settlement
 from tallystick.core.identity import LABELS, Attribution
 from tallystick.core.money import decimal_text, to_nanos
 from tallystick.core.pricebook import amount, list_amount
@@ -48,6 +48,7 @@ def call_document(record: CallRecord, source: Source) -> dict[str, Any]:
         "method": end.method if end else None,
         "basis": end.basis if end else None,
         "code": end.code if end else None,
+        "policies": policies_document(first.judged), "asked": dict(first.asked),
         "usage": usage_document(_sum(settled)),
         **_money(sum(attempt.cost_nanos for attempt in record.attempts)),
         **_booked(settled, record.attempts),
@@ -71,9 +72,15 @@ def _refused(refusal: Refusal) -> dict[str, Any]:
     return _head(refusal.request_id, refusal.at_us, refusal.attribution) | {
         "organization": refusal.organization, "provider": refusal.provider, "operation": refusal.operation,
         "requested_model": refusal.model, "served_model": None, "state": "refused", "status": refusal.status,
-        "outcome": "refused", "code": refusal.code, "method": None, "basis": None, "usage": None, **_money(0), "adjustments": [],
+        "outcome": "refused", "code": refusal.code, "method": None, "basis": None, "policy_id": refusal.policy,
+        "policies": policies_document(refusal.judged), "usage": None, **_money(0), "adjustments": [],
         "lines": [], "attempts": [], "budget": dict(refusal.budget) or None,
     }
+
+
+def policies_document(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+    """Which policies did or would have done something to a call."""
+    return [{"id": policy, "did": how} for policy, how in judged]
 
 
 def list_item(row: Mapping[str, Any], name: Callable[[str, int], str | None]) -> dict[str, Any]:

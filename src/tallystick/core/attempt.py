@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tallystick.core.call import Facts
 from tallystick.core.draw import Draw
@@ -26,6 +26,14 @@ billed, or a job whose result is still to come."""
 Outcome = Literal["completed", "failed", "cut", "client_gone", "unreached", "deferred", "recovered"]
 """How the attempt ended: the provider's full answer; its own error answer; broken off by the provider;
 drained after the client left; never reached; a job was opened; closed by recovery after a crash."""
+
+
+class Judged(NamedTuple):
+    """What a policy did to a call: `edited` or `warned`; `observed`: it would have acted, and only observes; `bypassed`: it
+    would have acted, and somebody broke the glass."""
+
+    policy: int
+    how: Literal["edited", "warned", "observed", "bypassed"]
 
 
 @lean
@@ -54,6 +62,8 @@ class Admission:
     route_name: str | None = None
     price_version: str = ""
     holds: tuple[Draw, ...] = ()             # what it takes of each hard budget on its path
+    judged: tuple[Judged, ...] = ()
+    asked: Mapping[str, str] = field(default_factory=dict)     # of what a policy changed, what the caller wrote; "": nothing
 
 
 @lean
@@ -167,3 +177,7 @@ class Refusal:
     model: str | None = None
     facts: Facts | None = None
     body_bytes: int = 0
+    policy: int | None = None                # whose refusal it is, where a policy's; then the next three say what it judged
+    dialect: str | None = None
+    billable: bool = True
+    judged: tuple[Judged, ...] = ()

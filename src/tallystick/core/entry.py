@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any, Final, Protocol, cast
 
 from tallystick.core import facts as call_facts
-from tallystick.core.attempt import Adjustment, Admission, Line, Listed, Refusal, Settlement
+from tallystick.core.attempt import Adjustment, Admission, Judged, Line, Listed, Refusal, Settlement
 from tallystick.core.call import Facts
 from tallystick.core.identity import LABELS, Attribution
 from tallystick.core.usage import UNIT_RANK, Part, Quantity, Usage
@@ -72,6 +72,10 @@ def admission_fields(admission: Admission, define: Define) -> Fields:
         fields["sandbox"] = True
     if admission.facts.stream:
         fields["stream"] = True
+    if admission.judged:
+        fields["policies"] = [list(judged) for judged in admission.judged]
+    if admission.asked:
+        fields["asked"] = dict(admission.asked)
     return fields
 
 
@@ -138,6 +142,14 @@ def refusal_fields(refusal: Refusal, define: Define) -> Fields:
     fields["request"] = request_hex(refusal.request_id)
     fields["code"] = define("code", refusal.code)
     fields["status"] = refusal.status
+    if refusal.policy is not None:
+        fields["policy"] = refusal.policy
+        if refusal.dialect is not None:
+            fields["dialect"] = define("dialect", refusal.dialect)
+        if not refusal.billable:
+            fields["free"] = True
+        if refusal.judged:
+            fields["policies"] = [list(judged) for judged in refusal.judged]
     return fields
 
 
@@ -295,6 +307,8 @@ def read_admission(fields: Mapping[str, Any], named: Named) -> Admission:
         budget_nanos=_amount(fields, "budget_nanos"),
         route_name=_name(fields, "route", named),
         price_version=_name(fields, "price_version", named) or "",
+        judged=_judged(fields),
+        asked=fields.get("asked", {}),
     )
 
 
@@ -375,6 +389,10 @@ def read_refusal(fields: Mapping[str, Any], named: Named) -> Refusal:
         model=model,
         facts=_with_names(asked.facts, model, _name(fields, "end_user", named)) if asked else None,
         body_bytes=asked.body_bytes if asked else 0,
+        policy=fields.get("policy"),
+        dialect=_name(fields, "dialect", named),
+        billable="free" not in fields,
+        judged=_judged(fields),
     )
 
 
@@ -422,6 +440,10 @@ def _listed(stated: Mapping[str, str], factored: Mapping[str, str]) -> Listed | 
     if "override" in factored:
         return Listed(factored["override"], stated["row"], Decimal(stated["price"]), int(stated["per"]), Decimal(factored["list_factor"]))
     return None
+
+
+def _judged(fields: Mapping[str, Any]) -> tuple[Judged, ...]:
+    return tuple(Judged(policy, how) for policy, how in fields.get("policies", ()))
 
 
 def _name(fields: Mapping[str, Any], member: str, named: Named, kind: str | None = None) -> str | None:

@@ -5,9 +5,10 @@ it, and so on until the call has its one outcome. It does no I/O, knows no clock
 never sees a body byte, so every rule of the line can be tested as a script of commands and replies
 (tests/playbooks). `edge/gateway.py` is the only file that performs the commands.
 
-    Authenticate → Read → [attribute] → [bound] → Admit → Forward → [price] → Settle
+    Authenticate → Read → [attribute] → [judge] → [bound] → Admit → Forward → [price] → Settle
 
 Refusals leave the line early through `Refuse`; every path ends in exactly one `Refuse` or `Settle`.
+An organisation's policies judge a call once it is known whose it is; they may refuse it or change what goes out.
 What a call may cost at most is worked out before it is admitted; `Admit` holds that on every hard budget
 of its path, all or none, and a denial there travels the same `Refuse`.
 """
@@ -27,6 +28,8 @@ from tallystick.core.errors import Denied
 from tallystick.core.holding import holds_of
 from tallystick.core.identity import Attribution, Claims, Principal, attribute, check_claims
 from tallystick.core.lean import lean
+from tallystick.core.policies.book import Judgement, Policies, PolicyBook, changed, judge
+from tallystick.core.policies.policy import Case, Edit
 from tallystick.core.price_scopes import Prices
 from tallystick.core.pricebook import PriceBook
 from tallystick.core.settlement import Served, settle
@@ -48,6 +51,7 @@ class Authenticate:
 class Caller:
     principal: Principal
     credential: str                          # OWN_CREDENTIAL, or the name of the stored one
+    address: str = ""                        # where the call comes from, where a policy asks for it
 
 
 @lean
@@ -80,10 +84,12 @@ class Admit:
 @lean
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Send the attempt and relay the reply up to its last piece, which is held back. Answered by
-    `Delivered`."""
+    """Send the attempt, changed as policies ask, and relay the reply up to its last piece, which is held back. `warnings`:
+    what the reply says of it. Answered by `Delivered`."""
 
     admission: Admission
+    edit: Edit | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @lean
@@ -122,6 +128,15 @@ class Refuse:
     denied: Denied
 
 
+@lean
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """What a policy refused: whose call it was, claims included, so that the decision can be made again."""
+
+    attribution: Attribution
+    judgement: Judgement
+
+
 Command = Authenticate | Read | Admit | Forward | SettleJob | Settle | Refuse
 
 
@@ -138,10 +153,11 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the line decides by. `budgets`: of each organisation that has any."""
+    """What the line decides by. `budgets`, `policies`: of each organisation that has any."""
 
     prices: Prices
     budgets: Mapping[str, BudgetBook] = field(default_factory=dict)
+    policies: Policies = field(default_factory=dict[str, PolicyBook])
 
 
 def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settlement | Refusal]:
@@ -159,14 +175,18 @@ def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settleme
         closed = denied_with_stored(opening.route, asked.call.facts, owner_of(attribution), asked.previous)
         if closed is not None:
             return (yield from _refuse(opening, closed, caller, asked))
-    admission = admit(opening, caller, asked, attribution, rules)
+    book = rules.policies.get(attribution.organization)
+    judgement = judge(book, case_of(opening, caller, asked, attribution)) if book is not None else Judgement(asked.call)
+    if judgement.denied is not None:
+        return (yield from _refuse(opening, judgement.denied, caller, asked, Judging(attribution, judgement)))
+    admission = admit(opening, caller, asked, attribution, rules, judgement)
     if isinstance(admission, Denied):
         return (yield from _refuse(opening, admission, caller, asked))
     admitted = yield Admit(admission)
     if isinstance(admitted, Denied):
         return (yield from _refuse(opening, admitted, caller, asked))
     admission = admitted
-    delivered = yield Forward(admission)
+    delivered = yield Forward(admission, judgement.edit, judgement.warnings)
     served, at_us = delivered.served, delivered.at_us
     if delivered.job is not None:
         yield from _settle_job(opening, rules, delivered)
@@ -174,6 +194,11 @@ def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settleme
     settlement = settle(admission, served, book_of(admission, rules), opening.provider, at_us)
     yield Settle(settlement)
     return settlement
+
+
+def case_of(opening: Opening, caller: Caller, asked: Asked, attribution: Attribution) -> Case:
+    """A call as policies see it."""
+    return Case(asked.call, attribution, billable=not opening.route.free, confirmed=asked.claims.confirm, address=caller.address)
 
 
 def _settle_job(opening: Opening, rules: Rules, delivered: Delivered) -> Generator[Command, Any, None]:
@@ -189,10 +214,12 @@ def book_of(admission: Admission, rules: Rules) -> PriceBook:
     return rules.prices.of(admission.provider, admission.attribution, admission.credential)
 
 
-def admit(opening: Opening, caller: Caller, asked: Asked, attribution: Attribution, rules: Rules) -> Admission | Denied:
+def admit(opening: Opening, caller: Caller, asked: Asked, attribution: Attribution, rules: Rules,
+          judgement: Judgement) -> Admission | Denied:
     """The admission of the call's attempt, with the hold: an upper bound of what it can cost, on every hard budget
     of its path. Denied where a hard budget binds and the cost has no bound."""
-    call, facts, claims, provider = asked.call, asked.call.facts, asked.claims, opening.provider
+    call, claims, provider = judgement.call, asked.claims, opening.provider
+    facts = call.facts
     billable = not opening.route.free
     book = rules.prices.of(call.provider, attribution, caller.credential)
     path: tuple[Match, ...] = ()
@@ -227,15 +254,17 @@ def admit(opening: Opening, caller: Caller, asked: Asked, attribution: Attributi
         route_name=claims.route,
         price_version=book.version,
         holds=holds_of(path, worst, call.at_us) if binding else (),
+        judged=judgement.judged,
+        asked=changed(asked.call, call) if judgement.edit is not None else {},
     )
 
 
 def _refuse(
-    opening: Opening, denied: Denied, caller: Caller | None = None, asked: Asked | None = None
+    opening: Opening, denied: Denied, caller: Caller | None = None, asked: Asked | None = None, judging: Judging | None = None
 ) -> Generator[Command, Any, Refusal]:
     """End the line with a refusal. Of a caller without a valid key nothing is kept but the code."""
-    attribution = None
-    if caller is not None:
+    attribution = judging.attribution if judging is not None else None
+    if caller is not None and attribution is None:
         principal = caller.principal
         attribution = Attribution(principal.key_id, principal.organization, principal.labels,
                                   dimensions=principal.dimensions)
@@ -251,5 +280,8 @@ def _refuse(
         facts=written(replace(asked.call.facts, confirmed=asked.claims.confirm)) if asked is not None else None,
         body_bytes=asked.call.body_bytes if asked is not None else 0,
     )
+    if judging is not None:
+        refusal = replace(refusal, policy=judging.judgement.policy, judged=judging.judgement.judged, billable=not opening.route.free,
+                          dialect=opening.route.dialect.name if opening.route.dialect is not None else None)
     yield Refuse(refusal, denied)
     return refusal

@@ -121,10 +121,14 @@ class Doors:
 
     # --- within
 
-    def _network(self, scope: dict[str, Any]) -> str:
+    def address(self, scope: dict[str, Any]) -> str:
+        """Where a call comes from: the peer, or what a trusted proxy says; "" where there is none."""
         client = scope.get("client")
         forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == _FORWARDED_FOR] if self._shares.trusted else ()
-        return network_of(peer_address(client[0], forwarded, self._shares.trusted)) if client else "unknown"
+        return peer_address(client[0], forwarded, self._shares.trusted) if client else ""
+
+    def _network(self, scope: dict[str, Any]) -> str:
+        return network_of(self.address(scope))
 
     def _wait_s(self, network: str) -> int:
         """Seconds until guesses from there are looked up again, rounded up; 0 when they are."""

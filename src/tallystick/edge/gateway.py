@@ -27,7 +27,7 @@ from tallystick.core.money import decimal_text
 from tallystick.core.secret import Secret
 from tallystick.core.settlement import Served, settle
 from tallystick.core.usage import Reading
-from tallystick.edge import attribution, credentials, inbound, promptcost, stored
+from tallystick.edge import attribution, credentials, inbound, policing, promptcost, stored
 from tallystick.edge.body import BodyFault, BodyLimits
 from tallystick.edge.doors import Doors, Shares, Stay
 from tallystick.edge.headers import Bend, to_client, to_provider
@@ -87,6 +87,7 @@ class Gateway:
         self.setup = setup
         self.telemetry = telemetry
         self._tasks: set[asyncio.Future[None]] = set()   # or they might be collected before they end
+        self.admitted: set[_Conversation] = set()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         cycle = scope.get("extensions", {}).get("tallystick")
@@ -111,6 +112,11 @@ class Gateway:
             return target
         route, path_model = target.provider.route_for(scope["method"], target.path)
         return Aim(target, route, path_model, attribution.claims(scope["headers"]))
+
+    def cut_killed(self) -> None:
+        """Cut the replies that a kill switch does not let run out. Called on the event loop."""
+        for conversation in tuple(self.admitted):
+            conversation.cut_if_killed()
 
     async def refuse(self, refusal: Refusal, denied: Denied, shape: ErrorShape, send: Send) -> None:
         """Journal a refusal and answer it."""
@@ -163,6 +169,9 @@ class _Conversation:
         self._admitted: Admission | None = None          # and not settled yet
         self._relay: Relay | None = None
         self._failure: Denied | None = None
+        self._disclosed: tuple[tuple[bytes, bytes], ...] = ()
+        self._sending: asyncio.Task[Any] | None = None   # while the provider has not begun to answer
+        self._killed = False
         self._stay = Stay(gateway.setup.doors)
 
     async def run(self) -> None:
@@ -181,7 +190,19 @@ class _Conversation:
             raise
         finally:
             self._stay.end()
+            self._gateway.admitted.discard(self)
             self._relay = None               # it knows this conversation: nothing is left for the garbage collector to find
+
+    def cut_if_killed(self) -> None:
+        """Break off the reply where a kill switch says so; it is settled as one that was cut."""
+        admission = self._admitted
+        if admission is None or not policing.cuts(admission, self._setup.rules.policies, self._ports.clock.now_us()):
+            return
+        self._killed = True
+        if self._relay is not None:
+            self._relay.cut()
+        elif self._sending is not None:
+            self._sending.cancel()
 
     async def _give_up(self) -> None:
         """A defect of ours must not leave an attempt open until the next start: what it may have cost is booked."""
@@ -220,10 +241,16 @@ class _Conversation:
                 return caller
             self._caller = caller
             if caller.provider_credential is not None or claims.sandbox:
-                return line.Caller(caller.principal, "caller")
-            return await self._take_stored(caller.principal)
+                return self._told(line.Caller(caller.principal, "caller"))
+            return self._told(await self._take_stored(caller.principal))
         except StoreFault:
             return Denied("journal_unavailable", "The key could not be checked just now; try again.", retry_after_s=5)
+
+    def _told(self, caller: line.Caller | Denied) -> line.Caller | Denied:
+        """The caller with the address it calls from, where a policy of its organisation asks for that."""
+        if isinstance(caller, Denied) or not policing.asks_address(caller.principal, self._setup.rules.policies):
+            return caller
+        return replace(caller, address=self._setup.doors.address(self._scope))
 
     async def _take_stored(self, principal: Principal) -> line.Caller | Denied:
         """The credential that the gateway holds for this key: the one it names, else its project's, else `default`."""
@@ -284,18 +311,24 @@ class _Conversation:
             log.exception("an admission could not be journaled", request_id=self._request_id)
             return Denied("journal_unavailable", "The call could not be journaled, so it was not sent.", retry_after_s=5)
         self._admitted = admission
+        self._gateway.admitted.add(self)
         return admission
 
     async def forward(self, command: line.Forward) -> line.Delivered:
         admission, clock = command.admission, self._ports.clock
+        if command.edit is not None or command.warnings:
+            self._asked, self._disclosed = policing.edited(self._asked, command), policing.disclosed(command)
         started_us = clock.monotonic_us()
+        self._sending = asyncio.current_task()
         try:
             reply = await self._send_upstream(admission)
         except (UpstreamFault, asyncio.CancelledError) as broken:    # cancelled: the process stops and waits no longer
             fault = broken if isinstance(broken, UpstreamFault) else UpstreamFault("cancelled", "the gateway stops", written=True)
             # A request that the caller never finished sending is none that a provider can bill.
             unfinished = isinstance(fault, BodyFault)
-            self._failure = fault.denied if isinstance(fault, BodyFault) else upstream_failed(fault)
+            self._failure = policing.KILLED if self._killed else fault.denied if isinstance(fault, BodyFault) else upstream_failed(fault)
+            if self._killed and isinstance(broken, asyncio.CancelledError) and self._sending is not None:
+                self._sending.uncancel()     # it was this call that was cut, not the process that stops
             latency_us = clock.monotonic_us() - started_us
             served = Served(fault=fault.kind, written=fault.written and not unfinished, latency_us=latency_us)
             return line.Delivered(served, self._at_us + latency_us)
@@ -313,6 +346,8 @@ class _Conversation:
             served = replace(served, reading=reading, own_error=bool(error))
             if self._target.promptcost:
                 self._failure = promptcost.key_refused(served.status)
+        if self._killed and relay.gathered() is not None:
+            self._failure = policing.KILLED
         job = await self._find_job(served.reading) if served.reading is not None else None
         self._keep(admission, served.reading, job)
         return line.Delivered(served, self._at_us + served.latency_us, job)
@@ -417,6 +452,7 @@ class _Conversation:
             ours.append((b"x-tallystick-cost-usd", cost_usd.encode()))
         if self._claims.budget_nanos is not None:
             ours.append((b"x-tallystick-warning", b"budget_not_enforced"))
+        ours += self._disclosed
         own = self._caller is not None and self._caller.provider_credential is not None
         return to_client(headers, own_credential=own, edited=self._edits_reply, ours=ours)
 

@@ -135,6 +135,10 @@ class Relay:
         """The whole body where it was gathered and nothing of it was sent yet."""
         return b"".join(self._held) if self._gather and not self._head_sent else None
 
+    def cut(self) -> None:
+        """Read no more of the reply, whoever still wants it; the caller sees it broken off."""
+        self._end_drain()
+
     async def discard(self) -> None:
         """Let the reply go, read or not: the caller gets another answer."""
         if self._reply is not None:
@@ -194,7 +198,7 @@ class Relay:
 
     async def _next(self, reply: UpstreamReply) -> bytes | None:
         """The next piece; once the caller has left, only while the drain's limits allow."""
-        if self._client.gone() and not self._drains():
+        if (self._drain_over or self._client.gone()) and not self._drains():
             raise UpstreamFault("cancelled", "nobody reads this reply, and the drain has no room or no time for it", written=True)
         self._waits = True
         try:

@@ -51,14 +51,17 @@ class BudgetKeeper:
     """All of it runs on the event loop; `lending.run_aside` runs the database's part beside it."""
 
     def __init__(self, lending: Lending, place: Callable[[], tuple[int, int]],
-                 open_header: Callable[[str, str, int], None] = lambda _organization, _value, _now_us: None) -> None:
+                 open_header: Callable[[str, str, int], None] = lambda _organization, _value, _now_us: None,
+                 follow: Callable[[], object] = lambda: None) -> None:
         """`place`: how far the spool is written. `open_header`: makes the node that bounds calls of one (team, project)
-        by a header of theirs; blocking."""
+        by a header of theirs; blocking. `follow`: takes up whatever else a change may be of, before this instance says
+        that the change is in force; blocking."""
         self.books: dict[str, BudgetBook] = {}           # what `core.exchange.Rules` looks into
         self._lending = lending
         self._lender = Lender(lending)
         self._place = place
         self._open_header = open_header
+        self._follow = follow
         self._admitted: dict[Attempt, Admission] = {}
         self._by_id: dict[int, Budget] = {}
         self._start = (0, 0)                             # all before it was shipped before the first call
@@ -234,7 +237,9 @@ class BudgetKeeper:
     def _read(self) -> tuple[int, dict[str, BudgetBook]]:
         with self._lending.database.read() as db:
             change = int(db.execute("SELECT value FROM change_counter WHERE id = 1").fetchone()[0])
-            return change, books(db)
+            found = books(db)
+        self._follow()
+        return change, found
 
     def _look(self) -> tuple[tuple[int, int] | None, int]:
         with self._lending.database.read() as db:

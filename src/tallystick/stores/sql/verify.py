@@ -34,6 +34,7 @@ from tallystick.stores.sql.rollup_days import differences
 from tallystick.stores.sql.verify_adjustments import Adjustments
 from tallystick.stores.sql.verify_budgets import Budgets
 from tallystick.stores.sql.verify_directory import Directory
+from tallystick.stores.sql.verify_policies import Policies
 from tallystick.stores.sql.verify_prices import ListRates, Prices
 from tallystick.stores.sql.verify_facts import SEQ, Facts
 
@@ -157,6 +158,7 @@ class _Check:
         self._directory = Directory(db, organization)
         self._prices = Prices(db, organization)
         self._budgets = Budgets(db, organization)
+        self._policies = Policies(db, organization)
         self._list_rates = ListRates()
         self._notes: dict[int, str] = {}
         self._good_size = 0
@@ -228,6 +230,8 @@ class _Check:
                     self._prices.gather(seq, fields)
                 if kind == "CAP":
                     self._budgets.gather(seq, fields)
+                if kind == "POLICY":
+                    self._policies.gather(seq, fields)
                 if kind in CALL_KINDS:
                     self._check_call(seq, kind, fields, month, fact)
                 elif kind == "CREDENTIAL" and "provider" in fields:        # else one was assigned
@@ -439,6 +443,8 @@ class _Check:
             self._found("directory", seq_of, message)
         for seq_of, message in self._prices.differences():
             self._found("prices", seq_of, message)
+        for seq_of, message in self._policies.differences():
+            self._found("policies", seq_of, message)
         for seq_of, message in self._budgets.differences():
             self._found("budgets", seq_of, message)
         for kind, count in self._db.execute("SELECT kind, count(*) FROM dictionary WHERE organization = ? GROUP BY kind",

@@ -1,0 +1,268 @@
+"""`tallystick policies`: set, list, show and remove policies, pull and release kill switches, break the glass. A change
+is in force when the command returns; a running gateway that does not follow within a second is named, and the exit
+code is 1.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_facts, print_json, print_table, settings_of
+from tallystick.cli.expiry import expiry_us
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tallystick.cli.installation import Installation
+    from tallystick.core.budget import Scope
+    from tallystick.stores.sql.policy_rows import PolicyRow
+
+PolicyId = Annotated[int, typer.Argument(metavar="ID", help="The policy's number, as `policies list` shows it.")]
+On = Annotated[str, typer.Option("--on", metavar="SCOPE", help="org, team:T, project:[T/]P, key:ID, user:U, agent:A…")]
+Parameter = Annotated[list[str] | None, typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter; VALUE is JSON, else text.")]
+
+
+def build() -> typer.Typer:
+    """The commands of this noun."""
+    app = typer.Typer(no_args_is_help=True)
+    app.command("set")(set_)
+    app.command("list")(list_)
+    app.command("show")(show)
+    app.command("remove")(remove)
+    app.command("kill")(kill)
+    app.command("unkill")(unkill)
+    app.command("bypass")(bypass)
+    return app
+
+
+def set_(
+    kind: Annotated[str | None, typer.Argument(metavar="KIND", help="model_access, request_size… (docs/policies.md).")] = None,
+    on: Annotated[str | None, typer.Option("--on", metavar="SCOPE", help="On what [org]: team:T, project:[T/]P, key:ID, user:*…")] = None,
+    parameter: Parameter = None,
+    file: Annotated[Path | None, typer.Option("--from", metavar="FILE", help="TOML or JSON that says it all; - is standard input.")] = None,
+    mode: Annotated[Literal["enforce", "observe"] | None, typer.Option(help="observe: journal what it would do, and do nothing.")] = None,
+    name: Annotated[str | None, typer.Option(help="What it is called; several of a kind on one scope have names.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Who answers for it.")] = None,
+    note: Annotated[str | None, typer.Option(help="Why it is there.")] = None,
+    ends: Annotated[str | None, typer.Option(metavar="D", help="When it ends: 30d, 2026-12-31.")] = None,
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Make a policy, or a new version of the one with this kind, scope and name."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.call_document import moment
+    from tallystick.control.policy_document import spec_of
+    from tallystick.core.policies.parameters import BadPolicy
+    from tallystick.stores.sql.directory import Refused
+    from tallystick.stores.sql.policies import Policies
+
+    said = _document(file) if file is not None else {}
+    flags = {"kind": kind, "on": on, "mode": mode, "name": name, "owner": owner, "note": note}
+    said |= {member: text for member, text in flags.items() if text is not None}
+    if parameter:
+        said["parameters"] = {**said.get("parameters", {}), **dict(map(_parameter, parameter))}
+    with installation.opened(settings) as here:
+        now_us = here.now_us()
+        try:
+            if ends is not None:
+                said["ends_at"] = moment(expiry_us(ends, now_us))
+            row = Policies(here.directory.sequencer).set(here.organization, spec_of(said), now_us, "cli")
+        except (BadPolicy, Refused, ValueError) as error:
+            fail(str(error))
+        _done(here, row, as_json=as_json)
+
+
+def list_(
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """List the policies that stand, and the bypasses that hold."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.policy_document import bypass_document, policy_document
+    from tallystick.stores.sql.policy_rows import bypass_rows, policy_rows
+
+    with installation.opened(settings, make=False) as here, here.database.read() as db:
+        now_us = here.now_us()
+        found = [policy_document(row, now_us) for row in policy_rows(db, here.organization)]
+        broken = [bypass_document(row, now_us) for row in bypass_rows(db, here.organization, now_us)]
+    if as_json:
+        print_json({"policies": found, "bypasses": broken})
+        return
+    print_table(f"{len(found)} policies", ("id", "kind", "on", "mode", "parameters", "name", "status"),
+                ([one["id"], one["kind"], one["on"], one["mode"], _text(one["parameters"]), one["name"], one["status"]] for one in found))
+    if broken:
+        print_table(f"{len(broken)} bypasses", ("id", "policy", "on", "until", "reason"),
+                    ([one["id"], one["policy"] or "all", one["on"], one["until"], one["reason"]] for one in broken))
+
+
+def show(
+    policy_id: PolicyId,
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Show a policy and the versions it had."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.policy_document import policy_document
+    from tallystick.stores.sql.policy_rows import policy_versions
+
+    with installation.opened(settings, make=False) as here, here.database.read() as db:
+        versions = [policy_document(row, here.now_us()) for row in policy_versions(db, here.organization, policy_id)]
+    if not versions:
+        fail("There is no policy of that number; `tallystick policies list` shows them.")
+    if as_json:
+        print_json({**versions[-1], "versions": versions})
+        return
+    print_facts(versions[-1])
+    print()
+    print_table("Versions", ("version", "mode", "parameters", "set", "by", "until"),
+                ([one["version"], one["mode"], _text(one["parameters"]), one["set_at"], one["set_by"],
+                  one["replaced_at"]] for one in versions))
+
+
+def remove(
+    policy_id: PolicyId,
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Remove a policy. Its versions and what it did stay in the ledger."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.stores.sql.directory import Refused
+    from tallystick.stores.sql.policies import Policies
+
+    with installation.opened(settings, make=False) as here:
+        try:
+            row = Policies(here.directory.sequencer).remove(here.organization, policy_id, here.now_us(), "cli")
+        except Refused as error:
+            fail(str(error))
+        _done(here, row, as_json=as_json)
+
+
+def kill(
+    on: On,
+    reason: Annotated[str, typer.Option(help="Why; callers are told, and it stands in the ledger.")] = "",
+    now: Annotated[bool, typer.Option("--now", help="Cut replies that are running, too.")] = False,
+    until: Annotated[str | None, typer.Option(metavar="D", help="Until when: 12h, 3d [until `unkill`].")] = None,
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Stop everything in a scope."""
+    parameters = [f"reason={json.dumps(reason)}"] if reason else []
+    if now:
+        parameters.append("now=true")
+    set_("kill", on, parameters, ends=until, as_json=as_json, data=data, config=config)
+
+
+def unkill(
+    on: On,
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Release the kill switch of a scope."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.stores.sql.policies import Policies
+    from tallystick.stores.sql.policy_rows import policy_rows
+
+    with installation.opened(settings, make=False) as here:
+        scope = _scope(on)
+        with here.database.read() as db:
+            pulled = [row for row in policy_rows(db, here.organization) if (row.kind, row.scope) == ("kill", scope)]
+        if not pulled:
+            fail(f"No kill switch is pulled on {scope}.")
+        released = [Policies(here.directory.sequencer).remove(here.organization, row.id, here.now_us(), "cli") for row in pulled]
+        _done(here, released[-1], as_json=as_json)
+
+
+def bypass(
+    on: On,
+    reason: Annotated[str, typer.Option(help="Why; it stands in the ledger.")],
+    until: Annotated[str, typer.Option(metavar="D", help="Until when, at most 7 days: 2h, 1d.")],
+    policy: Annotated[int, typer.Option(metavar="ID", help="Only this policy [all but kill switches].")] = 0,
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Break the glass: for a while policies do nothing to the calls of a scope. What they would have done is journaled."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.policy_document import bypass_document
+    from tallystick.stores.sql.directory import Refused
+    from tallystick.stores.sql.policies import Policies
+
+    with installation.opened(settings, make=False) as here:
+        now_us = here.now_us()
+        try:
+            row = Policies(here.directory.sequencer).bypass(
+                here.organization, _scope(on), policy, reason, expiry_us(until, now_us), now_us, "cli")
+        except (Refused, ValueError) as error:
+            fail(str(error))
+        _answer(here, bypass_document(row, now_us), as_json=as_json)
+
+
+def _scope(on: str) -> Scope:
+    from tallystick.core.policies.parameters import BadPolicy, parse_scope
+
+    try:
+        return parse_scope(on)
+    except BadPolicy as fault:
+        fail(str(fault))
+
+
+def _text(parameters: Mapping[str, Any]) -> str:
+    return json.dumps(parameters, ensure_ascii=False)
+
+
+def _document(file: Path) -> dict[str, Any]:
+    """A policy as a file says it: JSON where it begins with a brace, else TOML."""
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
+        said = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
+    except (OSError, ValueError) as fault:
+        fail(f"{file}: {fault}")
+    return dict(said)
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    """`NAME=VALUE`: what reads as JSON is that, everything else is text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        fail(f"{text!r} is no parameter; say NAME=VALUE.")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _done(here: Installation, row: PolicyRow, *, as_json: bool) -> None:
+    from tallystick.control.policy_document import policy_document
+
+    _answer(here, policy_document(row, here.now_us()), as_json=as_json)
+
+
+def _answer(here: Installation, document: Mapping[str, Any], *, as_json: bool) -> None:
+    """Show what was done, once every running gateway follows."""
+    from tallystick.stores.sql.standing import not_in_force
+
+    behind = not_in_force(here.database, here.database.change_count(), here.now_us)
+    if as_json:
+        print_json({**document, "not_in_force_on": list(behind)})
+    else:
+        print_facts(document)
+    if behind:
+        fail(f"Not in force yet on {', '.join(behind)}: it did not answer within a second.", FOUND_WRONG)

@@ -1,0 +1,175 @@
+"""The policies of an organisation, ready to be looked up by what a call is, and the one place where a call is judged.
+
+Policies are asked kind by kind in the order of `KINDS`, within a kind in the order they were made. The first refusal
+ends it; changes of the request are made on the way, so that what follows sees the call as it will go out. What only
+observes is asked in its place as well and changes nothing: what it would have done is noted.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
+
+from tallystick.core.attempt import Judged
+from tallystick.core.budget import EACH, Kind, Subject, subject_matches
+from tallystick.core.call import Call, name
+from tallystick.core.errors import Denied
+from tallystick.core.lean import lean
+from tallystick.core.policies import default_output, kill, model_access, request_size, required_dimensions
+from tallystick.core.policies.parameters import BadPolicy, Parameters
+from tallystick.core.policies.policy import Bypass, Case, Edit, Policy, Rule
+
+KINDS: Final[tuple[tuple[str, Callable[[Parameters], Rule]], ...]] = (
+    ("kill", kill.read),
+    ("model_access", model_access.read),
+    ("required_dimensions", required_dimensions.read),
+    ("request_size", request_size.read),
+    ("default_output", default_output.read),
+)
+"""Every kind and how its parameters are read, in the order in which they are asked."""
+
+KIND_NAMES: Final = tuple(name for name, _ in KINDS)
+_READERS: Final = dict(KINDS)
+_ORDER: Final = {name: place for place, name in enumerate(KIND_NAMES)}
+
+
+def rule_of(kind: str, parameters: Mapping[str, Any]) -> Rule:
+    """The rule that these parameters make. Raises BadPolicy."""
+    if kind not in _READERS:
+        raise BadPolicy(f"There is no kind {kind!r}; there are {', '.join(KIND_NAMES)}.")
+    reading = Parameters(kind, parameters)
+    rule = _READERS[kind](reading)
+    reading.done()
+    return rule
+
+
+@lean
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What came of a call: `denied`, or the call as it goes out (`edit`: how it was changed), what its answer must say
+    (`warnings`), and for the journal which policies did or would have done something."""
+
+    call: Call
+    denied: Denied | None = None
+    policy: int | None = None                # whose refusal it is
+    edit: Edit | None = None
+    warnings: tuple[str, ...] = ()
+    judged: tuple[Judged, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyBook:
+    """The policies of one organisation, and the bypasses of them that may be in force."""
+
+    policies: tuple[Policy, ...] = ()
+    bypasses: tuple[Bypass, ...] = ()
+    _by_value: Mapping[tuple[Kind, str], tuple[Policy, ...]] = field(default_factory=dict)
+
+    def matching(self, subject: Subject, at_us: int) -> list[Policy]:
+        """The policies that a call falls under, in the order in which they are asked."""
+        found: list[Policy] = []
+        by_value = self._by_value
+        for kind, value, _ in subject.values():
+            for place in (value, _each(kind, value)):
+                found += [policy for policy in by_value.get((kind, place), ()) if policy.in_force(at_us)]
+        found.sort(key=_place)
+        return found
+
+    @property
+    def asks_address(self) -> bool:
+        """Whether a policy judges where calls come from; else nobody looks."""
+        return any(policy.kind == "addresses" for policy in self.policies)
+
+    def bypassed(self, policy: Policy, subject: Subject, at_us: int) -> bool:
+        """Whether somebody broke the glass for this policy and call. A kill switch must be named."""
+        return any(
+            bypass.policy == policy.id or (bypass.policy == 0 and policy.kind != "kill")
+            for bypass in self.bypasses
+            if at_us < bypass.until_us and subject_matches(bypass.scope, subject) is not None)
+
+    def cuts(self, subject: Subject, at_us: int) -> bool:
+        """Whether a kill switch was pulled that lets no running reply of this call run out."""
+        return any(
+            isinstance(policy.rule, kill.Kill) and policy.rule.now and not self.bypassed(policy, subject, at_us)
+            for policy in self.matching(subject, at_us) if policy.mode == "enforce")
+
+
+def policy_book(policies: Iterable[Policy], bypasses: Iterable[Bypass] = ()) -> PolicyBook:
+    """Compile an organisation's policies."""
+    every = tuple(sorted(policies, key=_place))
+    by_value: defaultdict[tuple[Kind, str], list[Policy]] = defaultdict(list)
+    for policy in every:
+        by_value[policy.scope.kind, policy.scope.value].append(policy)
+    return PolicyBook(every, tuple(bypasses), {place: tuple(there) for place, there in by_value.items()})
+
+
+class Policies(Protocol):
+    """The books in force, by organisation."""
+
+    def get(self, organization: str, /) -> PolicyBook | None:
+        """None where an organisation has no policies: most have none, and that must cost nothing."""
+
+
+def judge(book: PolicyBook, case: Case) -> Judgement:
+    """Ask every policy that the call falls under."""
+    edit: Edit | None = None
+    warnings: list[str] = []
+    judged: list[Judged] = []
+    subject, at_us = case.subject, case.call.at_us
+    for policy in book.matching(subject, at_us):
+        verdict = policy.rule.judge(case)
+        if verdict is None:
+            continue
+        if book.bypasses and book.bypassed(policy, subject, at_us):
+            judged.append(Judged(policy.id, "bypassed"))
+        elif policy.mode == "observe":
+            judged.append(Judged(policy.id, "observed"))
+        elif isinstance(verdict, Denied):
+            return Judgement(case.call, _named(verdict, policy), policy.id, judged=tuple(judged))
+        elif isinstance(verdict, Edit):
+            edit = verdict if edit is None else edit.then(verdict)
+            case = replace(case, call=verdict.of(case.call))
+            judged.append(Judged(policy.id, "edited"))
+        else:
+            warnings.append(verdict.text)
+            judged.append(Judged(policy.id, "warned"))
+    return Judgement(case.call, edit=edit, warnings=tuple(warnings), judged=tuple(judged))
+
+
+def changed(before: Call, after: Call) -> dict[str, str]:
+    """Of what policies changed, what the caller wrote; "" where it wrote nothing."""
+    said: dict[str, str] = {}
+    if before.facts.model != after.facts.model:
+        said["model"] = name(before.facts.model) or ""
+    if before.facts.output_limit != after.facts.output_limit:
+        said["output_limit"] = "" if before.facts.output_limit is None else str(before.facts.output_limit)
+    return said
+
+
+def asked_before(call: Call, said: Mapping[str, str]) -> Call:
+    """The call as its caller wrote it: `changed`, undone."""
+    facts = call.facts
+    if "model" in said:
+        facts = replace(facts, model=said["model"] or None)
+    if "output_limit" in said:
+        facts = replace(facts, output_limit=int(said["output_limit"]) if said["output_limit"] else None)
+    return call if facts is call.facts else replace(call, facts=facts)
+
+
+def _named(denied: Denied, policy: Policy) -> Denied:
+    """The refusal with the policy that it comes from."""
+    about = {"policy_id": str(policy.id), "policy": policy.name or policy.kind, "kind": policy.kind, "scope": str(policy.scope)}
+    return replace(denied, details={**about, **denied.details})
+
+
+def _place(policy: Policy) -> tuple[int, int]:
+    return _ORDER[policy.kind], policy.id
+
+
+def _each(kind: Kind, value: str) -> str:
+    """The value of a scope that covers every value of a kind."""
+    if kind in ("org", "header"):
+        return "\0"                          # these have none
+    return value.partition("=")[0] + "=*" if kind in ("tag", "dimension") else EACH

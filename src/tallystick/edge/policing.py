@@ -1,0 +1,61 @@
+"""What the gateway does for policies: it finds out what they ask about a call, changes the request as they say, discloses
+it, and knows which running reply a kill switch cuts. What they decide is core's (core/policies).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Final
+
+from tallystick.core import exchange as line
+from tallystick.core.attempt import Admission
+from tallystick.core.budget import Subject
+from tallystick.core.errors import Denied
+from tallystick.core.identity import Principal
+from tallystick.core.jsonbytes import set_member
+from tallystick.core.policies.book import Policies
+from tallystick.core.policies.spellings import limited, spelling_of
+from tallystick.edge.inbound import Inbound
+
+KILLED: Final = Denied("killed", "This was stopped by its organisation while it was running.")
+
+
+def asks_address(principal: Principal, policies: Policies) -> bool:
+    """Whether a policy of the caller's organisation judges where calls come from."""
+    book = policies.get(principal.organization)
+    return book is not None and book.asks_address
+
+
+def cuts(admission: Admission, policies: Policies, now_us: int) -> bool:
+    """Whether a kill switch cuts this running call."""
+    book = policies.get(admission.attribution.organization)
+    return book is not None and book.cuts(Subject(admission.attribution, admission.provider, admission.model), now_us)
+
+
+def edited(asked: Inbound, command: line.Forward) -> Inbound:
+    """The request as policies want it to go out: spliced, every other byte as it was."""
+    edit, admission, body = command.edit, command.admission, asked.body
+    if edit is None or not isinstance(body, bytes):
+        return asked
+    facts = asked.facts
+    if edit.model is not None:
+        body = set_member(body, "model", json.dumps(edit.model).encode())
+        facts = replace(facts, model=edit.model)
+    spelling = spelling_of(admission.dialect, admission.operation, admission.provider)
+    if edit.output_limit is not None and spelling is not None:
+        body = limited(body, spelling, edit.output_limit)
+        facts = replace(facts, output_limit=edit.output_limit)
+    return replace(asked, body=body, facts=facts)
+
+
+def disclosed(command: line.Forward) -> tuple[tuple[bytes, bytes], ...]:
+    """What the answer says of it: the model and the limit that were set, and the warnings."""
+    edit, model = command.edit, command.admission.model
+    said: list[tuple[bytes, bytes]] = []
+    if edit is not None and model is not None and model.isascii() and model.isprintable():
+        said.append((b"x-tallystick-model", model.encode()))
+    if edit is not None and edit.output_limit is not None:
+        said.append((b"x-tallystick-warning", b"output_limit=%d" % edit.output_limit))
+    said += [(b"x-tallystick-warning", warning.encode("ascii", "replace")) for warning in command.warnings]
+    return tuple(said)

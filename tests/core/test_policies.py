@@ -1,0 +1,210 @@
+"""What policies say of a call: one rule at a time, and all of an organisation's together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallystick.core.attempt import Judged
+from tallystick.core.budget import Scope
+from tallystick.core.call import Call, Facts
+from tallystick.core.errors import Denied
+from tallystick.core.identity import Attribution
+from tallystick.core.policies.book import KIND_NAMES, Judgement, asked_before, changed, judge, policy_book, rule_of
+from tallystick.core.policies.parameters import BadPolicy, parse_scope
+from tallystick.core.policies.policy import Bypass, Case, Edit, Policy, Verdict
+
+NOON_US = 1_795_262_400_000_000              # Saturday 2026-11-21 12:00 UTC
+ORG = Scope("org")
+
+
+def call(**more: Any) -> Call:
+    facts = {"model": "gpt-4o", "output_limit": 100, **more.pop("facts", {})}
+    said = {"provider": "openai", "operation": "chat", "dialect": "openai_chat", "body_bytes": 1_000, "at_us": NOON_US, **more}
+    return Call("req_1", method="POST", path="/v1/chat/completions", facts=Facts(**facts), **said)
+
+
+def case(*, labels: dict[str, str] | None = None, claimed: tuple[str, ...] = (), tags: tuple[tuple[str, str], ...] = (),
+         dimensions: dict[str, str] | None = None, billable: bool = True, confirmed: bool = False, address: str = "", **more: Any) -> Case:
+    who = Attribution("k1", "default", {"team": "search", **(labels or {})}, tags, dimensions or {}, frozenset(claimed))
+    return Case(call(**more), who, billable=billable, confirmed=confirmed, address=address)
+
+
+def policy(number: int, kind: str, scope: Scope = ORG, **more: Any) -> Policy:
+    said = {name: more.pop(name) for name in ("mode", "starts_us", "ends_us", "name") if name in more}
+    return Policy(number, kind=kind, scope=scope, rule=rule_of(kind, more), parameters=more, **{"name": "", **said})
+
+
+def says(kind: str, about: Case, **parameters: Any) -> Verdict | None:
+    return rule_of(kind, parameters).judge(about)
+
+
+def refuses(kind: str, about: Case, **parameters: Any) -> bool:
+    return isinstance(says(kind, about, **parameters), Denied)
+
+
+# --- model_access
+
+@pytest.mark.parametrize(("lists", "model", "open_"), [
+    ({"allow_models": ["gpt-4o*"]}, "gpt-4o-mini", True),
+    ({"allow_models": ["gpt-4o*"]}, "GPT-4O", True),
+    ({"allow_models": ["gpt-4o*"]}, "o3", False),
+    ({"allow_models": "gpt-4?"}, "gpt-4o", True),
+    ({"deny_models": ["*-preview", "o1*"]}, "o1-pro", False),
+    ({"deny_models": ["*-preview", "o1*"]}, "gpt-4o", True),
+    ({"allow_models": ["gpt-*"], "deny_models": ["gpt-4o"]}, "gpt-4o", False),
+    ({"allow_models": ["a.b"]}, "axb", False),
+    ({"allow_providers": ["openai"]}, "anything", True),
+    ({"deny_providers": ["open*"]}, "anything", False),
+    ({"allow_providers": ["anthropic"]}, "gpt-4o", False),
+])
+def test_models_and_providers_by_pattern(lists: dict[str, Any], model: str, open_: bool) -> None:
+    assert refuses("model_access", case(facts={"model": model}), **lists) is not open_
+
+
+def test_a_model_that_cannot_be_read_is_no_way_around_the_list() -> None:
+    upload = case(facts={"model": None}, operation="transcription", dialect=None)
+    assert refuses("model_access", upload, allow_models=["gpt-4o"])
+    assert refuses("model_access", upload, deny_models=["gpt-5*"])
+    assert not refuses("model_access", upload, allow_providers=["openai"])
+    assert not refuses("model_access", case(facts={"model": None}, billable=False, operation="models"), allow_models=["gpt-4o"])
+
+
+# --- required_dimensions
+
+def test_what_a_call_must_say_of_itself() -> None:
+    need = {"require": ["user", "tag:feature", "dimension:region"]}
+    denied = says("required_dimensions", case(labels={"user": "ann"}), **need)
+    assert isinstance(denied, Denied)
+    assert denied.details["missing"] == "tag:feature,dimension:region"
+    full = case(labels={"user": "ann"}, tags=(("feature", ""),), dimensions={"region": "eu"}, claimed=("user", "tags"))
+    assert says("required_dimensions", full, **need) is None
+    assert refuses("required_dimensions", full, verified=True, **need), "what only the caller says does not count"
+    assert not refuses("required_dimensions", case(billable=False), **need)
+
+
+def test_only_listed_values_may_be_given() -> None:
+    listed = {"allowed": {"environment": ["prod", "dev"]}}
+    assert not refuses("required_dimensions", case(), **listed)
+    assert not refuses("required_dimensions", case(labels={"environment": "dev"}), **listed)
+    assert refuses("required_dimensions", case(labels={"environment": "test"}), **listed)
+
+
+# --- request_size, default_output
+
+@pytest.mark.parametrize(("limit", "facts", "passes"), [
+    ({"body_bytes_max": 1_000}, {}, True), ({"body_bytes_max": 999}, {}, False),
+    ({"n_max": 1}, {"n": 2}, False), ({"media_max": 0}, {"media": 1}, False), ({"tools_max": 2}, {"tools": 2, "server_tools": 1}, False),
+    ({"input_tokens_max": 170}, {}, True), ({"input_tokens_max": 169}, {}, False),
+    ({"output_tokens_max": 100}, {}, True), ({"output_tokens_max": 99}, {}, False), ({"output_tokens_max": 99}, {"output_limit": None}, False),
+])
+def test_how_large_a_call_may_be(limit: dict[str, int], facts: dict[str, Any], passes: bool) -> None:
+    assert refuses("request_size", case(facts=facts), **limit) is not passes
+
+
+def test_the_output_is_clamped_where_the_policy_says_so() -> None:
+    clamp = {"output_tokens_max": 50, "clamp": True}
+    assert says("request_size", case(), **clamp) == Edit(output_limit=50)
+    assert says("request_size", case(facts={"output_limit": None}), **clamp) == Edit(output_limit=50)
+    assert says("request_size", case(facts={"output_limit": 50}), **clamp) is None
+    assert refuses("request_size", case(dialect="bedrock_invoke"), **clamp), "nobody knows how it is spelled: refused, not passed"
+    assert refuses("request_size", case(dialect="openai_responses"), output_tokens_max=15, clamp=True), "below the least it takes"
+
+
+def test_an_output_limit_for_calls_that_state_none() -> None:
+    unstated = {"output_limit": None}
+    assert says("default_output", case(facts=unstated), output_tokens=500) == Edit(output_limit=500)
+    assert says("default_output", case(facts=unstated, dialect="openai_responses"), output_tokens=5) == Edit(output_limit=16)
+    assert says("default_output", case(), output_tokens=500) is None
+    assert says("default_output", case(facts=unstated, dialect="openai_embeddings", operation="embeddings"), output_tokens=500) is None
+
+
+# --- all together
+
+def test_the_first_refusal_names_its_policy_and_kill_comes_first() -> None:
+    book = policy_book([policy(1, "model_access", deny_models=["*"]), policy(2, "kill", Scope("team", "search"), reason="leaked key")])
+    judgement = judge(book, case())
+    assert judgement.denied is not None
+    assert (judgement.denied.code, judgement.policy) == ("killed", 2)
+    assert judgement.denied.details == {"policy_id": "2", "policy": "kill", "kind": "kill", "scope": "team:search", "reason": "leaked key"}
+
+
+@pytest.mark.parametrize(("scope", "matches"), [
+    ("org", True), ("team:search", True), ("team:*", True), ("team:ops", False), ("user:*", False), ("key:k1", True),
+    ("provider:openai", True), ("model:gpt-4o", True), ("project:web", False),
+])
+def test_a_policy_is_asked_about_the_calls_of_its_scope(scope: str, matches: bool) -> None:
+    book = policy_book([policy(1, "kill", parse_scope(scope))])
+    assert (judge(book, case()).denied is not None) is matches
+
+
+def test_what_follows_a_change_sees_the_call_as_it_goes_out() -> None:
+    book = policy_book([policy(1, "default_output", output_tokens=500), policy(2, "request_size", output_tokens_max=200, clamp=True)])
+    assert judge(book, case(facts={"output_limit": None})).call.facts.output_limit == 200, "sizes are asked first, and set the limit"
+    assert judge(book, case(facts={"output_limit": 150})) == Judgement(call(facts={"output_limit": 150}))
+
+
+def test_observing_changes_nothing_and_is_noted() -> None:
+    book = policy_book([policy(1, "kill", mode="observe"), policy(2, "default_output", mode="observe", output_tokens=5)])
+    about = case(facts={"output_limit": None})
+    assert judge(book, about) == Judgement(about.call, judged=(Judged(1, "observed"), Judged(2, "observed")))
+
+
+def test_a_policy_holds_from_its_beginning_to_its_end() -> None:
+    book = policy_book([policy(1, "kill", starts_us=NOON_US, ends_us=NOON_US + 10)])
+    assert [judge(book, case(at_us=NOON_US + offset)).denied is not None for offset in (-1, 0, 9, 10)] == [False, True, True, False]
+
+
+def test_broken_glass_lets_its_scope_through_until_it_ends_and_a_kill_switch_must_be_named() -> None:
+    policies = [policy(1, "model_access", deny_models=["*"]), policy(2, "kill", Scope("key", "k1"))]
+    until = NOON_US + 10
+    everything = policy_book(policies, [Bypass(0, Scope("team", "search"), until)])
+    named = policy_book(policies, [Bypass(0, ORG, until), Bypass(2, ORG, until)])
+    assert judge(everything, case()).policy == 2
+    assert judge(named, case()).judged == (Judged(2, "bypassed"), Judged(1, "bypassed"))
+    assert judge(named, case(at_us=until)).policy == 2
+    assert judge(policy_book(policies[:1], [Bypass(0, Scope("team", "ops"), until)]), case()).denied is not None
+
+
+def test_a_kill_switch_cuts_running_calls_only_where_it_says_now() -> None:
+    who = case().subject
+    assert policy_book([policy(1, "kill", Scope("team", "search"), now=True)]).cuts(who, NOON_US)
+    for quiet in (policy(1, "kill"), policy(1, "kill", now=True, mode="observe"), policy(1, "kill", Scope("team", "ops"), now=True)):
+        assert not policy_book([quiet]).cuts(who, NOON_US)
+    assert not policy_book([policy(1, "kill", now=True)], [Bypass(1, ORG, NOON_US + 1)]).cuts(who, NOON_US)
+
+
+@given(st.none() | st.integers(0, 1 << 30), st.none() | st.text(max_size=20), st.builds(Edit, st.none() | st.just("m"), st.none() | st.integers(1, 99)))
+def test_what_was_changed_can_be_undone(limit: int | None, model: str | None, edit: Edit) -> None:
+    before = call(facts={"output_limit": limit, "model": model or None})
+    after = edit.of(before)
+    assert asked_before(after, changed(before, after)) == before
+
+
+# --- parameters
+
+@pytest.mark.parametrize(("kind", "parameters"), [
+    ("model_access", {}), ("model_access", {"allow_model": ["x"]}), ("model_access", {"allow_models": []}), ("model_access", {"allow_models": [7]}),
+    ("required_dimensions", {}), ("required_dimensions", {"require": ["planet"]}), ("required_dimensions", {"require": ["tag:"]}),
+    ("request_size", {}), ("request_size", {"clamp": True}), ("request_size", {"n_max": -1}), ("request_size", {"n_max": 1.5}),
+    ("request_size", {"n_max": True}), ("request_size", {"n_max": 1, "clamp": True}), ("default_output", {}), ("default_output", {"output_tokens": 0}),
+    ("kill", {"now": "yes"}), ("kill", {"reason": "a\nb"}), ("nonsense", {}),
+])
+def test_what_no_rule_would_apply_is_an_error(kind: str, parameters: dict[str, Any]) -> None:
+    with pytest.raises(BadPolicy):
+        rule_of(kind, parameters)
+
+
+@pytest.mark.parametrize("text", ["", "org:x", "team", "team:", "planet:mars", "header:a/b"])
+def test_scopes_that_are_none(text: str) -> None:
+    with pytest.raises(BadPolicy):
+        parse_scope(text)
+
+
+def test_every_kind_says_what_it_takes() -> None:
+    for kind in KIND_NAMES:
+        with pytest.raises(BadPolicy, match=r"it takes|give|has no"):
+            rule_of(kind, {"no_such_parameter": 1})

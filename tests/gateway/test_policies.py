@@ -1,0 +1,149 @@
+"""Policies on a running gateway: in force when the command returns, answered so that a program knows which one it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.build.gateway import PATIENCE_S, RunningGateway
+from tests.mini_upstream import Gate, MiniUpstream, json_reply, sse_reply
+
+CHAT = "/v1/chat/completions"
+ASK = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}]}
+REPLY = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "gpt-4o-2024-08-06",
+         "usage": {"prompt_tokens": 8, "completion_tokens": 50, "total_tokens": 58},
+         "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}
+
+Scene = tuple[RunningGateway, MiniUpstream]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    with ExitStack() as stack:
+        provider = stack.enter_context(MiniUpstream(strict=False))
+        yield stack.enter_context(RunningGateway(tmp_path, upstream=provider.url)), provider
+
+
+def ask(gateway: RunningGateway, key: str, body: Any = None, **headers: str) -> httpx.Response:
+    return httpx.post(f"{gateway.url}{CHAT}", content=json.dumps(body or ASK, separators=(",", ":")), timeout=PATIENCE_S, headers={
+        "authorization": "Bearer sk-own", "x-tallystick-key": key, "content-type": "application/json", **headers})
+
+
+def test_a_policy_is_in_force_when_the_command_returns_until_it_is_removed(scene: Scene) -> None:
+    gateway, provider = scene
+    key = gateway.key(team="web")
+    provider.expect("POST", CHAT, json_reply(REPLY), times=9)
+    made = gateway.json("policies", "set", "model_access", "--on", "team:web", "-p", 'allow_models=["gpt-4o-mini*"]', "--name", "small only")
+    assert (made["version"], made["not_in_force_on"]) == (1, [])
+    refused = ask(gateway, key)
+    error = refused.json()["error"]
+    assert (refused.status_code, error["code"], refused.headers["x-should-retry"]) == (403, "policy_denied", "false")
+    assert (error["tallystick"]["policy_id"], error["tallystick"]["policy"]) == (str(made["id"]), "small only")
+    assert ask(gateway, key, {**ASK, "model": "gpt-4o-mini"}).status_code == 200
+    assert ask(gateway, gateway.key(team="ops")).status_code == 200
+    gateway.json("policies", "set", "model_access", "--on", "team:web", "-p", "allow_models=gpt-4o*", "--name", "small only")
+    assert ask(gateway, key).status_code == 200
+    shown = gateway.json("policies", "show", str(made["id"]))
+    assert [version["parameters"] for version in shown["versions"]] == [{"allow_models": ["gpt-4o-mini*"]}, {"allow_models": "gpt-4o*"}]
+    gateway.json("policies", "remove", str(made["id"]))
+    assert gateway.json("policies", "list")["policies"] == []
+    assert ask(gateway, key, {**ASK, "model": "o3"}).status_code == 200
+    [row] = gateway.calls(1, kind="refused")
+    assert (row["code"], row["status"], row["team"]) == ("policy_denied", 403, "web")
+    assert gateway.call(row["id"])["policy_id"] == made["id"]
+    gateway.stop()
+    assert gateway.run("verify").returncode == 0
+
+
+def test_observing_lets_everything_through_and_notes_it(scene: Scene) -> None:
+    gateway, provider = scene
+    provider.expect("POST", CHAT, json_reply(REPLY))
+    made = gateway.json("policies", "set", "required_dimensions", "-p", "require=user", "--mode", "observe")
+    answer = ask(gateway, gateway.key())
+    assert answer.status_code == 200
+    gateway.calls(1)
+    assert gateway.call(answer.headers["x-tallystick-request-id"])["policies"] == [{"id": made["id"], "did": "observed"}]
+
+
+def test_an_output_limit_is_set_in_the_body_and_disclosed(scene: Scene) -> None:
+    gateway, provider = scene
+    provider.expect("POST", CHAT, json_reply(REPLY), times=2)
+    gateway.json("policies", "set", "default_output", "-p", "output_tokens=300")
+    gateway.json("policies", "set", "request_size", "-p", "output_tokens_max=400", "-p", "clamp=true", "--on", "user:ann")
+    key = gateway.key()
+    answer = ask(gateway, key)
+    assert (answer.headers["x-tallystick-model"], answer.headers["x-tallystick-warning"]) == ("gpt-4o", "output_limit=300")
+    assert ask(gateway, key, {**ASK, "max_tokens": 900, "user": "x"}, **{"x-tallystick-user": "ann"}).status_code == 200
+    written = json.dumps(ASK, separators=(",", ":"))
+    assert provider.calls[0].body == b'{"max_completion_tokens":300,' + written[1:].encode()
+    assert provider.calls[1].body == written[:-1].encode() + b',"max_tokens":400,"user":"x"}'
+    gateway.calls(2)
+    document = gateway.call(answer.headers["x-tallystick-request-id"])
+    assert document["asked"] == {"output_limit": ""}
+    gateway.stop()
+    assert gateway.run("verify").returncode == 0
+
+
+def test_a_kill_switch_stops_a_team_and_cuts_what_runs_where_it_says_now(scene: Scene) -> None:
+    gateway, provider = scene
+    key, other = gateway.key(team="web"), gateway.key(team="ops")
+    gate = Gate()
+    events = [b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"gpt-4o","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n']
+    provider.expect("POST", CHAT, sse_reply([events[0], gate, b"data: [DONE]\n\n"]))
+    provider.expect("POST", CHAT, json_reply(REPLY), times=3)
+    seen: list[str] = []
+
+    def read() -> None:
+        with httpx.stream("POST", f"{gateway.url}{CHAT}", json={**ASK, "stream": True}, timeout=PATIENCE_S, headers={
+                "authorization": "Bearer sk-own", "x-tallystick-key": key}) as answer:
+            try:
+                seen.extend(answer.iter_lines())
+                seen.append("whole")
+            except httpx.RemoteProtocolError:
+                seen.append("cut")
+
+    reader = Thread(target=read)
+    reader.start()
+    gate.wait_reached()
+    gateway.json("policies", "kill", "--on", "team:web", "--reason", "leaked key", "--now")
+    reader.join(PATIENCE_S)
+    assert seen[-1] == "cut", "although the provider never went on"
+    killed = ask(gateway, key)
+    assert (killed.status_code, killed.json()["error"]["code"]) == (403, "killed")
+    assert "leaked key" in killed.json()["error"]["message"]
+    assert ask(gateway, other).status_code == 200
+    [row] = [row for row in gateway.calls(2) if row["outcome"] == "cut"]
+    assert row["basis"] == "counted"
+    gateway.json("policies", "unkill", "--on", "team:web")
+    assert ask(gateway, key).status_code == 200
+    gate.open()
+
+
+def test_breaking_the_glass_is_journaled_and_named_on_every_call_it_let_through(scene: Scene) -> None:
+    gateway, provider = scene
+    provider.expect("POST", CHAT, json_reply(REPLY))
+    key = gateway.key(team="web")
+    made = gateway.json("policies", "set", "model_access", "-p", "deny_models=gpt-4o*")
+    assert ask(gateway, key).status_code == 403
+    gateway.json("policies", "bypass", "--on", "team:web", "--until", "2h", "--reason", "incident 12")
+    answer = ask(gateway, key)
+    assert answer.status_code == 200
+    gateway.calls(1)
+    assert gateway.call(answer.headers["x-tallystick-request-id"])["policies"] == [{"id": made["id"], "did": "bypassed"}]
+    assert ask(gateway, gateway.key(team="ops")).status_code == 403
+
+
+def test_what_cannot_stand_is_refused_in_words(scene: Scene) -> None:
+    gateway, _ = scene
+    for words, about in ((("request_size", "-p", "n_mx=1"), "n_mx"), (("planets",), "planets"), (("kill", "--on", "team"), "scope"),
+                         (("model_access", "-p", "allow_models=[]"), "allow_models")):
+        done = gateway.run("policies", "set", *words)
+        assert done.returncode == 2
+        assert about in done.stderr
