@@ -71,7 +71,7 @@ def test_a_spent_budget_is_said_in_the_dialects_own_words(scene: tuple[RunningGa
     refused = httpx.post(f"{gateway.url}{path}", json=body, headers={**headers, "x-tallystick-key": key}, timeout=PATIENCE_S)
     assert (refused.status_code, refused.headers["x-should-retry"], "retry-after" in refused.headers) == (402, "false", False), refused.text
     said = ours(refused.json())
-    assert FIGURES <= said.keys()
+    assert said.keys() >= FIGURES
     assert (said["scope"], said["limit_usd"], said["code"]) == ("the organisation", "0.000000000", "budget_exceeded")
     assert float(said["needed_usd"]) > 0
     assert SHAPES.get(name, {}).items() <= (refused.json().get("error") or {}).items()

@@ -25,7 +25,7 @@ from tallystick.core.call import Call, name, written
 from tallystick.core.custody import Kept, denied_with_stored, owner_of
 from tallystick.core.dialect import Provider, Route
 from tallystick.core.errors import Denied
-from tallystick.core.holding import holds_of
+from tallystick.core.holding import holds_of, standing_of
 from tallystick.core.identity import Attribution, Claims, Principal, attribute, check_claims
 from tallystick.core.lean import lean
 from tallystick.core.policies.book import Judgement, Policies, PolicyBook, changed, judge
@@ -226,12 +226,12 @@ def admit(opening: Opening, caller: Caller, asked: Asked, attribution: Attributi
     if billable and not claims.sandbox and rules.budgets:
         path = rules.budgets.get(attribution.organization, NO_BUDGETS).path(
             Subject(attribution, call.provider, facts.model, caller.principal.delegated), call.at_us)
-    binding = any(match.binding for match in path)
+    binding = {match.budget.unit for match in path if match.binding}
     worst = NOTHING
     if billable:
         whom = Whom(call.provider, provider.price_book or call.provider, provider.free_models, provider.reasons_beyond)
-        worst = worst_case(facts, call.body_bytes, whom, book, call.at_us, strict=binding)
-    if binding and (unbounded := denied_under_a_cap(worst, facts.model)) is not None:
+        worst = worst_case(facts, call.body_bytes, whom, book, call.at_us, strict=bool(binding))
+    if binding and (unbounded := denied_under_a_cap(worst, facts.model, binding)) is not None:
         return unbounded
     return Admission(
         request_id=call.request_id,
@@ -279,6 +279,7 @@ def _refuse(
         model=name(asked.call.facts.model) if asked is not None else None,
         facts=written(replace(asked.call.facts, confirmed=asked.claims.confirm)) if asked is not None else None,
         body_bytes=asked.call.body_bytes if asked is not None else 0,
+        budget=standing_of(denied.details),
     )
     if judging is not None:
         refusal = replace(refusal, policy=judging.judgement.policy, judged=judging.judgement.judged, billable=not opening.route.free,

@@ -14,9 +14,11 @@ A hard cap is only as good as this bound, so what cannot be bounded does not go 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
+from tallystick.core.budget import Unit
 from tallystick.core.call import Facts
 from tallystick.core.errors import Denied
 from tallystick.core.estimate import HIDDEN_PROMPT_TOKENS, MEDIUM_TOKENS_MAX, input_bound_tokens
@@ -70,12 +72,13 @@ def worst_case(facts: Facts, body_bytes: int, asked: Asked, prices: PriceBook, a
     return WorstCase(ceiling.nanos, tokens, input_tokens, ceiling.priced, unbounded)
 
 
-def denied_under_a_cap(worst: WorstCase, model: str | None) -> Denied | None:
-    """What may not go out where a hard cap in money binds: an unknown price, or a cost without a bound."""
-    if not worst.priced:
+def denied_under_a_cap(worst: WorstCase, model: str | None, units: AbstractSet[Unit]) -> Denied | None:
+    """What may not go out under hard caps that count in these units: an unknown price where one counts money, tokens without
+    a bound where one counts them or money. A cap on the number of calls asks for neither."""
+    if not worst.priced and "money" in units:
         return Denied("model_not_priced", f"No price is known for {model or 'this call'}, and a hard budget applies to it.",
                       details={"model": model or ""})
-    if worst.unbounded:
+    if worst.unbounded and units & {"money", "tokens"}:
         return Denied("cost_unbounded", f"A hard budget applies to this call, and its cost has no bound: {worst.unbounded}.")
     return None
 
