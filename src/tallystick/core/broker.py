@@ -50,10 +50,12 @@ class _Open:
 
 
 class _Settled(NamedTuple):
-    """Amounts that wait to be counted by the database. `place`: where the settlement's record ends in the spool."""
+    """Amounts that wait to be counted by the database. `place`: where the settlement's record ends in the spool;
+    `unstated`: holds that the record does not speak of, which stand until the database has counted what they cost."""
 
     place: tuple[int, int]
     draws: tuple[Draw, ...]
+    unstated: tuple[Draw, ...]
 
 
 @dataclass(slots=True)
@@ -96,32 +98,38 @@ class Broker:
         opened = self._open.get(attempt)
         return tuple(opened.draws) if opened is not None else ()
 
-    def settle(self, attempt: Attempt, cost_of: Iterable[Draw], place: tuple[int, int]) -> None:
+    def settle(self, attempt: Attempt, cost_of: Iterable[Draw], place: tuple[int, int], stated: int | None = None) -> None:
         """The attempt's settlement is durable; its record ends at `place` of the spool. `cost_of` gives what it cost by node;
-        of a node it leaves out the cost is 0."""
+        of a node it leaves out the cost is 0. `stated`: the record speaks of the first so many holds; the rest were adopted
+        while it was on its way to the disk."""
         opened = self._open.pop(attempt, None)
         if opened is None:
             return                           # a job's end after a restart: recovery has taken its hold over
         costs = dict(cost_of)
+        spoken_of = len(opened.draws) if stated is None else stated
         waiting: list[Draw] = []
-        for draw in opened.draws:
+        for draw in opened.draws[:spoken_of]:
             taken = min(costs.get(draw.node, 0), draw.amount)
             node = self.nodes[draw.node]
             node.held -= draw.amount
             if taken > 0:
                 node.unshipped += taken
                 waiting.append(Draw(draw.node, taken))
-        if waiting:
-            self._settled.append(_Settled(place, tuple(waiting)))
+        unstated = tuple(opened.draws[spoken_of:])
+        if waiting or unstated:
+            self._settled.append(_Settled(place, tuple(waiting), unstated))
 
     def shipped(self, upto: tuple[int, int]) -> None:
         """The database has counted every settlement that ends by this place of the spool, and taken what it
         counted out of this instance's leases."""
         while self._settled and self._settled[0].place <= upto:
-            for draw in self._settled.popleft().draws:
+            counted = self._settled.popleft()
+            for draw in counted.draws:
                 node = self.nodes[draw.node]
                 node.unshipped -= draw.amount
                 node.leased -= draw.amount
+            for draw in counted.unstated:
+                self.nodes[draw.node].held -= draw.amount
 
     def grant(self, draws: Iterable[Draw]) -> None:
         """The database has leased these amounts."""

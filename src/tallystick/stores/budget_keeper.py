@@ -21,7 +21,7 @@ from tallystick.core.attempt import Admission, Settlement
 from tallystick.core.broker import Attempt
 from tallystick.core.budget import NO_BUDGETS, Budget, BudgetBook, Subject, Unit, subject_matches
 from tallystick.core.draw import Draw, NodeKey
-from tallystick.core.errors import Denied, StoreFault
+from tallystick.core.errors import Denied, Room, StoreFault
 from tallystick.core.holding import amount_in, draws_of
 from tallystick.core.money import decimal_text
 from tallystick.core.windows import END_OF_TIME_US
@@ -63,6 +63,7 @@ class BudgetKeeper:
         self._open_header = open_header
         self._follow = follow
         self._admitted: dict[Attempt, Admission] = {}
+        self._stated: dict[Attempt, int] = {}            # settlements on their way to the disk: of how many holds they speak
         self._by_id: dict[int, Budget] = {}
         self._start = (0, 0)                             # all before it was shipped before the first call
         self._seen = -1                                  # the change counter that the books stand for
@@ -91,6 +92,7 @@ class BudgetKeeper:
         if admission.budget_nanos is None and not admission.holds:
             self._admitted[attempt] = admission
             return admission
+        before = self._by_id                             # what the admission was worked out by
         try:
             caps: dict[NodeKey, int] = {}
             if admission.budget_nanos is not None and admission.billable and not admission.sandbox:
@@ -98,6 +100,11 @@ class BudgetKeeper:
                 caps[node] = admission.budget_nanos
                 admission = replace(admission, holds=(*admission.holds, Draw(node, admission.hold_nanos)))
             lacking = await self._lender.hold(attempt, admission.holds, caps)
+            while lacking is None and (come := self._come_since(before, admission)):
+                before = self._by_id
+                self._lender.cancel(attempt)             # budgets that came while it waited hold it too
+                admission = replace(admission, holds=(*admission.holds, *come))
+                lacking = await self._lender.hold(attempt, admission.holds, caps)
         except StoreFault as fault:
             log.warning("budgets cannot be asked", request_id=admission.request_id, reason=str(fault))
             return Denied("budget_unavailable", "Whether this call fits its budgets cannot be told just now; try again.", retry_after_s=5)
@@ -119,13 +126,15 @@ class BudgetKeeper:
         holds = self._lender.broker.draws_of(attempt)
         if admission is None or not holds:
             return settlement
+        self._stated[attempt] = len(holds)
         return replace(settlement, draws=draws_of(holds, admission, settlement, self._unit_of))
 
     def settled(self, settlement: Settlement, place: tuple[int, int]) -> None:
         """The settlement is durable, and its record ends at this place of the spool."""
         attempt = (settlement.request_id, settlement.attempt)
+        stated = self._stated.pop(attempt, None)
         if self._admitted.pop(attempt, None) is not None:
-            self._lender.settled(attempt, settlement.draws, place)
+            self._lender.settled(attempt, settlement.draws, place, stated)
 
     # --- what runs beside the calls ------------------------------------------------------------
 
@@ -156,8 +165,7 @@ class BudgetKeeper:
         change, found = await self._aside(self._read)
         before = self._by_id                             # from here on nothing else runs
         self._put(found)
-        fresh = [(slug, budget) for slug, book in found.items() for budget in book.budgets
-                 if budget.mode == "hard" and (budget.id not in before or before[budget.id].mode != "hard")]
+        fresh = [(slug, budget) for slug, book in found.items() for budget in book.budgets if _fresh(budget, before)]
         self._adopt(fresh)
         self._lender.bar(budget.id for _, budget in fresh)
         self._changed |= {number for number, budget in before.items() if self._by_id.get(number) != budget}
@@ -166,15 +174,18 @@ class BudgetKeeper:
     def _adopt(self, fresh: list[tuple[str, Budget]]) -> None:
         """Hold every open call on the new budgets that it falls under."""
         for attempt, admission in self._admitted.items():
-            if not admission.billable or admission.sandbox:
-                continue
-            call = Subject(admission.attribution, admission.provider, admission.model)
-            tokens = admission.input_bound + (admission.facts.output_limit or 0) * admission.facts.n
             for slug, budget in fresh:
-                subject = subject_matches(budget.scope, call) if slug == admission.attribution.organization else None
-                if subject is not None and budget.in_force(admission.at_us):
-                    amount = amount_in(budget.unit, admission.hold_nanos, tokens)
-                    self._lender.broker.adopt(attempt, Draw(budget.node(subject, admission.at_us), amount))
+                draw = _draw_on(budget, admission) if slug == admission.attribution.organization else None
+                if draw is not None:
+                    self._lender.broker.adopt(attempt, draw)
+
+    def _come_since(self, before: Mapping[int, Budget], admission: Admission) -> tuple[Draw, ...]:
+        """What a call must hold of hard budgets that came into force since then."""
+        if self._by_id is before:
+            return ()
+        book = self.books.get(admission.attribution.organization, NO_BUDGETS)
+        draws = (_draw_on(budget, admission) for budget in book.budgets if _fresh(budget, before))
+        return tuple(draw for draw in draws if draw is not None)
 
     async def _finish_change(self, upto: tuple[int, int] | None) -> None:
         """Once all that was settled before the new books took effect is counted, grants may begin, and the change is in
@@ -185,8 +196,11 @@ class BudgetKeeper:
         await self._lender.cover()
         if coming.place > self._start and (upto is None or upto < coming.place):
             return
-        changed, self._changed = self._changed, set()
+        changed = set(self._changed)
         await self._lender.give_back([node for node in tuple(self._lender.broker.nodes) if node.budget in changed])
+        if self._coming is not coming:                   # a header's call has taken up another change meanwhile
+            return
+        self._changed -= changed
         self._lender.unbar()
         self._coming, self._acknowledged = None, coming.number
         await self._tend(self._lending.clock.now_us())
@@ -223,7 +237,8 @@ class BudgetKeeper:
         about = f"The budget of {scope} is {cap} {_UNITS[unit]}: {spent} spent, {held} held, {needed} needed by this call at most."
         if lacking.held:
             return Denied("budget_held", f"{about} There is room once other calls end.", retry_after_s=HELD_RETRY_AFTER_S, details=said)
-        return Denied("budget_exceeded", about, details=said)
+        room = Room(short.node.budget, unit, short.cap - short.settled) if budget is not None and budget.clamp and unit != "calls" else None
+        return Denied("budget_exceeded", about, details=said, room=room)
 
     def _put(self, found: Mapping[str, BudgetBook]) -> None:
         self.books.clear()
@@ -250,6 +265,22 @@ class BudgetKeeper:
         found: list[_T] = []
         await self._lending.run_aside(lambda: found.append(work()))
         return found[0]
+
+
+def _fresh(budget: Budget, before: Mapping[int, Budget]) -> bool:
+    """Whether it binds now and did not then."""
+    return budget.mode == "hard" and (budget.id not in before or before[budget.id].mode != "hard")
+
+
+def _draw_on(budget: Budget, admission: Admission) -> Draw | None:
+    """What a call that is open already, or waits, holds on a budget that comes into force; None if it is none of its."""
+    if not admission.billable or admission.sandbox or not budget.in_force(admission.at_us):
+        return None
+    subject = subject_matches(budget.scope, Subject(admission.attribution, admission.provider, admission.model))
+    if subject is None:
+        return None
+    tokens = admission.input_bound + (admission.facts.output_limit or 0) * admission.facts.n
+    return Draw(budget.node(subject, admission.at_us), amount_in(budget.unit, admission.hold_nanos, tokens))
 
 
 def _scope_text(budget: Budget | None, subject: str) -> str:

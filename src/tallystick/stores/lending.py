@@ -74,6 +74,8 @@ class Lender:
         self._exact: set[NodeKey] = set()                # nodes without a cap of their own: nothing is leased ahead
         self._queued: dict[NodeKey, int] = {}            # nodes that somebody waits for: who comes later queues behind
         self._barred: set[int] = set()
+        self._beyond: set[NodeKey] = set()               # committed beyond their cap: what is idle of them is not ours to reuse
+        self._counted = (0, 0)                           # how far the ledger has counted, as we know
         self._round: asyncio.Task[None] | None = None
         self._unsure = False                             # a fault: what is leased must be read again
         self._busy = asyncio.Lock()                      # one piece of database work at a time
@@ -105,7 +107,8 @@ class Lender:
         """
         if not draws:
             return None
-        if not caps and not any(draw.node in self._queued for draw in draws) and self._broker.take(attempt, draws):
+        asks = caps or any(draw.node in self._queued or draw.node in self._beyond for draw in draws)
+        if not asks and self._broker.take(attempt, draws):
             return None
         if len(self._waiting) >= WAITING_MAX:
             raise StoreFault("too many calls wait for their budgets")
@@ -123,31 +126,35 @@ class Lender:
         """The admission could not be made durable: nothing went upstream."""
         self._broker.untake(attempt)
 
-    def settled(self, attempt: Attempt, costs: Iterable[Draw], place: tuple[int, int]) -> None:
-        """The attempt's settlement is durable, and its record ends at `place` of the spool; `costs` is what it drew."""
-        self._broker.settle(attempt, costs, place)
+    def settled(self, attempt: Attempt, costs: Iterable[Draw], place: tuple[int, int], stated: int | None = None) -> None:
+        """The attempt's settlement is durable, and its record ends at `place` of the spool; `costs` is what it drew.
+        `stated`: how many of its holds that speaks of, if not of all."""
+        self._broker.settle(attempt, costs, place, stated)
         self._wake()
 
     def shipped(self, upto: tuple[int, int]) -> None:
         """The database has counted every settlement before this place of the spool."""
+        self._counted = max(self._counted, upto)
         self._broker.shipped(upto)
 
     async def tend(self, acknowledged: int, *, wanted_since_us: int) -> None:
-        """Say that this instance lives, and give back what others want or what belongs to windows that are over.
-        Raises StoreFault."""
+        """Say that this instance lives, and give back what others want, what belongs to windows that are over, and what
+        lies idle of nodes that are committed beyond their cap. Raises StoreFault."""
         lending, now_us = self._lending, self._lending.clock.now_us()
 
-        def look() -> tuple[NodeKey, ...]:
+        def look() -> tuple[tuple[NodeKey, ...], tuple[NodeKey, ...]]:
             with lending.database.write() as db:
                 leases.seen(db, lending.instance, self._epoch, acknowledged, now_us)
-                return leases.wanted_since(db, wanted_since_us)
+                return leases.wanted_since(db, wanted_since_us), leases.beyond_cap(db, lending.instance, now_us)
 
         async with self._busy:
             await self._sure()
-            wanted = set(await self._guarded(look))
+            known = set(self._beyond)
+            called_back, beyond = await self._guarded(look)
+            self._beyond = (self._beyond - known).union(beyond)
         over = {node for node, end_us in self._ends.items() if end_us <= now_us}
-        wanted = (wanted | self._exact) - self._queued.keys()
-        await self.give_back(node for node in self._broker.nodes if node in over or node in wanted)
+        wanted = self._beyond.union(called_back, self._exact) - self._queued.keys()
+        await self.give_back([node for node in self._broker.nodes if node in over or node in wanted])
         self._sweep(over)
 
     async def give_back(self, nodes: Iterable[NodeKey]) -> None:
@@ -194,6 +201,7 @@ class Lender:
 
             self._ends |= await self._guarded(lease)
             self._broker.grant(lacking)
+            self._beyond.update(draw.node for draw in lacking)           # until the next look tells
 
     async def stop(self) -> None:
         """At a graceful stop: give everything back. Raises StoreFault."""
@@ -227,7 +235,8 @@ class Lender:
     async def _rounds(self) -> None:
         """Serve the queue until it is empty."""
         while self._waiting:
-            asked = [waiter for waiter in self._waiting if not self._barred.intersection(node.budget for node, _ in waiter.ask.draws)]
+            self._fail(self._barred_too_long(), StoreFault("what was spent before a budget changed is not counted yet"))
+            asked = [waiter for waiter in self._waiting if not self._is_barred(waiter)]
             del asked[ASKS_MAX:]
             if not asked:
                 await self._lending.pause(AGAIN_AFTER_S)
@@ -241,6 +250,13 @@ class Lender:
                 continue
             if not self._answer(asked, short):
                 await self._lending.pause(AGAIN_AFTER_S)
+
+    def _barred_too_long(self) -> list[_Waiter]:
+        now_us = self._lending.clock.monotonic_us()
+        return [waiter for waiter in self._waiting if now_us >= waiter.until_us and self._is_barred(waiter)]
+
+    def _is_barred(self, waiter: _Waiter) -> bool:
+        return not self._barred.isdisjoint(node.budget for node, _ in waiter.ask.draws)
 
     async def _ask(self, asked: Sequence[_Waiter]) -> tuple[Short | None, ...]:
         lending, now_us = self._lending, self._lending.clock.now_us()
@@ -256,6 +272,7 @@ class Lender:
         granted = await self._guarded(ask)
         self._broker.grant(granted.leased)
         self._ends.update(granted.ends)
+        self._beyond = self._beyond.difference(granted.ends).union(granted.beyond)
         return granted.short
 
     def _answer(self, asked: Sequence[_Waiter], short: Sequence[Short | None]) -> bool:
@@ -287,7 +304,8 @@ class Lender:
                 waiter.answer.set_exception(fault)
 
     async def _sure(self) -> None:
-        """After a fault: read what is really leased, and how far the ledger has counted. Raises StoreFault."""
+        """After a fault: read what is really leased, and how far the ledger has counted. What was read before the ledger
+        counted more, and told us so, is out of date. Raises StoreFault."""
         if not self._unsure:
             return
         lending = self._lending
@@ -297,8 +315,10 @@ class Lender:
                 return leases.leases_of(db, lending.instance), leases.counted_upto(db, lending.instance)
 
         mine, upto = await self._aside(read)
+        while (upto or (0, 0)) < self._counted:
+            mine, upto = await self._aside(read)
         if upto is not None:
-            self._broker.shipped(upto)
+            self.shipped(upto)
         self._broker.lease_is(mine)
         self._unsure = False
 
@@ -322,3 +342,4 @@ class Lender:
             if node not in self._queued and self._broker.drop(node):
                 del self._ends[node]
                 self._exact.discard(node)
+                self._beyond.discard(node)

@@ -185,6 +185,8 @@ class Counting:
             "INSERT INTO budget_node (budget, subject, start_us, end_us, settled, leased) VALUES (?, ?, ?, ?, ?, 0)"
             " ON CONFLICT (budget, subject, start_us) DO UPDATE SET settled = budget_node.settled + excluded.settled",
             [(*node, end_us, amount) for (node, end_us), amount in self.settled.items()])
+        for node in {node for _, node in (*self.returned, *self.moved)} - {node for node, _ in self.settled}:
+            open_node(db, node)              # a budget that is gone again counts nothing, and may never have had a row
         freed = _written_off(db, {holder for holder, _ in (*self.returned, *self.moved)})
         for (holder, node), amount in self.returned.items():
             if holder not in freed:
