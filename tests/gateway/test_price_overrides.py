@@ -28,12 +28,12 @@ SONNET = "claude-sonnet-4-6"
 OWN_KEY = {"x-api-key": "sk-ant-own", "anthropic-version": "2023-06-01"}
 
 
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningGateway, MiniUpstream]]:
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[tuple[RunningGateway, MiniUpstream]]:
     with ExitStack() as stack:
         provider = stack.enter_context(MiniUpstream(strict=False))
         names = '[providers.openai.models]\n"prod-chat" = "gpt-4o-mini"\n'
-        yield stack.enter_context(RunningGateway(tmp_path_factory.mktemp("overrides"), upstream=provider.url, config=names)), provider
+        yield stack.enter_context(RunningGateway(tmp_path, upstream=provider.url, config=names)), provider
 
 
 def case_37() -> dict[str, Any]:
