@@ -28,13 +28,14 @@ from tallystick.core.usage import usage_of
 from tallystick.stores.sql.accounts import add_first_owner
 from tallystick.stores.sql.booking import book_admission, book_attempt, book_later_settlement, book_refusal
 from tallystick.stores.sql.directory import Directory, KeySpec
-from tallystick.stores.sql.engine import DEFAULT, ensure_organization, ensure_team, open_database
+from tallystick.stores.sql.engine import DEFAULT, ensure_organization, ensure_team
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.members import HOST, Members, Newcomer
 from tallystick.stores.sql.live_prices import LivePrices
 from tallystick.stores.sql.keyring import SqlKeyring
 from tallystick.stores.sql.stored_credentials import SqlCredentials
 from tallystick.stores.sql.vault import Vault
+from tests.build.databases import open_database
 
 EMAIL, PASSWORD = "admin@local", "correct horse battery"
 PASSWORD_HASH = hash_password(PASSWORD)

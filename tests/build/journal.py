@@ -24,9 +24,10 @@ from tallystick.stores.recovery import open_spool
 from tallystick.stores.secrets import LedgerKey
 from tallystick.stores.spool import Bounds, Position, Spool, Spooled
 from tallystick.stores.sql.directory import Directory
-from tallystick.stores.sql.engine import Database, open_database
+from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.packing import Packer
+from tests.build.databases import open_database
 
 NOON_US = 1_795_262_400_000_000              # 2026-11-21 12:00 UTC
 

@@ -26,14 +26,17 @@ from tallystick.stores.sql.adjusting import Correction, Posted, adjust, adjust_a
 from tallystick.stores.sql.booking import book_admission, book_attempt, book_later_settlement
 from tallystick.stores.sql.calls import Calls
 from tallystick.stores.sql.directory import Refused
-from tallystick.stores.sql.engine import DEFAULT, Database, open_database
+from tallystick.stores.sql.engine import DEFAULT, Database
 from tallystick.stores.sql.entries import exact_entries
 from tallystick.stores.sql.facts import Asked, total
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.past_attempts import past_attempts
 from tallystick.stores.sql.verify import verify
+from tests.build.databases import both_engines, files_only, open_database
 from tests.build.journal import KEY, NOON_US, admission, request_id, rewrite_chain, settlement
 from tests.build.prices import Terms, book_of
+
+pytestmark = both_engines
 
 DAY_US = 86_400_000_000
 MODELS = ("gpt-4o", "mini", "nobody-knows")
@@ -120,6 +123,7 @@ price_lists = st.lists(st.fixed_dictionaries({}, optional={
     model: st.decimals("0.001", "90", places=3).map(str) for model in MODELS}), min_size=1, max_size=3)
 
 
+@files_only
 @settings(max_examples=25, deadline=None)
 @given(calls, price_lists, st.integers(0, 2**32))
 def test_the_ledger_comes_to_what_every_call_costs_under_the_last_book(

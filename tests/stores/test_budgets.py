@@ -19,8 +19,11 @@ from tallystick.stores.sql.engine import DEFAULT
 from tallystick.stores.sql.entries import exact_entries
 from tallystick.stores.sql.spending import spent
 from tallystick.stores.sql.verify import verify
+from tests.build.databases import both_engines
 from tests.build.journal import KEY, NOON_US, Journal, admission, open_journal, run, settlement
 from zoneinfo import ZoneInfo
+
+pytestmark = both_engines
 
 MONTH = bounds(parse_window("month"), ZoneInfo("UTC"), NOON_US)
 COST = settlement().cost_nanos

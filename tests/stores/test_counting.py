@@ -20,7 +20,10 @@ from tallystick.stores.sql.budget_rows import budget_rows
 from tallystick.stores.sql.budgets import Budgets, BudgetSpec
 from tallystick.stores.sql.engine import DEFAULT
 from tallystick.stores.sql.spending import spent
+from tests.build.databases import both_engines
 from tests.build.journal import NOON_US, Journal, admission, open_journal, request_id, run, settlement
+
+pytestmark = both_engines
 
 HOUR_US = 3_600_000_000
 WHO = (

@@ -9,7 +9,10 @@ import pytest
 
 from tallystick.core.custody import Kept
 from tallystick.stores.sql.custody import REMEMBERED_MAX, SqlCustody
+from tests.build.databases import both_engines
 from tests.build.journal import Journal, admission, open_journal, run, settlement
+
+pytestmark = both_engines
 
 PEPPER = bytes(range(32))
 TWO_DAYS_US = 49 * 3_600_000_000

@@ -28,6 +28,7 @@ from tallystick.stores.sql.engine import ensure_organization
 from tallystick.stores.sql.journal import Appending, Sequencer, canonical_quickly
 from tallystick.stores.sql.packing import Packer
 from tallystick.stores.sql.verify import verify
+from tests.build.databases import both_engines, files_only, open_database
 from tests.build.journal import (
     KEY,
     Journal,
@@ -42,6 +43,8 @@ from tests.build.journal import (
     run,
     settlement,
 )
+
+pytestmark = both_engines
 
 
 @pytest.fixture
@@ -102,6 +105,17 @@ def test_attempts_of_one_call_stand_together(journal: Journal) -> None:
     assert record is not None
     assert [a.admission.attempt for a in record.attempts] == [1, 2]
     assert sound(journal)
+
+
+def test_a_name_with_a_nul_is_booked_on_every_engine(journal: Journal) -> None:
+    run(journal.spool.admit(admission(1, model="gpt\0x")))
+    run(journal.spool.settle(settlement(1)))
+    journal.ship()
+    record = Calls(journal.database).read_call(request_id(1))
+    assert record is not None
+    assert record.attempts[0].admission.model == "gpt\ufffdx"
+    assert sound(journal)
+    assert journal.alarms == []
 
 
 def test_an_admission_open_for_a_minute_is_chained_alone_and_settled_later(journal: Journal) -> None:
@@ -297,7 +311,6 @@ def test_the_cli_and_the_server_write_one_chain(journal: Journal) -> None:
 
 
 def open_journal_database(journal: Journal):  # type: ignore[no-untyped-def]
-    from tallystick.stores.sql.engine import open_database
     return open_database(journal.folder, 0)
 
 
@@ -422,6 +435,7 @@ def test_an_admission_comes_back_with_its_changes(journal: Journal) -> None:
     assert sound(journal)
 
 
+@files_only
 def test_a_settled_call_takes_less_than_a_kibibyte_on_disk(tmp_path: Path) -> None:
     """Entries, facts, indexes, names and checkpoints together, for calls that differ as real ones do."""
     journal, chance, calls = open_journal(tmp_path, bounds=Bounds(), rows_max=1_000), random.Random(7), 2_000

@@ -21,10 +21,13 @@ from tallystick.core.identity import Principal
 from tallystick.stores.memory import MemoryKeyring
 from tallystick.stores.sql import engine
 from tallystick.stores.sql.directory import Directory, KeySpec, Refused, find_key, list_keys, list_projects, list_teams
-from tallystick.stores.sql.engine import DEFAULT, Database, open_database
+from tallystick.stores.sql.engine import DEFAULT, Database
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.keyring import SqlKeyring
 from tallystick.stores.sql.packing import Packer
+from tests.build.databases import both_engines, files_only, open_database
+
+pytestmark = both_engines
 
 PEPPER = b"p" * 32
 
@@ -120,6 +123,7 @@ def test_every_format_opens_what_it_was_made_for(house: House, form: keyformat.K
     assert found.key_id == row.id
 
 
+@files_only
 def test_the_text_is_nowhere_in_the_database(house: House) -> None:
     _, text = house.make(team="t")
     house.database.close()
@@ -304,6 +308,7 @@ def test_entries_name_the_key_but_neither_its_text_nor_the_person(house: House) 
     assert text.encode() not in ledger
 
 
+@files_only
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["make", "make_short", "revoke", "wait", "find"]), st.integers(0, 4)), max_size=25))
 def test_after_a_poll_the_keyring_is_the_plain_dict(tmp_path_factory: pytest.TempPathFactory, acts: list[tuple[str, int]]) -> None:

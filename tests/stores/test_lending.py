@@ -14,8 +14,11 @@ from tallystick.core.draw import Draw, NodeKey
 from tallystick.core.errors import StoreFault
 from tallystick.stores.lending import Lender, Lending
 from tallystick.stores.sql import leases
-from tallystick.stores.sql.engine import Database, open_database
+from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.leases import Counting, Fenced
+from tests.build.databases import both_engines, open_database
+
+pytestmark = both_engines
 
 NOW = 1_795_266_000_000_000
 END = NOW + 3_600_000_000

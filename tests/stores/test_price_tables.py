@@ -18,13 +18,16 @@ from tallystick.core.usage import usage_of
 from tallystick.stores.secrets import LedgerKey
 from tallystick.stores.sql import overrides as store
 from tallystick.stores.sql.directory import Refused
-from tallystick.stores.sql.engine import DEFAULT, Database, open_database
+from tallystick.stores.sql.engine import DEFAULT, Database
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.live_prices import LivePrices, settings_overrides
 from tallystick.stores.sql.overrides import Overrides, list_overrides
 from tallystick.stores.sql.releases import APPLIED, Releases, list_releases
 from tallystick.stores.sql.verify import verify
+from tests.build.databases import both_engines, open_database
 from tests.build.journal import NOON_US
+
+pytestmark = both_engines
 
 DISCOUNT = {"kind": "percent", "provider": "openai", "unit": "tokens", "value": "-50"}
 PRICE = {"kind": "price", "provider": "openai", "model": "gpt-4o-mini", "unit": "input_text", "value": "0.1"}

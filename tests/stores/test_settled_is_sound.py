@@ -15,7 +15,10 @@ from tallystick.core.usage import Part, Reading, StatedCost, usage_of
 from tallystick.stores.price_files import open_book
 from tallystick.stores.sql.calls import Calls
 from tallystick.stores.sql.verify import verify
+from tests.build.databases import both_engines
 from tests.build.journal import KEY, admission, open_journal, run
+
+pytestmark = both_engines
 
 USAGE = usage_of(input_text=1_234, cached_text=500, output_text=77, output_reasoning=20)
 STATED = StatedCost(Decimal("0.0123456789"))

@@ -4,7 +4,6 @@ installation, and for nothing else (S10, S17)."""
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from os import urandom
@@ -21,13 +20,16 @@ from tallystick.core.secret import Secret
 from tallystick.stores.secrets import KekFiles, open_secrets
 from tallystick.stores.sealing import Binding, BrokenSeal, Sealed, seal, unseal
 from tallystick.stores.sql.directory import Refused
-from tallystick.stores.sql.engine import DEFAULT, Database, ensure_organization, open_database
+from tallystick.stores.sql.engine import DEFAULT, Database, ensure_organization
 from tallystick.stores.sql.entries import stored_entries
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.packing import Packer
 from tallystick.stores.sql.stored_credentials import Place, SqlCredentials
 from tallystick.stores.sql.vault import Vault
 from tallystick.stores.sql.verify import verify
+from tests.build.databases import both_engines, files_only, open_database
+
+pytestmark = both_engines
 
 KEK, OTHER_KEK = b"k" * 31 + b"1", b"k" * 31 + b"2"
 CANARY, SECOND = "sk-canary-vault-5fJq90", "sk-second-vault-6gKr91"
@@ -53,11 +55,10 @@ class House:
         self.vault.set(organization, provider, name, Secret(value), NOW_US, "acc_1")
 
     def edit(self, statement: str, *values: Any) -> None:
-        """What somebody with the database file could do."""
-        with sqlite3.connect(self.folder / "tallystick.db") as db:
+        """What somebody with the database could do."""
+        with self.database.write() as db:
             db.execute(statement, values)
             db.execute("UPDATE change_counter SET value = value + 1")
-        db.close()
 
     def entries(self) -> list[dict[str, Any]]:
         unpack = Packer().unpack
@@ -90,6 +91,7 @@ def test_what_is_set_is_used_and_never_shown(house: House) -> None:
     assert CANARY not in repr(house.vault) + repr(stored) + str(house.entries())
 
 
+@files_only
 def test_the_value_is_nowhere_on_the_disk(house: House) -> None:
     house.set()
     files = [path for path in house.folder.rglob("*") if path.is_file()]

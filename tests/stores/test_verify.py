@@ -15,12 +15,14 @@ from tallystick.stores.secrets import LedgerKey
 from tallystick.stores.sql.accounts import add_first_owner
 from tallystick.stores.sql.callfact import COLUMNS
 from tallystick.stores.sql.directory import KeySpec
-from tallystick.stores.sql.engine import open_database
 from tallystick.stores.sql.entries import exact_entries
 from tallystick.stores.sql.packing import Packer
 from tallystick.stores.sql.vault import Vault
 from tallystick.stores.sql.verify import Finding, verify
+from tests.build.databases import both_engines, files_only, open_database
 from tests.build.journal import KEY, Journal, admission, directory, key_refusal, open_journal, refusal, rewrite_chain, run, settlement
+
+pytestmark = both_engines
 
 CALLS = 30
 DAY_US = 86_400_000_000
@@ -124,6 +126,7 @@ def test_a_cut_tail_is_named(journal: Journal) -> None:
     assert ("sequence", last) in [(finding.check, finding.seq) for finding in result.findings]
 
 
+@files_only
 def test_every_column_of_every_fact_is_compared(journal: Journal) -> None:
     with journal.database.read() as db:
         columns = [row[1] for row in db.execute("PRAGMA table_info(call_fact_202611)")]
@@ -162,6 +165,7 @@ def _one(journal: Journal, query: str, *values: object) -> tuple[object, ...]:
     ("UPDATE checkpoint SET note = replace(note, 'default', 'defau1t')", "checkpoint"),
     ("UPDATE spool_cursor SET low_segment = 99", "cursor"),
 ])
+@files_only
 def test_what_stands_beside_the_entries_is_compared_too(journal: Journal, statement: str, check: str) -> None:
     change(journal, statement)
     assert first(journal).check == check
@@ -200,6 +204,7 @@ def test_what_stands_beside_the_entries_is_compared_too(journal: Journal, statem
     ("UPDATE membership SET account = 'acc_2'", "acc_1"),
     ("INSERT INTO membership SELECT 'acc_2', organization, role, joined_us FROM membership", "acc_2"),
 ])
+@files_only
 def test_the_control_plane_stands_as_its_entries_say(journal: Journal, statement: str, named: str) -> None:
     with journal.database.write() as db:
         db.execute("PRAGMA defer_foreign_keys = ON")
@@ -274,6 +279,7 @@ def test_what_cannot_be_read_cannot_be_judged(tmp_path: Path) -> None:
     assert "checkpoint" in (result.fault or "")
 
 
+@files_only
 def test_findings_are_bounded(journal: Journal) -> None:
     change(journal, "UPDATE entry_202611 SET leaf = zeroblob(32)")
     assert len(verify(journal.database, KEY.public_key).findings) == 20

@@ -305,13 +305,14 @@ class Lender:
 
     async def _sure(self) -> None:
         """After a fault: read what is really leased, and how far the ledger has counted. What was read before the ledger
-        counted more, and told us so, is out of date. Raises StoreFault."""
+        counted more, and told us so, is out of date. Read under the write lock, so that a transaction whose answer was
+        lost has ended, one way or the other. Raises StoreFault."""
         if not self._unsure:
             return
         lending = self._lending
 
         def read() -> tuple[tuple[Draw, ...], tuple[int, int] | None]:
-            with lending.database.read() as db:
+            with lending.database.write() as db:
                 return leases.leases_of(db, lending.instance), leases.counted_upto(db, lending.instance)
 
         mine, upto = await self._aside(read)

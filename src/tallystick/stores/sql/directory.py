@@ -243,7 +243,7 @@ def list_projects(
 ) -> list[Named]:
     """Projects by id, of all teams or one, beginning behind `after`."""
     seen = of_teams(sight, organization)
-    query = _PROJECTS + seen.sql + " AND p.id > ? AND (? IS NULL OR t.name = ?) ORDER BY p.id LIMIT ?"
+    query = _PROJECTS + seen.sql + " AND p.id > ? AND (CAST(? AS TEXT) IS NULL OR t.name = ?) ORDER BY p.id LIMIT ?"
     with database.read() as db:
         return [Named(*row) for row in db.execute(query, (organization, *seen.values, after, team, team, limit))]
 

@@ -26,9 +26,9 @@ class StoredEntry(NamedTuple):
 
 def stored_entries(db: Connection, organization: int) -> Iterator[StoredEntry]:
     """All entries of a chain in the order of their numbers."""
-    parts = [db.execute("SELECT seq, body, leaf, 0 FROM entry_standing WHERE organization = ? ORDER BY seq", (organization,))]
+    parts = [db.stream("SELECT seq, body, leaf, 0 FROM entry_standing WHERE organization = ? ORDER BY seq", (organization,))]
     parts += [
-        db.execute(month_sql("SELECT seq, body, leaf, {month} FROM entry_{month} WHERE organization = ? ORDER BY seq", month),
+        db.stream(month_sql("SELECT seq, body, leaf, {month} FROM entry_{month} WHERE organization = ? ORDER BY seq", month),
                    (organization,))
         for month in months(db)
     ]

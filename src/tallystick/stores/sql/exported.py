@@ -99,7 +99,7 @@ def chain(db: Connection, organization: int, slug: str, public_key: bytes) -> tu
 
 
 def _entries_and_notes(db: Connection, organization: int) -> Iterator[bytes | SignedNote]:
-    rows = db.execute("SELECT size, note FROM checkpoint WHERE organization = ? ORDER BY size", (organization,))
+    rows = db.stream("SELECT size, note FROM checkpoint WHERE organization = ? ORDER BY size", (organization,))
     notes = (SignedNote(*row) for row in rows)
     due = next(notes, None)
     for size, entry in enumerate(exact_entries(db, organization), start=1):

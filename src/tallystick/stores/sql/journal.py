@@ -228,7 +228,8 @@ class Appending:
         key = (chain.organization, kind, name)
         number = self.fresh.get(key)
         if number is None:
-            number = self._find(key) or self._define(chain, kind, name, dict(content()) if content else {})
+            name = name.replace("\0", "\ufffd")          # no text of PostgreSQL's can hold it
+            number = self._find((chain.organization, kind, name)) or self._define(chain, kind, name, dict(content()) if content else {})
             self.fresh[key] = number
         return number
 

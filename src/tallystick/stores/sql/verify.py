@@ -278,13 +278,13 @@ class _Check:
             kind = _NAMED.get(member)
             if kind is not None and number not in defined.get(kind, ()):
                 self._found("define", seq, f"{member} {number} is used before it is defined")
+        for team in fields.get("teams", ()):
+            if team not in defined.get("team", ()):
+                self._found("define", seq, f"team {team} is used before it is defined")
         for line in fields.get("lines", ()):
             if len(line) > 2 and line[2] and line[2] not in self._rates:
                 self._found("define", seq, f"price row {line[2]} is used before it is defined")
             if len(line) > 4 and line[4] and line[4] not in defined.get("factor", ()):
-        for team in fields.get("teams", ()):
-            if team not in defined.get("team", ()):
-                self._found("define", seq, f"team {team} is used before it is defined")
                 self._found("define", seq, f"factor {line[4]} is used before it is defined")
         for part in fields.get("parts", ()):
             if part[1] not in defined.get("model", ()):

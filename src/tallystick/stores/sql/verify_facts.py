@@ -19,7 +19,7 @@ class Facts:
     many of those that belong to no entry are of interest."""
 
     def __init__(self, db: Connection, organization: int, rest_max: int) -> None:
-        parts = [db.execute(month_sql(_SELECT, month), (organization,)) for month in months(db)]
+        parts = [db.stream(month_sql(_SELECT, month), (organization,)) for month in months(db)]
         self._rows = heapq.merge(*parts, key=itemgetter(SEQ))
         self._next: tuple[Any, ...] | None = next(self._rows, None)
         self._rest_max = rest_max
