@@ -194,7 +194,7 @@ class Shipper:
         written again with a savepoint around each, which finds it."""
         try:
             with self._sequencer.append(now_us) as pen:
-                pen.holder = self._spool.instance
+                pen.holder, pen.breathe = self._spool.instance, self._breathe
                 for number, item in enumerate(items, start=1):
                     self._book(pen, item)
                     if not number % BREATH_ROWS:
@@ -202,7 +202,7 @@ class Shipper:
                 stored = self._finish(pen, state, records, housekeeping)
         except self._poison:
             with self._sequencer.append(now_us) as pen:
-                pen.holder = self._spool.instance
+                pen.holder, pen.breathe = self._spool.instance, self._breathe
                 for item in items:
                     self._book_or_quarantine(pen, item)
                 stored = self._finish(pen, state, records, housekeeping)

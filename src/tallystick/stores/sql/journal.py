@@ -99,7 +99,7 @@ class _Mark:
 
 class Appending:
     """The open transaction. `db` is for the rows that belong to it; entries go through `chain`. `counting` is what it
-    counts on budgets, `holder` the instance whose calls it books."""
+    counts on budgets, `holder` the instance whose calls it books; `breathe` lets other threads in."""
 
     def __init__(self, db: Connection, now_us: int, names: Mapping[_Name, int], random: Callable[[int], bytes],
                  packer: Packer, budgets_in: Callable[[Connection], Mapping[str, BudgetBook]]) -> None:
@@ -110,6 +110,7 @@ class Appending:
         self.names = names
         self.counting = Counting()
         self.roll_ups = RollUps()
+        self.breathe: Callable[[], None] = lambda: None
         self.holder = ""
         self._random = random
         self._budgets_in = budgets_in
@@ -196,7 +197,7 @@ class Appending:
     def close(self, signer: Signer | None, *, sign_all: bool) -> None:
         """Write what was gathered, the roll-ups, the heads, and the checkpoints that are due."""
         self.flush()
-        self.roll_ups.write(self.db)
+        self.roll_ups.write(self.db, self.breathe)
         for chain in self._chains.values():
             self.db.execute("UPDATE chain SET next_seq = ?, head = ?, frontier = ? WHERE organization = ?",
                             (chain.next_seq, chain.head, merkle.pack(chain.frontier), chain.organization))

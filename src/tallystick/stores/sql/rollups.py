@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 from typing import Any, Final
 
@@ -42,6 +42,8 @@ Cells = dict[Cell, Cell]                     # key → measures, in the orders a
 _GROUP: Final = (*HOUR_KEY[:-1], "status", "user_id", "agent_id", "cost_center_id", "prompt_key_id", "prompt_version_id",
                  "tags_id", "dimensions_id", "code_id")
 _group_of: Final = itemgetter(*map(COLUMNS.index, _GROUP))
+_BREATH_ROWS: Final = 128
+_BREATH_GROUPS: Final = 32
 _PROMPT: Final = DIMENSIONS.index("prompt")
 _ATTEMPT, _OUTCOME, _LATENCY = map(COLUMNS.index, ("attempt", "outcome", "latency_us"))
 _NO_DOLLARS: Final = (0,) * (_AMOUNTS.stop - _AMOUNTS.start)
@@ -73,18 +75,23 @@ class Tally:
         self.hours: Cells = {}
         self.days: Cells = {}
 
-    def add(self, facts: Iterable[tuple[Any, ...]], sign: int = 1) -> None:
-        """Count rows in, or with -1 out. A row is as `callfact.COLUMNS` orders it."""
+    def add(self, facts: Iterable[tuple[Any, ...]], sign: int = 1, breathe: Callable[[], None] = lambda: None) -> None:
+        """Count rows in, or with -1 out. A row is as `callfact.COLUMNS` orders it; `breathe` is called about every
+        half millisecond."""
         groups: defaultdict[Cell, list[Cell]] = defaultdict(list)
-        for fact in facts:
+        for number, fact in enumerate(facts):
             groups[_group_of(fact)].append(_measures_of(fact))
+            if not number % _BREATH_ROWS:
+                breathe()
         hours: defaultdict[Cell, list[Cell]] = defaultdict(list)
         days: defaultdict[Cell, list[Cell]] = defaultdict(list)
-        for group, vectors in groups.items():
+        for number, (group, vectors) in enumerate(groups.items()):
             sums = _added(vectors)
             hours[(*group[:13], group[13] // 100)].append(sums)
             for key in _days_of(group):
                 days[key].append(sums)
+            if not number % _BREATH_GROUPS:
+                breathe()
         _merge(self.hours, hours, sign)
         _merge(self.days, days, sign)
 
@@ -104,11 +111,11 @@ class RollUps:
         self.taken.append(tuple(value - delta_nanos if name in ("cost_nanos", "adjusted_nanos") else value
                                 for name, value in zip(COLUMNS, fact, strict=True)))
 
-    def write(self, db: Connection) -> None:
+    def write(self, db: Connection, breathe: Callable[[], None]) -> None:
         """Move every cell once."""
         tally = Tally()
-        tally.add(self.added)
-        tally.add(self.taken, -1)
+        tally.add(self.added, breathe=breathe)
+        tally.add(self.taken, -1, breathe)
         write(db, tally)
         self.added.clear()
         self.taken.clear()
