@@ -48,6 +48,7 @@ def set_(
     hard: Annotated[bool, typer.Option("--hard", help="Calls that do not fit are refused (the default).")] = False,
     soft: Annotated[bool, typer.Option("--soft", help="Calls pass; alerts tell.")] = False,
     observe: Annotated[bool, typer.Option("--observe", help="Calls pass; it only counts.")] = False,
+    clamp: Annotated[bool, typer.Option("--clamp", help="Too long an answer's limit is lowered to what fits.")] = False,
     ends: Annotated[str | None, typer.Option(metavar="D", help="When it ends for good: 30d, 2026-12-31.")] = None,
     name: Annotated[str | None, typer.Option(help="What it is called.")] = None,
     owner: Annotated[str | None, typer.Option(help="Who answers for it.")] = None,
@@ -76,8 +77,9 @@ def set_(
             read = read_limit(limit, rates_of(settings))
             spec = BudgetSpec(
                 scope, read.amount, window or (str(read.window) if read.window else "month"), zone,
-                modes[0] if modes else "hard",  # type: ignore[arg-type]  # the three modes
-                name=name, owner=owner, note=note, limit=read.value, rate=read.rate, ends_us=None if ends is None else expiry_us(ends, now_us))
+                modes[0] if modes else "hard", "clamp" if clamp else "reject",  # type: ignore[arg-type]  # the three modes
+                name=name, owner=owner, note=note, limit=read.value, rate=read.rate,
+                ends_us=None if ends is None else expiry_us(ends, now_us))
             row = Budgets(here.directory.sequencer).set(here.organization, spec, now_us, "cli")
         except (BadBudget, Refused, ValueError) as error:
             fail(str(error))

@@ -70,7 +70,8 @@ class Raise:
 @dataclass(frozen=True, slots=True)
 class Budget:
     """`limit` is nano-USD, tokens or calls, by `unit`; what was set in another currency has been converted,
-    once and by a rate that its entry names. `raises` add to it until they end. `version` counts changes."""
+    once and by a rate that its entry names. `raises` add to it until they end. `version` counts changes. `clamp`: where an
+    answer only asks for too many tokens, they are lowered to what fits."""
 
     id: int
     scope: Scope
@@ -84,6 +85,7 @@ class Budget:
     ends_us: int | None = None
     raises: tuple[Raise, ...] = ()
     version: int = 1
+    clamp: bool = False
 
     def cap(self, at_us: int) -> int:
         """The limit in force at a moment."""

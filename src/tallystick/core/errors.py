@@ -9,18 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
+
+
+class Room(NamedTuple):
+    """What a budget that clamps has not spent yet, in its unit: money (nano-USD) or tokens."""
+
+    budget: int
+    unit: Literal["money", "tokens"]
+    amount: int
 
 
 @dataclass(frozen=True, slots=True)
 class Denied:
     """A call that goes no further. `code` is stable (docs/reference/errors.md lists them all),
-    `message` is for a person and never repeats a secret or caller text beyond names."""
+    `message` is for a person and never repeats a secret or caller text beyond names. `room`: of a budget that
+    clamps, what a shorter answer may cost."""
 
     code: str
     message: str
     retry_after_s: int | None = None
     details: Mapping[str, str] = field(default_factory=dict)
+    room: Room | None = None
 
 
 class Defect(AssertionError):
@@ -29,6 +39,10 @@ class Defect(AssertionError):
 
 class StoreFault(Exception):
     """The spool or the database did not do what it must."""
+
+
+class MayStand(StoreFault):
+    """A record could not be made durable, and may be on the disk all the same: the next start goes by what it finds."""
 
 
 FaultKind = Literal["connect", "reset", "timeout", "protocol", "too_large", "cancelled"]

@@ -22,6 +22,7 @@ from typing import Any
 from tallystick.core.attempt import Admission, Refusal, Settlement
 from tallystick.core.budget import NO_BUDGETS, BudgetBook, Match, Subject
 from tallystick.core.call import Call, name, written
+from tallystick.core.clamping import CLAMPS_MAX, fitting_limit, least_limit
 from tallystick.core.custody import Kept, denied_with_stored, owner_of
 from tallystick.core.dialect import Provider, Route
 from tallystick.core.errors import Denied
@@ -30,10 +31,11 @@ from tallystick.core.identity import Attribution, Claims, Principal, attribute, 
 from tallystick.core.lean import lean
 from tallystick.core.policies.book import Judgement, Policies, PolicyBook, changed, judge
 from tallystick.core.policies.policy import Case, Edit
+from tallystick.core.policies.spellings import spelling_of
 from tallystick.core.price_scopes import Prices
 from tallystick.core.pricebook import PriceBook
 from tallystick.core.settlement import Served, settle
-from tallystick.core.worst_case import NOTHING, denied_under_a_cap, worst_case
+from tallystick.core.worst_case import NOTHING, WorstCase, denied_under_a_cap, worst_case
 from tallystick.core.worst_case import Asked as Whom
 
 OWN_CREDENTIAL = "caller"                    # the attempt goes out with the caller's own provider key
@@ -183,6 +185,12 @@ def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settleme
     if isinstance(admission, Denied):
         return (yield from _refuse(opening, admission, caller, asked))
     admitted = yield Admit(admission)
+    for _ in range(CLAMPS_MAX):
+        clamped = _clamped(opening, caller, asked, attribution, rules, judgement, admitted) if isinstance(admitted, Denied) else None
+        if clamped is None:
+            break
+        judgement, admission = clamped
+        admitted = yield Admit(admission)
     if isinstance(admitted, Denied):
         return (yield from _refuse(opening, admitted, caller, asked))
     admission = admitted
@@ -229,8 +237,7 @@ def admit(opening: Opening, caller: Caller, asked: Asked, attribution: Attributi
     binding = {match.budget.unit for match in path if match.binding}
     worst = NOTHING
     if billable:
-        whom = Whom(call.provider, provider.price_book or call.provider, provider.free_models, provider.reasons_beyond)
-        worst = worst_case(facts, call.body_bytes, whom, book, call.at_us, strict=bool(binding))
+        worst = worst_case(facts, call.body_bytes, _whom(provider, call), book, call.at_us, strict=bool(binding))
     if binding and (unbounded := denied_under_a_cap(worst, facts.model, binding)) is not None:
         return unbounded
     return Admission(
@@ -257,6 +264,42 @@ def admit(opening: Opening, caller: Caller, asked: Asked, attribution: Attributi
         judged=judgement.judged,
         asked=changed(asked.call, call) if judgement.edit is not None else {},
     )
+
+
+def _clamped(
+    opening: Opening, caller: Caller, asked: Asked, attribution: Attribution, rules: Rules, judgement: Judgement, denied: Denied,
+) -> tuple[Judgement, Admission] | None:
+    """The call with an output limit that fits a budget which clamps, as it is to be admitted; None where none fits."""
+    call, facts, room = judgement.call, judgement.call.facts, denied.room
+    spelling = spelling_of(call.dialect, call.operation, call.provider)
+    if room is None or spelling is None:
+        return None
+
+    def bound(limit: int) -> WorstCase:
+        return _bound(opening, replace(call, facts=replace(facts, output_limit=limit)), attribution, caller, rules)
+
+    now = _bound(opening, call, attribution, caller, rules)
+    most = (now.tokens - now.input_tokens) // max(facts.n, 1)
+    limit = fitting_limit(bound, room, least_limit(facts, spelling.least), most)
+    if limit is None:
+        return None
+    edit = Edit(output_limit=limit)
+    smaller = replace(judgement, call=edit.of(call), edit=edit if judgement.edit is None else judgement.edit.then(edit),
+                      warnings=(*judgement.warnings, f"clamped_by_budget={room.budget}"))
+    admission = admit(opening, caller, asked, attribution, rules, smaller)
+    if isinstance(admission, Denied):
+        return None
+    return smaller, replace(admission, asked={**admission.asked, "clamped_by": str(room.budget)})
+
+
+def _bound(opening: Opening, call: Call, attribution: Attribution, caller: Caller, rules: Rules) -> WorstCase:
+    """The most that the call can cost, as a hard cap holds it."""
+    book = rules.prices.of(call.provider, attribution, caller.credential)
+    return worst_case(call.facts, call.body_bytes, _whom(opening.provider, call), book, call.at_us, strict=True)
+
+
+def _whom(provider: Provider, call: Call) -> Whom:
+    return Whom(call.provider, provider.price_book or call.provider, provider.free_models, provider.reasons_beyond)
 
 
 def _refuse(

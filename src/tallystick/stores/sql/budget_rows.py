@@ -52,7 +52,7 @@ class BudgetRow:
     def budget(self) -> Budget:
         """As calls are held against it."""
         return Budget(self.id, self.scope, parse_window(self.span), ZoneInfo(self.zone), self.amount, self.unit, self.mode,
-                      self.name, self.starts_us, self.ends_us, self.raises, self.version)
+                      self.name, self.starts_us, self.ends_us, self.raises, self.version, self.on_exceed == "clamp")
 
 
 def budget_rows(db: Connection, organization: int, *, removed: bool = False) -> list[BudgetRow]:
