@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -12,10 +15,12 @@ from tallystick.core.attempt import Judged
 from tallystick.core.budget import Scope
 from tallystick.core.call import Call, Facts
 from tallystick.core.errors import Denied
+from tallystick.core.facts import pack, unpack as facts_of
 from tallystick.core.identity import Attribution
 from tallystick.core.policies.book import KIND_NAMES, Judgement, asked_before, changed, judge, policy_book, rule_of
 from tallystick.core.policies.parameters import BadPolicy, parse_scope
-from tallystick.core.policies.policy import Bypass, Case, Edit, Policy, Verdict
+from tallystick.core.policies.policy import Bypass, Case, Edit, Policy, Verdict, Warn
+from tallystick.core.policies.spellings import limited, spelling_of
 
 NOON_US = 1_795_262_400_000_000              # Saturday 2026-11-21 12:00 UTC
 ORG = Scope("org")
@@ -122,6 +127,89 @@ def test_an_output_limit_for_calls_that_state_none() -> None:
     assert says("default_output", case(facts=unstated, dialect="openai_embeddings", operation="embeddings"), output_tokens=500) is None
 
 
+# --- reasoning, hours, addresses, expensive
+
+@pytest.mark.parametrize(("limit", "facts", "passes"), [
+    ({"effort_max": "medium"}, {"reasoning_effort": "medium"}, True), ({"effort_max": "medium"}, {"reasoning_effort": "HIGH"}, False),
+    ({"effort_max": "medium"}, {}, True), ({"effort_max": "medium"}, {"reasoning_effort": "ultra"}, False),
+    ({"effort_max": "medium"}, {"reasoning_effort": "auto"}, True), ({"tokens_max": 1_000}, {"reasoning_limit": 1_000}, True),
+    ({"tokens_max": 1_000}, {"reasoning_limit": 1_001}, False), ({"must_state": True}, {}, False),
+    ({"must_state": True}, {"reasoning_effort": "auto"}, False), ({"must_state": True}, {"reasoning_effort": "low"}, True),
+])
+def test_how_much_a_model_may_reason(limit: dict[str, Any], facts: dict[str, Any], passes: bool) -> None:
+    about = case(facts=facts)
+    assert refuses("reasoning", about, **limit) is not passes
+    kept = facts_of(pack(about.call.facts, 1_000, 0)).facts
+    assert refuses("reasoning", case(facts={"reasoning_effort": kept.reasoning_effort, "reasoning_limit": kept.reasoning_limit}),
+                   **limit) is not passes, "what the journal keeps of it is judged the same"
+
+
+@pytest.mark.parametrize(("spans", "at", "open_"), [
+    ({"open": "mon-fri 08:00-18:00"}, "2026-11-20T16:59:59+00:00", True),          # Friday 17:59:59 in Berlin
+    ({"open": "mon-fri 08:00-18:00"}, "2026-11-20T17:00:00+00:00", False),
+    ({"open": "mon-fri 08:00-18:00"}, "2026-11-21T09:00:00+00:00", False),
+    ({"open": ["mon-fri 08:00-18:00", "sat 09:00-12:00"]}, "2026-11-21T09:00:00+00:00", True),
+    ({"open": "fri 22:00-06:00"}, "2026-11-21T04:59:00+00:00", True),              # Saturday morning belongs to Friday's night
+    ({"open": "fri 22:00-06:00"}, "2026-11-20T04:59:00+00:00", False),
+    ({"open": "fri-mon 00:00-24:00"}, "2026-11-22T23:30:00+00:00", True),          # Monday by now
+    ({"open": "fri-mon 00:00-24:00"}, "2026-11-24T00:30:00+00:00", False),
+    ({"closed": "02:00-03:00"}, "2026-10-25T00:30:00+00:00", False),               # the hour that stands twice
+    ({"closed": "02:00-03:00"}, "2026-10-25T01:30:00+00:00", False),
+    ({"closed": "02:00-03:00"}, "2026-10-25T02:00:00+00:00", True),
+])
+def test_the_hours_of_a_zone(spans: dict[str, Any], at: str, open_: bool) -> None:
+    at_us = int(datetime.fromisoformat(at).timestamp()) * 1_000_000
+    rule = rule_of("hours", {"zone": "Europe/Berlin", **spans}, ZoneInfo)
+    assert isinstance(rule.judge(case(at_us=at_us)), Denied) is not open_
+
+
+@pytest.mark.parametrize(("lists", "address", "passes"), [
+    ({"allow": ["10.0.0.0/8", "2001:db8::/32"]}, "10.1.2.3", True), ({"allow": ["10.0.0.0/8"]}, "::ffff:10.1.2.3", True),
+    ({"allow": ["10.0.0.0/8", "2001:db8::/32"]}, "2001:db8::7", True), ({"allow": "10.0.0.0/8"}, "11.0.0.1", False),
+    ({"allow": "10.0.0.0/8"}, "", False), ({"deny": "10.0.0.0/8"}, "10.9.9.9", False), ({"deny": "10.0.0.0/8"}, "", True),
+    ({"allow": "10.0.0.0/8", "deny": "10.0.0.7"}, "10.0.0.7", False),
+])
+def test_where_calls_may_come_from(lists: dict[str, Any], address: str, passes: bool) -> None:
+    assert refuses("addresses", case(address=address), **lists) is not passes
+
+
+def test_an_expensive_call_is_warned_of_or_asks_to_be_confirmed() -> None:
+    terms = {"warn_above_usd": "0.50", "confirm_above_usd": 2}
+
+    def costs(dollars: int | None, *, confirmed: bool = False) -> Verdict | None:
+        nanos = None if dollars is None else dollars * 10**9
+        return rule_of("expensive", terms).judge(replace(case(confirmed=confirmed), expected=lambda _: nanos))
+
+    assert costs(0) is None
+    assert costs(1) == Warn("expected_cost_usd=1.000000000")
+    denied = costs(3)
+    assert isinstance(denied, Denied)
+    assert (denied.code, denied.details["expected_cost_usd"]) == ("confirmation_required", "3.000000000")
+    assert costs(3, confirmed=True) == Warn("expected_cost_usd=3.000000000")
+    assert costs(None) is None
+
+
+# --- the request's bytes
+
+@pytest.mark.parametrize(("dialect", "provider", "body", "expected"), [
+    ("openai_chat", "openai", b'{"model":"m"}', b'{"max_completion_tokens":7,"model":"m"}'),
+    ("openai_chat", "groq", b'{ }', b'{"max_tokens":7 }'),
+    ("openai_chat", "openai", b'{"max_tokens" : 900, "a":1}', b'{"max_tokens" : 7, "a":1}'),
+    ("openai_chat", "openai", b'{"max_tokens":9,"max_completion_tokens":null}', b'{"max_tokens":7,"max_completion_tokens":7}'),
+    ("openai_responses", "openai", b'{"input":"x"}', b'{"max_output_tokens":7,"input":"x"}'),
+    ("gemini", "google", b'{"contents":[]}', b'{"contents":[],"generationConfig":{"maxOutputTokens":7}}'),
+    ("gemini", "google", b'{"generation_config":{"max_output_tokens":9}}', b'{"generation_config":{"max_output_tokens":7}}'),
+    ("gemini", "google", b'{"generationConfig":{"topP":1}}', b'{"generationConfig":{"maxOutputTokens":7,"topP":1}}'),
+    ("gemini", "google", b'{"generationConfig":null}', b'{"generationConfig":{"maxOutputTokens":7}}'),
+    ("bedrock_converse", "bedrock", b'{}', b'{"inferenceConfig":{"maxTokens":7}}'),
+    ("anthropic_messages", "anthropic", b'{"max_tokens":9}', b'{"max_tokens":7}'),
+])
+def test_a_limit_is_spliced_in_as_the_dialect_spells_it(dialect: str, provider: str, body: bytes, expected: bytes) -> None:
+    spelling = spelling_of(dialect, "chat", provider)
+    assert spelling is not None
+    assert limited(body, spelling, 7) == expected
+
+
 # --- all together
 
 def test_the_first_refusal_names_its_policy_and_kill_comes_first() -> None:
@@ -191,6 +279,10 @@ def test_what_was_changed_can_be_undone(limit: int | None, model: str | None, ed
     ("required_dimensions", {}), ("required_dimensions", {"require": ["planet"]}), ("required_dimensions", {"require": ["tag:"]}),
     ("request_size", {}), ("request_size", {"clamp": True}), ("request_size", {"n_max": -1}), ("request_size", {"n_max": 1.5}),
     ("request_size", {"n_max": True}), ("request_size", {"n_max": 1, "clamp": True}), ("default_output", {}), ("default_output", {"output_tokens": 0}),
+    ("reasoning", {}), ("reasoning", {"effort_max": "huge"}), ("hours", {}), ("hours", {"open": "noon"}), ("hours", {"open": "08:00-08:00"}),
+    ("hours", {"open": "mon 08:00-25:00"}), ("hours", {"open": "day 08:00-09:00"}), ("hours", {"open": "08:00-09:00", "zone": "Mars/Olympus"}),
+    ("addresses", {}), ("addresses", {"allow": "10.0.0.1/8"}), ("addresses", {"deny": "example.org"}),
+    ("expensive", {}), ("expensive", {"warn_above_usd": "much"}), ("expensive", {"warn_above_usd": 0.5}),
     ("kill", {"now": "yes"}), ("kill", {"reason": "a\nb"}), ("nonsense", {}),
 ])
 def test_what_no_rule_would_apply_is_an_error(kind: str, parameters: dict[str, Any]) -> None:

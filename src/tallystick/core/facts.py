@@ -43,7 +43,7 @@ def pack(facts: Facts, body_bytes: int, input_bound: int) -> str:
         facts.characters,
     )
     narrow = (
-        flags + 1, _place(EFFORTS, facts.reasoning_effort), _place(TIERS, facts.tier),
+        flags + 1, _place(EFFORTS, facts.reasoning_effort and facts.reasoning_effort.lower()), _place(TIERS, facts.tier),
         facts.n if facts.n != 1 else 0, facts.inputs if facts.inputs != 1 else 0, facts.tools,
         facts.media, facts.references,
         facts.server_tools | min(_said(facts.server_tool_limit), 127) << 7 if facts.server_tools < 128 else _NARROW,

@@ -80,6 +80,8 @@ CODES: Final[tuple[Code, ...]] = (
                "context window is not known, or the provider's tools without a limit on their number."),
     _forbidden("policy_denied", "A policy of the organisation refuses the call; `details` name it."),
     _forbidden("killed", "A kill switch covers this call."),
+    _forbidden("confirmation_required", "A policy asks that a call this expensive is confirmed: send it again with `X-Tallystick-Confirm: "
+               "yes`. `details` have the expected cost."),
     _not_found("unknown_provider", "The path names a provider that is not configured here."),
     _not_found("unknown_route", "The path is no provider's."),
     _bad("method_not_allowed", "The method is none that a provider takes.", 405),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import tzinfo
 from typing import Any, Final, Protocol
 
 from tallystick.core.attempt import Judged
@@ -17,16 +18,22 @@ from tallystick.core.budget import EACH, Kind, Subject, subject_matches
 from tallystick.core.call import Call, name
 from tallystick.core.errors import Denied
 from tallystick.core.lean import lean
-from tallystick.core.policies import default_output, kill, model_access, request_size, required_dimensions
+from tallystick.core.policies import (
+    addresses, default_output, expensive, hours, kill, model_access, reasoning, request_size, required_dimensions,
+)
 from tallystick.core.policies.parameters import BadPolicy, Parameters
 from tallystick.core.policies.policy import Bypass, Case, Edit, Policy, Rule
 
 KINDS: Final[tuple[tuple[str, Callable[[Parameters], Rule]], ...]] = (
     ("kill", kill.read),
+    ("addresses", addresses.read),
+    ("hours", hours.read),
     ("model_access", model_access.read),
     ("required_dimensions", required_dimensions.read),
     ("request_size", request_size.read),
     ("default_output", default_output.read),
+    ("reasoning", reasoning.read),
+    ("expensive", expensive.read),
 )
 """Every kind and how its parameters are read, in the order in which they are asked."""
 
@@ -35,11 +42,11 @@ _READERS: Final = dict(KINDS)
 _ORDER: Final = {name: place for place, name in enumerate(KIND_NAMES)}
 
 
-def rule_of(kind: str, parameters: Mapping[str, Any]) -> Rule:
-    """The rule that these parameters make. Raises BadPolicy."""
+def rule_of(kind: str, parameters: Mapping[str, Any], zone_of: Callable[[str], tzinfo] | None = None) -> Rule:
+    """The rule that these parameters make. `zone_of` finds a time zone by its name. Raises BadPolicy."""
     if kind not in _READERS:
         raise BadPolicy(f"There is no kind {kind!r}; there are {', '.join(KIND_NAMES)}.")
-    reading = Parameters(kind, parameters)
+    reading = Parameters(kind, parameters, zone_of)
     rule = _READERS[kind](reading)
     reading.done()
     return rule

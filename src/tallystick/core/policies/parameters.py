@@ -5,9 +5,10 @@ field that nobody applies must not be accepted in silence (product.md, P21).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import tzinfo
 from fnmatch import translate
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from tallystick.core.budget import EACH, KINDS, Scope
 
@@ -23,8 +24,10 @@ class BadPolicy(ValueError):
 class Parameters:
     """The parameters of one policy while they are read. Every method takes one by its name; `done` ends the reading."""
 
-    def __init__(self, kind: str, given: Mapping[str, Any]) -> None:
+    def __init__(self, kind: str, given: Mapping[str, Any], zone_of: Callable[[str], tzinfo] | None = None) -> None:
+        """`zone_of`: finds a time zone by its name; raises ValueError."""
         self._kind = kind
+        self._zone_of = zone_of
         self._left = dict(given)
         self._known: list[str] = []
 
@@ -45,11 +48,22 @@ class Parameters:
         return usual if value is None else value
 
     def text(self, name: str) -> str | None:
-        """One line of text, None where it is not given."""
-        value: str | None = self._take(name)
+        """One line of text, None where it is not given. A whole number stands for its digits (amounts of money)."""
+        value: Any = self._take(name)
+        if type(value) is int:
+            value = str(value)
         if value is not None and not _is_text(value):
             raise BadPolicy(f"{self._kind}: {name} is a text of 1 to {TEXT_CHARS_MAX} characters on one line.")
-        return value
+        return cast("str | None", value)
+
+    def zone(self, name: str) -> tzinfo:
+        """The time zone of that name."""
+        try:
+            if self._zone_of is not None:
+                return self._zone_of(name)
+        except ValueError:
+            pass
+        raise self.wrong(f"{name} is no time zone; say Europe/Berlin, America/New_York, UTC…")
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of texts; one text stands for itself."""

@@ -8,7 +8,7 @@ is demanded by `required_dimensions`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Protocol
 
@@ -25,16 +25,22 @@ Mode = Literal["observe", "enforce"]
 MODES: Final[tuple[Mode, ...]] = ("enforce", "observe")
 
 
+def _unknown(_: Call) -> int | None:
+    return None
+
+
 @lean
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A call as policies see it. `address`: the caller's, "" where no policy asks for it or it is not known."""
+    """A call as policies see it. `address`: the caller's, "" where no policy asks for it or it is not known. `expected`:
+    what a call may cost, in nano-USD, None where no price is known."""
 
     call: Call
     attribution: Attribution
     billable: bool = True
     confirmed: bool = False
     address: str = ""
+    expected: Callable[[Call], int | None] = _unknown
 
     @property
     def spelling(self) -> Spelling | None:

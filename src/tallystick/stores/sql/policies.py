@@ -20,7 +20,9 @@ from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import note_change
 from tallystick.stores.sql.journal import Appending, Sequencer
-from tallystick.stores.sql.policy_rows import BYPASS_COLUMNS, COLUMNS, BypassRow, PolicyRow, policy_rows, policy_versions, value_kind
+from tallystick.stores.sql.policy_rows import (
+    BYPASS_COLUMNS, COLUMNS, BypassRow, PolicyRow, policy_rows, policy_versions, value_kind, zone_of,
+)
 
 POLICIES_MAX: Final = 10_000                 # that stand, of all organisations
 PARAMETERS_CHARS_MAX: Final = 16_384
@@ -114,7 +116,7 @@ def checked(spec: PolicySpec) -> str:
     """The parameters as they are written down, once all of the policy can stand. Raises Refused."""
     check_scope(spec.scope)
     try:
-        rule_of(spec.kind, spec.parameters)
+        rule_of(spec.kind, spec.parameters, zone_of)
     except BadPolicy as fault:
         raise Refused("invalid_request", str(fault)) from None
     parameters = json.dumps(spec.parameters, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

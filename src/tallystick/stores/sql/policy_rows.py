@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tallystick.core.budget import Kind, Scope
 from tallystick.core.policies.book import PolicyBook, policy_book, rule_of
@@ -17,6 +19,14 @@ COLUMNS: Final = ("id", "version", "organization", "name", "kind", "on_kind", "o
 BYPASS_COLUMNS: Final = ("id", "organization", "policy", "on_kind", "on_value", "reason", "until_us", "made_us", "made_by")
 _SELECT: Final = "SELECT " + ", ".join(COLUMNS) + " FROM policy_version"  # noqa: S608 - literals, above
 _SELECT_BYPASS: Final = "SELECT " + ", ".join(BYPASS_COLUMNS) + " FROM policy_bypass"  # noqa: S608 - literals, above
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone of that name. Raises ValueError."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError) as fault:
+        raise ValueError(f"no time zone {name}") from fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,7 @@ class PolicyRow:
 
     def policy(self) -> Policy:
         """As calls are judged by it. Raises BadPolicy for parameters that cannot be read."""
-        return Policy(self.id, self.name, self.kind, self.scope, rule_of(self.kind, self.said), self.said, self.mode, self.version,
+        return Policy(self.id, self.name, self.kind, self.scope, rule_of(self.kind, self.said, zone_of), self.said, self.mode, self.version,
                       self.starts_us, self.ends_us)
 
 
