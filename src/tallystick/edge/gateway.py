@@ -21,7 +21,7 @@ from tallystick.core.attempt import Admission, Refusal, Settlement
 from tallystick.core.call import Call, Facts, Meter, ReplyHead
 from tallystick.core.custody import Kept, owner_of
 from tallystick.core.dialect import ErrorShape, Provider
-from tallystick.core.errors import Denied, StoreFault, UpstreamFault
+from tallystick.core.errors import Denied, MayStand, StoreFault, UpstreamFault
 from tallystick.core.identity import Claims, Principal
 from tallystick.core.money import decimal_text
 from tallystick.core.secret import Secret
@@ -306,8 +306,9 @@ class _Conversation:
             return admission
         try:
             await self._ports.journal.admit(admission)
-        except StoreFault:
-            budgets.cancel(admission)
+        except StoreFault as fault:
+            if not isinstance(fault, MayStand):          # else what it holds stays held, for the next start may book it
+                budgets.cancel(admission)
             log.exception("an admission could not be journaled", request_id=self._request_id)
             return Denied("journal_unavailable", "The call could not be journaled, so it was not sent.", retry_after_s=5)
         self._admitted = admission

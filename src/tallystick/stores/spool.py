@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
 
 from tallystick.core.attempt import Admission, Refusal, Settlement
-from tallystick.core.errors import Defect, StoreFault
+from tallystick.core.errors import Defect, MayStand, StoreFault
 from tallystick.ports import Clock
 from tallystick.stores import records
 from tallystick.stores.disk import Disk
@@ -106,7 +106,8 @@ class Spool:
     # --- ports.Journal -------------------------------------------------------------------------
 
     async def admit(self, admission: Admission) -> None:
-        """Raises StoreFault when it cannot be made durable; nothing may go upstream then."""
+        """Raises StoreFault when it cannot be made durable; nothing may go upstream then. Where it is `MayStand`, the next
+        start may find it and book its hold."""
         self._check_admits()
         attempt = (admission.request_id, admission.attempt)
         if attempt in self._open:
@@ -115,7 +116,10 @@ class Spool:
         self._open[attempt] = segment
         self._open_in[segment] = self._open_in.get(segment, 0) + 1
         if self._strict:
-            await self._wait_synced()
+            try:
+                await self._wait_synced()
+            except StoreFault as fault:
+                raise MayStand(str(fault)) from fault
 
     async def settle(self, settlement: Settlement) -> Position:
         """Where the record ends. Raises StoreFault when it cannot be made durable; the admission then stays
