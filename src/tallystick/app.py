@@ -73,6 +73,7 @@ log = structlog.get_logger(__name__)
 
 VERSION: Final = version("tallystick")
 SHIP_PERIOD_S: Final = 0.1
+SHIP_TRIES_MAX: Final = 100                  # before the first call; each ships up to 100,000 records
 BREATH_S: Final = 0.0001                     # the shipper's, so that calls get the interpreter
 WATCH_PERIOD_S: Final = 0.25
 EXIT_CANNOT: Final = 2
@@ -198,7 +199,7 @@ def _run(installation: Installation) -> int:
     loader = _ControlLoader(parts, "aggregations" if server.role == "gateway" else "all")
 
     async def start() -> None:
-        await runner.catch_up()
+        await _ship_what_is_left(installation.spool, runner)
         await asyncio.to_thread(_convert_limits, installation)
         await keeping.start()
         runner.start()
@@ -241,7 +242,17 @@ def _keeper(installation: Installation) -> BudgetKeeper:
     spool = installation.spool
     lending = Lending(installation.database, spool.instance, installation.clock, asyncio.to_thread)
     return BudgetKeeper(lending, lambda: spool.durable, Budgets(installation.sequencer).open_header,
-                        installation.policies.poll)
+                        installation.policies.poll, spool.behind)
+
+
+async def _ship_what_is_left(spool: Spool, runner: Runner) -> None:
+    """Nothing is admitted before what an earlier process left is in the ledger. Raises StoreFault when that cannot be done."""
+    for _ in range(SHIP_TRIES_MAX):
+        await runner.catch_up()
+        if not spool.behind():
+            return
+        await asyncio.sleep(SHIP_PERIOD_S)
+    raise StoreFault("the ledger does not take what the spool still holds")
 
 
 def _convert_limits(installation: Installation) -> None:

@@ -52,16 +52,17 @@ class BudgetKeeper:
 
     def __init__(self, lending: Lending, place: Callable[[], tuple[int, int]],
                  open_header: Callable[[str, str, int], None] = lambda _organization, _value, _now_us: None,
-                 follow: Callable[[], object] = lambda: None) -> None:
+                 follow: Callable[[], object] = lambda: None, behind: Callable[[], bool] = lambda: False) -> None:
         """`place`: how far the spool is written. `open_header`: makes the node that bounds calls of one (team, project)
         by a header of theirs; blocking. `follow`: takes up whatever else a change may be of, before this instance says
-        that the change is in force; blocking."""
+        that the change is in force; blocking. `behind`: whether the spool has records that no shipment has reached yet."""
         self.books: dict[str, BudgetBook] = {}           # what `core.exchange.Rules` looks into
         self._lending = lending
         self._lender = Lender(lending)
         self._place = place
         self._open_header = open_header
         self._follow = follow
+        self._behind = behind
         self._admitted: dict[Attempt, Admission] = {}
         self._stated: dict[Attempt, int] = {}            # settlements on their way to the disk: of how many holds they speak
         self._by_id: dict[int, Budget] = {}
@@ -77,12 +78,15 @@ class BudgetKeeper:
         return self._lender
 
     async def start(self) -> None:
-        """Take up the budgets, once the spool is shipped. Raises StoreFault."""
+        """Take up the budgets, once the spool is shipped. Raises StoreFault, also where it is not: what earlier calls cost
+        would pass for money that is still there."""
+        if self._behind():
+            raise StoreFault("what earlier calls cost is not in the ledger yet")
+        await self._lender.start(-1)                     # from here on a change waits for this instance to follow it
         change, found = await self._aside(self._read)
         self._put(found)
         self._seen = self._acknowledged = change
         self._start = self._place()
-        await self._lender.start(change)
 
     # --- ports.Budgets -------------------------------------------------------------------------
 

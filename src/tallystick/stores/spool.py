@@ -89,7 +89,7 @@ class Spool:
         self._open: dict[_Attempt, int] = {}             # admission → its segment
         self._open_in: dict[int, int] = {}               # segment → its open admissions
         self._own_segment = self._first_segment = start.segment
-        self._low = start
+        self._low = self._read_upto = start
         self._earlier: frozenset[int] = frozenset()
         self.recovered = 0                               # admissions that this start settled at their hold
         self._shipped_until_us = clock.now_us()          # all that was written by then is shipped
@@ -170,7 +170,7 @@ class Spool:
     def shipped(self, low: Position, high: Position) -> None:
         """Everything before `low` is in the ledger for good, everything before `high` was read.
         Segments that nobody needs any more are deleted."""
-        self._low = low
+        self._low, self._read_upto = low, high
         if high >= self._mark[0]:
             self._shipped_until_us = self._mark[1]
             self._mark = (self._written, self._clock.now_us())
@@ -187,6 +187,10 @@ class Spool:
         except StoreFault as fault:
             return str(fault)
         return None
+
+    def behind(self) -> bool:
+        """Whether there are durable records that no shipment has reached. Raises StoreFault."""
+        return bool(self.read(self._read_upto, 1))
 
     @property
     def backlog_bytes(self) -> int:
@@ -205,7 +209,7 @@ class Spool:
         its hold, for bytes may have gone upstream (books.md §2.2)."""
         self._earlier = frozenset(earlier)
         self._first_segment = min([*earlier, self._written.segment])
-        self._low = Position(self._first_segment, 0)
+        self._low = self._read_upto = Position(self._first_segment, 0)
         for payload in unsettled:
             admission = records.decode(ADMIT, payload)
             assert isinstance(admission, Admission)
