@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import product
+from operator import add, sub
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
@@ -27,7 +28,7 @@ from tallystick.stores.sql.entries import exact_entries
 from tallystick.stores.sql.facts import ATTEMPTS, REFUSALS, SANDBOX, Asked, Group, Sums
 from tallystick.stores.sql.journal import Appending, Sequencer
 from tallystick.stores.sql.rollup_days import rebuild
-from tallystick.stores.sql.rollups import DAY_KEY, DIMENSIONS, HOUR_KEY, LATENCIES, LATENCY_BOUNDS_US, MEASURES
+from tallystick.stores.sql.rollups import DAY_KEY, DIMENSIONS, HOUR_KEY, LATENCIES, LATENCY_BOUNDS_US, MEASURES, packed, unpacked
 from tallystick.stores.sql.sight import Sight
 from tallystick.stores.sql.verify import verify
 from tests.build.journal import KEY, admission, key_refusal, refusal, settlement
@@ -196,6 +197,16 @@ def test_roll_ups_are_the_rows_and_the_rows_are_the_ledger(history: list[tuple[s
         rebuild(books.database)
         assert books.tables() == before
         books.database.close()
+
+
+measures = st.lists(st.integers(-2**61, 2**61), min_size=len(MEASURES), max_size=len(MEASURES)).map(tuple)
+
+
+@given(measures, st.lists(st.integers(0, 2**61), min_size=len(MEASURES), max_size=len(MEASURES)).map(tuple))
+def test_adding_packed_cells_adds_each_measure(one: tuple[int, ...], other: tuple[int, ...]) -> None:
+    assert unpacked(packed(one)) == one
+    assert unpacked(packed(one) + packed(other)) == tuple(map(add, one, other))
+    assert unpacked(packed(one) - packed(other)) == tuple(map(sub, one, other))
 
 
 def booked(books: Books, number: int = 1, **said: Any) -> Admission:

@@ -4,6 +4,7 @@ anew. A day at a time, some thousand rows at a time: memory is bounded by a day'
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import islice
 from typing import Final
@@ -12,7 +13,7 @@ from tallystick.stores.sql.callfact import COLUMNS
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import Database, month_sql, months
 from tallystick.stores.sql.facts import DAY_US, ZONES_US, month_of
-from tallystick.stores.sql.rollups import DAY_KEY, DIMENSIONS, HOUR_KEY, MEASURES, Cells, Tally, write
+from tallystick.stores.sql.rollups import DAY_KEY, DIMENSIONS, HOUR_KEY, MEASURES, Cells, Tally, packed, unpacked, write
 
 _ROWS: Final = 2_000                         # tallied at once
 _OF_DAY: Final = ("SELECT " + ", ".join(COLUMNS) +  # noqa: S608 - literals of callfact.py
@@ -66,7 +67,7 @@ def _derived(db: Connection, organization: int, day: int) -> Tally:
 
 
 def _cells(db: Connection, query: str, key: int, organization: int, day: int) -> Cells:
-    return {tuple(row[:key]): tuple(row[key:]) for row in db.execute(query, (organization, day)).fetchall()}
+    return defaultdict(int, {tuple(row[:key]): packed(row[key:]) for row in db.execute(query, (organization, day)).fetchall()})
 
 
 def _compared(what: str, names: tuple[str, ...], derived: Cells, stored: Cells) -> Iterator[str]:
@@ -78,5 +79,6 @@ def _compared(what: str, names: tuple[str, ...], derived: Cells, stored: Cells) 
         if found is None or proper is None:
             yield f"the {what} ({place}) {'is missing' if found is None else 'has no calls'}"
         else:
-            wrong = ", ".join(name for name, has, should in zip(MEASURES, found, proper, strict=True) if has != should)
+            both = zip(MEASURES, unpacked(found), unpacked(proper), strict=True)
+            wrong = ", ".join(name for name, has, should in both if has != should)
             yield f"the {what} ({place}) differs from its calls: {wrong}"

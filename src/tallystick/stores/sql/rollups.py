@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from operator import itemgetter
+from struct import Struct, error
 from typing import Any, Final
 
 from tallystick.core.money import NANOS_PER_UNIT
@@ -35,17 +36,20 @@ HOUR_KEY: Final = ("organization", "day", "hour", "kind", "key_id", "team_id", "
                    "operation_id", "model_id", "served_id", "outcome", "status_class")
 DAY_KEY: Final = ("organization", "dimension", "day", "value", "part", "kind")
 
-Cell = tuple[int, ...]
-Cells = dict[Cell, Cell]                     # key → measures, in the orders above
+Numbers = tuple[int, ...]
+Cells = defaultdict[Numbers, int]            # key → measures, packed; both in the orders above
 
 # The rows of one group stand in the same cells of both tables.
 _GROUP: Final = (*HOUR_KEY[:-1], "status", "user_id", "agent_id", "cost_center_id", "prompt_key_id", "prompt_version_id",
                  "tags_id", "dimensions_id", "code_id")
 _group_of: Final = itemgetter(*map(COLUMNS.index, _GROUP))
-_BREATH_ROWS: Final = 128
-_BREATH_GROUPS: Final = 32
+_BREATH: Final = 64
 _PROMPT: Final = DIMENSIONS.index("prompt")
 _ATTEMPT, _OUTCOME, _LATENCY = map(COLUMNS.index, ("attempt", "outcome", "latency_us"))
+_ATTEMPTS: Final = MEASURES.index("attempts")
+_WORDS: Final = Struct(f"<{len(MEASURES)}Q")
+_SIGNED: Final = Struct(f"<{len(MEASURES)}q")
+_HALVES: Final = sum(1 << (64 * place + 63) for place in range(len(MEASURES)))     # on top of any sum, no word borrows from the next
 _NO_DOLLARS: Final = (0,) * (_AMOUNTS.stop - _AMOUNTS.start)
 _NOT_MEASURED: Final = (0,) * len(LATENCIES)
 _MEASURED: Final = tuple(tuple(int(place == bucket) for place in range(len(LATENCIES))) for bucket in range(len(LATENCIES)))
@@ -72,28 +76,24 @@ class Tally:
     __slots__ = ("days", "hours")
 
     def __init__(self) -> None:
-        self.hours: Cells = {}
-        self.days: Cells = {}
+        self.hours: Cells = defaultdict(int)
+        self.days: Cells = defaultdict(int)
 
     def add(self, facts: Iterable[tuple[Any, ...]], sign: int = 1, breathe: Callable[[], None] = lambda: None) -> None:
         """Count rows in, or with -1 out. A row is as `callfact.COLUMNS` orders it; `breathe` is called about every
         half millisecond."""
-        groups: defaultdict[Cell, list[Cell]] = defaultdict(list)
+        groups: Cells = defaultdict(int)
         for number, fact in enumerate(facts):
-            groups[_group_of(fact)].append(_measures_of(fact))
-            if not number % _BREATH_ROWS:
+            groups[_group_of(fact)] += packed(_measures_of(fact))
+            if not number % _BREATH:
                 breathe()
-        hours: defaultdict[Cell, list[Cell]] = defaultdict(list)
-        days: defaultdict[Cell, list[Cell]] = defaultdict(list)
-        for number, (group, vectors) in enumerate(groups.items()):
-            sums = _added(vectors)
-            hours[(*group[:13], group[13] // 100)].append(sums)
+        for number, (group, sums) in enumerate(groups.items()):
+            moved = sign * sums
+            self.hours[(*group[:13], group[13] // 100)] += moved
             for key in _days_of(group):
-                days[key].append(sums)
-            if not number % _BREATH_GROUPS:
+                self.days[key] += moved
+            if not number % _BREATH:
                 breathe()
-        _merge(self.hours, hours, sign)
-        _merge(self.days, days, sign)
 
 
 class RollUps:
@@ -125,19 +125,31 @@ def write(db: Connection, tally: Tally) -> None:
     """Add what a tally says to the cells; a cell that comes to nothing goes."""
     for table, cells in (("rollup_hour", tally.hours), ("rollup_day", tally.days)):
         upsert, delete_empty = _TABLES[table]
-        if moved := [(*key, *measures) for key, measures in sorted(cells.items()) if any(measures)]:
-            db.executemany(upsert, moved)
-        if left := [key for key, measures in cells.items() if measures[1] < 0]:
-            db.executemany(delete_empty, left)
+        moved = [(key, unpacked(sums)) for key, sums in sorted(cells.items()) if sums]
+        db.executemany(upsert, [(*key, *measures) for key, measures in moved])
+        db.executemany(delete_empty, [key for key, measures in moved if measures[_ATTEMPTS] < 0])
 
 
-def _measures_of(fact: tuple[Any, ...]) -> Cell:
+def packed(measures: Numbers) -> int:
+    """Measures as one number of as many words, so that adding up two cells is one addition: Σ measure × 2^(64 × place)."""
+    try:
+        return int.from_bytes(_WORDS.pack(*measures), "little")
+    except error:                            # one is below zero, as few are
+        return sum(measure << (64 * place) for place, measure in enumerate(measures))
+
+
+def unpacked(sums: int) -> Numbers:
+    """The measures of a packed sum, each in 64 bits with its sign."""
+    return _SIGNED.unpack(((sums + _HALVES) ^ _HALVES).to_bytes(_WORDS.size, "little"))
+
+
+def _measures_of(fact: tuple[Any, ...]) -> Numbers:
     latency_us = fact[_LATENCY]
     return (int(fact[_ATTEMPT] == 1), 1, int(fact[_OUTCOME] in ERRORS), *fact[_TOKENS], *_in_halves(fact[_AMOUNTS]), latency_us,
             *(_MEASURED[bisect_left(LATENCY_BOUNDS_US, latency_us)] if latency_us else _NOT_MEASURED))
 
 
-def _in_halves(amounts: Cell) -> Cell:
+def _in_halves(amounts: Numbers) -> Numbers:
     """The whole dollars of each, then the nanos beyond them; both have the amount's sign."""
     if max(amounts) < NANOS_PER_UNIT and min(amounts) > -NANOS_PER_UNIT:
         return (*_NO_DOLLARS, *amounts)
@@ -145,7 +157,7 @@ def _in_halves(amounts: Cell) -> Cell:
     return (*wholes, *(amount - whole * NANOS_PER_UNIT for amount, whole in zip(amounts, wholes, strict=True)))
 
 
-def _days_of(group: Cell) -> list[Cell]:
+def _days_of(group: Numbers) -> list[Numbers]:
     """The cells by day, one for each of `DIMENSIONS`."""
     (organization, day, _, kind, key, team, project, environment, provider, operation, model, served, _, _,
      user, agent, cost_center, prompt, version, tags, dimensions, code) = group
@@ -153,15 +165,3 @@ def _days_of(group: Cell) -> list[Cell]:
               agent, cost_center, prompt, tags, dimensions, code)
     return [(organization, dimension, day, value, version if dimension == _PROMPT else 0, kind) for dimension, value in enumerate(values)]
 
-
-def _added(vectors: list[Cell]) -> Cell:
-    return vectors[0] if len(vectors) == 1 else tuple(map(sum, zip(*vectors, strict=True)))
-
-
-def _merge(cells: Cells, more: Mapping[Cell, list[Cell]], sign: int) -> None:
-    for key, vectors in more.items():
-        sums = _added(vectors)
-        if sign < 0:
-            sums = tuple(-value for value in sums)
-        before = cells.get(key)
-        cells[key] = sums if before is None else _added([before, sums])
