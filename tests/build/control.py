@@ -35,6 +35,7 @@ from tallystick.stores.sql.live_prices import LivePrices
 from tallystick.stores.sql.keyring import SqlKeyring
 from tallystick.stores.sql.stored_credentials import SqlCredentials
 from tallystick.stores.sql.vault import Vault
+from tallystick.stores.sql.verify import Finding, verify
 from tests.build.databases import open_database
 
 EMAIL, PASSWORD = "admin@local", "correct horse battery"
@@ -70,7 +71,7 @@ class Desk:
         draws = count(1)
         self.directory = Directory(
             self.sequencer, b"s" * 32, lambda size: hashlib.shake_256(next(draws).to_bytes(8, "big")).digest(size))
-        ids = count(1)
+        ids = count(2 if admin else 1)          # acc_1 is the first owner
         self.vault = Vault(self.sequencer, lambda: (b"k" * 32,), ORIGINS, self.directory.entropy)
         self.credentials = SqlCredentials(self.database, lambda: (b"k" * 32,), ORIGINS, {})
         self.parts = Parts(
@@ -84,6 +85,10 @@ class Desk:
 
     def close(self) -> None:
         self.database.close()
+
+    def findings(self) -> list[Finding]:
+        """What `verify` finds, save that nobody signs here."""
+        return [finding for finding in verify(self.database, b"p" * 32).findings if finding.check != "checkpoint"]
 
     def client(self, bearer: str | None = None, peer: str = "127.0.0.1") -> httpx.AsyncClient:
         headers = {"authorization": f"Bearer {bearer}"} if bearer else {}

@@ -1,22 +1,27 @@
 """Corrections of what a call cost, with what shows it: an invoice's line, a usage report, a support ticket.
-The booking stays; a new entry says what the attempt costs from here on (stores/sql/adjusting.py).
+The booking stays; a new entry says what the attempt costs from here on (stores/sql/adjusting.py). Who is not alone
+in approving proposes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tallystick.control import Parts
+from tallystick.control.approval import PROPOSED, alone, proposed
 from tallystick.control.call_document import call_document
-from tallystick.control.callers import CallerOf, CallsOf, DirectoryOf, PartsOf, actor_of
+from tallystick.control.callers import CallerOf, CallsOf, DirectoryOf, PartsOf, ProposalsOf, actor_of
 from tallystick.control.figures import answer
 from tallystick.control.problems import Problem
 from tallystick.control.requests import Call
 from tallystick.core.money import read_amount
 from tallystick.stores.sql.adjusting import COST_NANOS_MAX, TEXT_CHARS_MAX, Correction, adjust, attempt_meant
 from tallystick.stores.sql.directory import Refused, organization
+from tallystick.stores.sql.journal import Appending
 from tallystick.stores.sql.names import Names
 
 ATTEMPT_MAX: Final = 1_000
@@ -48,23 +53,28 @@ class NewAdjustment(BaseModel):
 def routes() -> APIRouter:
     """The routes of this resource."""
     router = APIRouter(prefix="/api/requests", tags=["requests"])
-    router.add_api_route("/{request_id}/adjustments", post_adjustment, methods=["POST"], response_model=Call, status_code=201)
+    router.add_api_route("/{request_id}/adjustments", post_adjustment, methods=["POST"], response_model=Call, status_code=201,
+                         responses=PROPOSED)
     return router
 
 
 def post_adjustment(
-    parts: PartsOf, caller: CallerOf, directory: DirectoryOf, calls: CallsOf,
+    parts: PartsOf, caller: CallerOf, directory: DirectoryOf, calls: CallsOf, proposals: ProposalsOf,
     request_id: Annotated[str, Path(pattern="^req_[0-9a-f]{32}$")], new: NewAdjustment,
 ) -> Response:
     """Correct what an attempt of a call costs. The answer is the call as it stands now: 201, or 200 where the
-    very same correction was its latest already."""
+    very same correction was its latest already; 202 where somebody else must approve it first."""
     here = organization(parts.database, caller.organization)
     record = calls.read_call(request_id, here.id)
     if record is None:
         raise Problem(404, "not_found", "There is no such call.")
     try:
-        correction = Correction(request_id, attempt_meant(record, new.attempt), "evidence", new.nanos, actor_of(caller), new.evidence)
-        with directory.sequencer.append(parts.clock.now_us()) as pen:
+        by, now_us, attempt = actor_of(caller), parts.clock.now_us(), attempt_meant(record, new.attempt)
+        correction = Correction(request_id, attempt, "evidence", new.nanos, by, new.evidence, approved=by)
+        if not alone(parts.database, caller, here.id, "adjustment"):
+            what = {"request_id": request_id, "attempt": attempt, "cost_nanos": new.nanos, "evidence": new.evidence}
+            return proposed(proposals, caller, here.id, "adjustment", what, now_us)
+        with directory.sequencer.append(now_us) as pen:
             posted = adjust(pen, here.id, correction, _no_prices)
     except Refused as refused:
         raise Problem(_STATUS.get(refused.code, 400), refused.code, str(refused)) from None
@@ -74,6 +84,16 @@ def post_adjustment(
         response = answer(call_document(record, Names(db, here.id).price_row))
     response.status_code = 200 if posted is None else 201
     return response
+
+
+def post_approved(_: Parts, pen: Appending, organization_id: int, what: Mapping[str, Any], proposed_by: str, approved_by: str) -> None:
+    """Post a correction as it was proposed."""
+    correction = Correction(what["request_id"], what["attempt"], "evidence", what["cost_nanos"], proposed_by, what["evidence"],
+                            approved=approved_by)
+    try:
+        adjust(pen, organization_id, correction, _no_prices)
+    except Refused as refused:
+        raise Problem(_STATUS.get(refused.code, 400), refused.code, str(refused)) from None
 
 
 def _no_prices(_row: str) -> dict[str, Any]:

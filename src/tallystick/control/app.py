@@ -10,8 +10,8 @@ from fastapi.responses import JSONResponse
 
 from tallystick import __version__
 from tallystick.control import (
-    Parts, adjustments, aggregations, auth, budgets, credentials, keys, members, metrics, price_overrides, problems, projects, requests,
-    setup, teams,
+    Parts, adjustments, aggregations, auth, budgets, credentials, keys, members, metrics, price_overrides, problems, projects,
+    proposals, requests, setup, teams,
 )
 from tallystick.control.bounds import Bounds
 from tallystick.control.callers import admit
@@ -22,6 +22,7 @@ from tallystick.stores.sql.calls import Calls
 from tallystick.stores.sql.directory import Directory
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.members import Members
+from tallystick.stores.sql.proposals import Proposals
 
 
 def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
@@ -33,6 +34,7 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     app.state.parts = parts
     app.state.directory = Directory(Sequencer(parts.database), parts.secret, secrets.token_bytes)
     app.state.members = Members(Sequencer(parts.database), parts.new_id)
+    app.state.proposals = Proposals(Sequencer(parts.database), secrets.token_bytes)
     app.state.calls = Calls(parts.database)
     app.state.tokens = Tokens.of(parts.secret)
     app.state.login = Login(parts, Passwords())
@@ -42,8 +44,8 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     if scope == "all":
         # A key's own path stands before the path of any key.
         resources += [auth.routes(), setup.routes(), members.routes(), requests.routes(), adjustments.routes(), keys.own_routes(),
-                      keys.routes(), credentials.routes(), budgets.routes(), price_overrides.routes(), teams.routes(), projects.routes(),
-                      metrics.routes()]
+                      keys.routes(), credentials.routes(), budgets.routes(), price_overrides.routes(), proposals.routes(),
+                      teams.routes(), projects.routes(), metrics.routes()]
         app.add_api_route("/api/openapi.json", openapi, methods=["GET"], include_in_schema=False)
     for resource in resources:
         app.include_router(resource)

@@ -123,7 +123,7 @@ def adjustment_document(posted: Posted, source: Source) -> dict[str, Any]:
     made = posted.adjustment
     return {
         "entry": posted.seq, "attempt": made.attempt, "at": moment(made.at_us), "call_day": made.call_day, "posted_day": made.posted_day,
-        "reason": made.reason, "text": made.text, "actor": made.actor,
+        "reason": made.reason, "text": made.text, "actor": made.actor, "approved_by": made.approved or None,
         "delta_nanos": made.delta_nanos, "delta_usd": decimal_text(made.delta_nanos),
         "cost_nanos": made.cost_nanos, "cost_usd": decimal_text(made.cost_nanos),
         "price_version": made.price_version or None, "lines": [line_document(line, source) for line in made.lines],

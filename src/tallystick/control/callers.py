@@ -24,11 +24,12 @@ from tallystick.stores.sql.accounts import Account
 from tallystick.stores.sql.calls import Calls
 from tallystick.stores.sql.directory import Directory
 from tallystick.stores.sql.members import Members
+from tallystick.stores.sql.proposals import Proposals
 from tallystick.stores.sql.sight import Reach, Sight
 
 _CHALLENGE: Final = {"www-authenticate": "Bearer"}
 _REACH: Final[Mapping[Cell, Reach]] = {
-    "all": "all", "ids": "all", "names": "all", "own_teams": "own_teams", "own": "own"}
+    "all": "all", "ids": "all", "names": "all", "propose": "all", "own_teams": "own_teams", "own": "own"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,12 @@ def members_of(request: Request) -> Members:
     return members
 
 
+def proposals_of(request: Request) -> Proposals:
+    """What waits for somebody's approval."""
+    proposals: Proposals = request.app.state.proposals
+    return proposals
+
+
 def calls_of(request: Request) -> Calls:
     """What reads calls back from the ledger."""
     calls: Calls = request.app.state.calls
@@ -118,6 +125,7 @@ PartsOf = Annotated[Parts, Depends(parts_of)]
 TokensOf = Annotated[Tokens, Depends(tokens_of)]
 MembersOf = Annotated[Members, Depends(members_of)]
 DirectoryOf = Annotated[Directory, Depends(directory_of)]
+ProposalsOf = Annotated[Proposals, Depends(proposals_of)]
 CallsOf = Annotated[Calls, Depends(calls_of)]
 CallerOf = Annotated[Caller, Depends(caller_of)]
 

@@ -4,9 +4,9 @@ closed, so forgetting a line locks a door instead of opening one; tests walk the
 compare every cell.
 
 A cell says how far: `all` of the organisation, `own_teams`, `own` (the keys one owns, and their calls), `ids` or
-`names` (all rows, and of each only that), `own_team` (a virtual key: its team's sums), `self` (only what is about
-whoever asks), `open` (no proof is asked for). What a grant to somebody else may be worth is said in
-core/membership.py.
+`names` (all rows, and of each only that), `propose` (somebody else approves), `own_team` (a virtual key: its team's
+sums), `self` (only what is about whoever asks), `open` (no proof is asked for). What a grant to somebody else may be
+worth is said in core/membership.py.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Final, Literal
 from tallystick.core.membership import Role
 
 RoleName = Role | Literal["anyone", "key"]
-Cell = Literal["open", "self", "all", "own_teams", "own", "ids", "names", "own_team"]
+Cell = Literal["open", "self", "all", "own_teams", "own", "ids", "names", "propose", "own_team"]
 Cells = Mapping[RoleName, Cell]
+ProposalKind = Literal["override_set", "override_end", "adjustment"]
 
 # The columns of the table of decisions.md, as far as there are routes for them.
 ANYONE: Final[Cells] = {"anyone": "open"}
@@ -35,12 +36,15 @@ CREDENTIALS: Final[Cells] = {"owner": "all", "admin": "all"}                    
 CREDENTIALS_READ: Final[Cells] = {**CREDENTIALS, "auditor": "names"}
 BUDGETS: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all"}
 BUDGETS_READ: Final[Cells] = {**BUDGETS, "auditor": "all"}
-PRICES: Final[Cells] = {"owner": "all", "finance": "all"}
+PRICES: Final[Cells] = {"owner": "all", "admin": "propose", "finance": "all"}
 PRICES_READ: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all", "auditor": "all"}
 MONEY: Final[Cells] = {
     "owner": "all", "admin": "all", "finance": "all", "manager": "own_teams", "member": "own", "auditor": "all"}
 MONEY_AND_KEY: Final[Cells] = {**MONEY, "key": "own_team"}
-ADJUST: Final[Cells] = {"owner": "all"}
+ADJUST: Final[Cells] = {"owner": "all", "finance": "propose"}
+PROPOSALS: Final[Cells] = {"owner": "all", "finance": "all", "admin": "own"}     # take back what one proposed
+PROPOSALS_READ: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all", "auditor": "all"}
+APPROVE: Final[Cells] = {"owner": "all", "finance": "all"}                       # of each kind, its APPROVERS
 TEAMS: Final[Cells] = {"owner": "all", "admin": "all", "manager": "own_teams"}   # make a project in
 
 
@@ -84,6 +88,9 @@ GRANTS: Final = (
     Grant("POST", "/api/prices/overrides", PRICES),
     Grant("DELETE", "/api/prices/overrides/{override_id}", PRICES),
     Grant("GET", "/api/teams", MONEY),
+    Grant("GET", "/api/proposals", PROPOSALS_READ),
+    Grant("POST", "/api/proposals/{proposal_id}/approve", APPROVE),
+    Grant("POST", "/api/proposals/{proposal_id}/decline", PROPOSALS),
     Grant("POST", "/api/teams", SETTINGS),
     Grant("GET", "/api/projects", MONEY),
     Grant("POST", "/api/projects", TEAMS),
@@ -109,6 +116,11 @@ NEW_KEY: Final[Mapping[str, frozenset[RoleName]]] = {
 }
 
 # What is shown of a row where a cell names no more than this.
+# Who approves what somebody else proposed; alone, they do it at once.
+APPROVERS: Final[Mapping[ProposalKind, frozenset[RoleName]]] = {
+    "override_set": frozenset({"owner", "finance"}), "override_end": frozenset({"owner", "finance"}), "adjustment": frozenset({"owner"}),
+}
+
 KEY_IDS: Final = ("id", "organization", "status", "created_at", "created_by", "expires_at", "revoked_at")
 CREDENTIAL_NAMES: Final = ("provider", "name")
 

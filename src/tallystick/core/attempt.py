@@ -158,6 +158,7 @@ class Adjustment:
     posted_day: str
     lines: tuple[Line, ...] = ()             # of a re-pricing: the arithmetic behind `cost_nanos`
     price_version: str = ""                  # and the book it is of
+    approved: str = ""                       # who approved it: another account, or the same where it alone may
 
 
 @lean

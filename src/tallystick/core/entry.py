@@ -170,6 +170,8 @@ def adjustment_fields(adjustment: Adjustment, ref: int, define: Define, describe
         fields["price_version"] = define("price_version", adjustment.price_version)
     return fields
 
+    if adjustment.approved:
+        fields["approved"] = adjustment.approved
 
 def request_hex(request_id: str) -> str:
     """The 32 hexadecimal digits of a request id; `req_` is the same in all. Raises ValueError."""
@@ -372,6 +374,7 @@ def read_adjustment(fields: Mapping[str, Any], named: Named) -> Adjustment:
         price_version=_name(fields, "price_version", named) or "",
     )
 
+        approved=fields.get("approved", ""),
 
 def read_refusal(fields: Mapping[str, Any], named: Named) -> Refusal:
     """The refusal of a REFUSED entry. Raises LookupError or ValueError when it does not say enough."""

@@ -46,6 +46,7 @@ class Correction:
     text: str
     lines: tuple[Line, ...] = ()
     price_version: str = ""
+    approved: str = ""                       # who approved it, where the API asked for that
 
 
 class _Row(NamedTuple):
@@ -94,7 +95,8 @@ def adjust(pen: Appending, organization: int, correction: Correction, describe: 
         return None
     posted = Adjustment(
         correction.request_id, correction.attempt, pen.now_us, correction.reason, correction.cost_nanos, delta, correction.actor,
-        correction.text, _day(row.day), _day(chain.calendar.day_and_month(pen.now_us)[0]), correction.lines, correction.price_version)
+        correction.text, _day(row.day), _day(chain.calendar.day_and_month(pen.now_us)[0]), correction.lines, correction.price_version,
+        correction.approved)
     _post(pen, chain, row, posted, describe)
     return posted
 

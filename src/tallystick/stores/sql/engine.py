@@ -178,6 +178,7 @@ def _add_organization(db: Connection, organization: int, slug: str, name: str, n
 def _create(db: Connection, now_us: int) -> None:
     _run(db, _resource("schema.sql"))
     _run(db, _resource("accounts.sql"))
+    _run(db, _resource("proposals.sql"))
     _run(db, _resource("budgets.sql"))
     _run(db, _resource("policies.sql"))
     _run(db, _resource("rollups.sql"))

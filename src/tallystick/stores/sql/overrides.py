@@ -20,7 +20,7 @@ from tallystick.stores.sql import engine
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import Database
-from tallystick.stores.sql.journal import Sequencer
+from tallystick.stores.sql.journal import Appending, Sequencer
 
 OVERRIDES_MAX: Final = 2_000                 # of one organisation, ended ones included
 _ID_BYTES: Final = 6
@@ -60,7 +60,13 @@ class Overrides:
     entropy: Callable[[int], bytes]
 
     def set(self, organization: int, terms: Mapping[str, Any], now_us: int, by: str, *, unlisted: bool = False) -> StoredOverride:
-        """Set an override, from now on unless it says a start. `unlisted`: its model need not be in the list.
+        """Set an override, proposed and approved by one. Raises Refused as `read` and `put` do."""
+        override = self.read(terms, now_us, unlisted=unlisted)
+        with self.sequencer.append(now_us) as pen:
+            return self.put(pen, organization, override, by, by)
+
+    def read(self, terms: Mapping[str, Any], now_us: int, *, unlisted: bool = False) -> Override:
+        """The override that terms mean, from now on unless they say a start. `unlisted`: its model need not be in the list.
 
         Raises Refused for terms that cannot be meant, and for names that the price book does not know.
         """
@@ -68,40 +74,47 @@ class Overrides:
             said = read_override("ovr_" + self.entropy(_ID_BYTES).hex(), {"valid_from": day_text(now_us), **terms})
         except ValueError as fault:
             raise Refused("invalid_request", f"{str(fault)[:1].upper()}{str(fault)[1:]}.") from None
-        override = self._known(said, now_us, unlisted)
-        with self.sequencer.append(now_us) as pen:
-            held = pen.db.execute("SELECT count(*) FROM price_override WHERE organization = ?", (organization,)).fetchone()[0]
-            if held >= OVERRIDES_MAX:
-                raise Refused("too_many", f"An organisation has at most {OVERRIDES_MAX} overrides, ended ones included.")
-            stored = terms_of(override)
-            pen.db.execute(
-                "INSERT INTO price_override (organization, id, terms, set_us, proposed_by, approved_by) VALUES (?, ?, ?, ?, ?, ?)",
-                (organization, override.id, json.dumps(stored, sort_keys=True, ensure_ascii=False), now_us, by, by))
-            fields: Fields = {"kind": "PRICE", "at": now_us, "event": "set", "actor": by, "approved": by, "override": override.id,
-                              "terms": stored}
-            pen.chain(organization).append(fields)
-            engine.note_change(pen.db)
-        return StoredOverride(override, now_us, by, by)
+        return self._known(said, now_us, unlisted)
+
+    def put(self, pen: Appending, organization: int, override: Override, proposed_by: str, approved_by: str) -> StoredOverride:
+        """Set an override in an open transaction. Raises Refused where there are too many."""
+        held = pen.db.execute("SELECT count(*) FROM price_override WHERE organization = ?", (organization,)).fetchone()[0]
+        if held >= OVERRIDES_MAX:
+            raise Refused("too_many", f"An organisation has at most {OVERRIDES_MAX} overrides, ended ones included.")
+        stored = terms_of(override)
+        pen.db.execute(
+            "INSERT INTO price_override (organization, id, terms, set_us, proposed_by, approved_by) VALUES (?, ?, ?, ?, ?, ?)",
+            (organization, override.id, json.dumps(stored, sort_keys=True, ensure_ascii=False), pen.now_us, proposed_by, approved_by))
+        fields: Fields = {"kind": "PRICE", "at": pen.now_us, "event": "set", "actor": proposed_by, "approved": approved_by,
+                          "override": override.id, "terms": stored}
+        pen.chain(organization).append(fields)
+        engine.note_change(pen.db)
+        return StoredOverride(override, pen.now_us, proposed_by, approved_by)
 
     def end(self, organization: int, override_id: str, now_us: int, by: str, valid_to: str | None = None) -> StoredOverride | None:
-        """End an override, now or at another moment; at its start it is as though it had never been. None: there
-        is no such one. Raises Refused where it has ended already, or would end before it begins."""
+        """End an override, proposed and approved by one, as `finish` does."""
         with self.sequencer.append(now_us) as pen:
-            stored = _find(pen.db, organization, override_id)
-            if stored is None:
-                return None
-            if stored.ended_us is not None:
-                raise Refused("not_active", "It has ended already.")
-            try:
-                ended = replace(stored.override, valid_to=valid_to or max(day_text(now_us), stored.override.valid_from))
-            except ValueError as fault:
-                raise Refused("invalid_request", f"{str(fault)[:1].upper()}{str(fault)[1:]}.") from None
-            pen.db.execute("UPDATE price_override SET valid_to = ?, ended_us = ?, ended_by = ? WHERE organization = ? AND id = ?",
-                           (ended.valid_to, now_us, by, organization, override_id))
-            pen.chain(organization).append({"kind": "PRICE", "at": now_us, "event": "ended", "actor": by, "approved": by,
-                                            "override": override_id, "valid_to": ended.valid_to})
-            engine.note_change(pen.db)
-        return replace(stored, override=ended, ended_us=now_us, ended_by=by)
+            return self.finish(pen, organization, override_id, by, by, valid_to)
+
+    def finish(self, pen: Appending, organization: int, override_id: str, proposed_by: str, approved_by: str,
+               valid_to: str | None = None) -> StoredOverride | None:
+        """End an override in an open transaction, now or at another moment; at its start it is as though it had never
+        been. None: there is no such one. Raises Refused where it has ended already, or would end before it begins."""
+        stored = find_override(pen.db, organization, override_id)
+        if stored is None:
+            return None
+        if stored.ended_us is not None:
+            raise Refused("not_active", "It has ended already.")
+        try:
+            ended = replace(stored.override, valid_to=valid_to or max(day_text(pen.now_us), stored.override.valid_from))
+        except ValueError as fault:
+            raise Refused("invalid_request", f"{str(fault)[:1].upper()}{str(fault)[1:]}.") from None
+        pen.db.execute("UPDATE price_override SET valid_to = ?, ended_us = ?, ended_by = ? WHERE organization = ? AND id = ?",
+                       (ended.valid_to, pen.now_us, proposed_by, organization, override_id))
+        pen.chain(organization).append({"kind": "PRICE", "at": pen.now_us, "event": "ended", "actor": proposed_by, "approved": approved_by,
+                                        "override": override_id, "valid_to": ended.valid_to})
+        engine.note_change(pen.db)
+        return replace(stored, override=ended, ended_us=pen.now_us, ended_by=proposed_by)
 
     def _known(self, said: Override, now_us: int, unlisted: bool) -> Override:
         """The override with its models by the names of the list."""
@@ -139,7 +152,8 @@ def day_text(at_us: int) -> str:
     return datetime.fromtimestamp(at_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _find(db: Connection, organization: int, override_id: str) -> StoredOverride | None:
+def find_override(db: Connection, organization: int, override_id: str) -> StoredOverride | None:
+    """One override of an organisation."""
     row = db.execute(_SELECT + " AND id = ?", (organization, override_id)).fetchone()
     return _stored(row) if row else None
 

@@ -1,0 +1,241 @@
+"""How far each role sees and what each may say, cell by cell: the table in the code against the one that was decided,
+and what every list, sum and id shows against the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import httpx
+import pytest
+
+from tallystick.control.keys import NewKey
+from tallystick.control.roles import APPROVERS, CREDENTIAL_NAMES, GRANTS, KEY_IDS, NEW_KEY, Cell, ProposalKind, RoleName
+from tallystick.core.membership import ROLES
+from tests.build.control import Desk
+
+# What was decided, in the order owner, admin, finance, manager, member, auditor, virtual key; `-` is closed.
+DECIDED = """
+GET    /api/auth/me                               self  self     self     self       self  self   -
+GET    /api/members                               all   all      -        own_teams  -     all    -
+POST   /api/members                               all   all      -        own_teams  -     -      -
+PATCH  /api/members/{account_id}                  all   all      -        own_teams  -     -      -
+DELETE /api/members/{account_id}                  all   all      -        own_teams  -     -      -
+GET    /api/requests                              all   all      all      own_teams  own   all    -
+GET    /api/requests/{request_id}                 all   all      all      own_teams  own   all    -
+POST   /api/requests/{request_id}/adjustments     all   -        propose  -          -     -      -
+GET    /api/keys                                  all   all      -        own_teams  own   ids    -
+POST   /api/keys                                  all   all      -        own_teams  own   -      -
+GET    /api/keys/self                             -     -        -        -          -     -      self
+GET    /api/keys/{key_id}                         all   all      -        own_teams  own   ids    -
+DELETE /api/keys/{key_id}                         all   all      -        own_teams  own   -      -
+GET    /api/credentials                           all   all      -        -          -     names  -
+PUT    /api/credentials/{provider}/{name}         all   all      -        -          -     -      -
+DELETE /api/credentials/{provider}/{name}         all   all      -        -          -     -      -
+GET    /api/prices/overrides                      all   all      all      -          -     all    -
+POST   /api/prices/overrides                      all   propose  all      -          -     -      -
+DELETE /api/prices/overrides/{override_id}        all   propose  all      -          -     -      -
+GET    /api/proposals                             all   all      all      -          -     all    -
+POST   /api/proposals/{proposal_id}/approve       all   -        all      -          -     -      -
+POST   /api/proposals/{proposal_id}/decline       all   own      all      -          -     -      -
+GET    /api/teams                                 all   all      all      own_teams  own   all    -
+POST   /api/teams                                 all   all      -        -          -     -      -
+GET    /api/projects                              all   all      all      own_teams  own   all    -
+POST   /api/projects                              all   all      -        own_teams  -     -      -
+PATCH  /api/projects                              all   all      -        -          -     -      -
+GET    /api/aggregations/monthly                  all   all      all      own_teams  own   all    own_team
+GET    /api/aggregations/by-prompt                all   all      all      own_teams  own   all    own_team
+GET    /api/aggregations/by-team                  all   all      all      own_teams  own   all    own_team
+GET    /api/aggregations/version-comparison       all   all      all      own_teams  own   all    own_team
+GET    /api/metrics/overview                      all   all      all      own_teams  own   all    -
+"""
+OPEN = {("POST", "/api/auth/token"), ("GET", "/setup"), ("POST", "/api/setup"), ("GET", "/api/openapi.json")}
+COLUMNS: tuple[RoleName, ...] = (*ROLES, "key")
+
+# Of four calls, keys and teams: which ones each role sees. 1 and 2 are of team search, and 1 is made with the member's own key.
+SEEN: dict[RoleName, set[int]] = {
+    "owner": {1, 2, 3, 4}, "admin": {1, 2, 3, 4}, "finance": {1, 2, 3, 4}, "auditor": {1, 2, 3, 4}, "manager": {1, 2}, "member": {1}}
+KEYS_SEEN: dict[RoleName, set[int]] = {role: seen for role, seen in SEEN.items() if role != "finance"}
+TEAMS_SEEN: dict[RoleName, set[str]] = {role: {"default", "search", "ads"} if len(seen) > 2 else {"search"} for role, seen in SEEN.items()}
+
+
+def decided() -> dict[tuple[str, str], dict[RoleName, Cell]]:
+    table: dict[tuple[str, str], dict[RoleName, Cell]] = {}
+    for line in DECIDED.strip().splitlines():
+        method, path, *cells = line.split()
+        table[method, path] = {role: cell for role, cell in zip(COLUMNS, cells, strict=True) if cell != "-"}  # type: ignore[misc]
+    return table
+
+
+def test_the_table_is_the_one_that_was_decided() -> None:
+    ours = {(grant.method, grant.path): dict(grant.cells) for grant in GRANTS if not grant.path.startswith(ELSEWHERE)}
+    assert {place: cells for place, cells in ours.items() if place not in OPEN} == decided()
+    assert all(ours[place] == {"anyone": "open"} for place in OPEN)
+
+
+ELSEWHERE = ("/api/budgets", "/api/policies", "/api/alerts")     # these have tables of their own beside their tests
+
+
+@dataclass
+class House:
+    """Two teams, four keys with a call each, and somebody in every role."""
+
+    desk: Desk
+    keys: dict[int, str]
+    calls: dict[int, str]
+    people: dict[RoleName, str]
+
+    def client(self, role: RoleName) -> httpx.AsyncClient:
+        return self.desk.person(self.people[role])
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    desk = Desk(tmp_path)
+    people: dict[RoleName, str] = {role: desk.member(role, *(("search",) if role in ("manager", "member") else ())) for role in ROLES}
+    owned = (people["member"], None, None, people["owner"])
+    labels = ({"team": "search", "project": "ranking"}, {"team": "search"}, {"team": "ads", "project": "banners"}, {})
+    keys = {number: desk.key(owner=owned[number - 1], **labels[number - 1])[0] for number in (1, 2, 3, 4)}
+    calls = {number: desk.book(10**number, key_id=keys[number], labels={**labels[number - 1], "user": f"u{number}", "prompt_key": f"p{number}"})
+             for number in keys}
+    yield House(desk, keys, calls, people)
+    desk.close()
+
+
+@pytest.mark.parametrize("role", SEEN)
+async def test_calls_in_lists_and_by_id(house: House, role: RoleName) -> None:
+    async with house.client(role) as client:
+        listed = [call["id"] for call in (await client.get("/api/requests")).json()["items"]]
+        assert set(listed) == {house.calls[number] for number in SEEN[role]} and len(listed) == len(set(listed))
+        narrowed = (await client.get("/api/requests", params={"team": "ads"})).json()["items"]
+        assert [call["id"] for call in narrowed] == ([house.calls[3]] if 3 in SEEN[role] else [])
+        for number, request_id in house.calls.items():
+            assert (await client.get(f"/api/requests/{request_id}")).status_code == (200 if number in SEEN[role] else 404)
+
+
+@pytest.mark.parametrize("role", SEEN)
+async def test_a_page_is_full_of_what_is_seen(house: House, role: RoleName) -> None:
+    async with house.client(role) as client:
+        first = (await client.get("/api/requests", params={"limit": 1})).json()
+    assert first["items"][0]["id"] == house.calls[max(SEEN[role])]
+    assert (first["next_cursor"] is None) == (len(SEEN[role]) == 1)
+
+
+@pytest.mark.parametrize("role", SEEN)
+async def test_sums_are_of_what_is_seen(house: House, role: RoleName) -> None:
+    cost = sum(10**number for number in SEEN[role])
+    async with house.client(role) as client:
+        assert (await client.get("/api/aggregations/monthly")).json()["total_cost"] == cost / 10**9
+        by_team = (await client.get("/api/aggregations/by-team")).json()["teams"]
+        by_prompt = (await client.get("/api/aggregations/by-prompt")).json()["prompts"]
+        versions = (await client.get("/api/aggregations/version-comparison", params={"prompt_key": "p3"})).json()["versions"]
+        overview = (await client.get("/api/metrics/overview")).json()
+    assert {team["team_name"] for team in by_team} == {{1: "search", 2: "search", 3: "ads", 4: "unknown"}[number] for number in SEEN[role]}
+    assert {prompt["prompt_key"] for prompt in by_prompt} == {f"p{number}" for number in SEEN[role]}
+    assert sum(version["request_count"] for version in versions) == (3 in SEEN[role])
+    assert (overview["today"]["cost_nanos"], overview["month_to_date"]["requests"]) == (cost, len(SEEN[role]))
+    assert {user["name"] for user in overview["top_users_30d"]} == {f"u{number}" for number in SEEN[role]}
+
+
+@pytest.mark.parametrize("role", KEYS_SEEN)
+async def test_keys_in_lists_and_by_id(house: House, role: RoleName) -> None:
+    async with house.client(role) as client:
+        listed = (await client.get("/api/keys")).json()["items"]
+        assert {key["id"] for key in listed} == {house.keys[number] for number in KEYS_SEEN[role]}
+        shown = set(KEY_IDS) if role == "auditor" else {*KEY_IDS, "preview", "team", "owner"}
+        assert all(shown == key.keys() if role == "auditor" else shown <= key.keys() for key in listed)
+        for number, key_id in house.keys.items():
+            read = await client.get(f"/api/keys/{key_id}")
+            assert read.status_code == (200 if number in KEYS_SEEN[role] else 404)
+            assert read.status_code == 404 or read.json() in listed
+            if role != "auditor":
+                assert (await client.delete(f"/api/keys/{key_id}")).status_code == (200 if number in KEYS_SEEN[role] else 404)
+
+
+@pytest.mark.parametrize("role", TEAMS_SEEN)
+async def test_teams_and_projects(house: House, role: RoleName) -> None:
+    async with house.client(role) as client:
+        teams = {team["name"] for team in (await client.get("/api/teams")).json()["items"]}
+        projects = {project["team"] for project in (await client.get("/api/projects")).json()["items"]}
+        other = (await client.get("/api/projects", params={"team": "ads"})).json()["items"]
+    assert teams == projects == TEAMS_SEEN[role]
+    assert [project["name"] for project in other] == (["banners"] if "ads" in TEAMS_SEEN[role] else [])
+
+
+@pytest.mark.parametrize("role", ["manager", "member"])
+async def test_teams_follow_the_keys_one_owns(house: House, role: RoleName) -> None:
+    house.desk.key(owner=house.people[role], team="ads")
+    async with house.client(role) as client:
+        teams = {team["name"] for team in (await client.get("/api/teams")).json()["items"]}
+    assert teams == ({"search", "ads"} if role == "member" else {"search"})
+
+
+async def test_an_auditor_reads_names_of_credentials_only(house: House) -> None:
+    async with house.client("admin") as admin, house.client("auditor") as auditor:
+        await admin.put("/api/credentials/openai/default", json={"value": "sk-x"})
+        (read,) = (await auditor.get("/api/credentials")).json()["items"]
+        (whole,) = (await admin.get("/api/credentials")).json()["items"]
+    assert read == {"provider": "openai", "name": "default"} == {name: whole[name] for name in CREDENTIAL_NAMES}
+    assert whole.keys() > read.keys()
+
+
+def test_every_field_of_a_new_key_has_its_cells() -> None:
+    assert NEW_KEY.keys() == NewKey.model_fields.keys()
+    assert all("owner" in roles for roles in NEW_KEY.values())
+
+
+SAID: dict[str, Any] = {"dimensions": {"app": "x"}, "expires_at": "2027-01-01T00:00:00Z", "format": "aso", "team": "search"}
+
+
+@pytest.mark.parametrize("field", NEW_KEY)
+async def test_who_may_say_what_of_a_new_key(house: House, field: str) -> None:
+    for role in ("owner", "admin", "manager", "member"):
+        value = house.people["member"] if field == "owner" else SAID.get(field, "x")
+        async with house.client(role) as client:
+            made = await client.post("/api/keys", json={"team": "search", field: value})
+        if role in NEW_KEY[field]:
+            assert made.status_code == 201, (role, made.text)
+        else:
+            assert (made.status_code, made.json()["code"]) == (403, "field_not_open"), role
+
+
+@pytest.mark.parametrize("team", [{}, {"team": "ads"}, {"project": "ranking"}, {"team": "new"}])
+async def test_who_has_teams_makes_keys_in_them_only(house: House, team: dict[str, str]) -> None:
+    for role in ("manager", "member"):
+        async with house.client(role) as client:
+            made = await client.post("/api/keys", json=team)
+            assert (made.status_code, made.json()["code"]) == (403, "outside_own_teams")
+    async with house.client("admin") as client:
+        assert (await client.post("/api/keys", json=team)).status_code == 201
+
+
+async def test_a_key_that_a_member_makes_is_theirs(house: House) -> None:
+    async with house.client("member") as member, house.client("manager") as manager:
+        own = (await member.post("/api/keys", json={"team": "search"})).json()
+        given = (await manager.post("/api/keys", json={"team": "search", "owner": house.people["member"]})).json()
+        assert own["owner"] == given["owner"] == house.people["member"]
+        assert {key["id"] for key in (await member.get("/api/keys")).json()["items"]} == {house.keys[1], own["id"], given["id"]}
+        stranger = await manager.post("/api/keys", json={"team": "search", "owner": "acc_nobody"})
+        assert (stranger.status_code, stranger.json()["code"]) == (400, "unknown_owner")
+
+
+async def test_a_manager_makes_projects_in_their_own_teams(house: House) -> None:
+    async with house.client("manager") as manager:
+        assert (await manager.post("/api/projects", json={"team": "search", "name": "new"})).status_code == 201
+        for project in ({"team": "ads", "name": "new"}, {"name": "new"}):
+            assert (await manager.post("/api/projects", json=project)).status_code == 403
+
+
+async def test_the_ledger_says_whose_key_it_is_and_verify_compares(house: House) -> None:
+    assert house.desk.findings() == []
+    with house.desk.database.write() as db:
+        db.execute("UPDATE virtual_key SET owner = NULL WHERE id = ?", (house.keys[1],))
+    (found,) = house.desk.findings()
+    assert (found.check, "owner" in found.message) == ("directory", True)
+
+
+def test_every_kind_of_proposal_has_its_approvers() -> None:
+    assert APPROVERS.keys() == set(get_args(ProposalKind))

@@ -1,0 +1,90 @@
+"""No organisation sees or moves what is another's: every route is walked with the other's ids, and every list read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tallystick.control.roles import GRANTS, Grant
+from tallystick.core.budget import Amount, Scope
+from tallystick.core.membership import ROLES
+from tallystick.stores.sql.budgets import Budgets, BudgetSpec
+from tests.build.control import Desk
+
+# A gateway that is gone is the installation's; a credential is set under a name one gives it oneself.
+NO_IDS = {"/api/budgets/write-offs/{instance}", "PUT /api/credentials/{provider}/{name}"}
+WITH_IDS = [grant for grant in GRANTS if "{" in grant.path and not {grant.path, f"{grant.method} {grant.path}"} & NO_IDS]
+LISTS = [grant for grant in GRANTS if grant.method == "GET" and "{" not in grant.path and grant.path not in
+         {"/setup", "/api/openapi.json", "/api/auth/me", "/api/keys/self"}]
+CANARY = "theirs-7f3"
+BODIES: dict[str, Any] = {
+    "PATCH /api/members/{account_id}": {"role": "admin"},
+    "POST /api/requests/{request_id}/adjustments": {"cost_nanos": 1, "evidence": "x"},
+    "PUT /api/budgets/{budget_id}": {"limit": "$1/month"},
+    "POST /api/budgets/{budget_id}/raises": {"by": "$1", "until": "2027-01-01T00:00:00Z", "reason": "x"},
+}
+
+
+class Two:
+    """Two organisations; `other` has one of everything."""
+
+    def __init__(self, folder: Path) -> None:
+        self.desk = Desk(folder)
+        other = self.desk.other_organization()
+        key_id, _ = self.desk.key(other, team=CANARY, project=CANARY, user=CANARY)
+        request_id = self.desk.book(organization="other", key_id=key_id, labels={"team": CANARY, "user": CANARY, "prompt_key": CANARY})
+        spec = BudgetSpec(Scope("team", CANARY), Amount(10**9, "money"), limit=10**9, name=CANARY)
+        budget = Budgets(self.desk.sequencer).set(other, spec, self.desk.clock.at_us, "cli")
+        self.other = other
+        self.ids = {"key_id": key_id, "request_id": request_id, "budget_id": str(budget.id), "provider": "openai", "name": CANARY}
+
+    async def fill(self) -> None:
+        """What only the API makes."""
+        async with self.desk.owner("other") as owner:
+            terms = {"kind": "percent", "provider": "*", "unit": "all", "value": "-5", "note": CANARY}
+            made = await owner.post("/api/prices/overrides", json=terms)
+            assert made.status_code == 201, made.text
+            self.ids["override_id"] = made.json()["id"]
+            assert (await owner.put(f"/api/credentials/openai/{CANARY}", json={"value": "sk-x"})).status_code == 200
+            self.ids["account_id"] = self.desk.member("member", CANARY, organization=self.other, email=f"{CANARY}@other")
+            self.desk.member("finance", organization=self.other)
+            proposed = await owner.post("/api/prices/overrides", json=terms)
+            assert proposed.status_code == 202, proposed.text
+            self.ids["proposal_id"] = proposed.json()["id"]
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[Two]:
+    made = Two(tmp_path)
+    yield made
+    made.desk.close()
+
+
+@pytest.mark.parametrize("grant", WITH_IDS, ids=lambda grant: f"{grant.method} {grant.path}")
+async def test_the_others_ids_are_nobodys(two: Two, grant: Grant) -> None:
+    await two.fill()
+    path, body = grant.path.format(**two.ids), BODIES.get(f"{grant.method} {grant.path}")
+    for role in ROLES:
+        if role not in grant.cells:
+            continue
+        account = two.desk.member(role, *((CANARY,) if role in ("manager", "member") else ()))      # a team of the same name
+        async with two.desk.person(account) as client:
+            reply = await client.request(grant.method, path, json=body)
+        assert reply.status_code == 404, (role, reply.status_code, reply.text)
+        assert CANARY not in reply.text
+    async with two.desk.owner("other") as theirs:
+        assert (await theirs.request(grant.method, path, json=body)).status_code not in (401, 404)
+
+
+@pytest.mark.parametrize("grant", LISTS, ids=lambda grant: grant.path)
+async def test_no_list_and_no_sum_has_anything_of_the_others(two: Two, grant: Grant) -> None:
+    await two.fill()
+    async with two.desk.owner() as ours, two.desk.owner("other") as theirs:
+        query = {"prompt_key": CANARY} if grant.path.endswith("version-comparison") else {}
+        seen, own = await ours.get(grant.path, params=query), await theirs.get(grant.path, params=query)
+    assert seen.status_code == own.status_code == 200, seen.text
+    assert CANARY not in seen.text
+    assert seen.text != own.text
