@@ -92,6 +92,7 @@ class Lender:
         def begin() -> tuple[int, tuple[Draw, ...], dict[NodeKey, int]]:
             with database.write() as db:
                 epoch = leases.begin(db, me, acknowledged, now_us)
+                leases.make_good(db, me)
                 mine = leases.leases_of(db, me)
                 return epoch, mine, leases.ends_of(db, [draw.node for draw in mine])
 

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from tallystick.core.draw import Draw, NodeKey
 from tallystick.core.errors import StoreFault
 from tallystick.core.windows import bounds, parse_window
+from tallystick.stores.sql.alerts_crossings import note_refused
 from tallystick.stores.sql.connection import Connection
 
 DEFERRED: Final = "deferred"
@@ -130,6 +131,9 @@ def grant(db: Connection, instance: str, asks: Sequence[Ask], has: Mapping[NodeK
     safe = _Safe(db, now_us)
     pool: dict[NodeKey, int] = dict(has)
     short = tuple(_serve(safe, pool, ask) for ask in asks)
+    for lacks in short:
+        if lacks is not None and lacks.for_good:
+            note_refused(db, lacks.node, lacks.end_us, lacks.settled, lacks.needed, now_us)
     live = live_instances(db, now_us)
     for node, vault in safe.touched():
         if vault.cap is not None and vault.own:
@@ -154,6 +158,13 @@ def lease(db: Connection, holder: str, draws: Sequence[Draw]) -> None:
 def give_back(db: Connection, holder: str, draws: Sequence[Draw]) -> None:
     """What a holder does not need any more is free for all again."""
     lease(db, holder, [Draw(draw.node, -draw.amount) for draw in draws])
+    _sweep(db, holder)
+
+
+def make_good(db: Connection, holder: str) -> None:
+    """Lease what settlements took out of leases that never came: their calls were adopted by a new budget, and the
+    process ended before the database had heard of it."""
+    lease(db, holder, [Draw(draw.node, -draw.amount) for draw in leases_of(db, holder) if draw.amount < 0])
     _sweep(db, holder)
 
 
