@@ -168,10 +168,10 @@ def adjustment_fields(adjustment: Adjustment, ref: int, define: Define, describe
         fields["lines"] = [_line_out(line, define, describe) for line in adjustment.lines]
     if adjustment.price_version:
         fields["price_version"] = define("price_version", adjustment.price_version)
-    return fields
-
     if adjustment.approved:
         fields["approved"] = adjustment.approved
+    return fields
+
 
 def request_hex(request_id: str) -> str:
     """The 32 hexadecimal digits of a request id; `req_` is the same in all. Raises ValueError."""
@@ -372,9 +372,9 @@ def read_adjustment(fields: Mapping[str, Any], named: Named) -> Adjustment:
         posted_day=fields["posted_day"],
         lines=read_lines(fields, named),
         price_version=_name(fields, "price_version", named) or "",
+        approved=fields.get("approved", ""),
     )
 
-        approved=fields.get("approved", ""),
 
 def read_refusal(fields: Mapping[str, Any], named: Named) -> Refusal:
     """The refusal of a REFUSED entry. Raises LookupError or ValueError when it does not say enough."""
