@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 from tallystick import __version__
-from tallystick.cli import adjust, budgets, credentials, demo, doctor, explain, export, keys, policies, prices, rollups, serve, verify
+from tallystick.cli import (
+    adjust, apply, budgets, credentials, demo, doctor, explain, export, keys, policies, prices, rollups, serve, verify,
+)
 
 
 def build() -> typer.Typer:
@@ -25,10 +27,12 @@ def build() -> typer.Typer:
     app.command("demo")(demo.demo)
     app.add_typer(keys.build(), name="keys", help="Virtual keys: make, list, rotate, revoke.")
     app.add_typer(credentials.build(), name="credentials", help="Provider keys that the gateway holds: set, list, remove, assign, rewrap.")
-    app.add_typer(budgets.build(), name="budgets", help="Budgets: set, list, show, raise, remove.")
+    app.add_typer(budgets.build(), name="budgets", help="Budgets: set, list, show, raise, remove, write-off, CSV in and out.")
     app.add_typer(policies.build(), name="policies", help="Policies: set, list, show, remove, kill, unkill, bypass.")
     app.add_typer(prices.build(), name="prices", help="The price book: show, diff, check, reprice.")
     app.add_typer(rollups.build(), name="rollups", help="Sums by hour and day: rebuild.")
+    app.command("apply")(apply.apply)
+    app.command("dump")(apply.dump)
     app.command("explain")(explain.explain)
     app.command("adjust")(adjust.adjust)
     app.command("verify")(verify.verify)

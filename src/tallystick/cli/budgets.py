@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_facts, print_json, print_table, settings_of
+from tallystick.cli.apply import export_csv, import_csv
 from tallystick.cli.expiry import expiry_us
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def build() -> typer.Typer:
     app.command("raise")(raise_)
     app.command("remove")(remove)
     app.command("write-off")(write_off)
+    app.command("export-csv")(export_csv)
+    app.command("import-csv")(import_csv)
     return app
 
 

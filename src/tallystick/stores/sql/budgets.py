@@ -62,7 +62,7 @@ class Budgets:
 
         Raises Refused for what cannot stand.
         """
-        span, zone = _checked(spec)
+        span, zone = checked(spec)
         with self.sequencer.append(now_us) as pen:
             zone = zone or _zone_of(pen.db, organization)
             old = _standing(pen.db, organization, spec, span, now_us)
@@ -81,7 +81,7 @@ class Budgets:
         with self.sequencer.append(now_us) as pen:
             row = _one(pen.db, organization, budget_id)
             spec = edit(row)
-            _checked(spec)
+            checked(spec)
             if row.ends_us is not None and row.ends_us <= now_us:
                 raise Refused("ended", "This budget has ended; set a new one.")
             if spec.ends_us != row.ends_us:
@@ -235,7 +235,7 @@ def _zone_of(db: Connection, organization: int) -> str:
     return str(db.execute("SELECT zone FROM organization WHERE id = ?", (organization,)).fetchone()[0])
 
 
-def _checked(spec: BudgetSpec) -> tuple[str, str | None]:
+def checked(spec: BudgetSpec) -> tuple[str, str | None]:
     """The window and zone as they are written down. Raises Refused."""
     scope = spec.scope
     if scope.kind not in KINDS:

@@ -1,0 +1,168 @@
+"""`tallystick apply` and `tallystick dump`: an organisation's budgets, policies and members as one file, and back; and the
+same for budgets alone as CSV. What would be done is printed before it is done.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_json, printable, settings_of
+
+if TYPE_CHECKING:
+    from tallystick.cli.installation import Installation
+    from tallystick.stores.declaring import Change, Section
+
+File = Annotated[Path, typer.Option("--file", "-f", metavar="FILE", help="The file; - is standard input.")]
+Diff = Annotated[bool, typer.Option("--diff", help="Only print what would change; exit code 1 if anything would.")]
+Prune = Annotated[bool, typer.Option("--prune", help="Remove what stands and is not in the file, in the sections that the file has.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+def apply(
+    file: File,
+    diff: Diff = False,
+    prune: Prune = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Make budgets, policies and members as a file says. What it does not say is left alone."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.stores.declaring import parse
+    from tallystick.stores.sql.directory import Refused
+
+    with installation.opened(settings) as here:
+        try:
+            document = parse(_read(file))
+        except Refused as refused:
+            fail(str(refused))
+        carry_out(here, document, diff=diff, prune=prune, yes=yes, as_json=as_json)
+
+
+def dump(
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Write out what stands, as `apply` reads it."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.stores import declaring
+
+    with installation.opened(settings, make=False) as here, here.database.read() as db:
+        sys.stdout.write(declaring.dump(db, sections_of(here)))
+
+
+def export_csv(
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Write all budgets as CSV, one a line, as `import-csv` reads it."""
+    settings = settings_of(data, config)
+    import csv
+
+    from tallystick.cli import installation
+
+    with installation.opened(settings, make=False) as here, here.database.read() as db:
+        section = sections_of(here)[0]
+        writer = csv.DictWriter(sys.stdout, section.fields, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(dict(fields) for fields in section.standing(db).values())
+
+
+def import_csv(
+    file: File,
+    diff: Diff = False,
+    prune: Prune = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Make budgets as a CSV file says, with the columns of `export-csv`. An empty cell leaves as it is."""
+    settings = settings_of(data, config)
+    import csv
+
+    from tallystick.cli import installation
+
+    with installation.opened(settings) as here:
+        lines = list(csv.DictReader(_read(file).splitlines()))
+        if any(None in line for line in lines):
+            fail("A line has more cells than there are columns.")
+        items = [{name: cell for name, cell in line.items() if cell} for line in lines]
+        carry_out(here, {"budgets": items}, diff=diff, prune=prune, yes=yes, as_json=as_json)
+
+
+def carry_out(here: Installation, document: Any, *, diff: bool, prune: bool, yes: bool, as_json: bool) -> None:
+    """Print the plan, ask, do it, and wait until it is in force."""
+    from tallystick.stores import declaring
+    from tallystick.stores.sql.directory import Refused
+    from tallystick.stores.sql.standing import not_in_force
+
+    sections = sections_of(here)
+    try:
+        with here.database.read() as db:
+            changes = declaring.plan(db, sections, document, prune=prune)
+        behind: tuple[str, ...] = ()
+        if not as_json:
+            _print_plan(changes)
+        doing = bool(changes) and not diff and (yes or _agreed(len(changes)))
+        if doing:
+            declaring.apply(sections, changes)
+            behind = not_in_force(here.database, here.database.change_count(), here.now_us)
+    except Refused as refused:
+        fail(str(refused))
+    if as_json:
+        print_json({"changes": [_document(change) for change in changes], "applied": doing, "not_in_force_on": list(behind)})
+    if behind:
+        fail(f"Not in force yet on {', '.join(behind)}: it did not answer within a second.", FOUND_WRONG)
+    if changes and not doing:
+        raise typer.Exit(FOUND_WRONG)
+
+
+def sections_of(here: Installation) -> tuple[Section, ...]:
+    """What a file can say, in the order in which it is done."""
+    import uuid
+
+    from tallystick.config import rates_of
+    from tallystick.stores.sql.declared import BudgetSection, Hand, MemberSection, PolicySection
+    from tallystick.stores.sql.members import Members
+
+    sequencer = here.directory.sequencer
+    hand = Hand(sequencer, here.organization, "cli", here.now_us, rates_of(here.settings))
+    return BudgetSection(hand), PolicySection(hand), MemberSection(hand, Members(sequencer, lambda: uuid.uuid4().hex))
+
+
+def _read(file: Path) -> str:
+    try:
+        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        fail(f"{file}: {fault}")
+
+
+def _agreed(count: int) -> bool:
+    if not sys.stdin.isatty():
+        fail("Say --yes to do it, or --diff to look only: there is nobody to ask.")
+    return typer.confirm(f"Make {count} change{'' if count == 1 else 's'}?")
+
+
+def _print_plan(changes: list[Change]) -> None:
+    marks = {"make": "+", "change": "~", "remove": "-"}
+    for change in changes:
+        print(f"{marks[change.how]} {change.section}: {printable(' '.join(filter(None, change.identity)))}")
+        if change.how != "remove":
+            for name, (was, will_be) in change.differences.items():
+                if was not in (None, "") or will_be not in (None, ""):
+                    print(f"    {name}: {printable(str(was)) + ' → ' if change.how == 'change' else ''}{printable(str(will_be))}")
+    if not changes:
+        print("Nothing to change.")
+
+
+def _document(change: Change) -> dict[str, Any]:
+    return {"how": change.how, "section": change.section, "item": list(change.identity),
+            "fields": {name: {"was": was, "will_be": will_be} for name, (was, will_be) in change.differences.items()}}
