@@ -172,7 +172,7 @@ def open_installation(settings: Settings) -> Installation:
         settings, clock, secrets, database, Sequencer(database, secrets.ledger_key),
         SqlKeyring(database, secrets.pepper, clock),
         SqlCredentials(database, KekFiles(settings.data), origins_of(settings), _configured_credentials(settings)), spool,
-        open_prices(database, settings), LivePolicies(database, clock))
+        open_prices(database, settings), LivePolicies(database, clock, spool.instance))
 
 
 def open_prices(database: Database, settings: Settings) -> LivePrices:
@@ -320,6 +320,7 @@ def _setup(installation: Installation, keeper: BudgetKeeper) -> Setup:
                 for provider_id, provider in settings.providers.items() for deployment, model in provider.models.items()},
         anonymous=_anonymous(settings.gateway.anonymous_project),
         doors=Doors(_shares(settings), monotonic),
+        part=lambda: installation.policies.part,
         drain=DrainSlots(settings.gateway.drain.at_once_max, float(settings.gateway.drain.timeout_s)),
     )
 

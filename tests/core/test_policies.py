@@ -18,8 +18,9 @@ from tallystick.core.errors import Denied
 from tallystick.core.facts import pack, unpack as facts_of
 from tallystick.core.identity import Attribution
 from tallystick.core.policies.book import KIND_NAMES, Judgement, asked_before, changed, judge, policy_book, rule_of
+from tallystick.core.policies.counters import WHOLE, Counters, Part
 from tallystick.core.policies.parameters import BadPolicy, parse_scope
-from tallystick.core.policies.policy import Bypass, Case, Edit, Policy, Verdict, Warn
+from tallystick.core.policies.policy import Bypass, Case, Claimed, Edit, Policy, Verdict, Warn
 from tallystick.core.policies.spellings import limited, spelling_of
 
 NOON_US = 1_795_262_400_000_000              # Saturday 2026-11-21 12:00 UTC
@@ -210,6 +211,69 @@ def test_a_limit_is_spliced_in_as_the_dialect_spells_it(dialect: str, provider: 
     assert limited(body, spelling, 7) == expected
 
 
+# --- rates
+
+def claimed(about: Case, *, enforced: bool = True, scope: str = "org", **limits: Any) -> tuple[Claimed, ...]:
+    mode = "enforce" if enforced else "observe"
+    return judge(policy_book([policy(1, "rates", parse_scope(scope), mode=mode, **limits)]), about).claims
+
+
+def test_so_many_calls_in_a_window_and_the_wait_until_the_next() -> None:
+    counters, claims = Counters(), claimed(case(), requests=2)
+    assert [counters.take(claims, NOON_US + at, WHOLE)[0] for at in (0, 1)] == [None, None]
+    denied, _ = counters.take(claims, NOON_US + 48_500_000)
+    assert denied is not None
+    assert (denied.code, denied.retry_after_s, denied.details["limit"], denied.details["policy_id"]) == ("rate_limited", 12, "2", "1")
+    assert counters.take(claims, NOON_US + 60_000_000)[0] is None
+
+
+def test_tokens_are_taken_as_expected_and_put_right_at_the_end() -> None:
+    counters, claims = Counters(), claimed(case(), tokens=500)                   # 170 in and up to 100 out
+    assert counters.take(claims, NOON_US)[0] is None
+    counters.end(claims, NOON_US, 20)
+    assert counters.take(claims, NOON_US)[0] is None
+    denied, _ = counters.take(claims, NOON_US)
+    assert denied is not None
+    assert denied.details["of"] == "tokens"
+
+
+def test_so_many_at_once() -> None:
+    counters, claims = Counters(), claimed(case(), concurrent=1)
+    assert counters.take(claims, NOON_US)[0] is None
+    denied, _ = counters.take(claims, NOON_US + 90_000_000)
+    assert denied is not None
+    assert denied.code == "too_many_at_once"
+    counters.end(claims, NOON_US, 0)
+    assert counters.take(claims, NOON_US + 90_000_000)[0] is None
+
+
+def test_each_of_a_template_has_its_own_rate_and_observing_never_refuses() -> None:
+    counters = Counters()
+    for user in ("ann", "bob"):
+        assert counters.take(claimed(case(labels={"user": user}), scope="user:*", requests=1), NOON_US)[0] is None
+    assert counters.take(claimed(case(labels={"user": "bob"}), scope="user:*", requests=1), NOON_US)[0] is not None
+    assert Counters().take(claimed(case(), enforced=False, requests=0), NOON_US) == (None, (Judged(1, "observed"),))
+
+
+def test_a_call_that_one_rate_has_no_room_for_takes_nothing_of_another() -> None:
+    counters, wide, narrow = Counters(), claimed(case(), requests=1), claimed(case(), requests=0)
+    assert counters.take((*wide, replace(narrow[0], policy=2)), NOON_US)[0] is not None
+    assert counters.take(wide, NOON_US)[0] is None
+
+
+@given(st.integers(0, 40), st.lists(st.tuples(st.integers(1, 4), st.lists(st.integers(0, 3), max_size=30)), min_size=1, max_size=4))
+def test_instances_together_never_pass_a_limit_whoever_joins_or_leaves(limit: int, times: list[tuple[int, list[int]]]) -> None:
+    claims, everyone, passed = claimed(case(), requests=limit), [Counters() for _ in range(4)], 0
+    most = 0                                 # who came in mid-window waits for the next
+    for alive, calls in times:
+        most = most or alive
+        for number in calls:
+            if number < alive:
+                part = Part(alive, number, 0 if number < most else NOON_US + 1)
+                passed += everyone[number].take(claims, NOON_US, part)[0] is None
+    assert passed <= limit
+
+
 # --- all together
 
 def test_the_first_refusal_names_its_policy_and_kill_comes_first() -> None:
@@ -283,6 +347,7 @@ def test_what_was_changed_can_be_undone(limit: int | None, model: str | None, ed
     ("hours", {"open": "mon 08:00-25:00"}), ("hours", {"open": "day 08:00-09:00"}), ("hours", {"open": "08:00-09:00", "zone": "Mars/Olympus"}),
     ("addresses", {}), ("addresses", {"allow": "10.0.0.1/8"}), ("addresses", {"deny": "example.org"}),
     ("expensive", {}), ("expensive", {"warn_above_usd": "much"}), ("expensive", {"warn_above_usd": 0.5}),
+    ("rates", {}), ("rates", {"requests": 5, "window": "hour"}),
     ("kill", {"now": "yes"}), ("kill", {"reason": "a\nb"}), ("nonsense", {}),
 ])
 def test_what_no_rule_would_apply_is_an_error(kind: str, parameters: dict[str, Any]) -> None:

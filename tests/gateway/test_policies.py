@@ -140,6 +140,45 @@ def test_breaking_the_glass_is_journaled_and_named_on_every_call_it_let_through(
     assert ask(gateway, gateway.key(team="ops")).status_code == 403
 
 
+def test_calls_at_once_are_limited_and_told_when_to_come_back(scene: Scene) -> None:
+    gateway, provider = scene
+    gate = Gate()
+    provider.expect("POST", CHAT, json_reply(REPLY).before(gate))
+    provider.expect("POST", CHAT, json_reply(REPLY))
+    made = gateway.json("policies", "set", "rates", "--on", "team:*", "-p", "concurrent=1")
+    key = gateway.key(team="web")
+    first = Thread(target=ask, args=(gateway, key))
+    first.start()
+    gate.wait_reached()
+    busy = ask(gateway, key)
+    assert (busy.status_code, busy.json()["error"]["code"], busy.headers["retry-after"]) == (429, "too_many_at_once", "1")
+    gate.open()
+    first.join(PATIENCE_S)
+    assert ask(gateway, key).status_code == 200
+    gateway.json("policies", "set", "rates", "--on", "team:*", "-p", "requests=0")
+    limited = ask(gateway, key)
+    assert (limited.status_code, limited.json()["error"]["code"], limited.headers["x-should-retry"]) == (429, "rate_limited", "true")
+    assert 1 <= int(limited.headers["retry-after"]) <= 60
+    assert {gateway.call(row["id"])["policy_id"] for row in gateway.calls(2, kind="refused")} == {made["id"]}
+
+
+def test_an_expensive_call_is_confirmed_or_refused_and_where_it_comes_from_counts(scene: Scene) -> None:
+    gateway, provider = scene
+    provider.expect("POST", CHAT, json_reply(REPLY), times=2)
+    key = gateway.key()
+    gateway.json("policies", "set", "expensive", "-p", "confirm_above_usd=0.01", "-p", "warn_above_usd=0.001")
+    dear = {**ASK, "max_tokens": 4_000}
+    refused = ask(gateway, key, dear)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "confirmation_required")
+    expected = refused.json()["error"]["tallystick"]["expected_cost_usd"]
+    confirmed = ask(gateway, key, dear, **{"x-tallystick-confirm": "yes"})
+    assert (confirmed.status_code, confirmed.headers["x-tallystick-warning"]) == (200, f"expected_cost_usd={expected}")
+    gateway.json("policies", "set", "addresses", "-p", "allow=127.0.0.0/8")
+    assert ask(gateway, key, {**ASK, "max_tokens": 1}).status_code == 200
+    gateway.json("policies", "set", "addresses", "-p", "allow=10.0.0.0/8")
+    assert ask(gateway, key).json()["error"]["tallystick"]["kind"] == "addresses"
+
+
 def test_what_cannot_stand_is_refused_in_words(scene: Scene) -> None:
     gateway, _ = scene
     for words, about in ((("request_size", "-p", "n_mx=1"), "n_mx"), (("planets",), "planets"), (("kill", "--on", "team"), "scope"),

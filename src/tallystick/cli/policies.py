@@ -232,19 +232,19 @@ def _document(file: Path) -> dict[str, Any]:
     """A policy as a file says it: JSON where it begins with a brace, else TOML."""
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
-        said = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
+        said = json.loads(text, parse_float=str) if text.lstrip().startswith("{") else tomllib.loads(text, parse_float=str)
     except (OSError, ValueError) as fault:
         fail(f"{file}: {fault}")
     return dict(said)
 
 
 def _parameter(text: str) -> tuple[str, Any]:
-    """`NAME=VALUE`: what reads as JSON is that, everything else is text."""
+    """`NAME=VALUE`: what reads as JSON is that, everything else is text; amounts of money keep their digits."""
     name, equals, value = text.partition("=")
     if not equals:
         fail(f"{text!r} is no parameter; say NAME=VALUE.")
     try:
-        return name, json.loads(value)
+        return name, json.loads(value, parse_float=str)
     except ValueError:
         return name, value
 

@@ -30,7 +30,7 @@ from tallystick.core.holding import holds_of, standing_of
 from tallystick.core.identity import Attribution, Claims, Principal, attribute, check_claims
 from tallystick.core.lean import lean
 from tallystick.core.policies.book import Judgement, Policies, PolicyBook, changed, judge
-from tallystick.core.policies.policy import Case, Edit
+from tallystick.core.policies.policy import Case, Claimed, Edit
 from tallystick.core.policies.spellings import spelling_of
 from tallystick.core.price_scopes import Prices
 from tallystick.core.pricebook import PriceBook
@@ -81,6 +81,7 @@ class Admit:
     admission as it was written down, or `Denied`."""
 
     admission: Admission
+    claims: tuple[Claimed, ...] = ()         # what the call must find room for in the rates of its policies
 
 
 @lean
@@ -178,13 +179,13 @@ def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settleme
         if closed is not None:
             return (yield from _refuse(opening, closed, caller, asked))
     book = rules.policies.get(attribution.organization)
-    judgement = judge(book, case_of(opening, caller, asked, attribution)) if book is not None else Judgement(asked.call)
+    judgement = judge(book, case_of(opening, caller, asked, attribution, rules)) if book is not None else Judgement(asked.call)
     if judgement.denied is not None:
         return (yield from _refuse(opening, judgement.denied, caller, asked, Judging(attribution, judgement)))
     admission = admit(opening, caller, asked, attribution, rules, judgement)
     if isinstance(admission, Denied):
         return (yield from _refuse(opening, admission, caller, asked))
-    admitted = yield Admit(admission)
+    admitted = yield Admit(admission, judgement.claims)
     for _ in range(CLAMPS_MAX):
         clamped = _clamped(opening, caller, asked, attribution, rules, judgement, admitted) if isinstance(admitted, Denied) else None
         if clamped is None:
@@ -192,7 +193,9 @@ def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settleme
         judgement, admission = clamped
         admitted = yield Admit(admission)
     if isinstance(admitted, Denied):
-        return (yield from _refuse(opening, admitted, caller, asked))
+        of_policy = admitted.details.get("policy_id")
+        judging = Judging(attribution, replace(judgement, policy=int(of_policy))) if of_policy is not None else None
+        return (yield from _refuse(opening, admitted, caller, asked, judging))
     admission = admitted
     delivered = yield Forward(admission, judgement.edit, judgement.warnings)
     served, at_us = delivered.served, delivered.at_us
@@ -204,9 +207,17 @@ def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settleme
     return settlement
 
 
-def case_of(opening: Opening, caller: Caller, asked: Asked, attribution: Attribution) -> Case:
+def case_of(opening: Opening, caller: Caller, asked: Asked, attribution: Attribution, rules: Rules) -> Case:
     """A call as policies see it."""
-    return Case(asked.call, attribution, billable=not opening.route.free, confirmed=asked.claims.confirm, address=caller.address)
+
+    def expected(call: Call) -> int | None:
+        worst = worst_case(call.facts, call.body_bytes, _whom(opening.provider, call),
+                           rules.prices.of(call.provider, attribution, caller.credential), call.at_us, strict=False)
+        return worst.nanos if worst.priced else None
+
+    return Case(asked.call, attribution, billable=not opening.route.free, confirmed=asked.claims.confirm, address=caller.address,
+                expected=expected)
+
 
 
 def _settle_job(opening: Opening, rules: Rules, delivered: Delivered) -> Generator[Command, Any, None]:

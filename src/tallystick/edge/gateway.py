@@ -22,8 +22,11 @@ from tallystick.core.call import Call, Facts, Meter, ReplyHead
 from tallystick.core.custody import Kept, owner_of
 from tallystick.core.dialect import ErrorShape, Provider
 from tallystick.core.errors import Denied, MayStand, StoreFault, UpstreamFault
+from tallystick.core.holding import tokens_of
 from tallystick.core.identity import Claims, Principal
 from tallystick.core.money import decimal_text
+from tallystick.core.policies.counters import WHOLE, Part
+from tallystick.core.policies.policy import Claimed
 from tallystick.core.secret import Secret
 from tallystick.core.settlement import Served, settle
 from tallystick.core.usage import Reading
@@ -75,6 +78,7 @@ class Setup:
     limits: BodyLimits
     models: Mapping[tuple[str, str], str] = field(default_factory=dict)
     anonymous: Principal | None = None
+    part: Callable[[], Part] = lambda: WHOLE             # this instance's part of the rates that policies set
     drain: DrainSlots = field(default_factory=DrainSlots)
     doors: Doors = field(default_factory=lambda: Doors(Shares(), monotonic))
 
@@ -88,6 +92,7 @@ class Gateway:
         self.telemetry = telemetry
         self._tasks: set[asyncio.Future[None]] = set()   # or they might be collected before they end
         self.admitted: set[_Conversation] = set()
+        self.throttle = policing.Throttle(setup.part)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         cycle = scope.get("extensions", {}).get("tallystick")
@@ -172,6 +177,8 @@ class _Conversation:
         self._disclosed: tuple[tuple[bytes, bytes], ...] = ()
         self._sending: asyncio.Task[Any] | None = None   # while the provider has not begun to answer
         self._killed = False
+        self._claims_taken: tuple[Claimed, ...] = ()
+        self._tokens = 0
         self._stay = Stay(gateway.setup.doors)
 
     async def run(self) -> None:
@@ -191,6 +198,8 @@ class _Conversation:
         finally:
             self._stay.end()
             self._gateway.admitted.discard(self)
+            if self._claims_taken:
+                self._gateway.throttle.end(self._claims_taken, self._at_us, self._tokens)
             self._relay = None               # it knows this conversation: nothing is left for the garbage collector to find
 
     def cut_if_killed(self) -> None:
@@ -300,8 +309,13 @@ class _Conversation:
         )
 
     async def admit(self, command: line.Admit) -> Admission | Denied:
-        budgets = self._ports.budgets
-        admission = await budgets.hold(command.admission)
+        budgets, wanted = self._ports.budgets, command.admission
+        if command.claims:
+            taken = self._gateway.throttle.take(command.claims, wanted)
+            if isinstance(taken, Denied):
+                return taken
+            wanted, self._claims_taken = taken, command.claims
+        admission = await budgets.hold(wanted)
         if isinstance(admission, Denied):
             return admission
         try:
@@ -431,6 +445,7 @@ class _Conversation:
     async def settle(self, command: line.Settle) -> None:
         """The settlement first, then the last piece."""
         settlement = command.settlement
+        self._tokens = tokens_of(settlement)
         await self._book(replace(settlement, object_mark=self._object_mark) if self._object_mark else settlement)
         self._admitted = None
         if self._failure is not None:

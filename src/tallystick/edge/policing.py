@@ -5,6 +5,7 @@ it, and knows which running reply a kill switch cuts. What they decide is core's
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -15,6 +16,8 @@ from tallystick.core.errors import Denied
 from tallystick.core.identity import Principal
 from tallystick.core.jsonbytes import set_member
 from tallystick.core.policies.book import Policies
+from tallystick.core.policies.counters import Counters, Part
+from tallystick.core.policies.policy import Claimed
 from tallystick.core.policies.spellings import limited, spelling_of
 from tallystick.edge.inbound import Inbound
 
@@ -47,6 +50,25 @@ def edited(asked: Inbound, command: line.Forward) -> Inbound:
         body = limited(body, spelling, edit.output_limit)
         facts = replace(facts, output_limit=edit.output_limit)
     return replace(asked, body=body, facts=facts)
+
+
+class Throttle:
+    """The rates of one instance's policies. `part`: its part of them."""
+
+    def __init__(self, part: Callable[[], Part]) -> None:
+        self._part = part
+        self._counters = Counters()
+
+    def take(self, claims: Sequence[Claimed], admission: Admission) -> Admission | Denied:
+        """Make room for a call in every rate, or say which has none; the admission with what only observes."""
+        denied, observed = self._counters.take(claims, admission.at_us, self._part())
+        if denied is not None:
+            return denied
+        return replace(admission, judged=(*admission.judged, *observed)) if observed else admission
+
+    def end(self, claims: Sequence[Claimed], at_us: int, tokens: int) -> None:
+        """The call that came at this moment is over."""
+        self._counters.end(claims, at_us, tokens)
 
 
 def disclosed(command: line.Forward) -> tuple[tuple[bytes, bytes], ...]:

@@ -19,10 +19,10 @@ from tallystick.core.call import Call, name
 from tallystick.core.errors import Denied
 from tallystick.core.lean import lean
 from tallystick.core.policies import (
-    addresses, default_output, expensive, hours, kill, model_access, reasoning, request_size, required_dimensions,
+    addresses, default_output, expensive, hours, kill, model_access, rates, reasoning, request_size, required_dimensions,
 )
 from tallystick.core.policies.parameters import BadPolicy, Parameters
-from tallystick.core.policies.policy import Bypass, Case, Edit, Policy, Rule
+from tallystick.core.policies.policy import Bypass, Case, Claim, Claimed, Edit, Policy, Rule
 
 KINDS: Final[tuple[tuple[str, Callable[[Parameters], Rule]], ...]] = (
     ("kill", kill.read),
@@ -34,6 +34,7 @@ KINDS: Final[tuple[tuple[str, Callable[[Parameters], Rule]], ...]] = (
     ("default_output", default_output.read),
     ("reasoning", reasoning.read),
     ("expensive", expensive.read),
+    ("rates", rates.read),
 )
 """Every kind and how its parameters are read, in the order in which they are asked."""
 
@@ -56,7 +57,8 @@ def rule_of(kind: str, parameters: Mapping[str, Any], zone_of: Callable[[str], t
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What came of a call: `denied`, or the call as it goes out (`edit`: how it was changed), what its answer must say
-    (`warnings`), and for the journal which policies did or would have done something."""
+    (`warnings`), what it must find room for (`claims`), and for the journal which policies did or would have done
+    something."""
 
     call: Call
     denied: Denied | None = None
@@ -64,6 +66,7 @@ class Judgement:
     edit: Edit | None = None
     warnings: tuple[str, ...] = ()
     judged: tuple[Judged, ...] = ()
+    claims: tuple[Claimed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,11 @@ class PolicyBook:
     def asks_address(self) -> bool:
         """Whether a policy judges where calls come from; else nobody looks."""
         return any(policy.kind == "addresses" for policy in self.policies)
+
+    @property
+    def has_rates(self) -> bool:
+        """Whether a policy limits rates, which instances share."""
+        return any(policy.kind == "rates" for policy in self.policies)
 
     def bypassed(self, policy: Policy, subject: Subject, at_us: int) -> bool:
         """Whether somebody broke the glass for this policy and call. A kill switch must be named."""
@@ -124,6 +132,7 @@ def judge(book: PolicyBook, case: Case) -> Judgement:
     edit: Edit | None = None
     warnings: list[str] = []
     judged: list[Judged] = []
+    claims: list[Claimed] = []
     subject, at_us = case.subject, case.call.at_us
     for policy in book.matching(subject, at_us):
         verdict = policy.rule.judge(case)
@@ -131,6 +140,9 @@ def judge(book: PolicyBook, case: Case) -> Judgement:
             continue
         if book.bypasses and book.bypassed(policy, subject, at_us):
             judged.append(Judged(policy.id, "bypassed"))
+        elif isinstance(verdict, Claim):
+            whose = subject_matches(policy.scope, subject) or ""
+            claims.append(Claimed(policy.id, whose, verdict, policy.mode == "enforce", _about(policy)))
         elif policy.mode == "observe":
             judged.append(Judged(policy.id, "observed"))
         elif isinstance(verdict, Denied):
@@ -142,7 +154,7 @@ def judge(book: PolicyBook, case: Case) -> Judgement:
         else:
             warnings.append(verdict.text)
             judged.append(Judged(policy.id, "warned"))
-    return Judgement(case.call, edit=edit, warnings=tuple(warnings), judged=tuple(judged))
+    return Judgement(case.call, edit=edit, warnings=tuple(warnings), judged=tuple(judged), claims=tuple(claims))
 
 
 def changed(before: Call, after: Call) -> dict[str, str]:
@@ -167,8 +179,11 @@ def asked_before(call: Call, said: Mapping[str, str]) -> Call:
 
 def _named(denied: Denied, policy: Policy) -> Denied:
     """The refusal with the policy that it comes from."""
-    about = {"policy_id": str(policy.id), "policy": policy.name or policy.kind, "kind": policy.kind, "scope": str(policy.scope)}
-    return replace(denied, details={**about, **denied.details})
+    return replace(denied, details={**_about(policy), **denied.details})
+
+
+def _about(policy: Policy) -> dict[str, str]:
+    return {"policy_id": str(policy.id), "policy": policy.name or policy.kind, "kind": policy.kind, "scope": str(policy.scope)}
 
 
 def _place(policy: Policy) -> tuple[int, int]:

@@ -82,7 +82,32 @@ class Warn:
     text: str
 
 
-Verdict = Denied | Edit | Warn
+@lean
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The call passes where it finds room: these are the limits in a window, `needed_tokens` what it would take."""
+
+    requests: int | None
+    tokens: int | None
+    concurrent: int | None
+    window_us: int
+    needed_tokens: int = 0
+
+
+@lean
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A claim as it is counted: of which policy, for which subject (of a scope that is each value's own), and what a
+    refusal says of the policy."""
+
+    policy: int
+    subject: str
+    claim: Claim
+    enforced: bool
+    about: Mapping[str, str]
+
+
+Verdict = Denied | Edit | Warn | Claim
 
 
 class Rule(Protocol):

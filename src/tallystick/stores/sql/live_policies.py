@@ -8,30 +8,34 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from typing import Final
 
-import structlog
-
-from tallystick.core.policies.book import PolicyBook
-from tallystick.core.policies.parameters import BadPolicy
 from tallystick.core.errors import StoreFault
+from tallystick.core.policies.book import PolicyBook
+from tallystick.core.policies.counters import WHOLE, Part
+from tallystick.core.policies.parameters import BadPolicy
 from tallystick.ports import Clock
 from tallystick.stores.sql.engine import Database
+from tallystick.stores.sql.leases import LIVE_WITHIN_US
 from tallystick.stores.sql.policy_rows import policy_books
 
-log = structlog.get_logger(__name__)
+SEEN_WITHIN_US: Final = 2_000_000            # by when every instance that reaches the database has seen a new one
 
 
 class LivePolicies:
     """`core.policies.book.Policies` over the database. `poll` may run in another thread than the calls."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        """Raises StoreFault when the database cannot be read."""
+    def __init__(self, database: Database, clock: Clock, instance: str = "") -> None:
+        """`instance`: which of the running ones this is. Raises StoreFault when the database cannot be read."""
         self.changed: Callable[[], object] = lambda: None        # called after every change, in the thread that saw it
         self._database = database
         self._clock = clock
         self._lock = threading.Lock()
         self._books: Mapping[str, PolicyBook] = {}
         self._seen = -1
+        self._instance = instance
+        self._joined: int | None = None      # when this instance began to have part of a rate; None: no policy sets one
+        self.part = WHOLE
         self.poll()
 
     def get(self, organization: str, /) -> PolicyBook | None:
@@ -41,6 +45,8 @@ class LivePolicies:
         """Take up what changed. Returns False: there is never more to do at once. Raises StoreFault when the database
         cannot be read; what is in force then stands."""
         with self._lock:
+            if self._joined is not None:
+                self._take_part()
             count = self._database.change_count()
             if count == self._seen:
                 return False
@@ -50,7 +56,21 @@ class LivePolicies:
             except BadPolicy as fault:       # written by a newer release: what is in force stays, and it is said
                 raise StoreFault(f"a policy cannot be read: {fault}") from fault
             self._seen = count
-            changed, self._books = found != self._books, found
+            changed = found != self._books
+            if self._joined is None and any(book.has_rates for book in found.values()):
+                self._take_part()
+            self._books = found
         if changed:
             self.changed()
         return False
+
+    def _take_part(self) -> None:
+        """See who else lives: the limits of rates are shared with them. Who comes to others has no share until they have
+        surely seen it."""
+        now_us = self._clock.now_us()
+        with self._database.read() as db:
+            others = sorted(name for (name,) in db.execute(
+                "SELECT id FROM instance WHERE stopped_us IS NULL AND seen_us > ?", (now_us - LIVE_WITHIN_US,)) if name != self._instance)
+        if self._joined is None:             # where all of them live already, all learn of the first limit at once
+            self._joined = now_us + SEEN_WITHIN_US if others and self._seen < 0 else 0
+        self.part = Part(len(others) + 1, sum(name < self._instance for name in others), self._joined)
