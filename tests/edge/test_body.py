@@ -31,11 +31,13 @@ class Sender:
 
 def scope(control: Any = None, **headers: str) -> dict[str, Any]:
     lines = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    if control:
+        control.fields = dict(lines)
     return {"headers": lines, "extensions": {"tallystick": control} if control else {}}
 
 
 def gate(fault: Denied | None = None) -> SimpleNamespace:
-    control = SimpleNamespace(fault=fault, uploading=False)
+    control = SimpleNamespace(fault=fault, uploading=False, whole_body=lambda: None)
     control.uploads = lambda: setattr(control, "uploading", True)
     return control
 

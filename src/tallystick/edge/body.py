@@ -40,11 +40,14 @@ async def read_body(scope: Scope, receive: Receive, limits: BodyLimits, hold: Ho
     """The whole body, or `body_too_large`, `unsupported_encoding`, `incomplete_body`,
     `request_timeout`, `bad_request`. `hold` is asked for a body that comes in several pieces; one that
     comes in a single piece is bounded by the gate."""
-    headers = dict(scope["headers"])
+    control = _control(scope)
+    headers = control.fields if control is not None else dict(scope["headers"])
     if b"content-length" not in headers and b"transfer-encoding" not in headers:
         return b""
     if denied := _judge_head(headers, limits.body_bytes_max):
         return denied
+    if control is not None and (whole := control.whole_body()) is not None:
+        return whole if len(whole) <= limits.body_bytes_max else _too_large(limits.body_bytes_max)
     pieces: list[bytes] = []
     size = 0
     while True:
@@ -66,9 +69,10 @@ async def read_body(scope: Scope, receive: Receive, limits: BodyLimits, hold: Ho
 def stream_body(scope: Scope, receive: Receive, limits: BodyLimits) -> AsyncIterator[bytes] | Denied:
     """The body piece by piece, or why its head already refuses it. The iterator raises `BodyFault`
     when the body does not come to its end."""
-    if denied := _judge_head(dict(scope["headers"]), limits.upload_bytes_max):
+    control = _control(scope)
+    if denied := _judge_head(control.fields if control is not None else dict(scope["headers"]), limits.upload_bytes_max):
         return denied
-    if control := _control(scope):
+    if control is not None:
         control.uploads()
     return _pieces(scope, receive, limits.upload_bytes_max)
 

@@ -64,11 +64,20 @@ class Cycle(RequestResponseCycle):
         self._connection = connection
 
     async def run_asgi(self, app: Any) -> None:
-        """Let the application answer. The cycle stands in its own scope: it is taken out at the end, so that a call
-        leaves nothing for the garbage collector to find."""
+        """Let the application answer, with a reply that has its end. The cycle stands in its own scope: it is taken out
+        at the end, so that a call leaves nothing for the garbage collector to find."""
         try:
-            await super().run_asgi(app)
+            await app(self.scope, self.receive, self.send)
+            if not (self.response_complete or self.disconnected):
+                raise RuntimeError("the application ended before its reply")
+        except BaseException as fault:
+            self.logger.error("Exception in ASGI application", exc_info=fault)
+            if self.response_started:
+                self.transport.close()
+            else:
+                await self.send_500_response()
         finally:
+            self.on_response = _nothing
             self.scope["extensions"].clear()
             self._when_left = None
 
@@ -98,6 +107,16 @@ class Cycle(RequestResponseCycle):
         self._flush()
         self.disconnected = True
         self.transport.close()
+
+    def whole_body(self) -> bytes | None:
+        """The request's body, if all of it has come: nearly every one has, in the read that brought its head. None
+        where `receive` must be asked, which brings it piece by piece."""
+        if self.more_body or self._over():
+            return None
+        self.flow.resume_reading()
+        self.message_event.clear()
+        body, self.body = bytes(self.body), bytearray()
+        return body
 
     # --- ASGI
 
@@ -212,3 +231,7 @@ class Cycle(RequestResponseCycle):
         if not self.keep_alive:
             self._connection.close_after_reply()
         self.on_response()
+
+
+def _nothing() -> None:
+    """What an application that has ended is told."""

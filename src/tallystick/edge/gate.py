@@ -106,6 +106,8 @@ class Gate(HttpToolsProtocol):
         self._limits = limits
         self._in_head = True
         self._head: Head | None = None       # the last that could be read in one way only
+        self._line: dict[str, Any] | None = None     # the last request's first line, and its url
+        self._line_url = b""
         self._idle_since = 0.0
         self._head_fed = 0                   # bytes received for the head so far, an unfinished line included
         self._head_size = 0                  # the same, of complete lines
@@ -287,16 +289,26 @@ class Gate(HttpToolsProtocol):
         return cast("Cycle | None", self.cycle)
 
     def _cycle(self, method: str, version: str, head: Head | None, fields: Mapping[bytes, bytes], *, keep_alive: bool) -> Cycle:
-        raw_path, _, query = self.url.partition(b"?")
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]
         cycle = Cycle(self, scope, head, fields, keep_alive=keep_alive)
-        scope.update({
+        line = self._line
+        if line is None or line["method"] != method or line["http_version"] != version or self._line_url != self.url:
+            line = self._line = self._request_line(method, version)
+            self._line_url = self.url
+        scope.update(line)
+        scope["headers"] = self.headers
+        scope["state"] = self.app_state.copy()
+        scope["extensions"] = {"tallystick": cycle}
+        return cycle
+
+    def _request_line(self, method: str, version: str) -> dict[str, Any]:
+        """What a scope says of the connection and of a request's first line, which most often is the one before again."""
+        raw_path, _, query = self.url.partition(b"?")
+        return {
             "type": "http", "asgi": {"version": self.asgi_version, "spec_version": "2.3"}, "http_version": version,
             "server": self.server, "client": self.client, "scheme": self.scheme, "method": method, "root_path": self.root_path,
-            "path": _decoded(raw_path), "raw_path": raw_path, "query_string": query, "headers": self.headers,
-            "state": self.app_state.copy(), "extensions": {"tallystick": cycle},
-        })
-        return cycle
+            "path": _decoded(raw_path), "raw_path": raw_path, "query_string": query,
+        }
 
     def _enqueue(self, cycle: Cycle, app: App) -> None:
         before, self.cycle = self._newest, cycle
