@@ -27,7 +27,7 @@ import uuid_utils
 import uvicorn
 
 from tallystick import control, logs
-from tallystick.config import BadSettings, Server, Settings, first_admin, rates_of, secret_from_env, trusted_networks
+from tallystick.config import BadSettings, Server, Settings, alert_networks, first_admin, rates_of, secret_from_env, trusted_networks
 from tallystick.control.first_start import setup_path
 from tallystick.core.dialect import Provider
 from tallystick.core.errors import StoreFault
@@ -44,6 +44,7 @@ from tallystick.edge.gateway import Gateway, Ports, Setup
 from tallystick.edge.paths import RESOURCE_NAMES
 from tallystick.edge.readiness import Readiness, readiness
 from tallystick.edge.relay import DrainSlots
+from tallystick.jobs import alerts
 from tallystick.jobs.keeping import Keeping
 from tallystick.jobs.runner import Job, Runner
 from tallystick.jobs.shipper import Shipper, cursor_segment
@@ -54,6 +55,7 @@ from tallystick.stores.lending import Lending
 from tallystick.stores.recovery import open_spool
 from tallystick.stores.secrets import BadSecret, KekFiles, Secrets, open_secrets
 from tallystick.stores.spool import Bounds, Spool, SpoolBusy
+from tallystick.stores.sql.alerts_channels import Channels
 from tallystick.stores.sql.custody import SqlCustody
 from tallystick.stores.sql.directory import Directory, KeySpec, list_keys
 from tallystick.stores.sql.budgets import Budgets
@@ -66,6 +68,7 @@ from tallystick.stores.sql.stored_credentials import Place, SqlCredentials
 from tallystick.stores.sql.vault import Vault
 from tallystick.telemetry import Telemetry
 from tallystick.transport.http1 import Limits as UpstreamLimits
+from tallystick.transport.mail import MailServer
 from tallystick.transport.pool import Http1Upstreams, Tls
 from tallystick.transport.sandbox import answer as sandbox_reply
 
@@ -300,7 +303,18 @@ def _runner(installation: Installation, telemetry: Telemetry) -> Runner:
     return Runner((
         Job("ship", shipper.step, SHIP_PERIOD_S, shipper.close_books), Job("watch", installation.keyring.poll, WATCH_PERIOD_S),
         Job("watch_credentials", installation.credentials.poll, WATCH_PERIOD_S),
+        Job("alerts", alerts_of(installation.settings, installation.database).step, alerts.PERIOD_S, only_running=True),
         Job("watch_prices", installation.prices.poll, WATCH_PERIOD_S), Job("watch_policies", installation.policies.poll, WATCH_PERIOD_S)))
+
+
+def alerts_of(settings: Settings, database: Database) -> alerts.Alerts:
+    """What sends alerts. Raises BadSettings."""
+    smtp = settings.alerts.smtp
+    password = secret_from_env(smtp.password_env) if smtp.password_env is not None else None
+    server = None if smtp.host is None else MailServer(
+        smtp.host, smtp.port, smtp.sender, smtp.tls, smtp.username, None if password is None else Secret(password))
+    return alerts.Alerts(Channels(database, KekFiles(settings.data), os.urandom), SystemClock(),
+                         alerts.Outside(alert_networks(settings), server), settings.server.public_url or "")
 
 
 def _ready(installation: Installation, runner: Runner) -> Readiness:

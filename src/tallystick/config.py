@@ -160,6 +160,33 @@ class Metrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Bearer token that `/metrics` asks for; needed off loopback."""
 
 
+class Smtp(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The mail server that alerts go out by."""
+
+    host: str | None = None
+    """Its name or address. Unset: no mail is sent."""
+    port: Port = 587
+    """Its port."""
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    """`starttls` before anything is said, `tls` from the first byte (port 465), or `none` for a server nearby."""
+    sender: str = "tallystick@localhost"
+    """From whom the mail is."""
+    username: str | None = None
+    """Account, where the server asks for one."""
+    password_env: str | None = None
+    """Name of the environment variable that holds the account's password."""
+
+
+class AlertSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How alerts get out. Channels themselves are set by command or API."""
+
+    networks: tuple[str, ...] = ()
+    """Networks (CIDR) of your own that webhooks may reach, by http and on any port too. Everything else must be https
+    to a public address."""
+    smtp: Smtp = Smtp()
+    """The mail server that alerts go out by."""
+
+
 class CredentialSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A stored provider credential, by name."""
 
@@ -205,6 +232,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The write-ahead record."""
     metrics: Metrics = Metrics()
     """Prometheus figures."""
+    alerts: AlertSettings = AlertSettings()
+    """How alerts get out."""
     currencies: dict[str, str] = {}
     """Dollars for one unit of a currency, as decimal text: `EUR = "1.08"`. Budgets may be set in these; a limit is
     converted once, and again at a start that finds another rate here."""
@@ -403,6 +432,14 @@ def rates_of(settings: Settings) -> dict[str, str]:
             raise BadSettings(f"currencies.{code}: {rate!r} {fault}.")
         rates[code.upper()] = rate
     return rates
+
+
+def alert_networks(settings: Settings) -> tuple[IPv4Network | IPv6Network, ...]:
+    """`alerts.networks`, parsed. Raises BadSettings."""
+    try:
+        return tuple(ip_network(text) for text in settings.alerts.networks)
+    except ValueError as error:
+        raise BadSettings(f"alerts.networks: {error}") from None
 
 
 def trusted_networks(server: Server) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -23,12 +23,14 @@ LAST_TURNS_MAX: Final = 1000
 @dataclass(frozen=True, slots=True)
 class Job:
     """`step` does a bounded amount of work and returns whether there is more to do at once. `at_end` is called once
-    when the runner stops, after the last step."""
+    when the runner stops, after the last step. `only_running`: it waits for others, so that no start and no stop waits for
+    it."""
 
     name: str
     step: Callable[[], bool]
     period_s: float
     at_end: Callable[[], None] | None = None
+    only_running: bool = False
 
 
 class Runner:
@@ -78,7 +80,7 @@ class Runner:
 
     async def _turns(self, most: int) -> None:
         for job in self._jobs:
-            for _ in range(most):
+            for _ in range(0 if job.only_running else most):
                 if not await self._turn(job):
                     break
 

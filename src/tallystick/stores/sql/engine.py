@@ -180,6 +180,7 @@ def _create(db: Connection, now_us: int) -> None:
     _run(db, _resource("accounts.sql"))
     _run(db, _resource("proposals.sql"))
     _run(db, _resource("budgets.sql"))
+    _run(db, _resource("alerts.sql"))
     _run(db, _resource("policies.sql"))
     _run(db, _resource("rollups.sql"))
     db.execute("INSERT INTO schema_version (version) VALUES (?)", (SCHEMA_VERSION,))

@@ -24,6 +24,7 @@ from tallystick.core.budget import BudgetBook
 from tallystick.core.entry import PRIVATE, Fields
 from tallystick.core.errors import Defect
 from tallystick.core.ledger import Checkpoint, body_of, leaf_of, sign_checkpoint
+from tallystick.stores.sql.alerts_crossings import Watch, note_counted
 from tallystick.stores.sql.budget_rows import books
 from tallystick.stores.sql.callfact import FACT_ADJUST, FACT_INSERT, FACT_TAKE, Calendar
 from tallystick.stores.sql.connection import Connection
@@ -64,6 +65,7 @@ class Sequencer:
         self._random = random
         self._names: dict[_Name, int] = {}
         self._packer = Packer()
+        self._watch = Watch()
         self._budgets: tuple[int, Mapping[str, BudgetBook]] = (-1, {})
 
     @contextmanager
@@ -74,7 +76,7 @@ class Sequencer:
         Raises StoreFault when the database cannot be written; then nothing of it has happened.
         """
         with self.database.write() as db:
-            appending = Appending(db, now_us, self._names, self._random, self._packer, self._budgets_in)
+            appending = Appending(db, now_us, self._names, self._random, self._packer, self._budgets_in, self._watch)
             yield appending
             appending.close(self._signer, sign_all=sign_all)
         if len(self._names) > _NAMES_KEPT_MAX:
@@ -102,7 +104,8 @@ class Appending:
     counts on budgets, `holder` the instance whose calls it books; `breathe` lets other threads in."""
 
     def __init__(self, db: Connection, now_us: int, names: Mapping[_Name, int], random: Callable[[int], bytes],
-                 packer: Packer, budgets_in: Callable[[Connection], Mapping[str, BudgetBook]]) -> None:
+                 packer: Packer, budgets_in: Callable[[Connection], Mapping[str, BudgetBook]],
+                 watch: Watch) -> None:
         self.db = db
         self.packer = packer
         self.now_us = now_us
@@ -114,6 +117,7 @@ class Appending:
         self.holder = ""
         self._random = random
         self._budgets_in = budgets_in
+        self._watch = watch
         self._budgets: Mapping[str, BudgetBook] | None = None
         self._chains: dict[int, Chain] = {}
         self._entries: defaultdict[int, list[tuple[int, int, bytes, bytes]]] = defaultdict(list)
@@ -192,7 +196,10 @@ class Appending:
             if facts:
                 self.db.executemany(month_sql(FACT_INSERT, month), facts)
                 facts.clear()
+        counted = dict(self.counting.settled)
         self.counting.write(self.db)
+        if counted:
+            note_counted(self.db, self._watch.budgets(self.db), counted, self.now_us)
 
     def close(self, signer: Signer | None, *, sign_all: bool) -> None:
         """Write what was gathered, the roll-ups, the heads, and the checkpoints that are due."""

@@ -22,6 +22,7 @@ from tallystick.core.signature_v4 import FORM, is_pair, keys_of
 from tallystick.providers import PROVIDERS
 from tallystick.stores.sealing import Binding, BrokenSeal, Keks, Sealed, rewrap, seal
 from tallystick.stores.sql import engine
+from tallystick.stores.sql.alerts_channels import rewrap_channels
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import Database
@@ -133,9 +134,13 @@ class Vault:
                     raise Refused("does_not_open", f"{binding.provider} '{binding.name}' does not open; remove it first.") from None
                 pen.db.execute("UPDATE credential SET wrapped_key = ? WHERE organization = ? AND provider = ? AND name = ?",
                                (sealed.wrapped_key, binding.organization, binding.provider, binding.name))
-            pen.chain(engine.SYSTEM).append({"kind": "CREDENTIAL", "at": now_us, "event": "rewrapped", "actor": by, "count": len(rows)})
+            try:
+                count = len(rows) + rewrap_channels(pen.db, keks, self.entropy)
+            except BrokenSeal:
+                raise Refused("does_not_open", "The secrets of a channel of alerts do not open; set or remove it first.") from None
+            pen.chain(engine.SYSTEM).append({"kind": "CREDENTIAL", "at": now_us, "event": "rewrapped", "actor": by, "count": count})
             engine.note_change(pen.db)
-        return len(rows)
+        return count
 
     def list(self, organization: int) -> list[StoredCredential]:
         """The organisation's credentials by provider and name."""
