@@ -11,7 +11,7 @@ import typer
 
 from tallystick import __version__
 from tallystick.cli import (
-    adjust, apply, budgets, credentials, demo, doctor, explain, export, keys, policies, prices, rollups, serve, verify,
+    adjust, apply, budgets, credentials, demo, doctor, explain, export, keys, members, orgs, policies, prices, rollups, serve, verify,
 )
 
 
@@ -27,6 +27,8 @@ def build() -> typer.Typer:
     app.command("demo")(demo.demo)
     app.add_typer(keys.build(), name="keys", help="Virtual keys: make, list, rotate, revoke.")
     app.add_typer(credentials.build(), name="credentials", help="Provider keys that the gateway holds: set, list, remove, assign, rewrap.")
+    app.add_typer(members.build(), name="members", help="Who belongs to an organisation, and as what: add, list, role, remove.")
+    app.add_typer(orgs.build(), name="orgs", help="Organisations of this installation: create, list.")
     app.add_typer(budgets.build(), name="budgets", help="Budgets: set, list, show, raise, remove, write-off, CSV in and out.")
     app.add_typer(policies.build(), name="policies", help="Policies: set, list, show, remove, kill, unkill, bypass.")
     app.add_typer(prices.build(), name="prices", help="The price book: show, diff, check, reprice.")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tallystick.cli.answers import AsJson, Config, Data, fail, print_json, settings_of
+from tallystick.cli.answers import AsJson, Config, Data, Org, fail, print_json, settings_of
 
 
 def adjust(
@@ -16,6 +16,7 @@ def adjust(
     cost: Annotated[str, typer.Option(metavar="USD", help="What it really cost, such as 0.0123; at most nine decimal places.")],
     evidence: Annotated[str, typer.Option(metavar="TEXT", help="What shows it: an invoice's line, a usage report. It is kept.")],
     attempt: Annotated[int | None, typer.Option(min=1, help="Which attempt, where the call has several.")] = None,
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -29,7 +30,7 @@ def adjust(
     from tallystick.stores.sql import adjusting
     from tallystick.stores.sql.directory import Refused
 
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         record = find_call(here, request_id)
         if record is None:
             fail("The ledger has no call of that id.")

@@ -22,6 +22,10 @@ Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Data d
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings file [tallystick.toml in the data directory].")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 
+_WHICH: Final = "Which organisation, where there are several [default]."
+Org = Annotated[str | None, typer.Option("--org", "--organization", metavar="SLUG", help=_WHICH)]
+OrgOnly = Annotated[str | None, typer.Option("--organization", metavar="SLUG", help=_WHICH)]      # where --org means something else
+
 
 def settings_of(data: Path | None, config: Path | None, **server: Any) -> Settings:
     """The settings a command runs under; ends the command when they cannot be used. `server` are

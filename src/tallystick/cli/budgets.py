@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_facts, print_json, print_table, settings_of
+from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, Org, OrgOnly, fail, print_facts, print_json, print_table, settings_of
 from tallystick.cli.apply import export_csv, import_csv
 from tallystick.cli.expiry import expiry_us
 
@@ -56,6 +56,7 @@ def set_(
     name: Annotated[str | None, typer.Option(help="What it is called.")] = None,
     owner: Annotated[str | None, typer.Option(help="Who answers for it.")] = None,
     note: Annotated[str | None, typer.Option(help="Why it is there.")] = None,
+    organization: OrgOnly = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -74,7 +75,7 @@ def set_(
     modes = [mode for mode, said in (("hard", hard), ("soft", soft), ("observe", observe)) if said]
     if len(modes) > 1:
         fail("Give one of --hard, --soft and --observe.")
-    with installation.opened(settings) as here:
+    with installation.opened(settings, org=organization) as here:
         now_us = here.now_us()
         try:
             read = read_limit(limit, rates_of(settings))
@@ -90,6 +91,7 @@ def set_(
 
 
 def list_(
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -101,7 +103,7 @@ def list_(
     from tallystick.stores.sql.budget_rows import budget_rows
     from tallystick.stores.sql.standing import standing
 
-    with installation.opened(settings, make=False) as here, here.database.read() as db:
+    with installation.opened(settings, make=False, org=org) as here, here.database.read() as db:
         now_us = here.now_us()
         found = [budget_document(row, standing(db, row, now_us), now_us) for row in budget_rows(db, here.organization)
                  if row.kind != "header"]
@@ -115,6 +117,7 @@ def list_(
 
 def show(
     budget_id: BudgetId,
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -126,7 +129,7 @@ def show(
     from tallystick.stores.sql.budget_rows import find_budget
     from tallystick.stores.sql.standing import standing
 
-    with installation.opened(settings, make=False) as here, here.database.read() as db:
+    with installation.opened(settings, make=False, org=org) as here, here.database.read() as db:
         row, now_us = find_budget(db, here.organization, budget_id), here.now_us()
         if row is None:
             fail(_NO_BUDGET)
@@ -186,6 +189,7 @@ def raise_(
     by: Annotated[str, typer.Option(metavar="AMOUNT", help="How much more, as `set --limit` reads it.")],
     until: Annotated[str, typer.Option(metavar="D", help="Until when: 12h, 3d, 2026-12-31.")],
     reason: Annotated[str, typer.Option(help="Why; it stands in the ledger.")],
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -199,7 +203,7 @@ def raise_(
     from tallystick.stores.sql.budgets import Budgets
     from tallystick.stores.sql.directory import Refused
 
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         now_us = here.now_us()
         with here.database.read() as db:
             row = find_budget(db, here.organization, budget_id)
@@ -216,6 +220,7 @@ def raise_(
 
 def remove(
     budget_id: BudgetId,
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -227,7 +232,7 @@ def remove(
     from tallystick.stores.sql.budgets import Budgets
     from tallystick.stores.sql.directory import Refused
 
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         try:
             Budgets(here.directory.sequencer).remove(here.organization, budget_id, here.now_us(), "cli")
         except Refused as error:

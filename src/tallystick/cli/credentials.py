@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
-from tallystick.cli.answers import AsJson, Config, Data, fail, print_json, print_table, settings_of
+from tallystick.cli.answers import AsJson, Config, Data, Org, fail, print_json, print_table, settings_of
 from tallystick.config import BadSettings, Settings
 from tallystick.core.secret import Secret
 
@@ -32,7 +32,9 @@ def build() -> typer.Typer:
     return app
 
 
-def set_(provider: Provider, name: Name = "default", as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
+def set_(
+    provider: Provider, name: Name = "default", org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None,
+) -> None:
     """Seal a provider's key, read from standard input or asked for; one of that name is replaced. A pair of AWS keys
     (Bedrock) is written ACCESS_KEY_ID:SECRET_ACCESS_KEY[:SESSION_TOKEN]."""
     settings = settings_of(data, config)
@@ -42,7 +44,7 @@ def set_(provider: Provider, name: Name = "default", as_json: AsJson = False, da
 
     origins = _origins(settings)
     value = _read_value(provider)
-    with installation.opened(settings) as here:
+    with installation.opened(settings, org=org) as here:
         vault = here.vault(origins)
         try:
             document = credential_document(vault, vault.set(here.organization, provider, name, value, here.now_us(), "cli"))
@@ -54,14 +56,14 @@ def set_(provider: Provider, name: Name = "default", as_json: AsJson = False, da
     print(f"Sealed {provider} '{name}' for {document['origin']}. Running servers use it within a second.")
 
 
-def list_(as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
+def list_(org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
     """List the sealed credentials, without their values."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.control.credential_document import credential_document
 
     origins = _origins(settings)
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         vault = here.vault(origins)
         found = [credential_document(vault, stored) for stored in vault.list(here.organization)]
     if as_json:
@@ -71,14 +73,16 @@ def list_(as_json: AsJson = False, data: Data = None, config: Config = None) -> 
     print_table(f"{len(found)} credentials", columns, ([document[column] for column in columns] for document in found))
 
 
-def remove(provider: Provider, name: Name = "default", as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
+def remove(
+    provider: Provider, name: Name = "default", org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None,
+) -> None:
     """Remove a credential for good; running servers forget it within a second."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.control.credential_document import credential_document
 
     origins = _origins(settings)
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         vault = here.vault(origins)
         stored = vault.remove(here.organization, provider, name, here.now_us(), "cli")
         if stored is None:
@@ -92,7 +96,7 @@ def remove(provider: Provider, name: Name = "default", as_json: AsJson = False, 
 
 def assign(
     project: Annotated[str, typer.Argument(metavar="PROJECT", help="TEAM/PROJECT, or a project of team `default`.")],
-    name: Name = "default", as_json: AsJson = False, data: Data = None, config: Config = None,
+    name: Name = "default", org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None,
 ) -> None:
     """Name the credential that a project's keys use unless they name one themselves."""
     settings = settings_of(data, config)
@@ -103,7 +107,7 @@ def assign(
     team, _, own = project.rpartition("/")
     team = team or DEFAULT_TEAM
     origins = _origins(settings)
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         try:
             known = here.vault(origins).assign(here.organization, team, own, name, here.now_us(), "cli")
         except Refused as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_facts, print_json, printable, settings_of
+from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, Org, fail, print_facts, print_json, printable, settings_of
 from tallystick.core.money import decimal_text
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _STEP_S: Final = 0.1
 
 def explain(
     request_id: Annotated[str, typer.Argument(metavar="REQUEST_ID", help="The call's id (header x-tallystick-request-id).")],
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -33,7 +34,7 @@ def explain(
     from tallystick.control.call_document import adds_up, arithmetic_nanos, booked_nanos, call_document
     from tallystick.stores.sql.names import Names
 
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         try:
             record = find_call(here, request_id)
         except (LookupError, ValueError) as damage:

@@ -32,7 +32,8 @@ def export(
     from_: Annotated[str | None, typer.Option("--from", metavar="DATE", help="First day, in the organisation's zone.")] = None,
     to: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last day, which is included.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write it [standard output].")] = None,
-    organization: Annotated[str, typer.Option(help="Whose calls; `system` has those that came without a valid key.")] = "default",
+    organization: Annotated[str, typer.Option(
+        "--organization", "--org", metavar="SLUG", help="Whose calls; `system` has those that came without a valid key.")] = "default",
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,

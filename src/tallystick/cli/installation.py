@@ -20,6 +20,7 @@ from tallystick.stores.sql import engine
 from tallystick.stores.sql.directory import Directory, KeyRow, list_keys
 from tallystick.stores.sql.engine import Database, open_database
 from tallystick.stores.sql.journal import Sequencer
+from tallystick.stores.sql.organizations import organization_number
 from tallystick.stores.sql.vault import Vault
 
 _PAGE: Final = 1000
@@ -53,17 +54,29 @@ class Installation:
 
 
 @contextmanager
-def opened(settings: Settings, *, make: bool = True) -> Iterator[Installation]:
-    """The installation of these settings, made if it is new and `make` says so. A store that fails
-    ends the command with exit code 2."""
+def opened(settings: Settings, *, make: bool = True, org: str | None = None) -> Iterator[Installation]:
+    """The installation of these settings, made if it is new and `make` says so, and of its organisations the one named
+    (`default`). A store that fails ends the command with exit code 2."""
     if not make and not (settings.data / engine.FILE_NAME).exists():
         fail(f"There is no installation in {settings.data}.")
     try:
         own = open_secrets(settings.data)        # first: a new installation's secrets are older than its database
         database = open_database(settings.data, Installation.now_us())
         try:
-            yield Installation(settings, database, own, Directory(Sequencer(database), own.pepper, token_bytes))
+            directory = Directory(Sequencer(database), own.pepper, token_bytes)
+            yield Installation(settings, database, own, directory, _organization(database, org))
         finally:
             database.close()
     except (StoreFault, BadSecret, OSError) as fault:
         fail(str(fault))
+
+
+def _organization(database: Database, slug: str | None) -> int:
+    """The number of the organisation that a command is about; ends the command where there is none of that name."""
+    if slug is None:
+        return engine.DEFAULT
+    with database.read() as db:
+        number = organization_number(db, slug)
+    if number is None:
+        fail(f"There is no organisation {slug}; `tallystick orgs list` shows them.")
+    return number

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from tallystick.cli.answers import AsJson, Config, Data, fail, print_facts, print_json, print_table, settings_of
+from tallystick.cli.answers import AsJson, Config, Data, Org, fail, print_facts, print_json, print_table, settings_of
 from tallystick.cli.expiry import expiry_us
 
 _NO_KEY: Final = "There is no key of that id; `tallystick keys list` shows them."
@@ -35,6 +35,8 @@ def create(
     expires: Annotated[str | None, typer.Option(metavar="D", help="30d, 12h, 2026-12-31 or a moment with its zone.")] = None,
     format_: Annotated[str, typer.Option("--format", metavar="F", help="tallystick, cartie, aso, vk, apc or acm.")] = "tallystick",
     credential: Annotated[str | None, typer.Option(help="Stored provider credential it uses, by name.")] = None,
+    owner: Annotated[str | None, typer.Option(metavar="EMAIL", help="Whose key it is: a member, who then sees its calls.")] = None,
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -42,18 +44,20 @@ def create(
     """Make a key. Without --team and --project it is organisation-wide."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
+    from tallystick.cli.members import found_member
     from tallystick.control.key_document import key_document
     from tallystick.stores.sql.directory import KeySpec, Refused
 
     given = {
         "team": team, "project": project, "user": user, "agent": agent, "environment": environment, "cost_center": cost_center,
     }
-    with installation.opened(settings) as here:
+    with installation.opened(settings, org=org) as here:
         now_us = here.now_us()
         try:
             spec = KeySpec(
                 labels={label: value for label, value in given.items() if value is not None}, name=name, format=format_,
                 credential=credential, expires_us=None if expires is None else expiry_us(expires, now_us),
+                owner=None if owner is None else found_member(here, owner).account,
             )
             row, key = here.directory.create_key(here.organization, spec, now_us)
         except (Refused, ValueError) as error:
@@ -62,6 +66,7 @@ def create(
 
 
 def list_(
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -71,7 +76,7 @@ def list_(
     from tallystick.cli import installation
     from tallystick.control.key_document import key_document
 
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         keys = [key_document(row, here.now_us()) for row in here.all_keys()]
     if as_json:
         print_json({"keys": keys})
@@ -86,6 +91,7 @@ def list_(
 def rotate(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `keys list` shows it.")],
     grace: Annotated[str | None, typer.Option(metavar="SPAN", help="How long the old key still works: 30d, 12h, 90m [not at all].")] = None,
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -96,7 +102,7 @@ def rotate(
     from tallystick.control.key_document import key_document
     from tallystick.stores.sql.directory import Refused
 
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         now_us = here.now_us()
         try:
             grace_us = 0 if grace is None else expiry_us(grace, now_us) - now_us
@@ -111,6 +117,7 @@ def rotate(
 
 def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `keys list` shows it.")],
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -120,7 +127,7 @@ def revoke(
     from tallystick.cli import installation
     from tallystick.control.key_document import key_document
 
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         row = here.directory.revoke_key(here.organization, key_id, here.now_us(), "cli")
         if row is None:
             fail(_NO_KEY)

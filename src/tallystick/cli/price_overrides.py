@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tallystick.cli.answers import AsJson, Config, Data, fail, print_facts, print_json, print_table, settings_of
+from tallystick.cli.answers import AsJson, Config, Data, Org, fail, print_facts, print_json, print_table, settings_of
 from tallystick.cli.price_books import live_prices
 from tallystick.config import Settings
 
@@ -48,6 +48,7 @@ def set_(
     contract: Annotated[str, typer.Option(help="The contract it stands in.")] = "",
     note: Annotated[str, typer.Option(help="Anything to remember.")] = "",
     unlisted: Annotated[bool, typer.Option("--unlisted", help="The model is your own: the price book need not know it.")] = False,
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -71,7 +72,7 @@ def set_(
         terms["per"] = per
     if since is not None:
         terms["valid_from"] = since
-    with installation.opened(settings) as here:
+    with installation.opened(settings, org=org) as here:
         try:
             stored = _overrides(here, settings).set(here.organization, terms, here.now_us(), "cli", unlisted=unlisted)
         except Refused as error:
@@ -86,6 +87,7 @@ def set_(
 
 def list_(
     ended: Annotated[bool, typer.Option("--ended", help="Those that have ended, too.")] = False,
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -96,7 +98,7 @@ def list_(
     from tallystick.control.override_document import override_document
     from tallystick.stores.sql.overrides import list_overrides
 
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         now_us = here.now_us()
         found = [override_document(stored, now_us) for stored in list_overrides(here.database, here.organization)]
     shown = [document for document in found if ended or document["status"] != "ended"]
@@ -111,6 +113,7 @@ def list_(
 def remove(
     override: Annotated[str, typer.Argument(metavar="ID", help="The override's id, ovr_….")],
     at: Annotated[str | None, typer.Option("--at", metavar="DATE", help="When it ends [now]; at its start, it never was.")] = None,
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -121,7 +124,7 @@ def remove(
     from tallystick.control.override_document import override_document
     from tallystick.stores.sql.directory import Refused
 
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         try:
             stored = _overrides(here, settings).end(here.organization, override, here.now_us(), "cli", at)
         except Refused as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_json, print_table, settings_of
+from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, Org, fail, print_json, print_table, settings_of
 from tallystick.config import BadSettings, Settings
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def reprice(
     model: Annotated[str | None, typer.Option(help="Only calls that were served by this model, or asked for it.")] = None,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; it stays in the ledger.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Post without asking.")] = False,
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -47,7 +48,7 @@ def reprice(
 
     if len(reason) > TEXT_CHARS_MAX or not reason.isprintable():
         fail(f"--reason: at most {TEXT_CHARS_MAX} characters on one line.")
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         run = _Run(here, settings, (_day(since, "--since"), _day(until, "--until")), provider, model, reason)
         try:
             effect = run.effect()
