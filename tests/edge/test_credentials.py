@@ -10,7 +10,7 @@ from tallystick.core.dialect import CredentialPlace
 from tallystick.core.errors import Denied
 from tallystick.core.identity import Principal
 from tallystick.core.secret import Secret
-from tallystick.edge.credentials import KEY_HEADERS, Caller, identify
+from tallystick.edge.credentials import KEY_HEADERS, Caller, identify, present
 from tallystick.edge.paths import resolve
 from tests.build.edge import BEARER, PROVIDERS, Issued, answer
 
@@ -22,7 +22,8 @@ ANONYMOUS = Principal("anonymous", "default", labels={"project": "open"}, anonym
 def identified(path: str, headers: dict[str, str], *, query: bytes = b"", keyring: Issued | None = None, **options) -> Caller | Denied:
     lookup = {name.lower().encode(): value.encode() for name, value in headers.items()}
     target = resolve("POST", path.encode(), query, lookup, PROVIDERS)
-    return answer(identify(target, lookup, keyring or Issued(KEY, "proj-hr-chatbot-dev"), **options))
+    keyring = keyring or Issued(KEY, "proj-hr-chatbot-dev")
+    return answer(identify(present(target, lookup, keyring), keyring, **options))
 
 
 def code(result: Caller | Denied) -> str:

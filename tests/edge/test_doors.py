@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tallystick.core.errors import Denied
 from tallystick.core.identity import Principal
-from tallystick.edge.credentials import Caller
+from tallystick.edge.credentials import Caller, present
 from tallystick.edge.doors import NETWORKS_MAX, Doors, Seat, Shares, Stay
 from tallystick.edge.gate import GateHooks, GateLimits
 from tallystick.edge.paths import Target, resolve
@@ -38,7 +38,7 @@ def ask(doors: Doors, keyring: Issued, key: str, *, client: str = "192.0.2.1", f
     assert isinstance(TARGET, Target)
     headers = [(header, key.encode())] + ([(b"x-forwarded-for", forwarded.encode())] if forwarded else [])
     scope: dict[str, Any] = {"client": (client, 1), "headers": headers}
-    return answer(doors.identify(scope, TARGET, dict(headers), keyring, anonymous=anonymous, sandbox=True))
+    return answer(doors.identify(scope, present(TARGET, dict(headers), keyring), keyring, anonymous=anonymous, sandbox=True))
 
 
 def code(found: Caller | Denied) -> str:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import binascii
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -41,6 +42,7 @@ _INVALID: Final = Denied("invalid_api_key", "Incorrect API key provided: this Ta
 _MISSING: Final = Denied(
     "missing_api_key", "No Tallystick key: send one in X-Tallystick-Key, or in the place of the provider's key.",
 )
+_NOTHING: Final[frozenset[bytes]] = frozenset()
 _NO_CREDENTIAL: Final = Denied("provider_credential_missing", "The provider's own key is missing from this call.")
 
 
@@ -69,51 +71,82 @@ class _Found(NamedTuple):
     header: bytes | None
     token: str                               # without its scheme
     inside: str = ""                         # what a `Basic` token says when it is decoded
+    ours: bool = False                       # it has a prefix of ours
+
+
+@lean
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a head presents as credentials. It follows from the head and from what our keys look like, so it is
+    read once for a head that repeats; whose keys they are is asked for every call.
+
+    key: what stands in our own key headers, the first of them. query: without `key=`.
+    places: the credential places with something in them, S3's included.
+    leaks: the query holds a key of ours where nobody looks for one.
+    onward: where the key header alone decides, what goes upstream as the caller's own credential, and where to.
+    """
+
+    target: Target
+    query: bytes
+    key: str | None = field(repr=False)
+    places: tuple[_Found, ...] = field(repr=False)
+    leaks: bool
+    onward: tuple[Secret | None, CredentialPlace | None] | None
+
+
+def present(target: Target, headers: HeaderLookup, keyring: Keyring) -> Presented:
+    """Read a head. Of the keyring only `recognises` is asked, which knows formats, not keys."""
+    query, keys = _without_key(target.query)
+    found = [*_places(headers, CREDENTIAL_HEADERS), *(_Found(None, key) for key in keys)]
+    if target.promptcost:
+        found += _places(headers, (PROVIDER_KEY_HEADER,))
+    places = tuple(place._replace(ours=_ours(place.token, keyring) or (place.inside != "" and _ours(place.inside, keyring)))
+                   for place in found)
+    own = _places(headers, KEY_HEADERS)[:1]
+    alone = own and not target.promptcost and not any(place.ours for place in places)
+    return Presented(target, query, own[0].token if own else None, places, _holds_ours(query, keyring),
+                     _provider_credential(target.provider, places) if alone else None)
 
 
 async def identify(
-    target: Target, headers: HeaderLookup, keyring: Keyring, *, anonymous: Principal | None = None, sandbox: bool = False,
+    presented: Presented, keyring: Keyring, *, anonymous: Principal | None = None, sandbox: bool = False,
 ) -> Caller | Denied:
     """The caller of a request, or `invalid_api_key`, `missing_api_key`, `provider_credential_missing`.
 
     anonymous: the principal for calls without a gateway key, where the installation allows them.
     sandbox: no provider is asked, so none of its keys is needed.
     """
-    query, keys = _without_key(target.query)
-    if _holds_ours(query, keyring):
+    if presented.leaks:
         return _INVALID
-    places = _places(headers, CREDENTIAL_HEADERS)
-    places += [_Found(None, key) for key in keys]
-    provider_key = _places(headers, (PROVIDER_KEY_HEADER,)) if target.promptcost else []
     principal: Principal | None = None
-    if own := _places(headers, KEY_HEADERS)[:1]:
-        principal = await keyring.find(own[0].token)
+    if presented.key is not None:
+        principal = await keyring.find(presented.key)
         if principal is None:
             return _INVALID
+        if presented.onward is not None:
+            credential, insert = presented.onward
+            return Caller(principal, credential, _NOTHING, insert, presented.query)
     theirs: list[_Found] = []
-    for place in places + provider_key:
-        ours = _ours(place.token, keyring) or (place.inside != "" and _ours(place.inside, keyring))
+    for place in presented.places:
         # An issued key need not look like one; only a caller without a key header pays for asking.
-        asked = ours or (principal is None and place.header != PROVIDER_KEY_HEADER)
+        asked = place.ours or (principal is None and place.header != PROVIDER_KEY_HEADER)
         holder = await keyring.find(place.token) if asked else None
-        if ours and holder is None:
+        if place.ours and holder is None:
             return _INVALID
         if holder is None:
             theirs.append(place)
         principal = principal or holder
-    if target.promptcost:
-        return _on_promptcost(target, principal, theirs, query, sandbox=sandbox)
-    withheld = frozenset([place.header for place in places if place.header and place not in theirs])
-    credential, insert = _provider_credential(target.provider, theirs)
+    if presented.target.promptcost:
+        return _on_promptcost(presented, principal, theirs, sandbox=sandbox)
+    withheld = frozenset([place.header for place in presented.places if place.header and place not in theirs])
+    credential, insert = _provider_credential(presented.target.provider, theirs)
     if principal is None and anonymous is not None and credential is None and not sandbox:
         return _NO_CREDENTIAL
     principal = principal or anonymous
-    return _MISSING if principal is None else Caller(principal, credential, withheld, insert, query)
+    return _MISSING if principal is None else Caller(principal, credential, withheld, insert, presented.query)
 
 
-def _on_promptcost(
-    target: Target, principal: Principal | None, theirs: list[_Found], query: bytes, *, sandbox: bool,
-) -> Caller | Denied:
+def _on_promptcost(presented: Presented, principal: Principal | None, theirs: list[_Found], *, sandbox: bool) -> Caller | Denied:
     """S3: `Authorization` is the platform key, `X-Provider-Key` the provider's, and nothing else is
     looked at (its own SDK snippet sends a provider key in `x-api-key` as well)."""
     if principal is None:
@@ -122,10 +155,10 @@ def _on_promptcost(
     if token is None and not sandbox:
         return _NO_CREDENTIAL
     credential = Secret(token) if token is not None else None
-    return Caller(principal, credential, frozenset(CREDENTIAL_HEADERS), _first_place(target.provider), query)
+    return Caller(principal, credential, frozenset(CREDENTIAL_HEADERS), _first_place(presented.target.provider), presented.query)
 
 
-def _provider_credential(provider: Provider, theirs: list[_Found]) -> tuple[Secret | None, CredentialPlace | None]:
+def _provider_credential(provider: Provider, theirs: Sequence[_Found]) -> tuple[Secret | None, CredentialPlace | None]:
     """The caller's own key for the provider, and where to write it if it stands in the query. A
     value in a place that the provider's file does not list is no credential and goes no further."""
     for place in theirs:

@@ -70,8 +70,8 @@ class Cycle(RequestResponseCycle):
             await app(self.scope, self.receive, self.send)
             if not (self.response_complete or self.disconnected):
                 raise RuntimeError("the application ended before its reply")
-        except BaseException as fault:
-            self.logger.error("Exception in ASGI application", exc_info=fault)
+        except BaseException:
+            self.logger.exception("an application failed")
             if self.response_started:
                 self.transport.close()
             else:

@@ -22,8 +22,7 @@ from typing import Any, Final, NamedTuple
 from tallystick.core.errors import Denied
 from tallystick.core.identity import Principal
 from tallystick.core.peers import Network, is_within, network_of, peer_address
-from tallystick.edge.credentials import Caller, identify
-from tallystick.edge.paths import HeaderLookup, Target
+from tallystick.edge.credentials import Caller, Presented, identify
 from tallystick.ports import Keyring
 
 WINDOW_S: Final = 60
@@ -85,15 +84,15 @@ class Doors:
     # --- who calls
 
     async def identify(
-        self, scope: dict[str, Any], target: Target, headers: HeaderLookup, keyring: Keyring, *, anonymous: Principal | None, sandbox: bool,
+        self, scope: dict[str, Any], presented: Presented, keyring: Keyring, *, anonymous: Principal | None, sandbox: bool,
     ) -> Caller | Denied:
         """`credentials.identify`; `rate_limited` in place of another guess."""
         if self._wrong and (wait_s := self._wait_s(self._network(scope))):
             known = _Known(keyring)
-            caller = await identify(target, headers, known, anonymous=anonymous, sandbox=sandbox)
+            caller = await identify(presented, known, anonymous=anonymous, sandbox=sandbox)
             guessed = known.asked_more or (isinstance(caller, Denied) and caller.code == _WRONG)
             return _too_many_wrong(wait_s) if guessed else caller
-        caller = await identify(target, headers, keyring, anonymous=anonymous, sandbox=sandbox)
+        caller = await identify(presented, keyring, anonymous=anonymous, sandbox=sandbox)
         if isinstance(caller, Denied) and caller.code == _WRONG:
             self._count_wrong(self._network(scope))
         return caller

@@ -116,7 +116,8 @@ class Gateway:
         if isinstance(target, Denied):
             return target
         route, path_model = target.provider.route_for(scope["method"], target.path)
-        return Aim(target, route, path_model, attribution.claims(scope["headers"]))
+        presented = credentials.present(target, lookup, self.ports.keyring)
+        return Aim(target, route, path_model, attribution.claims(scope["headers"]), presented)
 
     def cut_killed(self) -> None:
         """Cut the replies that a kill switch does not let run out. Called on the event loop."""
@@ -245,7 +246,7 @@ class _Conversation:
         self._claims = claims
         try:
             caller = await self._setup.doors.identify(
-                self._scope, self._target, self._lookup, self._ports.keyring, anonymous=self._setup.anonymous, sandbox=claims.sandbox)
+                self._scope, self._aim.presented, self._ports.keyring, anonymous=self._setup.anonymous, sandbox=claims.sandbox)
             if isinstance(caller, Denied):
                 return caller
             self._caller = caller

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from tallystick.core.dialect import Route
 from tallystick.core.errors import Denied
 from tallystick.core.identity import Claims
+from tallystick.edge.credentials import Presented
 from tallystick.edge.headers import Bend
 from tallystick.edge.paths import Target
 from tallystick.ports import RawHeaders
@@ -21,12 +22,13 @@ LENGTH = b"content-length"
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """Where a call goes, and what its headers claim."""
+    """Where a call goes, what its headers claim, and whose word they bring for it."""
 
     target: Target
     route: Route
     path_model: str | None
     claims: Claims | Denied
+    presented: Presented
 
 
 @dataclass(slots=True)
