@@ -35,6 +35,13 @@ DELETE /api/keys/{key_id}                         all   all      -        own_te
 GET    /api/credentials                           all   all      -        -          -     names  -
 PUT    /api/credentials/{provider}/{name}         all   all      -        -          -     -      -
 DELETE /api/credentials/{provider}/{name}         all   all      -        -          -     -      -
+GET    /api/budgets                               all   all      all      own_teams  own   all    -
+POST   /api/budgets                               all   all      all      own_teams  -     -      -
+GET    /api/budgets/{budget_id}                   all   all      all      own_teams  own   all    -
+PUT    /api/budgets/{budget_id}                   all   all      all      own_teams  -     -      -
+DELETE /api/budgets/{budget_id}                   all   all      all      own_teams  -     -      -
+POST   /api/budgets/{budget_id}/raises            all   all      all      own_teams  -     -      -
+POST   /api/budgets/write-offs/{instance}         all   all      -        -          -     -      -
 GET    /api/prices/overrides                      all   all      all      -          -     all    -
 POST   /api/prices/overrides                      all   propose  all      -          -     -      -
 DELETE /api/prices/overrides/{override_id}        all   propose  all      -          -     -      -
@@ -76,7 +83,7 @@ def test_the_table_is_the_one_that_was_decided() -> None:
     assert all(ours[place] == {"anyone": "open"} for place in OPEN)
 
 
-ELSEWHERE = ("/api/budgets", "/api/policies", "/api/alerts")     # these have tables of their own beside their tests
+ELSEWHERE = ("/api/policies", "/api/alerts")     # these have tables of their own beside their tests
 
 
 @dataclass
@@ -171,6 +178,51 @@ async def test_teams_follow_the_keys_one_owns(house: House, role: RoleName) -> N
     async with house.client(role) as client:
         teams = {team["name"] for team in (await client.get("/api/teams")).json()["items"]}
     assert teams == ({"search", "ads"} if role == "member" else {"search"})
+
+
+BUDGETS_SEEN: dict[RoleName, set[str]] = {
+    **{role: {"org", "team", "project", "key", "ads"} for role in ("owner", "admin", "finance", "auditor")},  # type: ignore[dict-item]
+    "manager": {"team", "project", "key"}, "member": {"key"}}
+
+
+async def budgets_of(house: House) -> dict[str, int]:
+    """A budget on the organisation, one each on team search, a project of it and the member's key, and one on team ads."""
+    made = {}
+    async with house.client("owner") as owner:
+        for name, scope, value in (("org", "org", ""), ("team", "team", "search"), ("project", "project", "search/ranking"),
+                                   ("key", "key", house.keys[1]), ("ads", "team", "ads")):
+            reply = await owner.post("/api/budgets", json={"scope": scope, "value": value, "limit": "$100/month", "name": name})
+            assert reply.status_code == 201, reply.text
+            made[name] = reply.json()["id"]
+    return made
+
+
+@pytest.mark.parametrize("role", BUDGETS_SEEN)
+async def test_budgets_in_lists_and_by_id(house: House, role: RoleName) -> None:
+    budgets = await budgets_of(house)
+    async with house.client(role) as client:
+        listed = {budget["name"] for budget in (await client.get("/api/budgets")).json()["items"]}
+        assert listed == BUDGETS_SEEN[role]
+        for name, number in budgets.items():
+            assert (await client.get(f"/api/budgets/{number}")).status_code == (200 if name in BUDGETS_SEEN[role] else 404), name
+
+
+async def test_a_manager_sets_budgets_within_their_teams_and_the_teams_own(house: House) -> None:
+    budgets = await budgets_of(house)
+    more = {"by": "$1", "until": "2027-01-01T00:00:00Z", "reason": "a launch"}
+    async with house.client("manager") as client:
+        for name, number in budgets.items():
+            for method, place, body in (("PUT", "", {"limit": "$90/month"}), ("POST", "/raises", more), ("DELETE", "", None)):
+                reply = await client.request(method, f"/api/budgets/{number}{place}", json=body)
+                allowed = {"PUT": 200, "POST": 201, "DELETE": 200}[method]
+                assert reply.status_code == (allowed if name in {"project", "key"} else 403 if name == "team" else 404), (name, method)
+        for scope, value, limit, status in (
+            ("project", "search/new", "$100/month", 201), ("project", "search/new", "$101/month", 403), ("project", "ads/new", "$1/month", 403),
+            ("team", "search", "$1/month", 403), ("org", "", "$1/month", 403), ("user", "*", "$1/month", 403),
+            ("key", house.keys[2], "$1/month", 201), ("key", house.keys[3], "$1/month", 403), ("key", "*", "$1/month", 403),
+        ):
+            reply = await client.post("/api/budgets", json={"scope": scope, "value": value, "limit": limit})
+            assert reply.status_code == status, (scope, value, reply.text)
 
 
 async def test_an_auditor_reads_names_of_credentials_only(house: House) -> None:

@@ -234,17 +234,15 @@ def set_budget(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new: Ne
 def read_budget(parts: PartsOf, caller: CallerOf, budget_id: BudgetId) -> Response:
     """One budget, what each subject has spent in the window that runs, and who holds what."""
     here, now_us = organization(parts.database, caller.organization), parts.clock.now_us()
-    seen, values = of_budgets(caller.sight, here.id)
+    row = _seen(parts, caller, here.id, budget_id)
     with parts.database.read() as db:
-        found = rows(db, f"{_STANDING} AND id = ?{seen}", (here.id, budget_id, *values))
-        if not found:
-            raise _no_budget()
-        return answer({**budget_document(found[0], standing(db, found[0], now_us), now_us), **trail_document(db, found[0])})
+        return answer({**budget_document(row, standing(db, row, now_us), now_us), **trail_document(db, row)})
 
 
 def change_budget(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, budget_id: BudgetId, change: BudgetChange) -> Response:
     """Change a budget. What its window has counted stays counted."""
     here = organization(parts.database, caller.organization)
+    _seen(parts, caller, here.id, budget_id)
 
     def edit(row: BudgetRow) -> BudgetSpec:
         spec = _edited(spec_of(row), change, parts.currencies)
@@ -258,16 +256,19 @@ def change_budget(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, budg
 def remove_budget(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, budget_id: BudgetId) -> Response:
     """Remove a budget. What it counted stays in the ledger."""
     here = organization(parts.database, caller.organization)
-    _within(parts, caller, here.id, spec_of(_row(parts, here.id, budget_id)))
+    _within(parts, caller, here.id, spec_of(_seen(parts, caller, here.id, budget_id)))
     Budgets(directory.sequencer).remove(here.id, budget_id, parts.clock.now_us(), actor_of(caller))
-    return _changed(parts, _row(parts, here.id, budget_id))
+    with parts.database.read() as db:
+        row = find_budget(db, here.id, budget_id)
+    assert row is not None, "a removed budget is kept"
+    return _changed(parts, row)
 
 
 def raise_budget(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, budget_id: BudgetId, new: NewRaise) -> Response:
     """Raise a limit until a moment."""
     here, until_us = organization(parts.database, caller.organization), _us(new.until)
     assert until_us is not None, "it is required"
-    row = _row(parts, here.id, budget_id)
+    row = _seen(parts, caller, here.id, budget_id)
     try:
         extra = currencies.read_extra(new.by, row.unit, row.currency, row.rate)
     except BadBudget as fault:
@@ -308,12 +309,14 @@ def _within(parts: Parts, caller: Caller, organization_id: int, spec: BudgetSpec
         raise Problem(403, "above_the_parent", "A budget within a team is no larger than the team's.")
 
 
-def _row(parts: Parts, organization_id: int, budget_id: int) -> BudgetRow:
+def _seen(parts: Parts, caller: Caller, organization_id: int, budget_id: int) -> BudgetRow:
+    """The budget, where this caller sees it. Raises Problem 404."""
+    seen, values = of_budgets(caller.sight, organization_id)
     with parts.database.read() as db:
-        row = find_budget(db, organization_id, budget_id)
-    if row is None:
+        found = rows(db, f"{_STANDING} AND id = ?{seen}", (organization_id, budget_id, *values))
+    if not found:
         raise _no_budget()
-    return row
+    return found[0]
 
 
 def _edited(spec: BudgetSpec, change: BudgetChange, rates: currencies.Rates) -> BudgetSpec:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from tallystick.control.budget_document import own_budgets
 from tallystick.control.callers import Caller, CallerOf, DirectoryOf, PartsOf, actor_of, check_fields, within_teams
 from tallystick.control.figures import answer
 from tallystick.control.key_document import key_document
@@ -78,6 +79,26 @@ class Key(KeyId):
     revoked_at: datetime | None
 
 
+class KeyBudget(BaseModel):
+    """A budget on the key itself, its project, its team, or the user or agent it is bound to. Of an amount `x` there is
+    `x_nanos` and `x_usd`, or `x_tokens`, or `x_calls`: `limit`, `spent`, `held`, `remaining`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: int
+    scope: str
+    mode: str
+    window: str
+    used_percent: float | None
+    resets_at: datetime | None
+
+
+class OwnKey(Key):
+    """The key that asks, and how its budgets stand."""
+
+    budgets: list[KeyBudget]
+
+
 class IssuedKey(Key):
     """A key just made: `key` is shown this once."""
 
@@ -104,7 +125,7 @@ def routes() -> APIRouter:
 def own_routes() -> APIRouter:
     """What a virtual key asks about itself."""
     router = APIRouter(prefix="/api/keys", tags=["keys"])
-    router.add_api_route("/self", read_self, methods=["GET"], response_model=Key)
+    router.add_api_route("/self", read_self, methods=["GET"], response_model=OwnKey)
     return router
 
 
@@ -164,10 +185,13 @@ def read_self(parts: PartsOf, caller: CallerOf) -> Response:
     """The key that asks."""
     assert caller.principal is not None, "the table of roles opens this to keys only"
     here = organization(parts.database, caller.organization)
-    row = store.find_key(parts.database, here.id, caller.principal.key_id)
+    principal, now_us = caller.principal, parts.clock.now_us()
+    with parts.database.read() as db:
+        budgets = own_budgets(db, here.id, principal, now_us)
+    row = store.find_key(parts.database, here.id, principal.key_id)
     if row is None:
         raise _no_key()
-    return answer(key_document(row, parts.clock.now_us()))
+    return answer({**key_document(row, now_us), "budgets": budgets})
 
 
 def _shown(caller: Caller, row: KeyRow, now_us: int) -> dict[str, Any]:

@@ -112,6 +112,7 @@ class Call(BaseModel):
     adjustments: list[dict[str, Any]]
     lines: list[dict[str, Any]]
     attempts: list[dict[str, Any]]
+    budget: Annotated[dict[str, str] | None, Field(description="Of a refusal: the budget it did not fit, and how that stood.")] = None
 
 
 def routes() -> APIRouter:

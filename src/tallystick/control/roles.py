@@ -34,8 +34,8 @@ KEYS: Final[Cells] = {"owner": "all", "admin": "all", "manager": "own_teams", "m
 KEYS_READ: Final[Cells] = {**KEYS, "auditor": "ids"}
 CREDENTIALS: Final[Cells] = {"owner": "all", "admin": "all"}                     # write-only: no route reads a value
 CREDENTIALS_READ: Final[Cells] = {**CREDENTIALS, "auditor": "names"}
-BUDGETS: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all"}
-BUDGETS_READ: Final[Cells] = {**BUDGETS, "auditor": "all"}
+BUDGETS: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all", "manager": "own_teams"}       # within the team's own
+BUDGETS_READ: Final[Cells] = {**BUDGETS, "member": "own", "auditor": "all"}
 PRICES: Final[Cells] = {"owner": "all", "admin": "propose", "finance": "all"}
 PRICES_READ: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all", "auditor": "all"}
 MONEY: Final[Cells] = {
@@ -84,13 +84,14 @@ GRANTS: Final = (
     Grant("PUT", "/api/budgets/{budget_id}", BUDGETS),
     Grant("DELETE", "/api/budgets/{budget_id}", BUDGETS),
     Grant("POST", "/api/budgets/{budget_id}/raises", BUDGETS),
+    Grant("POST", "/api/budgets/write-offs/{instance}", SETTINGS),
     Grant("GET", "/api/prices/overrides", PRICES_READ),
     Grant("POST", "/api/prices/overrides", PRICES),
     Grant("DELETE", "/api/prices/overrides/{override_id}", PRICES),
-    Grant("GET", "/api/teams", MONEY),
     Grant("GET", "/api/proposals", PROPOSALS_READ),
     Grant("POST", "/api/proposals/{proposal_id}/approve", APPROVE),
     Grant("POST", "/api/proposals/{proposal_id}/decline", PROPOSALS),
+    Grant("GET", "/api/teams", MONEY),
     Grant("POST", "/api/teams", SETTINGS),
     Grant("GET", "/api/projects", MONEY),
     Grant("POST", "/api/projects", TEAMS),
@@ -115,12 +116,12 @@ NEW_KEY: Final[Mapping[str, frozenset[RoleName]]] = {
     "credential": _ADMINS, "format": _ADMINS,
 }
 
-# What is shown of a row where a cell names no more than this.
 # Who approves what somebody else proposed; alone, they do it at once.
 APPROVERS: Final[Mapping[ProposalKind, frozenset[RoleName]]] = {
     "override_set": frozenset({"owner", "finance"}), "override_end": frozenset({"owner", "finance"}), "adjustment": frozenset({"owner"}),
 }
 
+# What is shown of a row where a cell names no more than this.
 KEY_IDS: Final = ("id", "organization", "status", "created_at", "created_by", "expires_at", "revoked_at")
 CREDENTIAL_NAMES: Final = ("provider", "name")
 
