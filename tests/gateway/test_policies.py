@@ -179,6 +179,45 @@ def test_an_expensive_call_is_confirmed_or_refused_and_where_it_comes_from_count
     assert ask(gateway, key).json()["error"]["tallystick"]["kind"] == "addresses"
 
 
+def test_a_dry_run_stops_of_the_past_exactly_what_was_stopped_live(scene: Scene) -> None:
+    gateway, provider = scene
+    provider.expect("POST", CHAT, json_reply(REPLY), times=20)
+    web, ops = gateway.key(team="web"), gateway.key(team="ops")
+    rules = (("model_access", "--on", "team:web", "-p", "deny_models=o3*"), ("required_dimensions", "-p", "require=user"),
+             ("request_size", "-p", "output_tokens_max=500"), ("reasoning", "--on", "user:*", "-p", "effort_max=low"))
+    for words in rules:
+        gateway.json("policies", "set", *words)
+    live = {}
+    for key in (web, ops):
+        for model in ("gpt-4o", "o3-mini"):
+            for body, headers in (({"max_tokens": 100}, {"x-tallystick-user": "ann"}), ({"max_tokens": 900}, {"x-tallystick-user": "ann"}),
+                                  ({"max_tokens": 100, "reasoning_effort": "high"}, {"x-tallystick-user": "bob"}), ({"max_tokens": 100}, {})):
+                answer = ask(gateway, key, {**ASK, "model": model, **body}, **headers)
+                live[answer.headers["x-tallystick-request-id"]] = answer.status_code
+    gateway.calls(sum(status == 200 for status in live.values()))
+    gateway.calls(sum(status == 403 for status in live.values()), kind="refused")
+    run = gateway.json("policies", "dry-run", "--days", "2")
+    assert {one["id"] for one in run["stopped"]} == {request for request, status in live.items() if status == 403}
+    assert (run["calls"], run["simulated"], run["not_judged"], run["would_let_through"]) == (16, [], {}, 0)
+    proposed = gateway.json("policies", "dry-run", "model_access", "--on", "team:ops", "-p", "deny_models=*")
+    assert {one["team"] for one in proposed["who"]} == {"ops"}
+    assert proposed["saved_nanos"] == sum(row["cost_nanos"] for row in gateway.calls() if row["team"] == "ops") > 0
+
+
+def test_a_policy_that_reaches_nothing_is_found(scene: Scene) -> None:
+    gateway, provider = scene
+    provider.expect("POST", CHAT, json_reply(REPLY))
+    assert ask(gateway, gateway.key(team="web")).status_code == 200
+    gateway.calls(1)
+    reached = gateway.json("policies", "set", "request_size", "--on", "team:web", "-p", "n_max=1")["id"]
+    stray = gateway.json("policies", "set", "request_size", "--on", "team:wbe", "-p", "n_max=1")["id"]
+    done = gateway.run("policies", "lint", "--json")
+    assert done.returncode == 1
+    found = {one["id"]: one for one in json.loads(done.stdout)["policies"]}
+    assert (found[reached]["findings"], bool(found[reached]["last_matched_at"])) == ([], True)
+    assert found[stray]["findings"][0] == "no live key can be in team:wbe"
+
+
 def test_what_cannot_stand_is_refused_in_words(scene: Scene) -> None:
     gateway, _ = scene
     for words, about in ((("request_size", "-p", "n_mx=1"), "n_mx"), (("planets",), "planets"), (("kill", "--on", "team"), "scope"),

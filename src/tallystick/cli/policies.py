@@ -38,6 +38,8 @@ def build() -> typer.Typer:
     app.command("kill")(kill)
     app.command("unkill")(unkill)
     app.command("bypass")(bypass)
+    app.command("dry-run")(dry_run)
+    app.command("lint")(lint)
     return app
 
 
@@ -64,11 +66,7 @@ def set_(
     from tallystick.stores.sql.directory import Refused
     from tallystick.stores.sql.policies import Policies
 
-    said = _document(file) if file is not None else {}
-    flags = {"kind": kind, "on": on, "mode": mode, "name": name, "owner": owner, "note": note}
-    said |= {member: text for member, text in flags.items() if text is not None}
-    if parameter:
-        said["parameters"] = {**said.get("parameters", {}), **dict(map(_parameter, parameter))}
+    said = _said(file, parameter, kind=kind, on=on, mode=mode, name=name, owner=owner, note=note)
     with installation.opened(settings) as here:
         now_us = here.now_us()
         try:
@@ -213,6 +211,90 @@ def bypass(
         except (Refused, ValueError) as error:
             fail(str(error))
         _answer(here, bypass_document(row, now_us), as_json=as_json)
+
+
+def dry_run(
+    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="A policy that is not set yet, said as for `set`.")] = None,
+    on: Annotated[str | None, typer.Option("--on", metavar="SCOPE", help="On what [org].")] = None,
+    parameter: Parameter = None,
+    file: Annotated[Path | None, typer.Option("--from", metavar="FILE", help="TOML or JSON that says it all.")] = None,
+    policy: Annotated[int | None, typer.Option("--id", metavar="ID", help="One that stands [all that stand].")] = None,
+    days: Annotated[int, typer.Option(min=1, max=400, help="How far back.")] = 30,
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Say what policies would have done to past calls: who would have been stopped, and what that would have saved."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.dry_run_document import dry_run_document
+    from tallystick.control.policy_document import spec_of
+    from tallystick.core.ledger import LedgerFault
+    from tallystick.core.policies.parameters import BadPolicy
+    from tallystick.stores.sql.directory import Refused
+    from tallystick.stores.sql.past_calls import proposed, try_policies
+    from tallystick.stores.sql.policy_rows import policy_rows
+
+    said = _said(file, parameter, kind=kind, on=on)
+    with installation.opened(settings, make=False) as here:
+        try:
+            if said:
+                policies = [proposed(spec_of(said))]
+            else:
+                with here.database.read() as db:
+                    policies = [row.policy() for row in policy_rows(db, here.organization) if policy in (None, row.id)]
+            if not policies:
+                fail("There is no such policy.")
+            run, book, unjudged = try_policies(here.database, here.organization, policies, days, here.now_us())
+        except (BadPolicy, Refused, LookupError, ValueError, LedgerFault) as error:
+            fail(str(error))
+    document = dry_run_document(run, book, days, unjudged)
+    if as_json:
+        print_json(document)
+        return
+    who, stopped = document.pop("who"), document.pop("stopped")
+    print_facts(document | {"policies": _text(document["policies"])})
+    if who:
+        print()
+        print_table("Who would have been stopped", ("key", "team", "project", "user", "calls", "stopped", "saved $"),
+                    ([*(one.get(name, "") for name in ("key", "team", "project", "user")),
+                      one["calls"], one["would_stop"], one["saved_usd"]] for one in who), right=("calls", "stopped", "saved $"))
+        print(f"{len(stopped)} of their calls are listed with --json.")
+
+
+def lint(
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Look for policies that reach nothing. The exit code is 1 where one does."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.dry_run_document import lint_document
+    from tallystick.stores.sql import policy_lint
+    from tallystick.stores.sql.policy_rows import policy_rows
+
+    with installation.opened(settings, make=False) as here:
+        keys = list(here.all_keys())
+        with here.database.read() as db:
+            found = [lint_document(linted) for linted in policy_lint.lint(db, policy_rows(db, here.organization), keys, here.now_us())]
+    if as_json:
+        print_json({"policies": found})
+    else:
+        print_table(f"{len(found)} policies", ("id", "kind", "on", "last matched", "findings"),
+                    ([one["id"], one["kind"], one["on"], one["last_matched_at"] or ("never" if one["asked"] else "?"),
+                      "; ".join(one["findings"])] for one in found))
+    if any(one["findings"] for one in found):
+        raise typer.Exit(FOUND_WRONG)
+
+
+def _said(file: Path | None, parameters: list[str] | None, **flags: str | None) -> dict[str, Any]:
+    """A policy as file and flags say it together; flags win."""
+    said = _document(file) if file is not None else {}
+    said |= {member: text for member, text in flags.items() if text is not None}
+    if parameters:
+        said["parameters"] = {**said.get("parameters", {}), **dict(map(_parameter, parameters))}
+    return said
 
 
 def _scope(on: str) -> Scope:

@@ -127,6 +127,10 @@ class Calls:
         an entry that is not there or does not say enough."""
         return self._attempt(db, month, organization, seq, self._entry(db, month, organization, seq))
 
+    def read_refused(self, db: Connection, organization: int, month: int, seq: int) -> Refusal:
+        """The refusal that is entry `seq` of a month. Raises LookupError, ValueError or LedgerFault as `read_attempt`."""
+        return read_refusal(self._entry(db, month, organization, seq), lambda kind, number: self.name(db, organization, kind, number))
+
     def _attempt(self, db: Connection, month: int, organization: int, seq: int, fields: Mapping[str, Any]) -> AttemptRecord:
         def named(kind: str, number: int) -> tuple[str, Mapping[str, str]]:
             return self.name(db, organization, kind, number)
