@@ -1,6 +1,8 @@
 """Composition root: from settings to a running process. The only file that knows everyone, and it
 decides nothing: each part is built by its own constructor, this connects them.
 
+One process is one worker; several share the port and each has a spool of its own (workers.py).
+
 Started in order: secrets, database, spool (recovered and shipped before anything is admitted), listener;
 the control plane loads behind it. Stopped in reverse: no new calls, running ones to their end, the spool
 shipped.
@@ -15,16 +17,18 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from time import monotonic, monotonic_ns, sleep, time_ns
 from typing import Final, Literal, cast
 
 import structlog
 import uuid_utils
 import uvicorn
+from msgspec.structs import replace as replace_struct
 
 from tallystick import control, logs
 from tallystick.config import BadSettings, Server, Settings, alert_networks, first_admin, rates_of, secret_from_env, trusted_networks
@@ -45,6 +49,7 @@ from tallystick.edge.paths import RESOURCE_NAMES
 from tallystick.edge.readiness import Readiness, readiness
 from tallystick.edge.relay import DrainSlots
 from tallystick.jobs import alerts
+from tallystick.jobs.adoption import adopt, left_behind
 from tallystick.jobs.keeping import Keeping
 from tallystick.jobs.runner import Job, Runner
 from tallystick.jobs.shipper import Shipper, cursor_segment
@@ -82,6 +87,7 @@ WATCH_PERIOD_S: Final = 0.25
 EXIT_CANNOT: Final = 2
 EXIT_BUSY: Final = 73
 BACKLOG: Final = 2048
+OTHERS_SHIP_WITHIN_S: Final = 0.3            # what another process made is in the database by then, unless it hangs
 FIRST_CALL: Final = """
 A first call, priced and journaled, without any provider account:
 
@@ -110,6 +116,20 @@ class RequestIds:
 
 
 @dataclass(frozen=True, slots=True)
+class Worker:
+    """Which of the installation's processes this one is. `listener`: the socket they share, None for one that opens its
+    own. `ready` is called when calls are taken."""
+
+    number: int = 0
+    count: int = 1
+    listener: socket.socket | None = None
+    ready: Callable[[], object] = lambda: None
+
+
+ALONE: Final = Worker()
+
+
+@dataclass(frozen=True, slots=True)
 class Installation:
     """What lies in a data directory, opened."""
 
@@ -125,14 +145,22 @@ class Installation:
     policies: LivePolicies
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, worker: Worker = ALONE) -> int:
     """Run until told to stop. Returns the exit code: 0, 2 (cannot start; the reason was printed), 73
     (another process serves this data directory)."""
+
+    def run() -> int:
+        check_listener(settings.server)
+        return _run(open_installation(settings, worker.number), worker)
+
+    return answered(run)
+
+
+def answered(run: Callable[[], int]) -> int:
+    """What it returns, or the exit code of what keeps a server from running, said on standard error."""
     logs.configure()
     try:
-        check_listener(settings.server)
-        installation = open_installation(settings)
-        return _run(installation)
+        return run()
     except SpoolBusy as busy:
         print(f"tallystick: {busy}", file=sys.stderr)
         return EXIT_BUSY
@@ -160,22 +188,36 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def open_installation(settings: Settings) -> Installation:
-    """Open the data directory, making what is missing, and recover the spool. Raises StoreFault,
+def open_installation(settings: Settings, number: int = 0) -> Installation:
+    """Open the data directory, making what is missing, and recover the spool of this worker. Raises StoreFault,
     BadSecret, SpoolBusy."""
-    clock, journal = SystemClock(), settings.journal
-    secrets = open_secrets(settings.data)
-    database = open_database(settings.data, clock.now_us(), strict=journal.durability == "strict")
-    bounds = Bounds(journal.segment_bytes, backlog_bytes_max=journal.backlog_bytes_max,
-                    backlog_age_us_max=journal.backlog_age_s_max * 1_000_000)
-    spool = open_spool(
-        settings.data / "spool" / "0", lambda: uuid_utils.uuid7().hex, PosixDisk(), clock,
-        durability=journal.durability, bounds=bounds, ledger_segment=partial(cursor_segment, database))
+    clock, secrets = SystemClock(), open_secrets(settings.data)
+    database = open_stores(settings, secrets)
+    spool = _spool(settings, database, clock, settings.data / "spool" / str(number))
     return Installation(
         settings, clock, secrets, database, Sequencer(database, secrets.ledger_key),
         SqlKeyring(database, secrets.pepper, clock),
         SqlCredentials(database, KekFiles(settings.data), origins_of(settings), _configured_credentials(settings)), spool,
         open_prices(database, settings), LivePolicies(database, clock, spool.instance))
+
+
+def open_stores(settings: Settings, secrets: Secrets) -> Database:
+    """The database of these settings, made if it is new. Raises StoreFault."""
+    return open_database(settings.data, SystemClock().now_us(), url=settings.database.url,
+                         strict=settings.journal.durability == "strict", mark=secrets.mark)
+
+
+def _spool(settings: Settings, database: Database, clock: SystemClock, folder: Path) -> Spool:
+    journal = settings.journal
+    bounds = Bounds(journal.segment_bytes, backlog_bytes_max=journal.backlog_bytes_max,
+                    backlog_age_us_max=journal.backlog_age_s_max * 1_000_000)
+    return open_spool(folder, lambda: uuid_utils.uuid7().hex, PosixDisk(), clock, durability=journal.durability, bounds=bounds,
+                      ledger_segment=partial(cursor_segment, database))
+
+
+def listen(server: Server) -> socket.socket:
+    """The port, open. Raises OSError."""
+    return socket.create_server((server.host, server.port), backlog=BACKLOG)
 
 
 def open_prices(database: Database, settings: Settings) -> LivePrices:
@@ -185,9 +227,9 @@ def open_prices(database: Database, settings: Settings) -> LivePrices:
     return LivePrices(database, books, settings_overrides({name: provider.models for name, provider in settings.providers.items()}))
 
 
-def _run(installation: Installation) -> int:
+def _run(installation: Installation, worker: Worker) -> int:
     settings, server = installation.settings, installation.settings.server
-    listener = socket.create_server((server.host, server.port), backlog=BACKLOG)
+    listener = worker.listener or listen(server)
     port = listener.getsockname()[1]
     upstreams = _upstreams(settings)
     telemetry = Telemetry(VERSION)
@@ -198,10 +240,11 @@ def _run(installation: Installation) -> int:
         installation.database, installation.keyring, installation.clock, installation.secrets.pepper, lambda: uuid_utils.uuid7().hex,
         trusted_networks(server), credentials=installation.credentials, prices=installation.prices, currencies=rates_of(settings),
         vault=Vault(Sequencer(installation.database), KekFiles(settings.data), origins_of(settings), os.urandom))
-    setup = setup_path(parts, first_admin())
+    setup = None if worker.number else setup_path(parts, first_admin())
     loader = _ControlLoader(parts, "aggregations" if server.role == "gateway" else "all")
 
     async def start() -> None:
+        await asyncio.to_thread(_adopt_left_behind, installation, worker)
         await _ship_what_is_left(installation.spool, runner)
         await asyncio.to_thread(_convert_limits, installation)
         await keeping.start()
@@ -209,7 +252,9 @@ def _run(installation: Installation) -> int:
         loader.start()
         loop = asyncio.get_running_loop()
         installation.policies.changed = lambda: loop.call_soon_threadsafe(gateway.cut_killed)
-        _announce(installation, f"{'https' if server.tls_cert else 'http'}://{_host(server.host)}:{port}", setup)
+        if not worker.number:
+            _announce(installation, f"{'https' if server.tls_cert else 'http'}://{_host(server.host)}:{port}", setup)
+        worker.ready()
 
     async def stop() -> None:
         await upstreams.close()
@@ -220,9 +265,10 @@ def _run(installation: Installation) -> int:
 
     ports = Ports(
         installation.keyring, installation.spool, upstreams, sandbox_reply,
-        SqlCustody(installation.database, installation.secrets.pepper), installation.clock, RequestIds(), installation.credentials,
-        keeper)
+        SqlCustody(installation.database, installation.secrets.pepper, _wait_for_others_s(settings)), installation.clock, RequestIds(),
+        installation.credentials, keeper)
     health = Health(partial(_ready, installation, runner), settings.metrics.token, is_loopback(server.host))
+    telemetry.gauges["tallystick_worker"] = lambda: float(worker.number)
     telemetry.gauges["tallystick_degraded"] = lambda: float(health.ready().status != "ready")
     telemetry.gauges["tallystick_journal_strain"] = lambda: installation.spool.strain
     telemetry.gauges["tallystick_journal_backlog_bytes"] = lambda: installation.spool.backlog_bytes
@@ -236,8 +282,33 @@ def _run(installation: Installation) -> int:
     for stopping in (signal.SIGINT, signal.SIGTERM):     # uvicorn raises them again once it has stopped
         signal.signal(stopping, lambda *_: None)
     _spare_the_collector()
-    uvicorn.Server(config).run(sockets=[listener])
+    uvicorn.Server(config).run(sockets=[listener, *_own_listener(settings, worker)])
     return 0
+
+
+def _own_listener(settings: Settings, worker: Worker) -> list[socket.socket]:
+    """Where this worker alone answers, for its own figures. Raises OSError."""
+    port = settings.metrics.port
+    return [] if port is None else [listen(replace_struct(settings.server, port=port + worker.number))]
+
+
+def _wait_for_others_s(settings: Settings) -> float:
+    return OTHERS_SHIP_WITHIN_S if settings.server.workers > 1 or settings.database.url is not None else 0
+
+
+def _adopt_left_behind(installation: Installation, worker: Worker) -> None:
+    """The first worker takes over from those there are no more. Raises StoreFault."""
+    settings, database = installation.settings, installation.database
+    for folder in () if worker.number else left_behind(settings.data / "spool", worker.count):
+        try:
+            spool = _spool(settings, database, installation.clock, folder)
+        except SpoolBusy:
+            continue                         # an older server has not ended yet
+        shipper = Shipper(spool, installation.sequencer, installation.clock, settings.data / "quarantine",
+                          describe=installation.prices.describe, alarm=lambda what: log.error("journal alarm", what=what),
+                          deferred_max_age_us=settings.journal.deferred_max_age_s * 1_000_000)
+        adopt(folder, spool, shipper, database, installation.clock)
+        log.info("the spool of a worker that is run no more was shipped", spool=folder.name, recovered=spool.recovered)
 
 
 def _keeper(installation: Installation) -> BudgetKeeper:

@@ -51,8 +51,8 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Port to listen on; 0 takes a free one."""
     role: Role = "all"
     """What is served: `gateway` (gateway paths, aggregations, health), `console`, or `all`."""
-    workers: Positive = 1
-    """Worker processes. One, for now."""
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    """Worker processes that share the port. Each has its own spool, and its own share of what bounds connections and memory."""
     tls_cert: str | None = None
     """PEM file with the certificate chain, where TLS ends here."""
     tls_key: str | None = None
@@ -151,6 +151,14 @@ class JournalSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         return int(said) if said.isdigit() else int(said[:-1]) * _SECONDS[said[-1]]
 
 
+class DatabaseSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where keys, budgets and the ledger are kept."""
+
+    url: Annotated[str, Meta(pattern="^postgres(ql)?://")] | None = None
+    """`postgresql://USER:PASSWORD@HOST/DATABASE`, for several instances together; needs `tallystick[postgres]`. Unset: a
+    SQLite file in the data directory."""
+
+
 class Metrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Prometheus figures at `/metrics`."""
 
@@ -158,6 +166,8 @@ class Metrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Put team and project names on the figures."""
     token: str | None = None
     """Bearer token that `/metrics` asks for; needed off loopback."""
+    port: Annotated[int, Meta(ge=1, le=65472)] | None = None
+    """With several workers: worker n also listens at this port + n, from 0 on, so that each can be asked for its own figures."""
 
 
 class Smtp(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -230,6 +240,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The data plane."""
     journal: JournalSettings = JournalSettings()
     """The write-ahead record."""
+    database: DatabaseSettings = DatabaseSettings()
+    """Where keys, budgets and the ledger are kept."""
     metrics: Metrics = Metrics()
     """Prometheus figures."""
     alerts: AlertSettings = AlertSettings()
@@ -285,6 +297,16 @@ def load(
         raise BadSettings(f"{_who_said(str(error), given_by, path)}: {error}") from None
     _check_sense(settings)
     return settings
+
+
+def encoded(settings: Settings) -> bytes:
+    """The settings on one line, for a process that is to run under the same ones. They hold secrets."""
+    return msgspec.json.encode(settings, enc_hook=str)
+
+
+def decoded(line: bytes) -> Settings:
+    """What `encoded` made."""
+    return msgspec.json.decode(line, type=Settings, dec_hook=_decode)
 
 
 def field_docs(section: type[Struct]) -> dict[str, str]:
@@ -402,8 +424,6 @@ def _decode(kind: type, value: Any) -> Any:
 def _check_sense(settings: Settings) -> None:
     """What types alone cannot say."""
     server = settings.server
-    if server.workers != 1:
-        raise BadSettings("server.workers: one process serves an installation; several come with leased budgets, in a later release.")
     if (server.tls_cert is None) != (server.tls_key is None):
         raise BadSettings("server.tls_cert and server.tls_key belong together; one is missing.")
     trusted_networks(server)

@@ -10,6 +10,7 @@ import pytest
 from tallystick.config import (
     BadSettings,
     CredentialSettings,
+    DatabaseSettings,
     Drain,
     FirstAdmin,
     Gateway,
@@ -19,6 +20,8 @@ from tallystick.config import (
     ProviderSettings,
     Server,
     Settings,
+    decoded,
+    encoded,
     field_docs,
     first_admin,
     load,
@@ -118,15 +121,29 @@ def test_the_first_admin_needs_address_and_password() -> None:
 
 
 @pytest.mark.parametrize("section", [
-    CredentialSettings, Drain, Gateway, JournalSettings, Limits, Metrics, ProviderSettings, Server, Settings,
+    CredentialSettings, DatabaseSettings, Drain, Gateway, JournalSettings, Limits, Metrics, ProviderSettings, Server, Settings,
 ])
 def test_every_key_is_documented_beside_itself(section: type[Settings]) -> None:
     assert set(field_docs(section)) == set(section.__struct_fields__)
 
 
-def test_more_workers_than_there_are_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadSettings, match="workers"):
-        load(data=tmp_path, flags={"server": {"workers": 2}}, environ={})
+def test_no_workers_and_too_many_are_refused(tmp_path: Path) -> None:
+    for count in (0, 65):
+        with pytest.raises(BadSettings, match="workers"):
+            load(data=tmp_path, flags={"server": {"workers": count}}, environ={})
+    assert load(data=tmp_path, flags={"server": {"workers": 3}}, environ={}).server.workers == 3
+
+
+def test_another_database_than_postgresql_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="TALLYSTICK_DATABASE__URL"):
+        load(data=tmp_path, environ={"TALLYSTICK_DATABASE__URL": "mysql://here/x"})
+
+
+def test_settings_pass_to_another_process_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "tallystick.toml").write_text('[journal]\ndeferred_max_age = "2h"\n[providers.openai.credentials.default]\nenv = "KEY"\n')
+    settings = load(data=tmp_path, environ={"TALLYSTICK_DATABASE__URL": "postgresql://u:p@h/d"})
+    assert decoded(encoded(settings)) == settings
+    assert b"\n" not in encoded(settings)
 
 
 @pytest.mark.parametrize(("said", "age_s"), [("7200", 7200), ('"7200"', 7200), ('"90s"', 90), ('"5m"', 300), ('"36h"', 129_600), ('"3d"', 259_200)])

@@ -53,15 +53,20 @@ class Installation:
             after = (rows[-1].created_us, rows[-1].id)
 
 
+def is_there(settings: Settings) -> bool:
+    """Whether something was installed here: the database's file, or the secrets that go with a server's."""
+    return (settings.data / (engine.FILE_NAME if settings.database.url is None else "pepper")).exists()
+
+
 @contextmanager
 def opened(settings: Settings, *, make: bool = True, org: str | None = None) -> Iterator[Installation]:
     """The installation of these settings, made if it is new and `make` says so, and of its organisations the one named
     (`default`). A store that fails ends the command with exit code 2."""
-    if not make and not (settings.data / engine.FILE_NAME).exists():
+    if not make and not is_there(settings):
         fail(f"There is no installation in {settings.data}.")
     try:
         own = open_secrets(settings.data)        # first: a new installation's secrets are older than its database
-        database = open_database(settings.data, Installation.now_us())
+        database = open_database(settings.data, Installation.now_us(), url=settings.database.url, mark=own.mark)
         try:
             directory = Directory(Sequencer(database), own.pepper, token_bytes)
             yield Installation(settings, database, own, directory, _organization(database, org))

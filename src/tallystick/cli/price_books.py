@@ -29,9 +29,8 @@ def list_in_force(settings: Settings) -> PriceBook:
     """The list without anybody's overrides."""
     from tallystick.cli import installation
     from tallystick.stores.price_files import open_book
-    from tallystick.stores.sql.engine import FILE_NAME
 
-    if not (settings.data / FILE_NAME).exists():
+    if not installation.is_there(settings):
         return open_book()
     with installation.opened(settings, make=False) as here:
         return live_prices(here, settings).book

@@ -19,8 +19,13 @@ def serve(
 ) -> None:
     """Start the gateway and the API on one port."""
     settings = settings_of(data, config, host=host, port=port, workers=workers, role=role)
-    from tallystick import app
+    if settings.server.workers > 1:
+        from tallystick import workers as several
 
-    code = app.serve(settings)
+        code = several.serve(settings)
+    else:
+        from tallystick import app
+
+        code = app.serve(settings)
     if code:
         raise typer.Exit(code)

@@ -15,6 +15,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -66,6 +67,12 @@ class Secrets:
     pepper: bytes = field(repr=False)
     kek: bytes = field(repr=False)
     ledger_key: LedgerKey = field(repr=False)
+
+    @property
+    def mark(self) -> str:
+        """Tells one installation's secrets from another's, and nothing about them. The key-encryption key is left
+        out: it may be replaced."""
+        return sha256(b"installation\0" + self.pepper + self.ledger_key.public_key).hexdigest()
 
 
 def open_secrets(data: Path, random: Callable[[int], bytes] = os.urandom) -> Secrets:

@@ -28,9 +28,11 @@ _decode: Final = msgspec.msgpack.Decoder(Admission).decode
 class SqlCustody:
     """ports.Custody. One per process."""
 
-    def __init__(self, database: Database, pepper: bytes) -> None:
+    def __init__(self, database: Database, pepper: bytes, wait_s: float = 0) -> None:
+        """`wait_s`: where other processes serve too, how long what they made may need until the database knows it."""
         self._database = database
         self._pepper = pepper
+        self._wait_s = wait_s
         self._recent: dict[bytes, Kept] = {}
 
     def mark(self, organization: str, provider: str, credential: str, object_id: str) -> bytes:
@@ -45,6 +47,9 @@ class SqlCustody:
             return kept
         # A job that memory holds open may have been settled at its age's limit since: the database knows.
         stored = await asyncio.get_running_loop().run_in_executor(None, self._read, mark)
+        if stored is None and kept is None and self._wait_s:
+            await asyncio.sleep(self._wait_s)
+            stored = await asyncio.get_running_loop().run_in_executor(None, self._read, mark)
         latest = self._recent.get(mark)
         if latest is not None and latest is not kept:
             return latest                        # meanwhile another call has seen the bill

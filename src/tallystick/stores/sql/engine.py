@@ -63,13 +63,13 @@ class Database(Protocol):
         ...
 
 
-def open_database(data: Path, now_us: int, *, url: str | None = None, strict: bool = False) -> Database:
+def open_database(data: Path, now_us: int, *, url: str | None = None, strict: bool = False, mark: str | None = None) -> Database:
     """Open the database at `url` (`postgresql://…`), else the file in the data directory, making directory, tables and
     first names as needed.
 
-    `now_us` stamps what is made; `strict`: the file's commits survive a power loss (a server is told so itself). Raises
-    StoreFault for another schema than this program's, for a file that is not a database, and for a server that cannot be
-    reached.
+    `now_us` stamps what is made; `strict`: the file's commits survive a power loss (a server is told so itself); `mark`:
+    of the secrets that belong to it. Raises StoreFault for another schema than this program's, for a file that is not a
+    database, for a server that cannot be reached, and for the database of an installation with other secrets.
     """
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = _postgres(url) if url is not None else _file(data / FILE_NAME, strict=strict)
@@ -84,10 +84,22 @@ def open_database(data: Path, now_us: int, *, url: str | None = None, strict: bo
                 raise StoreFault(f"{database} has schema {version}, from before the first release; this program begins with "
                                  f"{SCHEMA_VERSION}. Make a new one.")
             _run(db, _resource("prices.sql"))
+            if mark is not None:
+                _claim(db, mark, f"{database}")
     except BaseException:
         database.close()
         raise
     return database
+
+
+def _claim(db: Connection, mark: str, where: str) -> None:
+    """A second gateway with secrets of its own would know none of the keys, so it is told before it starts."""
+    row = db.execute("SELECT secrets FROM installation WHERE id = 1").fetchone()
+    if row is None:
+        db.execute("INSERT INTO installation (id, secrets) VALUES (1, ?)", (mark,))
+    elif row[0] != mark:
+        raise StoreFault(f"{where} belongs to an installation with other secrets. Copy its pepper, kek and ledger.key into the "
+                         "data directory (docs/operations.md, Several instances).")
 
 
 def _file(path: Path, *, strict: bool) -> Database:

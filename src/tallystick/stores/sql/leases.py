@@ -89,6 +89,11 @@ def seen(db: Connection, instance: str, epoch: int, acknowledged: int, now_us: i
     db.execute("UPDATE instance SET seen_us = ?, acknowledged = ? WHERE id = ?", (now_us, acknowledged, instance))
 
 
+def end(db: Connection, instance: str, now_us: int) -> None:
+    """The instance will not come back."""
+    db.execute("UPDATE instance SET stopped_us = ? WHERE id = ?", (now_us, instance))
+
+
 def live_instances(db: Connection, now_us: int) -> int:
     row = db.execute("SELECT count(*) FROM instance WHERE stopped_us IS NULL AND seen_us > ?", (now_us - LIVE_WITHIN_US,)).fetchone()
     return max(1, int(row[0]))

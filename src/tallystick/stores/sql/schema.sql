@@ -8,6 +8,9 @@
 
 CREATE TABLE schema_version (version INTEGER NOT NULL);
 
+-- Which secrets go with this database, by their mark (stores/secrets.py).
+CREATE TABLE installation (id INTEGER PRIMARY KEY CHECK (id = 1), secrets TEXT NOT NULL);
+
 -- Who there is. Organisation 0, `system`, is the installation's own chain and is nobody's to see.
 CREATE TABLE organization (
   id INTEGER PRIMARY KEY,
