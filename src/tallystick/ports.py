@@ -101,6 +101,15 @@ class Custody(Protocol):
         """Remember an object at once; the journal makes it last."""
 
 
+@dataclass(slots=True)
+class KeptHead:
+    """Room beside headers that go out with one request after another: the bytes that the transport made of a head, and
+    what it made them of (origin, method, path, headers)."""
+
+    made_of: tuple[str, str, str, RawHeaders] | None = None
+    head: bytes = b""
+
+
 @lean
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
@@ -113,6 +122,7 @@ class UpstreamRequest:
     headers: RawHeaders                      # without Host, Content-Length, Transfer-Encoding, Connection
     body: bytes | AsyncIterator[bytes]
     body_length: int | None = None
+    kept: KeptHead | None = None             # where these headers go out again
 
 
 class UpstreamReply(Protocol):

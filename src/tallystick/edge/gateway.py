@@ -39,7 +39,7 @@ from tallystick.edge.paths import error_shape, resolve
 from tallystick.edge.relay import Client, DrainSlots, Relay, Send, own_error, reply_head
 from tallystick.edge.replies import refuse, status_of, upstream_failed
 from tallystick.ports import (
-    Budgets, Clock, Credentials, Custody, Ids, Journal, Keyring, RawHeaders, UpstreamReply, UpstreamRequest, Upstreams,
+    Budgets, Clock, Credentials, Custody, Ids, Journal, Keyring, KeptHead, RawHeaders, UpstreamReply, UpstreamRequest, Upstreams,
 )
 from tallystick.providers.dialects.stream_usage import UsageRemover
 from tallystick.telemetry import Telemetry
@@ -94,7 +94,7 @@ class Gateway:
         self.admitted: set[_Conversation] = set()
         self.throttle = policing.Throttle(setup.part)
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> Awaitable[None]:
         cycle = scope.get("extensions", {}).get("tallystick")
         if cycle is not None:
             head, lookup = cycle.head, cycle.fields
@@ -105,11 +105,9 @@ class Gateway:
         aim = head.aim or self._aim(scope, lookup)
         if isinstance(aim, Denied):
             refusal = Refusal(request_id, at_us, line.SYSTEM, aim.code)
-            await self.refuse(refusal, aim, error_shape(scope["raw_path"], lookup), send)
-            return
+            return self.refuse(refusal, aim, error_shape(scope["raw_path"], lookup), send)
         head.aim = aim
-        conversation = _Conversation(self, scope, receive, send, head, aim, lookup, request_id, at_us)
-        await conversation.run()
+        return _Conversation(self, scope, receive, send, head, aim, lookup, request_id, at_us).run()
 
     def _aim(self, scope: Mapping[str, Any], lookup: Mapping[bytes, bytes]) -> Aim | Denied:
         target = resolve(scope["method"], scope["raw_path"], scope["query_string"], lookup, self.setup.providers)
@@ -117,7 +115,8 @@ class Gateway:
             return target
         route, path_model = target.provider.route_for(scope["method"], target.path)
         presented = credentials.present(target, lookup, self.ports.keyring)
-        return Aim(target, route, path_model, attribution.claims(scope["headers"]), presented)
+        content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+        return Aim(target, route, path_model, content_type, attribution.claims(scope["headers"]), presented)
 
     def cut_killed(self) -> None:
         """Cut the replies that a kill switch does not let run out. Called on the event loop."""
@@ -279,8 +278,7 @@ class _Conversation:
         assert self._caller is not None, "a body is read after its caller is known"
         if denied := self._stay.begin(self._caller.principal.key_id):
             return denied
-        arrival = inbound.Arrival(self._scope, self._target, self._route, self._path_model, self._claims)
-        asked = await inbound.read(arrival, self._receive, self._setup.limits, self._stay.hold)
+        asked = await inbound.read(self._scope, self._aim, self._claims, self._receive, self._setup.limits, self._stay.hold)
         if isinstance(asked, Denied):
             return asked
         self._asked, self._claims = asked, asked.claims
@@ -408,23 +406,25 @@ class _Conversation:
             identity=asked.asked_usage,
         )
         declared = self._lookup.get(b"content-length", b"")
+        _, headers, kept = self._sent(provider, bend)
         request = UpstreamRequest(
             origin=target.origin or self._setup.origins[provider.id],
             method=self._scope["method"],
             url_path=self._url_path(caller),
-            headers=self._sent_headers(provider, bend),
+            headers=headers,
             body=asked.body,
             body_length=int(declared) if declared.isdigit() and not isinstance(asked.body, bytes) else None,
+            kept=kept,
         )
         if keys is not None:
             request = stored.signed(request, provider, keys, self._ports.clock.now_us())
         return await self._ports.upstreams.send(request)
 
-    def _sent_headers(self, provider: Provider, bend: Bend) -> RawHeaders:
+    def _sent(self, provider: Provider, bend: Bend) -> tuple[Bend, RawHeaders, KeptHead]:
         head = self._head
         if head.sent is None or head.sent[0] != bend:
-            head.sent = bend, to_provider(head.headers, provider, bend)
-        return head.sent[1]
+            head.sent = bend, to_provider(head.headers, provider, bend), KeptHead()
+        return head.sent
 
     def _url_path(self, caller: credentials.Caller) -> str:
         query = caller.query.decode("latin-1")

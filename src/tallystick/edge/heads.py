@@ -15,7 +15,7 @@ from tallystick.core.identity import Claims
 from tallystick.edge.credentials import Presented
 from tallystick.edge.headers import Bend
 from tallystick.edge.paths import Target
-from tallystick.ports import RawHeaders
+from tallystick.ports import KeptHead, RawHeaders
 
 LENGTH = b"content-length"
 
@@ -27,6 +27,7 @@ class Aim:
     target: Target
     route: Route
     path_model: str | None
+    content_type: bytes                      # as stated, empty where it is not
     claims: Claims | Denied
     presented: Presented
 
@@ -35,7 +36,8 @@ class Aim:
 class Head:
     """A head that can be read in one way only. Header names are lower case.
 
-    aim: once the gateway has read it. sent: the headers of the last attempt, and the bend that made them.
+    aim: once the gateway has read it. sent: the headers of the last attempt, with the bend that made them
+    and room for their bytes.
     """
 
     method: str
@@ -43,7 +45,7 @@ class Head:
     version: str
     headers: RawHeaders
     aim: Aim | None = None
-    sent: tuple[Bend, RawHeaders] | None = None
+    sent: tuple[Bend, RawHeaders, KeptHead] | None = None
 
     def says(self, method: str, url: bytes, version: str, headers: RawHeaders) -> bool:
         """Whether a later head is this one again, but for the length of its body."""

@@ -59,7 +59,7 @@ def signed(request: UpstreamRequest, provider: Provider, keys: SigningKeys, at_u
     covered = [(b"host", origin.netloc.encode("ascii")), *(header for header in headers if _is_covered(header[0]))]
     unsigned = Unsigned(request.method, origin.path.rstrip("/") + path, query, covered, request.body)
     region = next((region for region, host in provider.regions.items() if host == request.origin), provider.signing.region)
-    return replace(request, headers=[*headers, *sign(unsigned, keys, provider.signing.service, region, at_us)])
+    return replace(request, kept=None, headers=[*headers, *sign(unsigned, keys, provider.signing.service, region, at_us)])
 
 
 def _is_covered(name: bytes) -> bool:
