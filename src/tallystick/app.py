@@ -50,6 +50,7 @@ from tallystick.edge.readiness import Readiness, readiness
 from tallystick.edge.relay import DrainSlots
 from tallystick.jobs import alerts
 from tallystick.jobs.adoption import adopt, left_behind
+from tallystick.jobs import alerts
 from tallystick.jobs.keeping import Keeping
 from tallystick.jobs.runner import Job, Runner
 from tallystick.jobs.shipper import Shipper, cursor_segment
@@ -239,6 +240,7 @@ def _run(installation: Installation, worker: Worker) -> int:
     parts = control.Parts(
         installation.database, installation.keyring, installation.clock, installation.secrets.pepper, lambda: uuid_utils.uuid7().hex,
         trusted_networks(server), credentials=installation.credentials, prices=installation.prices, currencies=rates_of(settings),
+        alert_networks=alert_networks(settings),
         vault=Vault(Sequencer(installation.database), KekFiles(settings.data), origins_of(settings), os.urandom))
     setup = None if worker.number else setup_path(parts, first_admin())
     loader = _ControlLoader(parts, "aggregations" if server.role == "gateway" else "all")

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 Result = Literal["sent", "retry", "refused"]
 JSON: Final = ("Content-Type", "application/json")
 _AGAIN: Final = frozenset((408, 425, 429))   # beside 5xx: the same request may succeed later
+_SAID_BYTES_MAX: Final = 200
 _LISTED_MAX: Final = 20                      # alerts told one by one in a message of many
 
 
@@ -127,12 +128,18 @@ class Channel:
 
 def judged(reply: Reply) -> Outcome:
     """How an ordinary answer is to be taken: 2xx is done, a fault of the moment is worth another try, the rest is no."""
-    said = reply.body[:300].decode("utf-8", "replace")
+    said = _said(reply.body)
     if 200 <= reply.status < 300:
         return Outcome("sent", reply.status, said)
     if reply.status in _AGAIN or reply.status >= 500:
         return Outcome("retry", reply.status, said, retry_after_s(reply))
     return Outcome("refused", reply.status, said)
+
+
+def _said(body: bytes) -> str:
+    """What a service says for people to read: a short line. Anything longer is a page, and no business of the log's."""
+    text = body.decode("utf-8", "replace").strip() if len(body) <= _SAID_BYTES_MAX else ""
+    return text if text.isprintable() else ""
 
 
 def retry_after_s(reply: Reply) -> int | None:

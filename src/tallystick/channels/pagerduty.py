@@ -38,4 +38,4 @@ def _event(notice: Notice, routing_key: str) -> dict[str, Any]:
 CHANNEL: Final = Channel("pagerduty", "A service of PagerDuty, by its Events API v2 integration key.", (
     Field("routing_key", "The integration key, 32 characters.", secret=True),
     Field("url", "The endpoint of another region.", secret=False, required=False, kind="url", default=ENDPOINT),
-), say)
+), say, origin="https://events.pagerduty.com")

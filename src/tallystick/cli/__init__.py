@@ -11,7 +11,8 @@ import typer
 
 from tallystick import __version__
 from tallystick.cli import (
-    adjust, apply, budgets, credentials, demo, doctor, explain, export, keys, members, orgs, policies, prices, rollups, serve, verify,
+    adjust, alerts, apply, budgets, channels, credentials, demo, doctor, explain, export, keys, members, orgs, policies, prices,
+    rollups, serve, verify,
 )
 
 
@@ -31,6 +32,8 @@ def build() -> typer.Typer:
     app.add_typer(orgs.build(), name="orgs", help="Organisations of this installation: create, list.")
     app.add_typer(budgets.build(), name="budgets", help="Budgets: set, list, show, raise, remove, write-off, CSV in and out.")
     app.add_typer(policies.build(), name="policies", help="Policies: set, list, show, remove, kill, unkill, bypass.")
+    app.add_typer(alerts.build(), name="alerts", help="Alerts: list, show, test, replay, thresholds.")
+    app.add_typer(channels.build(), name="channels", help="Where alerts go: add, list, remove, test.")
     app.add_typer(prices.build(), name="prices", help="The price book: show, diff, check, reprice.")
     app.add_typer(rollups.build(), name="rollups", help="Sums by hour and day: rebuild.")
     app.command("apply")(apply.apply)

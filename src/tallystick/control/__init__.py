@@ -47,6 +47,7 @@ class Parts:
     credentials: Polled = field(kw_only=True)            # what the line remembers of the vault
     prices: LivePrices = field(kw_only=True)
     currencies: Mapping[str, str] = field(default_factory=dict, kw_only=True)     # dollars for one unit
+    alert_networks: tuple[Network, ...] = field(default=(), kw_only=True)          # of the operator's own that webhooks may reach
 
 
 def build(parts: Parts, *, scope: Literal["all", "aggregations"] = "all") -> FastAPI:

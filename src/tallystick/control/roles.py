@@ -41,6 +41,8 @@ PRICES_READ: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all", "
 MONEY: Final[Cells] = {
     "owner": "all", "admin": "all", "finance": "all", "manager": "own_teams", "member": "own", "auditor": "all"}
 MONEY_AND_KEY: Final[Cells] = {**MONEY, "key": "own_team"}
+ALERTS: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all"}        # at which shares budgets tell
+ALERTS_READ: Final[Cells] = {**ALERTS, "auditor": "all"}
 ADJUST: Final[Cells] = {"owner": "all", "finance": "propose"}
 PROPOSALS: Final[Cells] = {"owner": "all", "finance": "all", "admin": "own"}     # take back what one proposed
 PROPOSALS_READ: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all", "auditor": "all"}
@@ -91,6 +93,14 @@ GRANTS: Final = (
     Grant("GET", "/api/proposals", PROPOSALS_READ),
     Grant("POST", "/api/proposals/{proposal_id}/approve", APPROVE),
     Grant("POST", "/api/proposals/{proposal_id}/decline", PROPOSALS),
+    Grant("GET", "/api/alerts", ALERTS_READ),
+    Grant("GET", "/api/alerts/{alert_id}", ALERTS_READ),
+    Grant("POST", "/api/alerts/{alert_id}/replay", SETTINGS),
+    Grant("PUT", "/api/alerts/thresholds/{budget_id}", ALERTS),
+    Grant("GET", "/api/channels", ALERTS_READ),
+    Grant("PUT", "/api/channels/{name}", SETTINGS),
+    Grant("DELETE", "/api/channels/{name}", SETTINGS),
+    Grant("POST", "/api/channels/{name}/test", SETTINGS),
     Grant("GET", "/api/teams", MONEY),
     Grant("POST", "/api/teams", SETTINGS),
     Grant("GET", "/api/projects", MONEY),

@@ -88,18 +88,32 @@ def place_of(url: str) -> Place:
     return Place("https" if secure else "http", host, (443 if secure else 80) if port is None else port, target)
 
 
+def check_url(url: str, allowed: Sequence[Network]) -> Place:
+    """What can be said of an address before it is resolved, when somebody sets it. Raises BadAddress."""
+    place = place_of(url)
+    if _is_literal(place.host):
+        check_place(place, [place.host], allowed)
+    elif not allowed:
+        _check_outside(place)
+    return place
+
+
 def check_place(place: Place, addresses: Sequence[str], allowed: Sequence[Network]) -> str:
     """The address to connect to, if every one that the host has may be reached. Raises BadAddress."""
     if not addresses:
         raise BadAddress(f"{place.host} has no address.")
     if all(is_within(address, allowed) for address in addresses):
         return addresses[0]
-    if place.scheme != "https" or place.port not in PORTS:
-        raise BadAddress("Only https, on port 443 or 8443, goes outside.")
+    _check_outside(place)
     closed = [address for address in addresses if not is_public(address)]
     if closed:
         raise BadAddress(f"{place.host} is not a public address; the operator's settings may allow its network ([alerts] networks).")
     return addresses[0]
+
+
+def _check_outside(place: Place) -> None:
+    if place.scheme != "https" or place.port not in PORTS:
+        raise BadAddress("Only https, on port 443 or 8443, goes outside.")
 
 
 def is_public(text: str) -> bool:
@@ -187,8 +201,16 @@ def _head(method: str, place: Place, headers: Sequence[tuple[str, str]], body: b
 
 
 def _is_host(host: str) -> bool:
+    """An address as everybody writes it, or a name whose last label is no number: some resolvers read 127.1, 0x7f.1 and
+    2130706433 as addresses."""
+    labels = host.removesuffix(".").split(".")
+    return _is_literal(host) or (
+        len(host) <= 253 and all(_LABEL.fullmatch(label) for label in labels) and not labels[-1][0].isdigit())
+
+
+def _is_literal(host: str) -> bool:
     try:
-        return isinstance(ip_address(host), IPv4Address | IPv6Address)
-    except ValueError:                       # a name: its last label is no number, or some resolvers would read an address
-        labels = host.removesuffix(".").split(".")
-        return len(host) <= 253 and all(_LABEL.fullmatch(label) for label in labels) and not labels[-1][0].isdigit()
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

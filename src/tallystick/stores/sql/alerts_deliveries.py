@@ -158,7 +158,7 @@ def replay(db: Connection, alert: int, channel: str | None, now_us: int) -> int:
     return len(last)
 
 
-def test_fire(db: Connection, organization: int, channel: ChannelRow, by: str, now_us: int) -> int:
+def fire_test(db: Connection, organization: int, channel: ChannelRow, by: str, now_us: int) -> int:
     """An alert that says nothing but that alerts come through, for one channel whatever it listens to; its number."""
     alert = Alert("test", f"test/{channel.id}", str(now_us), "info", "A test alert", f"{by} asked whether alerts reach {channel.name}.",
                   {"channel": channel.name})
