@@ -50,7 +50,6 @@ from tallystick.edge.readiness import Readiness, readiness
 from tallystick.edge.relay import DrainSlots
 from tallystick.jobs import alerts
 from tallystick.jobs.adoption import adopt, left_behind
-from tallystick.jobs import alerts
 from tallystick.jobs.keeping import Keeping
 from tallystick.jobs.runner import Job, Runner
 from tallystick.jobs.shipper import Shipper, cursor_segment
