@@ -387,8 +387,8 @@ CALL_FIELDS = {
     "fx_rate_id": "the rate that converted it, null for US dollars",
     "booked_cost_nanos": "what was booked; only where the call was corrected since",
     "booked_cost_usd": "the same as a decimal text",
-    "adjustments": "the corrections in their order: `entry`, `attempt`, `reason` (`reprice`, `evidence`), `text`, `actor`, `delta_nanos`, "
-                   "`cost_nanos` of the attempt from there on, `call_day`, `posted_day`, and a re-pricing's `price_version` and `lines`",
+    "adjustments": "the corrections in their order: `entry`, `attempt`, `reason` (`reprice`, `evidence`), `text`, `actor`, "
+                   "`approved_by`, `delta_nanos`, `cost_nanos` of the attempt from there on, `call_day`, `posted_day`, and a re-pricing's `price_version` and `lines`",
     "would_be_cost_nanos": "sandbox: what it would have cost",
     "stated_cost_nanos": "what the provider said it charged",
     "computed_cost_nanos": "what the price book makes of the usage",
