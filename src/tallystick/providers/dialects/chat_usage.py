@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from tallystick.core.usage import Usage
 from tallystick.providers.dialects.totals import Totals, disjoint
-from tallystick.providers.dialects.wire import count, mapping, totals_hold
+from tallystick.providers.dialects.wire import NOTHING, count, mapping, totals_hold
 
 # How servers that run tools themselves name what they ran, and the unit each is billed by.
 TOOL_COUNTS: Final[Mapping[str, str]] = {
@@ -61,9 +61,9 @@ class ChatUsage:
         completion = count(stated, "completion_tokens", notes)
         if (prompt is None and completion is None) or not totals_hold(stated, "prompt_tokens", "completion_tokens"):
             return None
-        into = mapping(stated.get("prompt_tokens_details") or stated.get("prompt_token_details"))
-        out = mapping(stated.get("completion_tokens_details"))
-        reasoning = count(out, "reasoning_tokens", notes) or 0
+        into = _said(stated.get("prompt_tokens_details") or stated.get("prompt_token_details"))
+        out = _said(stated.get("completion_tokens_details"))
+        reasoning = count(out, "reasoning_tokens", notes) or 0 if out else 0
         output = completion or 0
         total = count(stated, "total_tokens", notes)
         if self.reasoning_beside and (total is None or total >= (prompt or 0) + output + reasoning):
@@ -74,12 +74,16 @@ class ChatUsage:
         if self.reasoning_apart is not None:
             reasoning = count(stated, self.reasoning_apart, notes) or 0
             output += reasoning
-        cached = max(count(into, "cached_tokens", notes) or 0, cached_elsewhere)
+        cached = cached_elsewhere
+        if into:
+            cached = max(count(into, "cached_tokens", notes) or 0, cached)
         for name in self.cached_fields:
             cached = max(cached, count(stated, name, notes) or 0)
         counts = tool_counts(stated, notes)
         if self.uses or self.per_request:
             counts |= self._counted_beside(stated, notes)
+        if not (into or out):
+            return disjoint(Totals(prompt or 0, output, cached, reasoning=reasoning, counts=counts), notes)
         return disjoint(Totals(
             input=prompt or 0,
             cached_read=cached,
@@ -97,6 +101,12 @@ class ChatUsage:
     def _counted_beside(self, stated: Mapping[str, Any], notes: list[str]) -> dict[str, int]:
         beside = {unit: count(stated, name, notes) or 0 for name, unit in self.uses}
         return beside | {"requests": 1} if self.per_request else beside
+
+
+def _said(details: object) -> Mapping[str, Any]:
+    """Details that say something: in most calls all of them are zero."""
+    found = mapping(details)
+    return found if any(found.values()) else NOTHING
 
 
 def tool_counts(stated: Mapping[str, Any], notes: list[str]) -> dict[str, int]:

@@ -41,6 +41,12 @@ Stated = Callable[[Mapping[str, Any]], StatedCost | None]
 
 _TOOL_MEMBERS: Final = ("tools", "functions", "plugins", "web_search_options", "search_parameters")
 
+_RARE_MEMBERS: Final = frozenset({
+    *_TOOL_MEMBERS, "n", "best_of", "reasoning", "reasoning_effort", "max_tool_calls", "stream_options", "service_tier", "prompt",
+    "user", "safety_identifier",
+})
+"""What facts are read of beside the model, the stream, the limit and the messages: most requests have none of it."""
+
 ServedBy = Callable[[Facts, ReplyHead], str | None]
 """Which host behind a router served a reply, as far as the request and the reply's head say."""
 
@@ -63,20 +69,23 @@ class OpenAIChat:
 
     def facts(self, body: JsonObject, path_model: str | None) -> Facts:
         """Read a request of either form."""
-        media = Enclosed()
-        for message in mappings(body.get("messages")):
-            if type(content := message.get("content")) is not str:
-                _add_parts(media, content)
-            if "audio" in message:
-                media.add_object(mapping(message["audio"]).get("id"))
+        get = body.get
+        media = _enclosed(get("messages"))
+        limit = number(get("max_completion_tokens"))
+        if limit is None:
+            limit = number(get("max_tokens"))
+        if body.keys().isdisjoint(_RARE_MEMBERS):
+            return Facts(
+                model=path_model or text(get("model")), stream=get("stream") is True, output_limit=limit,
+                media=media.count, media_bytes=media.size, references=media.urls + len(media.objects), objects=tuple(media.objects),
+            )
         tools, server_tools = _tools(body)
         reasoning = mapping(body.get("reasoning"))
         prompt = body.get("prompt")
-        limit = number(body.get("max_completion_tokens"))
         return Facts(
             model=path_model or text(body.get("model")),
             stream=body.get("stream") is True,
-            output_limit=limit if limit is not None else number(body.get("max_tokens")),
+            output_limit=limit,
             n=max(1, number(body.get("n")) or 1, number(body.get("best_of")) or 1),
             reasoning_effort=text(body.get("reasoning_effort")) or text(reasoning.get("effort")),
             reasoning_limit=number(reasoning.get("max_tokens")),
@@ -95,10 +104,12 @@ class OpenAIChat:
 
     def meter(self, facts: Facts, head: ReplyHead) -> Meter:
         """A meter for one reply."""
-        aside = _Aside(
-            cached=header_count(head.headers, self.cached_header) or 0,
-            host=self.served_by(facts, head) if self.served_by is not None else None,
-        )
+        aside = _NOTHING_ASIDE
+        if self.cached_header is not None or self.served_by is not None:
+            aside = _Aside(
+                cached=header_count(head.headers, self.cached_header) or 0,
+                host=self.served_by(facts, head) if self.served_by is not None else None,
+            )
         return _StreamMeter(self, aside) if head.streaming else JsonMeter(lambda body: self._read_whole(body, aside))
 
     def _read_whole(self, body: bytes, aside: _Aside) -> Reading:
@@ -115,6 +126,9 @@ class _Aside:
 
     cached: int
     host: str | None
+
+
+_NOTHING_ASIDE: Final = _Aside(0, None)
 
 
 class _Reply(msgspec.Struct, gc=False):
@@ -162,12 +176,16 @@ class _Found:
             return False
         self._id = self._id or text(reply.id)
         self._model = self._model or text(reply.model)
-        self._tier = text(reply.service_tier) or self._tier
-        self.failed = self.failed or isinstance(reply.error, dict | str)
-        if isinstance(reply.usage, dict):
+        if reply.service_tier is not None:
+            self._tier = text(reply.service_tier) or self._tier
+        if reply.error is not None:
+            self.failed = self.failed or isinstance(reply.error, dict | str)
+        has_usage = isinstance(reply.usage, dict)
+        if has_usage:
             self._stated = reply.usage
             self._running = _goes_on(reply.choices)
-        self._take_extra(data, has_usage=isinstance(reply.usage, dict))
+        if self._dialect.usage_in or self._dialect.breakdown:
+            self._take_extra(data, has_usage=has_usage)
         if self._stated is None or self._running:      # text is counted only as long as it may have to be estimated
             self.output_bytes += _choices_bytes(reply.choices)
         return True
@@ -205,7 +223,7 @@ class _Found:
             traits["host"] = self._aside.host
         return Reading(
             usage=usage, model=self._model, response_id=self._id, traits=traits, stated=cost,
-            parts=self._parts(usage, notes), ended=self.ended, failed=self.failed,
+            parts=self._parts(usage, notes) if self._breakdown else (), ended=self.ended, failed=self.failed,
             running=self._running, output_bytes=self.output_bytes, notes=tuple(notes),
         )
 
@@ -296,6 +314,21 @@ def _message_bytes(message: Mapping[str, Any]) -> int:
         function = mapping(call.get("function"))
         size += utf8_bytes(function.get("name")) + utf8_bytes(function.get("arguments"))
     return size
+
+
+def _enclosed(messages: object) -> Enclosed:
+    """What the messages carry besides text."""
+    media = Enclosed()
+    if not isinstance(messages, list):
+        return media
+    for message in messages:
+        if not isinstance(message, dict):
+            continue
+        if type(content := message.get("content")) is not str:
+            _add_parts(media, content)
+        if "audio" in message:
+            media.add_object(mapping(message["audio"]).get("id"))
+    return media
 
 
 def _add_parts(media: Enclosed, content: object) -> None:

@@ -58,7 +58,11 @@ def number(value: object) -> int | None:
 def totals_hold(stated: Mapping[str, Any], *names: str) -> bool:
     """Whether the totals that are stated are counts. A bill without one of its totals would be wrong and
     look right; without any it is estimated, and says so."""
-    return all(stated.get(name) is None or number(stated.get(name)) is not None for name in names)
+    for name in names:
+        value = stated.get(name)
+        if value is not None and number(value) is None:
+            return False
+    return True
 
 
 def count(stated: Mapping[str, Any], name: str, notes: list[str]) -> int | None:
