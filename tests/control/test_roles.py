@@ -42,6 +42,13 @@ PUT    /api/budgets/{budget_id}                   all   all      all      own_te
 DELETE /api/budgets/{budget_id}                   all   all      all      own_teams  -     -      -
 POST   /api/budgets/{budget_id}/raises            all   all      all      own_teams  -     -      -
 POST   /api/budgets/write-offs/{instance}         all   all      -        -          -     -      -
+GET    /api/policies                              all   all      -        -          -     all    -
+POST   /api/policies                              all   all      -        -          -     -      -
+GET    /api/policies/lint                         all   all      -        -          -     all    -
+POST   /api/policies/dry-run                      all   all      -        -          -     -      -
+POST   /api/policies/bypasses                     all   all      -        -          -     -      -
+GET    /api/policies/{policy_id}                  all   all      -        -          -     all    -
+DELETE /api/policies/{policy_id}                  all   all      -        -          -     -      -
 GET    /api/prices/overrides                      all   all      all      -          -     all    -
 POST   /api/prices/overrides                      all   propose  all      -          -     -      -
 DELETE /api/prices/overrides/{override_id}        all   propose  all      -          -     -      -

@@ -36,6 +36,8 @@ CREDENTIALS: Final[Cells] = {"owner": "all", "admin": "all"}                    
 CREDENTIALS_READ: Final[Cells] = {**CREDENTIALS, "auditor": "names"}
 BUDGETS: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all", "manager": "own_teams"}       # within the team's own
 BUDGETS_READ: Final[Cells] = {**BUDGETS, "member": "own", "auditor": "all"}
+POLICIES: Final[Cells] = {"owner": "all", "admin": "all"}
+POLICIES_READ: Final[Cells] = {**POLICIES, "auditor": "all"}
 PRICES: Final[Cells] = {"owner": "all", "admin": "propose", "finance": "all"}
 PRICES_READ: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all", "auditor": "all"}
 MONEY: Final[Cells] = {
@@ -87,6 +89,13 @@ GRANTS: Final = (
     Grant("DELETE", "/api/budgets/{budget_id}", BUDGETS),
     Grant("POST", "/api/budgets/{budget_id}/raises", BUDGETS),
     Grant("POST", "/api/budgets/write-offs/{instance}", SETTINGS),
+    Grant("GET", "/api/policies", POLICIES_READ),
+    Grant("POST", "/api/policies", POLICIES),
+    Grant("GET", "/api/policies/lint", POLICIES_READ),
+    Grant("POST", "/api/policies/dry-run", POLICIES),
+    Grant("POST", "/api/policies/bypasses", POLICIES),
+    Grant("GET", "/api/policies/{policy_id}", POLICIES_READ),
+    Grant("DELETE", "/api/policies/{policy_id}", POLICIES),
     Grant("GET", "/api/prices/overrides", PRICES_READ),
     Grant("POST", "/api/prices/overrides", PRICES),
     Grant("DELETE", "/api/prices/overrides/{override_id}", PRICES),
