@@ -101,10 +101,10 @@ def list_proposals(database: Database, organization: int, state: str | None = No
                    limit: int) -> list[Proposal]:
     """Proposals in the order they were made, beginning behind `after` (proposed_us, id)."""
     proposed_us, proposal_id = after or (-1, "")
-    query = (_SELECT + " AND (? IS NULL OR state = ?) AND (proposed_us > ? OR (proposed_us = ? AND id > ?))"
-             " ORDER BY proposed_us, id LIMIT ?")
+    in_state, values = (" AND state = ?", (state,)) if state else ("", ())
+    query = _SELECT + in_state + " AND (proposed_us > ? OR (proposed_us = ? AND id > ?)) ORDER BY proposed_us, id LIMIT ?"
     with database.read() as db:
-        found = db.execute(query, (organization, state, state, proposed_us, proposed_us, proposal_id, limit)).fetchall()
+        found = db.execute(query, (organization, *values, proposed_us, proposed_us, proposal_id, limit)).fetchall()
     return [_proposal(row) for row in found]
 
 
