@@ -10,8 +10,8 @@ from fastapi.responses import JSONResponse
 
 from tallystick import __version__
 from tallystick.control import (
-    Parts, adjustments, aggregations, alerts, auth, budgets, channels, credentials, keys, members, metrics, policies, price_overrides, problems,
-    projects, proposals, requests, setup, teams,
+    Parts, adjustments, aggregations, alerts, auth, budgets, channels, credentials, keys, members, metrics, policies,
+    price_overrides, problems, projects, proposals, requests, setup, teams,
 )
 from tallystick.control.bounds import Bounds
 from tallystick.control.callers import admit
