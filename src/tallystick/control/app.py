@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 
 from tallystick import __version__
 from tallystick.control import (
-    Parts, adjustments, aggregations, alerts, auth, budgets, channels, credentials, keys, members, metrics, policies,
+    Parts, adjustments, aggregations, alerts, auth, budgets, channels, credentials, envelopes, keys, members, metrics, policies,
     price_overrides, problems, projects, proposals, requests, setup, teams,
 )
 from tallystick.control.bounds import Bounds
@@ -43,9 +43,10 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     resources = [aggregations.routes()]
     if scope == "all":
         # A key's own path stands before the path of any key.
-        resources += [auth.routes(), setup.routes(), members.routes(), requests.routes(), adjustments.routes(), keys.own_routes(),
-                      keys.routes(), credentials.routes(), budgets.routes(), price_overrides.routes(), proposals.routes(),
-                      teams.routes(), projects.routes(), policies.routes(), metrics.routes(), alerts.routes(), channels.routes()]
+        resources += [auth.routes(), setup.routes(), members.routes(), requests.routes(), adjustments.routes(),
+                      keys.own_routes(), keys.routes(), credentials.routes(), budgets.routes(), envelopes.routes(),
+                      price_overrides.routes(), proposals.routes(), teams.routes(), projects.routes(), policies.routes(),
+                      metrics.routes(), alerts.routes(), channels.routes()]
         app.add_api_route("/api/openapi.json", openapi, methods=["GET"], include_in_schema=False)
     for resource in resources:
         app.include_router(resource)

@@ -49,6 +49,9 @@ ADJUST: Final[Cells] = {"owner": "all", "finance": "propose"}
 PROPOSALS: Final[Cells] = {"owner": "all", "finance": "all", "admin": "own"}     # take back what one proposed
 PROPOSALS_READ: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all", "auditor": "all"}
 APPROVE: Final[Cells] = {"owner": "all", "finance": "all"}                       # of each kind, its APPROVERS
+ENVELOPES: Final[Cells] = {"owner": "all", "finance": "all"}                     # sign, decline, top up, move, require
+ENVELOPES_ASK: Final[Cells] = {**ENVELOPES, "admin": "all", "manager": "own_teams", "member": "own"}
+ENVELOPES_READ: Final[Cells] = {**ENVELOPES_ASK, "auditor": "all"}
 TEAMS: Final[Cells] = {"owner": "all", "admin": "all", "manager": "own_teams"}   # make a project in
 
 
@@ -110,6 +113,16 @@ GRANTS: Final = (
     Grant("PUT", "/api/channels/{name}", SETTINGS),
     Grant("DELETE", "/api/channels/{name}", SETTINGS),
     Grant("POST", "/api/channels/{name}/test", SETTINGS),
+    Grant("GET", "/api/envelopes", ENVELOPES_READ),
+    Grant("POST", "/api/envelopes", ENVELOPES_ASK),
+    Grant("GET", "/api/envelopes/headroom", ENVELOPES_READ),
+    Grant("POST", "/api/envelopes/transfers", ENVELOPES),
+    Grant("PUT", "/api/envelopes/requirements", ENVELOPES),
+    Grant("GET", "/api/envelopes/{envelope_id}", ENVELOPES_READ),
+    Grant("POST", "/api/envelopes/{envelope_id}/sign", ENVELOPES),
+    Grant("POST", "/api/envelopes/{envelope_id}/decline", ENVELOPES),
+    Grant("POST", "/api/envelopes/{envelope_id}/top-ups", ENVELOPES),
+    Grant("POST", "/api/envelopes/{envelope_id}/end", ENVELOPES),
     Grant("GET", "/api/teams", MONEY),
     Grant("POST", "/api/teams", SETTINGS),
     Grant("GET", "/api/projects", MONEY),

@@ -182,3 +182,4 @@ class Refusal:
     dialect: str | None = None
     billable: bool = True
     judged: tuple[Judged, ...] = ()
+    budget: Mapping[str, str] = field(default_factory=dict)    # which budget it did not fit, and how that stood

@@ -71,7 +71,8 @@ class Raise:
 class Budget:
     """`limit` is nano-USD, tokens or calls, by `unit`; what was set in another currency has been converted,
     once and by a rate that its entry names. `raises` add to it until they end. `version` counts changes. `clamp`: where an
-    answer only asks for too many tokens, they are lowered to what fits."""
+    answer only asks for too many tokens, they are lowered to what fits. `except_in`: spans of time (first instant, first
+    after it) in which it is not in force, for something else is."""
 
     id: int
     scope: Scope
@@ -86,13 +87,15 @@ class Budget:
     raises: tuple[Raise, ...] = ()
     version: int = 1
     clamp: bool = False
+    except_in: tuple[tuple[int, int], ...] = ()
 
     def cap(self, at_us: int) -> int:
         """The limit in force at a moment."""
         return self.limit + sum(extra.amount for extra in self.raises if at_us < extra.until_us)
 
     def in_force(self, at_us: int) -> bool:
-        return self.starts_us <= at_us and (self.ends_us is None or at_us < self.ends_us)
+        return self.starts_us <= at_us and (self.ends_us is None or at_us < self.ends_us) and not any(
+            start_us <= at_us < end_us for start_us, end_us in self.except_in)
 
     def node(self, subject: str, at_us: int) -> NodeKey:
         """The node that an admission at this moment counts in."""

@@ -142,6 +142,8 @@ def refusal_fields(refusal: Refusal, define: Define) -> Fields:
     fields["request"] = request_hex(refusal.request_id)
     fields["code"] = define("code", refusal.code)
     fields["status"] = refusal.status
+    if refusal.budget:
+        fields["budget"] = dict(refusal.budget)
     if refusal.policy is not None:
         fields["policy"] = refusal.policy
         if refusal.dialect is not None:
@@ -396,6 +398,7 @@ def read_refusal(fields: Mapping[str, Any], named: Named) -> Refusal:
         dialect=_name(fields, "dialect", named),
         billable="free" not in fields,
         judged=_judged(fields),
+        budget=fields.get("budget", {}),
     )
 
 

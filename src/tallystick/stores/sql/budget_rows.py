@@ -13,6 +13,9 @@ from tallystick.stores.sql.connection import Connection
 
 COLUMNS: Final = ("id", "organization", "name", "kind", "value", "span", "zone", "unit", "amount", "currency", "currency_nanos", "rate",
                    "mode", "on_exceed", "starts_us", "ends_us", "owner", "note", "version", "created_us", "created_by", "removed_us")
+NO_ENVELOPES: Final = ("id NOT IN (SELECT budget FROM envelope WHERE budget IS NOT NULL)"
+                       " AND id NOT IN (SELECT budget FROM envelope_required)")
+"""A condition on budgets: those that people set as such."""
 _SELECT: Final = "SELECT " + ", ".join(COLUMNS) + " FROM budget"  # noqa: S608 - literals, above
 
 
@@ -69,10 +72,26 @@ def find_budget(db: Connection, organization: int, budget_id: int) -> BudgetRow 
 def books(db: Connection) -> dict[str, BudgetBook]:
     """Every organisation's budgets, compiled, by the organisation's name in records."""
     slugs = dict(db.execute("SELECT id, slug FROM organization").fetchall())
+    granted = _granted(db)
     by_slug: dict[str, list[Budget]] = {}
     for row in rows(db, " WHERE removed_us IS NULL ORDER BY id", ()):
-        by_slug.setdefault(slugs[row.organization], []).append(row.budget())
+        budget = row.budget()
+        by_slug.setdefault(slugs[row.organization], []).append(
+            replace(budget, except_in=granted[row.id]) if row.id in granted else budget)
     return {slug: budget_book(budgets) for slug, budgets in by_slug.items()}
+
+
+def _granted(db: Connection) -> dict[int, tuple[tuple[int, int], ...]]:
+    """When scopes that may spend only under an envelope have one, by the budget that blocks them at all other times."""
+    found: dict[int, tuple[tuple[int, int], ...]] = {}
+    for budget, starts_us, ends_us in db.execute(
+            "SELECT r.budget, b.starts_us, b.ends_us FROM envelope_required r LEFT JOIN envelope e ON e.organization = r.organization"
+            " AND e.kind = r.kind AND e.value = r.value LEFT JOIN budget b ON b.id = e.budget AND b.removed_us IS NULL"
+            " ORDER BY b.starts_us"):
+        found.setdefault(budget, ())
+        if starts_us is not None:
+            found[budget] = (*found[budget], (starts_us, ends_us))
+    return found
 
 
 def rows(db: Connection, condition: str, values: tuple[Any, ...]) -> list[BudgetRow]:

@@ -19,7 +19,7 @@ from tallystick.core.currencies import Rates, in_dollars, same_rate
 from tallystick.core.entry import Fields
 from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
 from tallystick.core.windows import BadWindow, bounds, parse_window
-from tallystick.stores.sql.budget_rows import COLUMNS, BudgetRow, find_budget, rows, value_kind
+from tallystick.stores.sql.budget_rows import COLUMNS, NO_ENVELOPES, BudgetRow, find_budget, rows, value_kind
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.counting import hold_open_jobs
 from tallystick.stores.sql.directory import Refused
@@ -68,12 +68,12 @@ class Budgets:
             old = _standing(pen.db, organization, spec, span, now_us)
             _check_end(spec, now_us)
             if old is None:
-                return self._make(pen, organization, spec, span, zone, by)
+                return self.make(pen, organization, spec, span, zone, by)
             if old.zone != zone:
                 _, boundary_us = bounds(parse_window(span), ZoneInfo(old.zone), now_us)
-                self._end(pen, old, boundary_us, by)
-                return self._make(pen, organization, spec, span, zone, by, starts_us=boundary_us)
-            return self._change(pen, old, spec, by)
+                self.end(pen, old, boundary_us, by)
+                return self.make(pen, organization, spec, span, zone, by, starts_us=boundary_us)
+            return self.alter(pen, old, spec, by)
 
     def change(self, organization: int, budget_id: int, edit: Callable[[BudgetRow], BudgetSpec], now_us: int, by: str) -> BudgetRow:
         """Change one budget; its scope, window, zone and unit stay, for another of these is another budget. `edit` gives
@@ -88,7 +88,7 @@ class Budgets:
                 _check_end(spec, now_us)
             if (spec.scope, spec.window, spec.zone, spec.amount.unit) != (row.scope, row.span, row.zone, row.unit):
                 raise Refused("invalid_request", f"This budget counts {row.unit} on {row.scope} in windows of {row.span}; that stays.")
-            return self._change(pen, row, spec, by)
+            return self.alter(pen, row, spec, by)
 
     def convert_anew(self, rates: Rates, now_us: int, by: str) -> list[tuple[BudgetRow, BudgetRow]]:
         """Convert the limits of budgets in other currencies by the rates in force now; what changed, before and after. A
@@ -100,7 +100,7 @@ class Budgets:
                 if rate is None or same_rate(rate, row.rate) or row.currency_nanos is None:
                     continue
                 limit = in_dollars(row.currency_nanos, rate)
-                changed.append((row, self._change(pen, row, replace(spec_of(row), limit=limit, rate=rate), by)))
+                changed.append((row, self.alter(pen, row, replace(spec_of(row), limit=limit, rate=rate), by)))
             return changed
 
     def open_header(self, organization_slug: str, value: str, now_us: int) -> None:
@@ -110,7 +110,7 @@ class Budgets:
             organization = pen.chain_of(organization_slug).organization
             spec = BudgetSpec(Scope("header", value), Amount(0, "money"), mode="observe", limit=0)
             if _standing(pen.db, organization, spec, "month", now_us) is None:
-                self._make(pen, organization, spec, "month", "UTC", "gateway")
+                self.make(pen, organization, spec, "month", "UTC", "gateway")
 
     def raise_for(self, organization: int, budget_id: int, extra: int, until_us: int, reason: str, now_us: int, by: str) -> BudgetRow:
         """Add to a limit until a moment; what is negative takes away. Raises Refused."""
@@ -125,7 +125,7 @@ class Budgets:
             number = len(row.raises) + 1
             pen.db.execute("INSERT INTO budget_raise (budget, number, amount, until_us, reason, created_us, created_by)"
                            " VALUES (?, ?, ?, ?, ?, ?, ?)", (budget_id, number, extra, until_us, reason, now_us, by))
-            return self._said(pen, replace(row, raises=(*row.raises, Raise(extra, until_us))), "raised", by,
+            return self.say(pen, replace(row, raises=(*row.raises, Raise(extra, until_us))), "raised", by,
                               extra=str(extra), until=until_us, reason=reason)
 
     def remove(self, organization: int, budget_id: int, now_us: int, by: str) -> None:
@@ -133,10 +133,12 @@ class Budgets:
         with self.sequencer.append(now_us) as pen:
             row = _one(pen.db, organization, budget_id)
             pen.db.execute("UPDATE budget SET removed_us = ? WHERE id = ?", (now_us, budget_id))
-            self._said(pen, replace(row, removed_us=now_us), "removed", by)
+            self.say(pen, replace(row, removed_us=now_us), "removed", by)
 
-    def _make(self, pen: Appending, organization: int, spec: BudgetSpec, span: str, zone: str, by: str,
-              starts_us: int | None = None) -> BudgetRow:
+    def make(self, pen: Appending, organization: int, spec: BudgetSpec, span: str, zone: str, by: str,
+             starts_us: int | None = None, **more: Any) -> BudgetRow:
+        """A new budget, within an open transaction. `starts_us`: when, if not with its window. `more`: what its entry says
+        besides."""
         top = pen.db.execute("SELECT coalesce(max(id), 0), count(*) FROM budget").fetchone()
         if top[1] >= BUDGETS_MAX:
             raise Refused("too_many", f"There are {BUDGETS_MAX} budgets; use a template for each user, key or tag.")
@@ -147,11 +149,12 @@ class Budgets:
             opens_us, spec.ends_us, spec.owner or "", spec.note or "", 1, pen.now_us, by, None)
         pen.db.execute("INSERT INTO budget (" + ", ".join(COLUMNS) + ") VALUES (" + ", ".join("?" * len(COLUMNS)) + ")",  # noqa: S608
                        tuple(getattr(row, column) for column in COLUMNS))
-        if starts_us is None:
+        if row.starts_us <= pen.now_us:
             _begin_with_what_is_booked(pen, row)
-        return self._said(pen, row, "made", by)
+        return self.say(pen, row, "made", by, **more)
 
-    def _change(self, pen: Appending, old: BudgetRow, spec: BudgetSpec, by: str) -> BudgetRow:
+    def alter(self, pen: Appending, old: BudgetRow, spec: BudgetSpec, by: str, **more: Any) -> BudgetRow:
+        """A budget made otherwise, within an open transaction."""
         row = replace(
             old, name=old.name if spec.name is None else spec.name, amount=spec.limit, currency=spec.amount.currency,
             currency_nanos=spec.amount.value if old.unit == "money" else None, rate=spec.rate, mode=spec.mode, on_exceed=spec.on_exceed,
@@ -164,13 +167,14 @@ class Budgets:
             " owner = ?, note = ?, version = ? WHERE id = ?",
             (row.name, row.amount, row.currency, row.currency_nanos, row.rate, row.mode, row.on_exceed, row.ends_us, row.owner, row.note,
              row.version, row.id))
-        return self._said(pen, row, "changed", by)
+        return self.say(pen, row, "changed", by, **more)
 
-    def _end(self, pen: Appending, old: BudgetRow, boundary_us: int, by: str) -> None:
+    def end(self, pen: Appending, old: BudgetRow, boundary_us: int, by: str) -> None:
+        """End a budget at a moment, within an open transaction."""
         pen.db.execute("UPDATE budget SET ends_us = ?, version = version + 1 WHERE id = ?", (boundary_us, old.id))
-        self._said(pen, replace(old, ends_us=boundary_us, version=old.version + 1), "ended", by)
+        self.say(pen, replace(old, ends_us=boundary_us, version=old.version + 1), "ended", by)
 
-    def _said(self, pen: Appending, row: BudgetRow, event: str, by: str, **more: Any) -> BudgetRow:
+    def say(self, pen: Appending, row: BudgetRow, event: str, by: str, **more: Any) -> BudgetRow:
         """Chain what a budget is from now on. A user's name stands in it as the ledger keeps persons: by number."""
         chain = pen.chain(row.organization)
         fields: Fields = {
@@ -203,6 +207,8 @@ def _one(db: Connection, organization: int, budget_id: int) -> BudgetRow:
     row = find_budget(db, organization, budget_id)
     if row is None or row.removed_us is not None or row.kind == "header":
         raise Refused("not_found", "There is no such budget.")
+    if not rows(db, f" WHERE id = ? AND {NO_ENVELOPES}", (budget_id,)):
+        raise Refused("invalid_request", "This budget is an envelope's; `tallystick envelopes` changes it.")
     return row
 
 
@@ -210,7 +216,7 @@ def _standing(db: Connection, organization: int, spec: BudgetSpec, span: str, no
     """The budget that stands for this scope, window and unit. One that has ended is not taken up again: it has not counted
     since."""
     found = rows(db, " WHERE organization = ? AND kind = ? AND value = ? AND span = ? AND unit = ? AND removed_us IS NULL"
-                  " AND (ends_us IS NULL OR ends_us > ?) ORDER BY id DESC LIMIT 1",
+                  f" AND (ends_us IS NULL OR ends_us > ?) AND {NO_ENVELOPES} ORDER BY id DESC LIMIT 1",
                  (organization, spec.scope.kind, spec.scope.value, span, spec.amount.unit, now_us))
     return found[0] if found else None
 
@@ -225,7 +231,7 @@ def _begin_with_what_is_booked(pen: Appending, row: BudgetRow) -> None:
     start_us, end_us = bounds(parse_window(row.span), ZoneInfo(row.zone), pen.now_us)
     counting = Counting()
     budget = row.budget()
-    for subject, amount in spent(pen.db, row.organization, row.scope, row.unit, start_us, end_us).items():
+    for subject, amount in spent(pen.db, row.organization, row.scope, row.unit, max(start_us, row.starts_us), end_us).items():
         counting.spend(budget.node(subject, pen.now_us), end_us, amount)
     counting.write(pen.db)
     hold_open_jobs(pen, row.organization, budget)

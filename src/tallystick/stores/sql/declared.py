@@ -15,7 +15,7 @@ from tallystick.core.membership import Membership, fault_of
 from tallystick.core.money import decimal_text
 from tallystick.core.windows import BadWindow, parse_window
 from tallystick.stores.declaring import Fields, Identity
-from tallystick.stores.sql.budget_rows import BudgetRow, rows
+from tallystick.stores.sql.budget_rows import NO_ENVELOPES, BudgetRow, rows
 from tallystick.stores.sql.budgets import Budgets, BudgetSpec, spec_of
 from tallystick.stores.sql.budgets import checked as check_budget
 from tallystick.stores.sql.connection import Connection
@@ -66,7 +66,7 @@ class BudgetSection:
 
     def standing(self, db: Connection) -> Mapping[Identity, Fields]:
         found = rows(db, " WHERE organization = ? AND removed_us IS NULL AND kind <> 'header' AND (ends_us IS NULL OR ends_us > ?)"
-                         " ORDER BY id", (self.hand.organization, self.hand.now_us()))
+                         f" AND {NO_ENVELOPES} ORDER BY id", (self.hand.organization, self.hand.now_us()))
         return {_identity(row): budget_fields(row) for row in found}
 
     def check(self, fields: Fields) -> None:
@@ -77,8 +77,9 @@ class BudgetSection:
 
     def take(self, identity: Identity) -> None:
         with self.hand.sequencer.database.read() as db:
-            found = [row.id for row in rows(db, " WHERE organization = ? AND removed_us IS NULL AND kind <> 'header' ORDER BY id",
-                                            (self.hand.organization,)) if _identity(row) == identity]
+            standing = rows(db, f" WHERE organization = ? AND removed_us IS NULL AND kind <> 'header' AND {NO_ENVELOPES} ORDER BY id",
+                            (self.hand.organization,))
+        found = [row.id for row in standing if _identity(row) == identity]
         for number in found:
             Budgets(self.hand.sequencer).remove(self.hand.organization, number, self.hand.now_us(), self.hand.by)
 

@@ -192,6 +192,7 @@ def _create(db: Connection, now_us: int) -> None:
     _run(db, _resource("accounts.sql"))
     _run(db, _resource("proposals.sql"))
     _run(db, _resource("budgets.sql"))
+    _run(db, _resource("envelopes.sql"))
     _run(db, _resource("alerts.sql"))
     _run(db, _resource("policies.sql"))
     _run(db, _resource("rollups.sql"))

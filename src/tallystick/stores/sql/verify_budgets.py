@@ -72,8 +72,9 @@ class Budgets:
             yield "raises"
 
     def _counters(self, row: BudgetRow, seq: int) -> Iterator[Difference]:
-        """Every node against the calls' rows; a removed budget counts no further and is let be."""
-        if row.removed_us is not None:
+        """Every node against the calls' rows; a removed budget counts no further and is let be, and one that
+        blocks a scope without an envelope counts nothing that matters."""
+        if row.removed_us is not None or self._db.execute("SELECT 1 FROM envelope_required WHERE budget = ?", (row.id,)).fetchone():
             return
         query = "SELECT subject, start_us, end_us, settled, leased FROM budget_node WHERE budget = ?"
         found = self._db.execute(query, (row.id,)).fetchall()

@@ -1,0 +1,273 @@
+"""`tallystick envelopes`: ask for money for a time, sign it or decline it, top it up, move it, and ask whether a plan fits. Who
+holds the host may sign; over the API owner and finance do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_facts, print_json, print_table, settings_of
+from tallystick.cli.expiry import expiry_us
+
+if TYPE_CHECKING:
+    from tallystick.cli.installation import Installation
+    from tallystick.core.budget import Scope
+    from tallystick.core.currencies import Limit
+    from tallystick.stores.sql.envelope_rows import EnvelopeRow
+    from tallystick.stores.sql.envelopes import Envelopes
+
+EnvelopeId = Annotated[int, typer.Argument(metavar="ID", help="The envelope's number, as `envelopes list` shows it.")]
+On = Annotated[str, typer.Argument(metavar="SCOPE", help="org, team:NAME, project:TEAM/NAME, user:NAME…")]
+Amount = Annotated[str, typer.Option(help="How much: 5000, 5000 EUR.")]
+Until = Annotated[str, typer.Option(metavar="D", help="When it ends: 2026-12-31, 90d.")]
+Reason = Annotated[str, typer.Option(help="Why; it stands in the ledger.")]
+
+
+def build() -> typer.Typer:
+    """The commands of this noun."""
+    app = typer.Typer(no_args_is_help=True)
+    for name, command in (("request", request), ("list", list_), ("show", show), ("sign", sign), ("decline", decline), ("top-up", top_up),
+                          ("move", move), ("end", end), ("require", require), ("release", release), ("headroom", headroom)):
+        app.command(name)(command)
+    return app
+
+
+def request(
+    on: On,
+    amount: Amount,
+    until: Until,
+    purpose: Annotated[str, typer.Option(help="What for.")],
+    since: Annotated[str | None, typer.Option("--from", metavar="D", help="When it begins [when it is signed].")] = None,
+    evidence: Annotated[str, typer.Option(help="What shows the need.")] = "",
+    owner: Annotated[str, typer.Option(help="Who answers for it.")] = "",
+    signed: Annotated[bool, typer.Option("--sign", help="Sign it at once.")] = False,
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Ask for an envelope."""
+    def do(here: Installation, envelopes: Envelopes) -> EnvelopeRow:
+        from tallystick.stores.sql.envelopes import EnvelopeSpec
+
+        now_us = here.now_us()
+        spec = EnvelopeSpec(_scope(on), _limit(here, amount), amount, expiry_us(until, now_us), purpose,
+                            None if since is None else expiry_us(since, now_us), owner, evidence)
+        return (envelopes.grant if signed else envelopes.request)(here.organization, spec, now_us, "cli")
+
+    _do(do, as_json=as_json, data=data, config=config)
+
+
+def sign(
+    envelope_id: EnvelopeId,
+    amount: Annotated[str | None, typer.Option(help="Sign this much instead.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="D", help="Let it end then instead.")] = None,
+    comment: Annotated[str, typer.Option(help="What there is to say.")] = "",
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Sign what was asked for, as it is or edited."""
+    def do(here: Installation, envelopes: Envelopes) -> EnvelopeRow:
+        from tallystick.stores.sql.envelope_rows import find_envelope
+        from tallystick.stores.sql.envelopes import Terms
+
+        now_us = here.now_us()
+        with here.database.read() as db:
+            row = find_envelope(db, here.organization, envelope_id)
+        limit = _limit(here, amount or row.asked) if row is not None else None
+        terms = Terms(limit, None, None if until is None else expiry_us(until, now_us), comment)
+        return envelopes.sign(here.organization, envelope_id, terms, now_us, "cli")
+
+    _do(do, as_json=as_json, data=data, config=config)
+
+
+def decline(
+    envelope_id: EnvelopeId,
+    comment: Annotated[str, typer.Option(help="Why not.")],
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Decline what was asked for."""
+    _do(lambda here, envelopes: envelopes.decline(here.organization, envelope_id, comment, here.now_us(), "cli"),
+        as_json=as_json, data=data, config=config)
+
+
+def top_up(
+    envelope_id: EnvelopeId,
+    reason: Reason,
+    by: Annotated[str | None, typer.Option(metavar="AMOUNT", help="How much more.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="D", help="A later end.")] = None,
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Add to a signed envelope, or extend it."""
+    def do(here: Installation, envelopes: Envelopes) -> EnvelopeRow:
+        now_us = here.now_us()
+        return envelopes.top_up(here.organization, envelope_id, None if by is None else _limit(here, by),
+                                None if until is None else expiry_us(until, now_us), reason, now_us, "cli")
+
+    _do(do, as_json=as_json, data=data, config=config)
+
+
+def move(
+    source: Annotated[int, typer.Argument(metavar="FROM", help="The envelope that gives.")],
+    target: Annotated[int, typer.Argument(metavar="TO", help="The envelope that gets.")],
+    amount: Amount,
+    reason: Reason,
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Move allocation between an envelope and the one it lies in, or between two in the same."""
+    _do(lambda here, envelopes: envelopes.move(here.organization, source, target, _limit(here, amount), reason, here.now_us(), "cli")[1],
+        as_json=as_json, data=data, config=config)
+
+
+def end(
+    envelope_id: EnvelopeId,
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """End a signed envelope now."""
+    _do(lambda here, envelopes: envelopes.end(here.organization, envelope_id, here.now_us(), "cli"),
+        as_json=as_json, data=data, config=config)
+
+
+def require(
+    on: On,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Let a scope spend only while it has an envelope."""
+    _do(lambda here, envelopes: envelopes.require(here.organization, _scope(on), here.now_us(), "cli"),
+        as_json=False, data=data, config=config)
+
+
+def release(
+    on: On,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Let a scope spend without an envelope again."""
+    _do(lambda here, envelopes: envelopes.release(here.organization, _scope(on), here.now_us(), "cli"),
+        as_json=False, data=data, config=config)
+
+
+def list_(
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """List all envelopes and how they stand."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.envelope_document import envelope_document
+    from tallystick.stores.sql.envelope_rows import envelope_rows
+
+    with installation.opened(settings, make=False) as here, here.database.read() as db:
+        found = [envelope_document(db, row, here.now_us()) for row in envelope_rows(db, here.organization)]
+    if as_json:
+        print_json({"envelopes": found})
+        return
+    print_table(f"{len(found)} envelopes", ("id", "scope", "state", "amount", "spent", "left", "ends", "purpose"),
+                ([one["id"], f"{one['scope']} {one['value']}".strip(), one["state"], one["amount_usd"], one.get("spent_usd"),
+                  one.get("remaining_usd"), one["ends_at"][:16], one["purpose"]] for one in found), right=("amount", "spent", "left"))
+
+
+def show(
+    envelope_id: EnvelopeId,
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Show one envelope, and who signed it."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.envelope_document import envelope_document
+    from tallystick.stores.sql.envelope_rows import find_envelope
+
+    with installation.opened(settings, make=False) as here, here.database.read() as db:
+        row = find_envelope(db, here.organization, envelope_id)
+        if row is None:
+            fail("There is no envelope of that number; `tallystick envelopes list` shows them.")
+        document = envelope_document(db, row, here.now_us())
+    (print_json if as_json else print_facts)(document)
+
+
+def headroom(
+    on: On,
+    monthly_delta: Annotated[str, typer.Option(metavar="AMOUNT", help="What the change costs more a month, in dollars.")],
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Say whether a planned change fits the envelopes of a scope; exit code 1 if it does not."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.envelope_document import headroom_document
+    from tallystick.core.money import read_amount
+    from tallystick.stores.sql.envelope_rows import active_on_path
+
+    with installation.opened(settings, make=False) as here, here.database.read() as db:
+        now_us = here.now_us()
+        try:
+            delta = read_amount(monthly_delta)
+        except ValueError as fault:
+            fail(str(fault))
+        found = [headroom_document(db, row, delta, now_us) for row in active_on_path(db, here.organization, _scope(on), now_us)]
+    if as_json:
+        print_json({"fits": all(one["fits"] for one in found) if found else None, "envelopes": found})
+    else:
+        print_table(f"{monthly_delta} dollars more a month",
+                    ("envelope", "scope", "fits", "left", "the pace takes", "head-room", "planned"),
+                    ([one["envelope"], f"{one['scope']} {one['value']}".strip(), "yes" if one["fits"] else "no", one["remaining_usd"],
+                      one["expected_usd"], one["headroom_usd"], one["planned_usd"]] for one in found))
+    if not all(one["fits"] for one in found):
+        raise typer.Exit(FOUND_WRONG)
+
+
+def _do(change: Callable[[Installation, Envelopes], EnvelopeRow | None], *, as_json: bool, data: Any, config: Any) -> None:
+    """Make a change, wait until it is in force, and show what came of it."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.envelope_document import envelope_document
+    from tallystick.core.budget import BadBudget
+    from tallystick.stores.sql.directory import Refused
+    from tallystick.stores.sql.envelopes import Envelopes
+    from tallystick.stores.sql.standing import not_in_force
+
+    with installation.opened(settings) as here:
+        try:
+            row = change(here, Envelopes(here.directory.sequencer))
+        except (Refused, BadBudget, ValueError) as refused:
+            fail(str(refused))
+        behind = not_in_force(here.database, here.database.change_count(), here.now_us)
+        with here.database.read() as db:
+            document = envelope_document(db, row, here.now_us()) if row is not None else {}
+    if as_json:
+        print_json({**document, "not_in_force_on": list(behind)})
+    else:
+        print_facts(document)
+    if behind:
+        fail(f"Not in force yet on {', '.join(behind)}: it did not answer within a second.", FOUND_WRONG)
+
+
+def _scope(on: str) -> Scope:
+    """`team:search`, `project:search/web`, `org`."""
+    from tallystick.core.budget import Scope
+
+    kind, _, value = on.partition(":")
+    return Scope(kind, value)  # type: ignore[arg-type]  # what is no kind is refused where it is checked
+
+
+def _limit(here: Installation, text: str) -> Limit:
+    from tallystick.config import rates_of
+    from tallystick.core.currencies import read_limit
+
+    return read_limit(text, rates_of(here.settings))
