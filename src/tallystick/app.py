@@ -400,7 +400,7 @@ def _setup(installation: Installation, keeper: BudgetKeeper) -> Setup:
     return Setup(
         providers=providers,
         origins=origins_of(settings),
-        rules=Rules(installation.prices, keeper.books, installation.policies),
+        rules=Rules(installation.prices, keeper.books, installation.policies, installation.policies.spent),
         limits=BodyLimits(limits.body_bytes_max, limits.upload_bytes_max),
         models={(provider_id, deployment): model
                 for provider_id, provider in settings.providers.items() for deployment, model in provider.models.items()},

@@ -190,6 +190,27 @@ def test_an_expensive_call_is_warned_of_or_asks_to_be_confirmed() -> None:
     assert costs(None) is None
 
 
+# --- downgrade
+
+@pytest.mark.parametrize(("used", "more", "expected"), [
+    (80, {}, Edit(model="gpt-4o-mini")), (79, {}, None), (None, {}, None), (300, {}, Edit(model="gpt-4o-mini")),
+    (90, {"facts": {"model": "gpt-4o-mini"}}, None), (90, {"facts": {"model": "o3"}}, None), (90, {"facts": {"model": None}}, None),
+    (90, {"provider": "azure"}, None), (90, {"dialect": None}, None),
+])
+def test_a_cheaper_model_when_a_budget_is_near_its_end(used: int | None, more: dict[str, Any], expected: Edit | None) -> None:
+    rule = rule_of("downgrade", {"at_percent": 80, "models": {"gpt-4o*": "gpt-4o-mini"}})
+    assert rule.judge(replace(case(**more), budget_used=lambda: used)) == expected
+
+
+def test_which_models_are_open_is_what_every_enforced_list_lets_through() -> None:
+    book = policy_book([policy(1, "model_access", allow_models="gpt-4o*"), policy(2, "model_access", Scope("team", "search"), deny_models="*-pro"),
+                        policy(3, "model_access", mode="observe", deny_models="*"), policy(4, "model_access", Scope("team", "ops"), deny_models="*")])
+    opens = book.opens(case().subject, NOON_US)
+    assert opens is not None
+    assert [opens(model) for model in ("gpt-4o", "gpt-4o-pro", "o3")] == [True, False, False]
+    assert policy_book([policy(3, "model_access", mode="observe", deny_models="*")]).opens(case().subject, NOON_US) is None
+
+
 # --- the request's bytes
 
 @pytest.mark.parametrize(("dialect", "provider", "body", "expected"), [
@@ -347,6 +368,7 @@ def test_what_was_changed_can_be_undone(limit: int | None, model: str | None, ed
     ("hours", {"open": "mon 08:00-25:00"}), ("hours", {"open": "day 08:00-09:00"}), ("hours", {"open": "08:00-09:00", "zone": "Mars/Olympus"}),
     ("addresses", {}), ("addresses", {"allow": "10.0.0.1/8"}), ("addresses", {"deny": "example.org"}),
     ("expensive", {}), ("expensive", {"warn_above_usd": "much"}), ("expensive", {"warn_above_usd": 0.5}),
+    ("downgrade", {}), ("downgrade", {"at_percent": 101, "models": {"a": "b"}}), ("downgrade", {"at_percent": 80, "models": {"a": ["b", "c"]}}),
     ("rates", {}), ("rates", {"requests": 5, "window": "hour"}),
     ("kill", {"now": "yes"}), ("kill", {"reason": "a\nb"}), ("nonsense", {}),
 ])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -216,6 +217,36 @@ def test_a_policy_that_reaches_nothing_is_found(scene: Scene) -> None:
     found = {one["id"]: one for one in json.loads(done.stdout)["policies"]}
     assert (found[reached]["findings"], bool(found[reached]["last_matched_at"])) == ([], True)
     assert found[stray]["findings"][0] == "no live key can be in team:wbe"
+
+
+def test_the_list_of_models_shows_a_key_what_is_open_to_it(scene: Scene) -> None:
+    gateway, provider = scene
+    models = {"object": "list", "data": [{"id": name, "object": "model"} for name in ("gpt-4o", "gpt-4o-mini", "o3")]}
+    provider.expect("GET", "/v1/models", json_reply(models), times=2)
+    gateway.json("policies", "set", "model_access", "--on", "team:web", "-p", "allow_models=gpt-4o*")
+    listed = {team: httpx.get(f"{gateway.url}/v1/models", timeout=PATIENCE_S, headers={
+        "authorization": "Bearer sk-own", "x-tallystick-key": gateway.key(team=team)}).json() for team in ("web", "ops")}
+    assert [model["id"] for model in listed["web"]["data"]] == ["gpt-4o", "gpt-4o-mini"]
+    assert listed["ops"] == models
+
+
+def test_a_cheaper_model_answers_once_a_budget_is_nearly_spent(scene: Scene) -> None:
+    gateway, provider = scene
+    provider.expect("POST", CHAT, json_reply(REPLY), times=200)
+    key = gateway.key(team="web")
+    gateway.json("budgets", "set", "--team", "web", "--limit", "0.001", "--soft")
+    made = gateway.json("policies", "set", "downgrade", "-p", "at_percent=80", "-p", 'models={"gpt-4o":"gpt-4o-mini"}')
+    answers = [ask(gateway, key)]
+    assert "x-tallystick-model" not in answers[0].headers
+    deadline = time.monotonic() + PATIENCE_S
+    while "x-tallystick-model" not in answers[-1].headers and time.monotonic() < deadline:
+        answers.append(ask(gateway, key))
+        time.sleep(0.2)
+    assert answers[-1].headers["x-tallystick-model"] == "gpt-4o-mini"
+    assert json.loads(provider.calls[-1].body) == {**ASK, "model": "gpt-4o-mini"}
+    gateway.calls(len(answers))
+    document = gateway.call(answers[-1].headers["x-tallystick-request-id"])
+    assert (document["asked"], document["policies"]) == ({"model": "gpt-4o"}, [{"id": made["id"], "did": "edited"}])
 
 
 def test_what_cannot_stand_is_refused_in_words(scene: Scene) -> None:

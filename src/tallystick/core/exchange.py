@@ -15,7 +15,7 @@ of its path, all or none, and a denial there travels the same `Refuse`.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from tallystick.core.call import Call, name, written
 from tallystick.core.clamping import CLAMPS_MAX, fitting_limit, least_limit
 from tallystick.core.custody import Kept, denied_with_stored, owner_of
 from tallystick.core.dialect import Provider, Route
+from tallystick.core.draw import NodeKey
 from tallystick.core.errors import Denied
 from tallystick.core.holding import holds_of, standing_of
 from tallystick.core.identity import Attribution, Claims, Principal, attribute, check_claims
@@ -161,6 +162,7 @@ class Rules:
     prices: Prices
     budgets: Mapping[str, BudgetBook] = field(default_factory=dict)
     policies: Policies = field(default_factory=dict[str, PolicyBook])
+    spent: Callable[[NodeKey], int] = lambda _: 0        # of a budget's node, as it was a moment ago, for policies that ask
 
 
 def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settlement | Refusal]:
@@ -215,8 +217,15 @@ def case_of(opening: Opening, caller: Caller, asked: Asked, attribution: Attribu
                            rules.prices.of(call.provider, attribution, caller.credential), call.at_us, strict=False)
         return worst.nanos if worst.priced else None
 
+    def budget_used() -> int | None:
+        call = asked.call
+        subject = Subject(attribution, call.provider, call.facts.model, caller.principal.delegated)
+        path = rules.budgets.get(attribution.organization, NO_BUDGETS).path(subject, call.at_us)
+        return max((100 * rules.spent(match.budget.node(match.subject, call.at_us)) // max(match.budget.cap(call.at_us), 1)
+                    for match in path if match.budget.scope.kind != "header"), default=None)
+
     return Case(asked.call, attribution, billable=not opening.route.free, confirmed=asked.claims.confirm, address=caller.address,
-                expected=expected)
+                expected=expected, budget_used=budget_used)
 
 
 

@@ -35,6 +35,7 @@ from tallystick.edge.body import BodyFault, BodyLimits
 from tallystick.edge.doors import Doors, Shares, Stay
 from tallystick.edge.headers import Bend, to_client, to_provider
 from tallystick.edge.heads import Aim, Head
+from tallystick.edge.model_list import ModelFilter
 from tallystick.edge.paths import error_shape, resolve
 from tallystick.edge.relay import Client, DrainSlots, Relay, Send, own_error, reply_head
 from tallystick.edge.replies import refuse, status_of, upstream_failed
@@ -170,6 +171,7 @@ class _Conversation:
         self._caller: credentials.Caller | None = None
         self._credential: Secret | None = None
         self._edits_reply = False
+        self._narrows: ModelFilter | None = None
         self._object_mark: bytes | None = None
         self._admitted: Admission | None = None          # and not settled yet
         self._relay: Relay | None = None
@@ -332,6 +334,7 @@ class _Conversation:
         admission, clock = command.admission, self._ports.clock
         if command.edit is not None or command.warnings:
             self._asked, self._disclosed = policing.edited(self._asked, command), policing.disclosed(command)
+        self._narrows = policing.narrowing(admission, self._route, self._setup.rules.policies)
         started_us = clock.monotonic_us()
         self._sending = asyncio.current_task()
         try:
@@ -348,11 +351,9 @@ class _Conversation:
             return line.Delivered(served, self._at_us + latency_us)
         head = reply_head(reply, self._asked.facts, self._target.path)
         meter = self._meter(head)
-        self._edits_reply = self._asked.asked_usage and head.streaming
-        relay = self._relay = Relay(
-            self._client(), clock, self._setup.drain, head_for=self._client_head,
-            edit=UsageRemover() if self._edits_reply else None,
-        )
+        edit = UsageRemover() if self._asked.asked_usage and head.streaming else self._narrows if head.status == 200 else None
+        self._edits_reply = edit is not None
+        relay = self._relay = Relay(self._client(), clock, self._setup.drain, head_for=self._client_head, edit=edit)
         served = await relay.carry(reply, meter, head, started_us)
         if served.status >= 400:
             error = own_error(relay.gathered(), head)
@@ -403,7 +404,7 @@ class _Conversation:
             place=(provider.credentials[0] if provider.credentials else None) if own is None else caller.insert,
             stored=own is None,
             json_body=asked.is_json,
-            identity=asked.asked_usage,
+            identity=asked.asked_usage or self._narrows is not None,
         )
         declared = self._lookup.get(b"content-length", b"")
         _, headers, kept = self._sent(provider, bend)

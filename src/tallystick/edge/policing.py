@@ -12,6 +12,7 @@ from typing import Final
 from tallystick.core import exchange as line
 from tallystick.core.attempt import Admission
 from tallystick.core.budget import Subject
+from tallystick.core.dialect import Route
 from tallystick.core.errors import Denied
 from tallystick.core.identity import Principal
 from tallystick.core.jsonbytes import set_member
@@ -20,6 +21,7 @@ from tallystick.core.policies.counters import Counters, Part
 from tallystick.core.policies.policy import Claimed
 from tallystick.core.policies.spellings import limited, spelling_of
 from tallystick.edge.inbound import Inbound
+from tallystick.edge.model_list import ModelFilter
 
 KILLED: Final = Denied("killed", "This was stopped by its organisation while it was running.")
 
@@ -50,6 +52,13 @@ def edited(asked: Inbound, command: line.Forward) -> Inbound:
         body = limited(body, spelling, edit.output_limit)
         facts = replace(facts, output_limit=edit.output_limit)
     return replace(asked, body=body, facts=facts)
+
+
+def narrowing(admission: Admission, route: Route, policies: Policies) -> ModelFilter | None:
+    """What narrows a list of models to those open to who asks; None for everything else."""
+    book = policies.get(admission.attribution.organization) if route.kind == "models" and route.method == "GET" else None
+    opens = book.opens(Subject(admission.attribution, admission.provider, None), admission.at_us) if book is not None else None
+    return ModelFilter(opens) if opens is not None else None
 
 
 class Throttle:

@@ -19,7 +19,7 @@ from tallystick.core.call import Call, name
 from tallystick.core.errors import Denied
 from tallystick.core.lean import lean
 from tallystick.core.policies import (
-    addresses, default_output, expensive, hours, kill, model_access, rates, reasoning, request_size, required_dimensions,
+    addresses, default_output, downgrade, expensive, hours, kill, model_access, rates, reasoning, request_size, required_dimensions,
 )
 from tallystick.core.policies.parameters import BadPolicy, Parameters
 from tallystick.core.policies.policy import Bypass, Case, Claim, Claimed, Edit, Policy, Rule
@@ -30,6 +30,7 @@ KINDS: Final[tuple[tuple[str, Callable[[Parameters], Rule]], ...]] = (
     ("hours", hours.read),
     ("model_access", model_access.read),
     ("required_dimensions", required_dimensions.read),
+    ("downgrade", downgrade.read),
     ("request_size", request_size.read),
     ("default_output", default_output.read),
     ("reasoning", reasoning.read),
@@ -87,10 +88,22 @@ class PolicyBook:
         found.sort(key=_place)
         return found
 
+    def opens(self, subject: Subject, at_us: int) -> Callable[[str], bool] | None:
+        """Whether a model is open to who asks; None where every one is."""
+        rules = [policy.rule for policy in self.matching(subject, at_us)
+                 if isinstance(policy.rule, model_access.ModelAccess) and policy.mode == "enforce"
+                 and not self.bypassed(policy, subject, at_us)]
+        return (lambda model: all(rule.opens_model(model) for rule in rules)) if rules else None
+
     @property
     def asks_address(self) -> bool:
         """Whether a policy judges where calls come from; else nobody looks."""
         return any(policy.kind == "addresses" for policy in self.policies)
+
+    @property
+    def asks_budgets_from(self) -> int | None:
+        """From which percent of a budget on a policy judges what is spent of it; None where none does."""
+        return min((policy.rule.at_percent for policy in self.policies if isinstance(policy.rule, downgrade.Downgrade)), default=None)
 
     @property
     def has_rates(self) -> bool:

@@ -3,7 +3,7 @@
 A past call is judged by the very function that judges a live one, from what its entry keeps of it. Rules that see only
 that and the clock decide as they would have then (`EXACT`). Rates are replayed in the order of the calls, by one counter
 for all instances; expected costs are what was held for the call: such policies are marked as simulated. Rules on
-addresses cannot be asked, for no address is kept; they are counted, not guessed.
+addresses and on how budgets stand cannot be asked, for neither is kept; their calls are counted, not guessed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from tallystick.core.policies.policy import Case, Claimed
 
 EXACT: Final = frozenset(("kill", "hours", "model_access", "required_dimensions", "request_size", "default_output", "reasoning"))
 SIMULATED: Final = frozenset(("rates", "expensive"))
-_UNKEPT: Final = frozenset(("addresses", "expensive"))         # of a refused call no expected cost is kept
+_NEVER: Final = frozenset(("addresses", "downgrade"))           # no address is kept, nor how budgets stood
+_UNKEPT: Final = _NEVER | {"expensive"}                        # of a refused call no expected cost is kept
 GROUPS_MAX: Final = 10_000
 STOPPED_MAX: Final = 1_000
 
@@ -102,7 +103,7 @@ class DryRun:
 
 def dry_run(book: PolicyBook, calls: Iterable[PastCall]) -> DryRun:
     """Judge past calls, in the order of their admissions."""
-    asked = policy_book(policy for policy in book.policies if policy.kind != "addresses")
+    asked = policy_book(policy for policy in book.policies if policy.kind not in _NEVER)
     doubtful = policy_book(policy for policy in book.policies if policy.kind in _UNKEPT)
     found, counters = DryRun(), Counters()
     running: list[tuple[int, int, tuple[Claimed, ...], int, int]] = []
@@ -112,7 +113,7 @@ def dry_run(book: PolicyBook, calls: Iterable[PastCall]) -> DryRun:
             _, _, claims, began_us, tokens = heapq.heappop(running)
             counters.end(claims, began_us, tokens)
         for policy in doubtful.matching(past.case.subject, at_us) if doubtful.policies else ():
-            if policy.kind == "addresses" or past.stopped_by is not None:
+            if policy.kind in _NEVER or past.stopped_by is not None:
                 found.unjudged[policy.kind] = found.unjudged.get(policy.kind, 0) + 1
         judgement = judge(asked, past.case)
         denied = judgement.denied

@@ -29,11 +29,16 @@ def _unknown(_: Call) -> int | None:
     return None
 
 
+def _not_known() -> int | None:
+    return None
+
+
 @lean
 @dataclass(frozen=True, slots=True)
 class Case:
     """A call as policies see it. `address`: the caller's, "" where no policy asks for it or it is not known. `expected`:
-    what a call may cost, in nano-USD, None where no price is known."""
+    what a call may cost, in nano-USD, None where no price is known. `budget_used`: percent of the limit that the tightest
+    budget on its path has spent, None where none is or it is not known."""
 
     call: Call
     attribution: Attribution
@@ -41,6 +46,7 @@ class Case:
     confirmed: bool = False
     address: str = ""
     expected: Callable[[Call], int | None] = _unknown
+    budget_used: Callable[[], int | None] = _not_known
 
     @property
     def spelling(self) -> Spelling | None:
