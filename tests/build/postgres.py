@@ -68,16 +68,16 @@ class Server:
             else:
                 return
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Every connection ends at once."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(how)
             self._process.wait(PATIENCE_S)
             self._process = None
 
     def end(self) -> None:
         """Stop for good."""
-        self.stop()
+        self.stop(signal.SIGQUIT)            # without saving anything
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def url(self, database: str) -> str:

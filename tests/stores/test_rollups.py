@@ -23,7 +23,7 @@ from tallystick.stores.sql import facts, rollup_reads
 from tallystick.stores.sql.adjusting import Correction, adjust
 from tallystick.stores.sql.booking import book_admission, book_attempt, book_later_settlement, book_refusal
 from tallystick.stores.sql.connection import Connection
-from tallystick.stores.sql.engine import SYSTEM, ensure_organization, open_database
+from tallystick.stores.sql.engine import SYSTEM, ensure_organization
 from tallystick.stores.sql.entries import exact_entries
 from tallystick.stores.sql.facts import ATTEMPTS, REFUSALS, SANDBOX, Asked, Group, Sums
 from tallystick.stores.sql.journal import Appending, Sequencer
@@ -31,7 +31,10 @@ from tallystick.stores.sql.rollup_days import rebuild
 from tallystick.stores.sql.rollups import DAY_KEY, DIMENSIONS, HOUR_KEY, LATENCIES, LATENCY_BOUNDS_US, MEASURES, packed, unpacked
 from tallystick.stores.sql.sight import Sight
 from tallystick.stores.sql.verify import verify
+from tests.build.databases import both_engines, files_only, open_database
 from tests.build.journal import KEY, admission, key_refusal, refusal, settlement
+
+pytestmark = both_engines
 
 HOUR_US = 3_600_000_000
 CLOCKS_GO_BACK_US = 1_792_886_400_000_000    # 2026-10-25 00:00 UTC: at 01:00 summer time ends in Europe; New York follows a week later
@@ -180,6 +183,7 @@ def questions() -> Iterator[tuple[Asked, Group]]:
         yield Asked(filters=wanted, sight=Sight(reach, "ann")), group
 
 
+@files_only
 @settings(max_examples=12, deadline=None)
 @given(history=st.lists(happening, min_size=1, max_size=40), at_once=st.integers(1, 12))
 def test_roll_ups_are_the_rows_and_the_rows_are_the_ledger(history: list[tuple[str, Any]], at_once: int) -> None:
@@ -202,6 +206,7 @@ def test_roll_ups_are_the_rows_and_the_rows_are_the_ledger(history: list[tuple[s
 measures = st.lists(st.integers(-2**61, 2**61), min_size=len(MEASURES), max_size=len(MEASURES)).map(tuple)
 
 
+@files_only
 @given(measures, st.lists(st.integers(0, 2**61), min_size=len(MEASURES), max_size=len(MEASURES)).map(tuple))
 def test_adding_packed_cells_adds_each_measure(one: tuple[int, ...], other: tuple[int, ...]) -> None:
     assert unpacked(packed(one)) == one

@@ -16,7 +16,10 @@ from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import DEFAULT
 from tallystick.stores.sql.verify import verify
 from tallystick.stores.sql.write_off import write_off
+from tests.build.databases import both_engines
 from tests.build.journal import KEY, NOON_US, Journal, admission, open_journal, run, settlement
+
+pytestmark = both_engines
 
 MONTH = bounds(parse_window("month"), ZoneInfo("UTC"), NOON_US)[0]
 COST = settlement().cost_nanos

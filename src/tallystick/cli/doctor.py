@@ -121,6 +121,8 @@ def _disk(settings: Settings) -> tuple[State, str]:
 def _database(settings: Settings) -> tuple[State, str]:
     from tallystick.stores.sql.engine import SCHEMA_VERSION
 
+    if settings.database.url is not None:
+        return _server(settings.database.url)
     path = _database_file(settings)
     if not path.exists():
         return "unknown", "there is none yet"
@@ -137,13 +139,39 @@ def _database(settings: Settings) -> tuple[State, str]:
     return "good", f"schema {schema}, {entries} entries (`tallystick verify` checks them)"
 
 
+def _server(url: str) -> tuple[State, str]:
+    """PostgreSQL, asked as a gateway asks it, for reading."""
+    from tallystick.core.errors import StoreFault
+    from tallystick.stores.sql import engine
+
+    try:
+        with closing(engine.server_at(url)) as database, database.read() as db:
+            version = str(db.execute("SHOW server_version").fetchone()[0]).split()[0]
+            if not database.has_tables(db):
+                return "unknown", f"{database} (PostgreSQL {version}) has no installation yet; the first start makes it"
+            schema = int(db.execute("SELECT version FROM schema_version").fetchone()[0])
+            entries = int(db.execute("SELECT sum(next_seq) FROM chain").fetchone()[0])
+            may_write = db.execute("SELECT has_table_privilege('chain', 'UPDATE') AND has_schema_privilege(current_schema(), 'CREATE')"
+                                   ).fetchone()[0]
+    except StoreFault as fault:
+        return "wrong", str(fault)
+    if schema != engine.SCHEMA_VERSION:
+        return "wrong", f"schema {schema}; this program knows {engine.SCHEMA_VERSION}"
+    if not may_write:
+        return "wrong", f"{database}: its role may not write the tables, or make those of a new month; let the role that made them own them"
+    return "good", f"PostgreSQL {version}, schema {schema}, {entries} entries (`tallystick verify` checks them)"
+
+
 def _spool(settings: Settings) -> tuple[State, str]:
-    folder = settings.data / "spool" / "0"
-    if not (folder / "lock").exists():
+    locks = _spool_locks(settings)
+    if not locks:
         return "good", "there is none yet; the first start makes it"
-    waiting = sum(path.stat().st_blocks * 512 for path in folder.glob("*.seg"))
-    if _is_locked(folder / "lock"):
-        return "good", "held by a running server"
+    held = sum(map(_is_locked, locks))
+    waiting = sum(path.stat().st_blocks * 512 for lock in locks for path in lock.parent.glob("*.seg"))
+    if held == len(locks):
+        return "good", "held by a running server" if held == 1 else f"{held}, held by a running server's workers"
+    if held:
+        return "unknown", f"a running server holds {held} of {len(locks)}; a worker may just be starting"
     return "good", f"no server runs; {waiting >> 10} KiB of segments, which the next start reads"
 
 
@@ -158,7 +186,7 @@ def _port(settings: Settings) -> tuple[State, str]:
     where = f"{server.host}:{server.port}"
     if server.port == 0:
         return "good", "a free one is taken at the start"
-    if _is_locked(settings.data / "spool" / "0" / "lock"):
+    if any(map(_is_locked, _spool_locks(settings))):
         try:
             with socket.create_connection((server.host, server.port), _CONNECT_S):
                 return "good", f"something answers at {where}, and a server has the spool"
@@ -207,6 +235,10 @@ def _book_day() -> date:
     from tallystick.stores.price_files import book_version, price_files, shipped
 
     return date.fromisoformat(book_version(price_files(shipped())).partition(".")[0])
+
+
+def _spool_locks(settings: Settings) -> list[Path]:
+    return sorted((settings.data / "spool").glob("*/lock"))
 
 
 def _database_file(settings: Settings) -> Path:

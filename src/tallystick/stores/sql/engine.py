@@ -72,7 +72,7 @@ def open_database(data: Path, now_us: int, *, url: str | None = None, strict: bo
     database, for a server that cannot be reached, and for the database of an installation with other secrets.
     """
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = _postgres(url) if url is not None else _file(data / FILE_NAME, strict=strict)
+    database = server_at(url) if url is not None else _file(data / FILE_NAME, strict=strict)
     try:
         with database.write() as db:
             version = int(db.execute("SELECT version FROM schema_version").fetchone()[0]) if database.has_tables(db) else None
@@ -108,7 +108,8 @@ def _file(path: Path, *, strict: bool) -> Database:
     return database
 
 
-def _postgres(url: str) -> Database:
+def server_at(url: str) -> Database:
+    """A PostgreSQL server's database, not connected yet. Raises StoreFault without the driver, or for a URL that says nothing."""
     try:
         from tallystick.stores.sql.postgres import PostgresDatabase  # noqa: PLC0415 - an extra, which most installations lack
     except ImportError:

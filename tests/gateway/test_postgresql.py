@@ -1,0 +1,105 @@
+"""A gateway on PostgreSQL does all that one on a file does: books, budgets, verify, explain, export, `kill -9`; serves on
+while the server is away; and a second gateway shares the books and the caps."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.build.gateway import PATIENCE_S, RunningGateway
+from tests.build.postgres import Server
+from tests.build.storm import Storm, printed
+from tests.gateway.test_budgets import CHAT, COST_NANOS, HOLD_NANOS, ask, chat, show
+from tests.mini_upstream import MiniUpstream, json_reply
+
+CALLS, KILLS = 200, 3
+
+
+@pytest.fixture
+def provider() -> Iterator[MiniUpstream]:
+    with MiniUpstream(strict=False) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(postgresql: Server) -> str:
+    return f'[database]\nurl = "{postgresql.new_database()}"\n'
+
+
+def test_calls_are_booked_shown_explained_exported_and_verified(tmp_path: Path, provider: MiniUpstream, settings: str) -> None:
+    with RunningGateway(tmp_path, upstream=provider.url, config=settings) as gateway:
+        key = gateway.key(team="web", project="search")
+        provider.expect("POST", CHAT, json_reply(chat()), times=3)
+        ids = [ask(gateway, key).headers["x-tallystick-request-id"] for _ in range(3)]
+        assert [gateway.call(one)["cost_nanos"] for one in ids] == [COST_NANOS] * 3
+        assert f"{COST_NANOS / 1e9:.6f}" in gateway.run("explain", ids[0]).stdout
+        exported = [json.loads(line) for line in gateway.run("export", "calls-jsonl").stdout.splitlines()]
+        assert [row["id"] for row in exported] == ids
+        assert gateway.run("export", "calls-csv").stdout.count("\n") == 4
+        assert gateway.api("/api/metrics/overview")["today"]["cost_nanos"] == 3 * COST_NANOS
+        assert [row["id"] for row in gateway.calls(3)] == ids[::-1]
+        assert gateway.json("verify")["findings"] == []
+        looked = {one["check"]: one["state"] for one in json.loads(gateway.run("doctor", "--json").stdout)["checks"]}
+        assert (looked["database"], looked["clock"], looked["spool"]) == ("good", "good", "good")
+        assert not (gateway.data / "tallystick.db").exists()
+
+
+def test_killed_again_and_again_under_load_the_books_agree_with_the_bill(tmp_path: Path, provider: MiniUpstream, settings: str) -> None:
+    moments = random.Random(7).sample(range(20, CALLS - 40), KILLS)
+    with RunningGateway(tmp_path, upstream=provider.url, config=settings) as gateway:
+        storm = Storm(gateway, provider, gateway.key(team="hr", project="bot"), CALLS)
+        storm.run(moments)
+        figures = storm.reckon()
+    print(printed(figures))
+    assert (figures.seen_complete, figures.kills) == (CALLS, KILLS)
+
+
+def test_while_the_server_is_away_calls_go_on_and_are_booked_afterwards(tmp_path: Path, provider: MiniUpstream, settings: str,
+                                                                       postgresql: Server) -> None:
+    with RunningGateway(tmp_path, upstream=provider.url, config=settings) as gateway:
+        key = gateway.key()
+        provider.expect("POST", CHAT, json_reply(chat()), times=5)
+        assert ask(gateway, key).status_code == 200
+        postgresql.stop()
+        try:
+            assert [ask(gateway, key).status_code for _ in range(4)] == [200] * 4
+        finally:
+            postgresql.start()
+        assert [row["cost_nanos"] for row in gateway.calls(5)] == [COST_NANOS] * 5
+        assert gateway.run("verify").returncode == 0
+
+
+def test_two_gateways_share_keys_and_caps(tmp_path: Path, provider: MiniUpstream, settings: str) -> None:
+    one, other = (RunningGateway(tmp_path / name, upstream=provider.url, config=settings) for name in ("one", "other"))
+    with ExitStack() as running:
+        running.enter_context(one)
+        key = one.key(team="web")
+        budget = one.json("budgets", "set", "--org", "--limit", f"{1.5 * HOLD_NANOS / 1e9:.9f}")
+        other.data.mkdir(parents=True)
+        other.config.write_text(one.config.read_text())
+        refused = other.run("serve", "--port", "0")
+        assert "other secrets" in refused.stderr
+        assert refused.returncode == 2
+        for secret in ("pepper", "kek", "ledger.key"):
+            (other.data / secret).unlink(missing_ok=True)
+            shutil.copy2(one.data / secret, other.data / secret)
+        running.enter_context(other)
+        provider.expect("POST", CHAT, json_reply(chat()), times=100)
+        answers = [ask(gateway, key).status_code for _ in range(10) for gateway in (one, other)]
+        assert set(answers) == {200, 402}
+        assert len(provider.bill) == answers.count(200)
+        one.calls(answers.count(200))
+        spent_nanos = show(other, budget["id"])["spent_nanos"]
+        assert answers.count(200) * COST_NANOS == spent_nanos <= 1.5 * HOLD_NANOS
+        changed = other.json("budgets", "set", "--org", "--limit", "9")
+        assert changed["not_in_force_on"] == []
+        assert httpx.get(f"{one.url}/readyz", timeout=PATIENCE_S).json()["status"] == "ready"
+        assert [ask(gateway, key).status_code for gateway in (one, other)] == [200, 200]
+    assert one.run("verify").returncode == 0
