@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tallystick.core.attempt import Admission, Settlement
@@ -187,6 +187,17 @@ def questions() -> Iterator[tuple[Asked, Group]]:
 @settings(max_examples=12, deadline=None)
 @given(history=st.lists(happening, min_size=1, max_size=40), at_once=st.integers(1, 12))
 def test_roll_ups_are_the_rows_and_the_rows_are_the_ledger(history: list[tuple[str, Any]], at_once: int) -> None:
+    all_three_agree(history, at_once)
+
+
+@settings(max_examples=2, deadline=None, suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large))
+@given(history=st.lists(happening, min_size=30, max_size=40))
+def test_they_are_on_either_engine(history: list[tuple[str, Any]]) -> None:
+    all_three_agree(history, at_once=7)
+
+
+def all_three_agree(history: list[tuple[str, Any]], at_once: int) -> None:
+    """A history that is booked: roll-ups answer every question as the rows do, and all comes to the entries' sum."""
     with TemporaryDirectory() as folder:
         books = Books(Path(folder))
         happen(books, history, at_once)
