@@ -379,6 +379,8 @@ CALL_FIELDS = {
     "method": "where the cost comes from: `stated`, `priced`, `estimated`, `unpriced`, `sandbox`",
     "basis": "what it rests on: `usage`, `counted`, `worst_case`, `zero_proven`, `deferred`",
     "code": "why it was refused or failed, where that is known",
+    "policies": "which policies did something to the call (`id`, `did`): `edited`, `warned`; `observed`: it only observes; `bypassed`: the glass was broken",
+    "asked": "of what policies or budgets changed in the request, what the caller wrote; empty text for nothing",
     "usage": "inclusive totals by name, zeros left out; null where none is known",
     "cost_nanos": "what the call costs, in nano-dollars: what was booked, and every correction since",
     "cost_usd": "the same as a decimal text",

@@ -77,15 +77,20 @@ class PolicyBook:
     policies: tuple[Policy, ...] = ()
     bypasses: tuple[Bypass, ...] = ()
     _by_value: Mapping[tuple[Kind, str], tuple[Policy, ...]] = field(default_factory=dict)
+    _scopes: frozenset[Kind] = frozenset()   # the kinds of scope that any of them is on
 
     def matching(self, subject: Subject, at_us: int) -> list[Policy]:
         """The policies that a call falls under, in the order in which they are asked."""
-        found: list[Policy] = []
-        by_value = self._by_value
-        for kind, value, _ in subject.values():
-            for place in (value, _each(kind, value)):
-                found += [policy for policy in by_value.get((kind, place), ()) if policy.in_force(at_us)]
-        found.sort(key=_place)
+        by_value, scopes = self._by_value, self._scopes
+        found = [*by_value.get(("org", ""), ())]
+        if len(scopes) > ("org" in scopes):
+            for kind, value, _ in subject.values():
+                if kind in scopes and kind != "org":
+                    found += by_value.get((kind, value), ())
+                    found += by_value.get((kind, _each(kind, value)), ())
+        found = [policy for policy in found if policy.in_force(at_us)]
+        if len(found) > 1:
+            found.sort(key=_place)
         return found
 
     def opens(self, subject: Subject, at_us: int) -> Callable[[str], bool] | None:
@@ -130,7 +135,8 @@ def policy_book(policies: Iterable[Policy], bypasses: Iterable[Bypass] = ()) -> 
     by_value: defaultdict[tuple[Kind, str], list[Policy]] = defaultdict(list)
     for policy in every:
         by_value[policy.scope.kind, policy.scope.value].append(policy)
-    return PolicyBook(every, tuple(bypasses), {place: tuple(there) for place, there in by_value.items()})
+    return PolicyBook(every, tuple(bypasses), {place: tuple(there) for place, there in by_value.items()},
+                      frozenset(kind for kind, _ in by_value))
 
 
 class Policies(Protocol):
@@ -154,7 +160,7 @@ def judge(book: PolicyBook, case: Case) -> Judgement:
         if book.bypasses and book.bypassed(policy, subject, at_us):
             judged.append(Judged(policy.id, "bypassed"))
         elif isinstance(verdict, Claim):
-            whose = subject_matches(policy.scope, subject) or ""
+            whose = (subject_matches(policy.scope, subject) or "") if policy.scope.value.endswith(EACH) else ""
             claims.append(Claimed(policy.id, whose, verdict, policy.mode == "enforce", _about(policy)))
         elif policy.mode == "observe":
             judged.append(Judged(policy.id, "observed"))
@@ -205,6 +211,4 @@ def _place(policy: Policy) -> tuple[int, int]:
 
 def _each(kind: Kind, value: str) -> str:
     """The value of a scope that covers every value of a kind."""
-    if kind in ("org", "header"):
-        return "\0"                          # these have none
     return value.partition("=")[0] + "=*" if kind in ("tag", "dimension") else EACH
