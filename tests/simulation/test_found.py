@@ -1,0 +1,176 @@
+"""What the simulation found in the code it runs, each as the shortest story that shows it. (Those that need the whole world
+stand among the mutants.)"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tallystick.core.broker import Broker
+from tallystick.core.budget import Scope
+from tallystick.core.draw import Draw, NodeKey
+from tallystick.core.errors import MayStand, StoreFault
+from tallystick.stores.lending import Lender, Lending
+from tallystick.stores.recovery import open_spool
+from tallystick.stores.sql import leases
+from tallystick.stores.sql.engine import FILE_NAME, Database, open_database
+from tests.build.journal import NOON_US, HandClock, SimDisk, admission, run, settlement
+from tests.simulation.story import Plan, Story, empty_database
+from tests.simulation.world import WHO, Instance, Order, World, hold_nanos
+
+NODE = NodeKey(1, "", 0)
+OTHER = NodeKey(2, "", 0)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    made = open_database(tmp_path, NOON_US)
+    with made.write() as db:
+        for number in (1, 2):
+            db.execute("INSERT INTO budget (id, organization, kind, span, zone, unit, amount, mode, starts_us, version, created_us, created_by)"
+                       " VALUES (?, 1, 'org', 'total', 'UTC', 'money', 1000, 'hard', 0, 1, 0, 'test')", (number,))
+    return made
+
+
+async def at_once(work: Callable[[], object]) -> object:
+    return work()
+
+
+def lender(database: Database, clock: HandClock | None = None, aside: Callable[[Callable[[], object]], Awaitable[object]] = at_once,
+           wait_us: int = 0) -> Lender:
+    clock = clock or HandClock()
+
+    async def pause(_: float) -> None:
+        clock.us += 50_000
+        await asyncio.sleep(0)
+
+    return Lender(Lending(database, "one", clock, aside, pause, wait_us))
+
+
+def cap(database: Database, amount: int) -> None:
+    with database.write() as db:
+        db.execute("UPDATE budget SET amount = ? WHERE id = 1", (amount,))
+
+
+def test_a_hold_that_was_adopted_while_the_settlement_was_on_its_way_stands_until_it_is_counted() -> None:
+    broker = Broker()
+    broker.grant([Draw(NODE, 100)])
+    assert broker.take(("a", 1), [Draw(NODE, 100)])
+    broker.adopt(("a", 1), Draw(OTHER, 100))             # the record to be written speaks of the first hold only
+    broker.grant(broker.uncovered())
+    broker.settle(("a", 1), [Draw(NODE, 30)], (1, 500), stated=1)
+    assert (broker.idle(NODE), broker.idle(OTHER)) == (70, 0)
+    broker.shipped((1, 500))
+    assert (broker.idle(NODE), broker.idle(OTHER)) == (70, 100)
+
+
+async def test_after_its_cap_fell_what_calls_free_is_not_used_again(database: Database) -> None:
+    one = lender(database)
+    await one.start(0)
+    assert await one.hold(("a", 1), [Draw(NODE, 900)]) is None
+    cap(database, 100)
+    await one.tend(0, wanted_since_us=NOON_US)
+    one.settled(("a", 1), [Draw(NODE, 400)], (1, 1))
+    lacking = await one.hold(("b", 1), [Draw(NODE, 50)])
+    assert lacking is not None, "400 are spent, and 100 allowed"
+    await one.tend(0, wanted_since_us=NOON_US)
+    with database.read() as db:
+        assert leases.leases_of(db, "one") == (Draw(NODE, 400),), "and the rest went back"
+    cap(database, 1_000)
+    assert await one.hold(("c", 1), [Draw(NODE, 50)]) is None
+
+
+async def test_housekeeping_goes_on_when_a_node_comes_up_while_it_waits(database: Database) -> None:
+    """Nodes were walked through while others were added to them; the keeper of the instance then ended."""
+    gate = asyncio.Event()
+
+    async def slowly(work: Callable[[], object]) -> object:
+        await gate.wait()
+        return work()
+
+    one = lender(database, aside=at_once)
+    await one.start(0)
+    await one.hold(("a", 1), [Draw(NODE, 10)])
+    one = Lender(Lending(database, "one", HandClock(), slowly))
+    gate.set()
+    await one.start(0)
+    gate.clear()
+    tending = asyncio.ensure_future(one.tend(0, wanted_since_us=0))
+    asking = asyncio.ensure_future(one.hold(("b", 1), [Draw(OTHER, 10)]))
+    await asyncio.sleep(0)
+    gate.set()
+    assert await asking is None
+    await tending
+
+
+async def test_who_waits_for_a_budget_that_cannot_be_counted_is_told_so_in_time(database: Database) -> None:
+    clock = HandClock()
+    one = lender(database, clock, wait_us=1_000_000)
+    await one.start(0)
+    one.bar([1])
+    with pytest.raises(StoreFault):
+        await one.hold(("a", 1), [Draw(NODE, 10)])
+    assert clock.us <= NOON_US + 1_100_000
+
+
+async def test_what_a_settlement_took_out_of_a_lease_that_never_came_is_made_good_at_the_start(database: Database) -> None:
+    with database.write() as db:
+        leases.open_node(db, NODE)
+        leases.lease(db, "one", [Draw(NODE, -70)])
+    one = lender(database)
+    await one.start(0)
+    with database.read() as db:
+        assert leases.leases_of(db, "one") == ()
+        assert db.execute("SELECT leased FROM budget_node WHERE budget = 1").fetchone()[0] == 0
+
+
+def test_a_release_on_a_node_that_never_was_opens_it(database: Database) -> None:
+    """A budget that came and went while a call ran: its node has no row, and its lease would have had no node."""
+    counting = leases.Counting()
+    counting.release("one", [Draw(NODE, 5)])
+    with database.write() as db:
+        counting.write(db)
+        assert db.execute("SELECT leased FROM budget_node WHERE budget = 1").fetchone()[0] == -5
+
+
+async def test_an_admission_whose_sync_failed_may_stand(tmp_path: Path) -> None:
+    disk = SimDisk()
+    spool = open_spool(tmp_path, lambda: "0123456789ab", disk, HandClock(), durability="strict")
+    disk.fail_at, disk.fault = disk.calls + 2, "EIO"     # its write, then its sync
+    with pytest.raises(MayStand):
+        await spool.admit(admission(1))
+    later = open_spool(tmp_path, lambda: "0123456789ab", disk.restarted(power_lost=False), HandClock())
+    assert later.recovered == 1, "it is found, and booked at its hold: what it held must not have gone back"
+
+
+def test_a_spool_says_whether_a_shipment_has_reached_all_of_it(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path, lambda: "0123456789ab", SimDisk(), HandClock())
+    assert not spool.behind()
+    run(spool.admit(admission(1)))
+    assert spool.behind()
+    run(spool.settle(settlement(1)))                     # type: ignore[arg-type]  # where it ended does not matter
+    spool.shipped(spool.durable, spool.durable)
+    assert not spool.behind()
+
+
+def test_a_call_that_waited_holds_on_the_budgets_that_came_meanwhile(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(empty_database())
+    world = World(1, tmp_path)
+    try:
+        story, usual = Story(Plan(1), world), hold_nanos(100, 100)
+        story.set(Scope("org"), "money", "total", usual, first=True)
+        one = world.instances["i0"] = Instance(world, "i0", strict=False)
+        one.start()
+        world.loop.run(asyncio.sleep(0.3))
+        first = one.call(Order(WHO[0], ending="error", takes_s=1.0))
+        world.loop.run(asyncio.sleep(0.1))
+        second = one.call(Order(WHO[0]))                 # it fits once the first is over
+        world.loop.run(asyncio.sleep(0.1))
+        story.set(Scope("team", "search"), "money", "total", 1)
+        world.loop.run(asyncio.sleep(2.5))
+        assert (first.result(), second.result(), world.sent) == ("zero_proven", "budget_exceeded", 1)
+    finally:
+        world.close()
