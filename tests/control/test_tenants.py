@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tallystick.control.roles import GRANTS, Grant
@@ -14,8 +15,8 @@ from tallystick.core.membership import ROLES
 from tallystick.stores.sql.budgets import Budgets, BudgetSpec
 from tests.build.control import Desk
 
-# A gateway that is gone is the installation's; a credential is set under a name one gives it oneself.
-NO_IDS = {"/api/budgets/write-offs/{instance}", "PUT /api/credentials/{provider}/{name}"}
+# A gateway that is gone is the installation's; a credential or channel is set under a name one gives it oneself.
+NO_IDS = {"/api/budgets/write-offs/{instance}", "PUT /api/credentials/{provider}/{name}", "PUT /api/channels/{name}"}
 WITH_IDS = [grant for grant in GRANTS if "{" in grant.path and not {grant.path, f"{grant.method} {grant.path}"} & NO_IDS]
 LISTS = [grant for grant in GRANTS if grant.method == "GET" and "{" not in grant.path and grant.path not in
          {"/setup", "/api/openapi.json", "/api/auth/me", "/api/keys/self"}]
@@ -25,7 +26,21 @@ BODIES: dict[str, Any] = {
     "POST /api/requests/{request_id}/adjustments": {"cost_nanos": 1, "evidence": "x"},
     "PUT /api/budgets/{budget_id}": {"limit": "$1/month"},
     "POST /api/budgets/{budget_id}/raises": {"by": "$1", "until": "2027-01-01T00:00:00Z", "reason": "x"},
+    "PUT /api/alerts/thresholds/{budget_id}": {"percents": "50"},
+    "POST /api/alerts/{alert_id}/replay": {},
+    "POST /api/envelopes/{envelope_id}/sign": {},
+    "POST /api/envelopes/{envelope_id}/decline": {"comment": "no"},
+    "POST /api/envelopes/{envelope_id}/top-ups": {"by": "1", "reason": "x"},
 }
+# What lists must be asked to say anything.
+QUERIES = {"/api/aggregations/version-comparison": {"prompt_key": CANARY},
+           "/api/envelopes/headroom": {"scope": "team", "value": CANARY, "monthly_delta_usd": "1"}}
+# Requests that name an id in their body, and the answer to one of another organisation.
+NAMED: list[tuple[str, str, str, dict[str, Any], int]] = [
+    ("POST", "/api/keys", "account_id", {"owner": "{}"}, 400),
+    ("POST", "/api/policies/bypasses", "policy_id", {"on": "org", "reason": "x", "until": "2026-11-21T00:00:00Z", "policy": 0}, 404),
+    ("POST", "/api/envelopes/transfers", "envelope_id", {"source": 0, "target": 0, "amount": "1", "reason": "x"}, 404),
+]
 
 
 class Two:
@@ -50,10 +65,25 @@ class Two:
             self.ids["override_id"] = made.json()["id"]
             assert (await owner.put(f"/api/credentials/openai/{CANARY}", json={"value": "sk-x"})).status_code == 200
             self.ids["account_id"] = self.desk.member("member", CANARY, organization=self.other, email=f"{CANARY}@other")
+            await self.govern(owner)
             self.desk.member("finance", organization=self.other)
             proposed = await owner.post("/api/prices/overrides", json=terms)
             assert proposed.status_code == 202, proposed.text
             self.ids["proposal_id"] = proposed.json()["id"]
+
+    async def govern(self, owner: httpx.AsyncClient) -> None:
+        """Policies, alerts and envelopes."""
+        policy = {"kind": "model_access", "on": f"team:ghosts-{CANARY}", "parameters": {"allow_models": ["gpt-4o*"]}, "name": CANARY}
+        envelope = {"scope": "team", "value": CANARY, "amount": "5", "ends_at": "2026-12-31T00:00:00Z", "purpose": CANARY, "sign": True}
+        channel = {"kind": "webhook", "values": {"url": "https://hooks.example.com/x"}}
+        for name, place, asked in (("policy_id", "/api/policies", policy), ("envelope_id", "/api/envelopes", envelope)):
+            made = await owner.post(place, json=asked)
+            assert made.status_code == 201, made.text
+            self.ids[name] = str(made.json()["id"])
+        assert (await owner.put(f"/api/channels/{CANARY}", json=channel)).status_code == 200
+        fired = await owner.post(f"/api/channels/{CANARY}/test")
+        assert fired.status_code == 202, fired.text
+        self.ids["alert_id"] = str(fired.json()["alert_id"])
 
 
 @pytest.fixture
@@ -79,11 +109,21 @@ async def test_the_others_ids_are_nobodys(two: Two, grant: Grant) -> None:
         assert (await theirs.request(grant.method, path, json=body)).status_code not in (401, 404)
 
 
+@pytest.mark.parametrize(("method", "path", "named", "body", "status"), NAMED, ids=[path for _, path, *_ in NAMED])
+async def test_ids_in_bodies_are_nobodys_either(two: Two, method: str, path: str, named: str, body: dict[str, Any], status: int) -> None:
+    await two.fill()
+    theirs = {name: two.ids[named] if said == "{}" else int(two.ids[named]) if said == 0 else said for name, said in body.items()}
+    async with two.desk.owner() as ours:
+        reply = await ours.request(method, path, json=theirs)
+    assert reply.status_code == status, reply.text
+    assert CANARY not in reply.text
+
+
 @pytest.mark.parametrize("grant", LISTS, ids=lambda grant: grant.path)
 async def test_no_list_and_no_sum_has_anything_of_the_others(two: Two, grant: Grant) -> None:
     await two.fill()
     async with two.desk.owner() as ours, two.desk.owner("other") as theirs:
-        query = {"prompt_key": CANARY} if grant.path.endswith("version-comparison") else {}
+        query = QUERIES.get(grant.path, {})
         seen, own = await ours.get(grant.path, params=query), await theirs.get(grant.path, params=query)
     assert seen.status_code == own.status_code == 200, seen.text
     assert CANARY not in seen.text
