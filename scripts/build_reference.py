@@ -263,7 +263,7 @@ move a call out of its key's team or project.
 {claims}
 Tags are comma-separated `name` or `name=value`, percent-encoded where needed; at most {tags} tags and {tags}
 dimensions, names of at most {name} and values of at most {value} characters. A budget is dollars a calendar month
-(`500`, `49.90`, `$500/month`); it is journaled and answered with `x-tallystick-warning: budget_not_enforced`.
+(`500`, `49.90`, `$500/month`) that bound this call; see [budgets](../budgets.md).
 
 ## What comes back
 

@@ -110,7 +110,7 @@ def test_commands_that_a_page_shows_exist(page: Path) -> None:
     capitals, options and what follows a `#` aside."""
     known = set(build_reference.command_names())
     groups = {name.split()[0] for name in known if " " in name}
-    shown = re.findall(r"(?:^ {4,}\$? ?|`)tallystick ((?:[a-z]+)(?: [a-z-]+)?)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    shown = re.findall(r"(?:^ {4,}\$? ?|`)tallystick ((?:[a-z]+)(?: [a-z]+(?:-[a-z]+)*)?)", page.read_text(encoding="utf-8"), re.MULTILINE)
     unknown = {words for words in shown if words not in known and words.split()[0] not in known - groups}
     assert unknown - groups == set()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_json, printable, settings_of
+from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, Org, fail, print_json, printable, settings_of
 
 if TYPE_CHECKING:
     from tallystick.cli.installation import Installation
@@ -28,6 +28,7 @@ def apply(
     prune: Prune = False,
     yes: Yes = False,
     as_json: AsJson = False,
+    org: Org = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -37,7 +38,7 @@ def apply(
     from tallystick.stores.declaring import parse
     from tallystick.stores.sql.directory import Refused
 
-    with installation.opened(settings) as here:
+    with installation.opened(settings, org=org) as here:
         try:
             document = parse(_read(file))
         except Refused as refused:
@@ -46,6 +47,7 @@ def apply(
 
 
 def dump(
+    org: Org = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -54,11 +56,12 @@ def dump(
     from tallystick.cli import installation
     from tallystick.stores import declaring
 
-    with installation.opened(settings, make=False) as here, here.database.read() as db:
+    with installation.opened(settings, make=False, org=org) as here, here.database.read() as db:
         sys.stdout.write(declaring.dump(db, sections_of(here)))
 
 
 def export_csv(
+    org: Org = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -68,7 +71,7 @@ def export_csv(
 
     from tallystick.cli import installation
 
-    with installation.opened(settings, make=False) as here, here.database.read() as db:
+    with installation.opened(settings, make=False, org=org) as here, here.database.read() as db:
         section = sections_of(here)[0]
         writer = csv.DictWriter(sys.stdout, section.fields, lineterminator="\n")
         writer.writeheader()
@@ -81,6 +84,7 @@ def import_csv(
     prune: Prune = False,
     yes: Yes = False,
     as_json: AsJson = False,
+    org: Org = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -90,7 +94,7 @@ def import_csv(
 
     from tallystick.cli import installation
 
-    with installation.opened(settings) as here:
+    with installation.opened(settings, org=org) as here:
         lines = list(csv.DictReader(_read(file).splitlines()))
         if any(None in line for line in lines):
             fail("A line has more cells than there are columns.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_facts, print_json, print_table, settings_of
+from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, Org, fail, print_facts, print_json, print_table, settings_of
 from tallystick.cli.expiry import expiry_us
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def request(
     owner: Annotated[str, typer.Option(help="Who answers for it.")] = "",
     signed: Annotated[bool, typer.Option("--sign", help="Sign it at once.")] = False,
     as_json: AsJson = False,
+    org: Org = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -57,7 +58,7 @@ def request(
                             None if since is None else expiry_us(since, now_us), owner, evidence)
         return (envelopes.grant if signed else envelopes.request)(here.organization, spec, now_us, "cli")
 
-    _do(do, as_json=as_json, data=data, config=config)
+    _do(do, as_json=as_json, org=org, data=data, config=config)
 
 
 def sign(
@@ -66,6 +67,7 @@ def sign(
     until: Annotated[str | None, typer.Option(metavar="D", help="Let it end then instead.")] = None,
     comment: Annotated[str, typer.Option(help="What there is to say.")] = "",
     as_json: AsJson = False,
+    org: Org = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -81,19 +83,20 @@ def sign(
         terms = Terms(limit, None, None if until is None else expiry_us(until, now_us), comment)
         return envelopes.sign(here.organization, envelope_id, terms, now_us, "cli")
 
-    _do(do, as_json=as_json, data=data, config=config)
+    _do(do, as_json=as_json, org=org, data=data, config=config)
 
 
 def decline(
     envelope_id: EnvelopeId,
     comment: Annotated[str, typer.Option(help="Why not.")],
     as_json: AsJson = False,
+    org: Org = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
     """Decline what was asked for."""
     _do(lambda here, envelopes: envelopes.decline(here.organization, envelope_id, comment, here.now_us(), "cli"),
-        as_json=as_json, data=data, config=config)
+        as_json=as_json, org=org, data=data, config=config)
 
 
 def top_up(
@@ -102,6 +105,7 @@ def top_up(
     by: Annotated[str | None, typer.Option(metavar="AMOUNT", help="How much more.")] = None,
     until: Annotated[str | None, typer.Option(metavar="D", help="A later end.")] = None,
     as_json: AsJson = False,
+    org: Org = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -111,7 +115,7 @@ def top_up(
         return envelopes.top_up(here.organization, envelope_id, None if by is None else _limit(here, by),
                                 None if until is None else expiry_us(until, now_us), reason, now_us, "cli")
 
-    _do(do, as_json=as_json, data=data, config=config)
+    _do(do, as_json=as_json, org=org, data=data, config=config)
 
 
 def move(
@@ -120,47 +124,52 @@ def move(
     amount: Amount,
     reason: Reason,
     as_json: AsJson = False,
+    org: Org = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
     """Move allocation between an envelope and the one it lies in, or between two in the same."""
     _do(lambda here, envelopes: envelopes.move(here.organization, source, target, _limit(here, amount), reason, here.now_us(), "cli")[1],
-        as_json=as_json, data=data, config=config)
+        as_json=as_json, org=org, data=data, config=config)
 
 
 def end(
     envelope_id: EnvelopeId,
     as_json: AsJson = False,
+    org: Org = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
     """End a signed envelope now."""
     _do(lambda here, envelopes: envelopes.end(here.organization, envelope_id, here.now_us(), "cli"),
-        as_json=as_json, data=data, config=config)
+        as_json=as_json, org=org, data=data, config=config)
 
 
 def require(
     on: On,
+    org: Org = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
     """Let a scope spend only while it has an envelope."""
     _do(lambda here, envelopes: envelopes.require(here.organization, _scope(on), here.now_us(), "cli"),
-        as_json=False, data=data, config=config)
+        as_json=False, org=org, data=data, config=config)
 
 
 def release(
     on: On,
+    org: Org = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
     """Let a scope spend without an envelope again."""
     _do(lambda here, envelopes: envelopes.release(here.organization, _scope(on), here.now_us(), "cli"),
-        as_json=False, data=data, config=config)
+        as_json=False, org=org, data=data, config=config)
 
 
 def list_(
     as_json: AsJson = False,
+    org: Org = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -170,7 +179,7 @@ def list_(
     from tallystick.control.envelope_document import envelope_document
     from tallystick.stores.sql.envelope_rows import envelope_rows
 
-    with installation.opened(settings, make=False) as here, here.database.read() as db:
+    with installation.opened(settings, make=False, org=org) as here, here.database.read() as db:
         found = [envelope_document(db, row, here.now_us()) for row in envelope_rows(db, here.organization)]
     if as_json:
         print_json({"envelopes": found})
@@ -183,6 +192,7 @@ def list_(
 def show(
     envelope_id: EnvelopeId,
     as_json: AsJson = False,
+    org: Org = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -192,7 +202,7 @@ def show(
     from tallystick.control.envelope_document import envelope_document
     from tallystick.stores.sql.envelope_rows import find_envelope
 
-    with installation.opened(settings, make=False) as here, here.database.read() as db:
+    with installation.opened(settings, make=False, org=org) as here, here.database.read() as db:
         row = find_envelope(db, here.organization, envelope_id)
         if row is None:
             fail("There is no envelope of that number; `tallystick envelopes list` shows them.")
@@ -204,6 +214,7 @@ def headroom(
     on: On,
     monthly_delta: Annotated[str, typer.Option(metavar="AMOUNT", help="What the change costs more a month, in dollars.")],
     as_json: AsJson = False,
+    org: Org = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -214,7 +225,7 @@ def headroom(
     from tallystick.core.money import read_amount
     from tallystick.stores.sql.envelope_rows import active_on_path
 
-    with installation.opened(settings, make=False) as here, here.database.read() as db:
+    with installation.opened(settings, make=False, org=org) as here, here.database.read() as db:
         now_us = here.now_us()
         try:
             delta = read_amount(monthly_delta)
@@ -232,7 +243,7 @@ def headroom(
         raise typer.Exit(FOUND_WRONG)
 
 
-def _do(change: Callable[[Installation, Envelopes], EnvelopeRow | None], *, as_json: bool, data: Any, config: Any) -> None:
+def _do(change: Callable[[Installation, Envelopes], EnvelopeRow | None], *, as_json: bool, org: str | None, data: Any, config: Any) -> None:
     """Make a change, wait until it is in force, and show what came of it."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
@@ -242,7 +253,7 @@ def _do(change: Callable[[Installation, Envelopes], EnvelopeRow | None], *, as_j
     from tallystick.stores.sql.envelopes import Envelopes
     from tallystick.stores.sql.standing import not_in_force
 
-    with installation.opened(settings) as here:
+    with installation.opened(settings, org=org) as here:
         try:
             row = change(here, Envelopes(here.directory.sequencer))
         except (Refused, BadBudget, ValueError) as refused:

@@ -468,8 +468,6 @@ class _Conversation:
         ours = [(b"x-tallystick-request-id", self._request_id.encode())]
         if cost_usd is not None:
             ours.append((b"x-tallystick-cost-usd", cost_usd.encode()))
-        if self._claims.budget_nanos is not None:
-            ours.append((b"x-tallystick-warning", b"budget_not_enforced"))
         ours += self._disclosed
         own = self._caller is not None and self._caller.provider_credential is not None
         return to_client(headers, own_credential=own, edited=self._edits_reply, ours=ours)
