@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_facts, print_json, print_table, settings_of
+from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, Org, fail, print_facts, print_json, print_table, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +34,7 @@ def build() -> typer.Typer:
 
 def list_(
     open_only: Annotated[bool, typer.Option("--open", help="Only what is not resolved.")] = False,
-    as_json: AsJson = False, data: Data = None, config: Config = None,
+    org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None,
 ) -> None:
     """List the newest 200 alerts."""
     settings = settings_of(data, config)
@@ -42,7 +42,7 @@ def list_(
     from tallystick.control.alert_document import alert_document
     from tallystick.stores.sql.alerts_raised import list_alerts
 
-    with installation.opened(settings, make=False) as here, here.database.read() as db:
+    with installation.opened(settings, make=False, org=org) as here, here.database.read() as db:
         found = [alert_document(row) for row in list_alerts(db, here.organization, open_only=open_only, limit=_LISTED_MAX)]
     if as_json:
         print_json({"alerts": found})
@@ -51,12 +51,12 @@ def list_(
         [one["id"], _minute(one["raised_at"]), one["severity"], one["title"], _minute(one["resolved_at"])] for one in found), right=("id",))
 
 
-def show(alert_id: AlertId, as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
+def show(alert_id: AlertId, org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
     """Show one alert and how each sending went."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
 
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         document = _document(here, alert_id)
     if as_json:
         print_json(document)
@@ -69,13 +69,13 @@ def show(alert_id: AlertId, as_json: AsJson = False, data: Data = None, config: 
         for each in deliveries))
 
 
-def try_(channel: ChannelName = None, as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
+def try_(channel: ChannelName = None, org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
     """Send a test alert to every channel, or to one, and say how it went."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.stores.sql.alerts_channels import list_channels
 
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         with here.database.read() as db:
             rows = [row for row in list_channels(db, here.organization) if channel in (None, row.name)]
         if not rows:
@@ -104,14 +104,16 @@ def try_channels(here: Installation, rows: Iterable[ChannelRow], *, as_json: boo
         fail("Not every channel was reached.", FOUND_WRONG)
 
 
-def replay(alert_id: AlertId, channel: ChannelName = None, as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
+def replay(
+    alert_id: AlertId, channel: ChannelName = None, org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None,
+) -> None:
     """Send an alert again. Its message ids stay, so a receiver who has it knows."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.stores.sql.alerts_channels import find_channel
     from tallystick.stores.sql.alerts_deliveries import replay as put_out
 
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         before = sum(len(each["attempts"]) for each in _document(here, alert_id)["deliveries"])
         with here.database.write() as db:
             row = find_channel(db, here.organization, channel) if channel is not None else None
@@ -128,7 +130,7 @@ def replay(alert_id: AlertId, channel: ChannelName = None, as_json: AsJson = Fal
 def thresholds(
     budget_id: Annotated[int, typer.Argument(metavar="BUDGET", help="The budget's number.")],
     percents: Annotated[str, typer.Argument(metavar="PERCENTS", help="50,80,100 of its cap; none for no alerts.")],
-    as_json: AsJson = False, data: Data = None, config: Config = None,
+    org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None,
 ) -> None:
     """Say at which shares of its cap a budget tells."""
     settings = settings_of(data, config)
@@ -137,7 +139,7 @@ def thresholds(
     from tallystick.stores.sql.alerts_thresholds import set_percents
     from tallystick.stores.sql.directory import Refused
 
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         try:
             found = read_percents(percents)
             set_percents(here.database, here.organization, budget_id, found, here.now_us(), "cli")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from tallystick.cli import alerts
-from tallystick.cli.answers import AsJson, Config, Data, fail, print_facts, print_json, print_table, settings_of
+from tallystick.cli.answers import AsJson, Config, Data, Org, fail, print_facts, print_json, print_table, settings_of
 
 if TYPE_CHECKING:
     from tallystick.channels.channel import Channel
@@ -39,7 +39,7 @@ def add(
     quiet: Annotated[str, typer.Option(metavar="HH:MM-HH:MM", help="Hours in which nothing is sent.")] = "",
     zone: Annotated[str, typer.Option(metavar="Z", help="Of the quiet hours.")] = "UTC",
     breaks: Annotated[str, typer.Option(help="What breaks through them: info, warning, critical or none.")] = "critical",
-    as_json: AsJson = False, data: Data = None, config: Config = None,
+    org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None,
 ) -> None:
     """Make a channel, or put another in the place of the one of that name. Its secret fields are asked for, or read from
     standard input as FIELD=VALUE lines (the value alone where there is one field)."""
@@ -57,7 +57,7 @@ def add(
         fail(f"A channel is one of {', '.join(each.kind for each in CHANNELS)}.")
     values = dict(_pair(text) for text in set_ or ())
     values |= _secrets(channel, set(values))
-    with installation.opened(settings) as here:
+    with installation.opened(settings, org=org) as here:
         entropy = here.directory.entropy
         try:
             asked = Asked(name, kind, values, tuple(part for part in kinds.split(",") if part), severity, quiet, zone, breaks)
@@ -74,14 +74,14 @@ def add(
         print(f"\nSigning secret, shown this once: {drawn}")
 
 
-def list_(as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
+def list_(org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
     """List the channels, without what is sealed."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.control.channel_form import channel_document
     from tallystick.stores.sql.alerts_channels import list_channels
 
-    with installation.opened(settings, make=False) as here, here.database.read() as db:
+    with installation.opened(settings, make=False, org=org) as here, here.database.read() as db:
         found = [channel_document(row) for row in list_channels(db, here.organization)]
     if as_json:
         print_json({"channels": found})
@@ -91,7 +91,7 @@ def list_(as_json: AsJson = False, data: Data = None, config: Config = None) -> 
         [", ".join(one[column]) if column == "kinds" else one[column] for column in columns] for one in found))
 
 
-def remove(name: Name, as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
+def remove(name: Name, org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
     """Remove a channel for good; what waits for it is not sent."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
@@ -99,7 +99,7 @@ def remove(name: Name, as_json: AsJson = False, data: Data = None, config: Confi
     from tallystick.stores.secrets import KekFiles
     from tallystick.stores.sql.alerts_channels import Channels
 
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         row = Channels(here.database, KekFiles(settings.data), here.directory.entropy).remove(here.organization, name, here.now_us())
     if row is None:
         fail("There is no such channel; `tallystick channels list` shows them.")
@@ -109,9 +109,9 @@ def remove(name: Name, as_json: AsJson = False, data: Data = None, config: Confi
     print(f"Removed {row.kind} '{name}'.")
 
 
-def try_(name: Name, as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
+def try_(name: Name, org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
     """Send a test alert to a channel and say how it went."""
-    alerts.try_(name, as_json, data, config)
+    alerts.try_(name, org, as_json, data, config)
 
 
 def _pair(text: str) -> tuple[str, str]:

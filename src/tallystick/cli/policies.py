@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, fail, print_facts, print_json, print_table, settings_of
+from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, Org, fail, print_facts, print_json, print_table, settings_of
 from tallystick.cli.expiry import expiry_us
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def set_(
     owner: Annotated[str | None, typer.Option(help="Who answers for it.")] = None,
     note: Annotated[str | None, typer.Option(help="Why it is there.")] = None,
     ends: Annotated[str | None, typer.Option(metavar="D", help="When it ends: 30d, 2026-12-31.")] = None,
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -67,7 +68,7 @@ def set_(
     from tallystick.stores.sql.policies import Policies
 
     said = _said(file, parameter, kind=kind, on=on, mode=mode, name=name, owner=owner, note=note)
-    with installation.opened(settings) as here:
+    with installation.opened(settings, org=org) as here:
         now_us = here.now_us()
         try:
             if ends is not None:
@@ -79,6 +80,7 @@ def set_(
 
 
 def list_(
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -89,7 +91,7 @@ def list_(
     from tallystick.control.policy_document import bypass_document, policy_document
     from tallystick.stores.sql.policy_rows import bypass_rows, policy_rows
 
-    with installation.opened(settings, make=False) as here, here.database.read() as db:
+    with installation.opened(settings, make=False, org=org) as here, here.database.read() as db:
         now_us = here.now_us()
         found = [policy_document(row, now_us) for row in policy_rows(db, here.organization)]
         broken = [bypass_document(row, now_us) for row in bypass_rows(db, here.organization, now_us)]
@@ -105,6 +107,7 @@ def list_(
 
 def show(
     policy_id: PolicyId,
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -115,7 +118,7 @@ def show(
     from tallystick.control.policy_document import policy_document
     from tallystick.stores.sql.policy_rows import policy_versions
 
-    with installation.opened(settings, make=False) as here, here.database.read() as db:
+    with installation.opened(settings, make=False, org=org) as here, here.database.read() as db:
         versions = [policy_document(row, here.now_us()) for row in policy_versions(db, here.organization, policy_id)]
     if not versions:
         fail("There is no policy of that number; `tallystick policies list` shows them.")
@@ -131,6 +134,7 @@ def show(
 
 def remove(
     policy_id: PolicyId,
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -141,7 +145,7 @@ def remove(
     from tallystick.stores.sql.directory import Refused
     from tallystick.stores.sql.policies import Policies
 
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         try:
             row = Policies(here.directory.sequencer).remove(here.organization, policy_id, here.now_us(), "cli")
         except Refused as error:
@@ -154,6 +158,7 @@ def kill(
     reason: Annotated[str, typer.Option(help="Why; callers are told, and it stands in the ledger.")] = "",
     now: Annotated[bool, typer.Option("--now", help="Cut replies that are running, too.")] = False,
     until: Annotated[str | None, typer.Option(metavar="D", help="Until when: 12h, 3d [until `unkill`].")] = None,
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -162,11 +167,12 @@ def kill(
     parameters = [f"reason={json.dumps(reason)}"] if reason else []
     if now:
         parameters.append("now=true")
-    set_("kill", on, parameters, ends=until, as_json=as_json, data=data, config=config)
+    set_("kill", on, parameters, ends=until, org=org, as_json=as_json, data=data, config=config)
 
 
 def unkill(
     on: On,
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -177,7 +183,7 @@ def unkill(
     from tallystick.stores.sql.policies import Policies
     from tallystick.stores.sql.policy_rows import policy_rows
 
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         scope = _scope(on)
         with here.database.read() as db:
             pulled = [row for row in policy_rows(db, here.organization) if (row.kind, row.scope) == ("kill", scope)]
@@ -192,6 +198,7 @@ def bypass(
     reason: Annotated[str, typer.Option(help="Why; it stands in the ledger.")],
     until: Annotated[str, typer.Option(metavar="D", help="Until when, at most 7 days: 2h, 1d.")],
     policy: Annotated[int, typer.Option(metavar="ID", help="Only this policy [all but kill switches].")] = 0,
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -203,7 +210,7 @@ def bypass(
     from tallystick.stores.sql.directory import Refused
     from tallystick.stores.sql.policies import Policies
 
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         now_us = here.now_us()
         try:
             row = Policies(here.directory.sequencer).bypass(
@@ -220,6 +227,7 @@ def dry_run(
     file: Annotated[Path | None, typer.Option("--from", metavar="FILE", help="TOML or JSON that says it all.")] = None,
     policy: Annotated[int | None, typer.Option("--id", metavar="ID", help="One that stands [all that stand].")] = None,
     days: Annotated[int, typer.Option(min=1, max=400, help="How far back.")] = 30,
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -236,7 +244,7 @@ def dry_run(
     from tallystick.stores.sql.policy_rows import policy_rows
 
     said = _said(file, parameter, kind=kind, on=on)
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         try:
             if said:
                 policies = [proposed(spec_of(said))]
@@ -263,6 +271,7 @@ def dry_run(
 
 
 def lint(
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -274,7 +283,7 @@ def lint(
     from tallystick.stores.sql import policy_lint
     from tallystick.stores.sql.policy_rows import policy_rows
 
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         keys = list(here.all_keys())
         with here.database.read() as db:
             found = [lint_document(linted) for linted in policy_lint.lint(db, policy_rows(db, here.organization), keys, here.now_us())]
