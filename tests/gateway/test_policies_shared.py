@@ -1,0 +1,55 @@
+"""Policies on several workers of one installation, on a file that they share and on PostgreSQL: in force on all of them
+when the command returns, and rates that they never pass together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.build.gateway import PATIENCE_S
+from tests.gateway.test_policies import ASK, CHAT, REPLY
+from tests.gateway.test_workers import Workers, database, provider  # noqa: F401 - fixtures
+from tests.mini_upstream import MiniUpstream, json_reply
+
+LIMIT = 7
+
+
+@pytest.fixture
+def workers(tmp_path: Path, provider: MiniUpstream, database: str) -> Iterator[Workers]:  # noqa: F811 - the fixtures
+    provider.expect("POST", CHAT, json_reply(REPLY), times=500)
+    with Workers(tmp_path, provider, database) as running:
+        yield running
+
+
+def ask_all(workers: Workers, key: str, times: int = 1) -> list[int]:
+    return [httpx.post(f"http://127.0.0.1:{port}{CHAT}", json=ASK, timeout=PATIENCE_S, headers={
+        "authorization": "Bearer sk-own", "x-tallystick-key": key}).status_code for _ in range(times) for port in workers.ports]
+
+
+@pytest.mark.slow
+def test_a_kill_switch_holds_on_every_worker_when_the_command_returns(workers: Workers) -> None:
+    key = workers.key(team="web")
+    assert ask_all(workers, key) == [200] * len(workers.ports)
+    assert workers.json("policies", "kill", "--on", "team:web")["not_in_force_on"] == []
+    assert ask_all(workers, key) == [403] * len(workers.ports)
+    assert workers.json("policies", "unkill", "--on", "team:web")["not_in_force_on"] == []
+    assert ask_all(workers, key) == [200] * len(workers.ports)
+    workers.stop()
+    assert workers.run("verify").returncode == 0
+
+
+@pytest.mark.slow
+def test_together_they_never_pass_a_rate(workers: Workers) -> None:
+    key = workers.key(team="web")
+    assert workers.json("policies", "set", "rates", "-p", f"requests={LIMIT}")["not_in_force_on"] == []
+    began = time.time() // 60
+    answers = ask_all(workers, key, 2 * LIMIT)
+    windows = int(time.time() // 60 - began) + 1
+    assert set(answers) == {200, 429}
+    assert len(workers.ports) <= answers.count(200) <= LIMIT * windows
+    if windows == 1:
+        assert answers.count(200) == LIMIT, "the shares add up to the limit"
