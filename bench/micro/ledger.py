@@ -16,18 +16,21 @@ import resource
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.load.run import RESULTS, title
 from tallystick.core.identity import Attribution
 from tallystick.jobs.shipper import Shipper
 from tallystick.stores.sql.verify import verify
-from tests.build import journal
+from tests.build import databases, journal
+from tests.build.postgres import Server
 
 MODELS = ("gpt-4o", "gpt-4o-mini", "gpt-5")
 
 
 TURN = 20_000
+_BYTES = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'test_1'::regnamespace"
 
 
 async def _fill(one: journal.Journal, numbers: range) -> None:
@@ -40,12 +43,19 @@ async def _fill(one: journal.Journal, numbers: range) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=TURN)
+    parser.add_argument("--postgresql", action="store_true", help="on a PostgreSQL server started for it, which promises the disk nothing")
     parser.add_argument("--write", action="store_true", help="append to bench/RESULTS.md")
     chosen = parser.parse_args()
     load_before = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        lines = _measured(Path(name), chosen.calls)
-    text = "\n".join([title(), f"`{' '.join(['python -m bench.micro.ledger', *sys.argv[1:]])}`: embedded database, durability `process`; "
+    server = Server() if chosen.postgresql else None
+    engine = f"PostgreSQL {server.do('SHOW server_version')[0][0]} without fsync" if server is not None else "embedded database"
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench-") as name, contextmanager(databases.on_engine)(server):
+            lines = _measured(Path(name), chosen.calls, server)
+    finally:
+        if server is not None:
+            server.end()
+    text = "\n".join([title(), f"`{' '.join(['python -m bench.micro.ledger', *sys.argv[1:]])}`: {engine}, durability `process`; "
                       f"load average {load_before:.1f} before.\n", *lines]) + "\n"
     print(text)
     if chosen.write:
@@ -53,7 +63,7 @@ def main() -> None:
             file.write("\n" + text)
 
 
-def _measured(folder: Path, calls: int) -> list[str]:
+def _measured(folder: Path, calls: int, server: Server | None) -> list[str]:
     one = journal.open_journal(folder, bounds=journal.Bounds())
     shipper = Shipper(one.spool, one.sequencer, one.clock, folder / "quarantine")
     spooled_s = shipped_s = shipped_cpu_s = 0.0
@@ -73,7 +83,8 @@ def _measured(folder: Path, calls: int) -> list[str]:
     verified_s = time.perf_counter() - begun
     one.spool.close()
     one.database.close()                         # the write-ahead log goes into the database
-    bytes_on_disk = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and "spool" not in file.parts)
+    bytes_on_disk = int(str(server.do(_BYTES)[0][0])) if server is not None else sum(
+        file.stat().st_size for file in folder.rglob("*") if file.is_file() and "spool" not in file.parts)
     assert found.exit_code == 0, found
     return [
         "| what | figure |\n|---|---:|",
