@@ -10,7 +10,9 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import anthropic
 import httpx
+import openai
 import pytest
 
 from tests.build.gateway import PATIENCE_S, RunningGateway
@@ -247,6 +249,58 @@ def test_a_cheaper_model_answers_once_a_budget_is_nearly_spent(scene: Scene) -> 
     gateway.calls(len(answers))
     document = gateway.call(answers[-1].headers["x-tallystick-request-id"])
     assert (document["asked"], document["policies"]) == ({"model": "gpt-4o"}, [{"id": made["id"], "did": "edited"}])
+
+
+def test_a_kill_switch_also_ends_the_wait_for_a_provider(scene: Scene) -> None:
+    gateway, provider = scene
+    key, gate, answers = gateway.key(team="web"), Gate(), list[httpx.Response]()
+    provider.expect("POST", CHAT, json_reply(REPLY).before(gate))
+    waiting = Thread(target=lambda: answers.append(ask(gateway, key)))
+    waiting.start()
+    gate.wait_reached()
+    gateway.json("policies", "kill", "--on", "team:web", "--now")
+    waiting.join(PATIENCE_S)
+    assert (answers[0].status_code, answers[0].json()["error"]["code"]) == (403, "killed")
+    [row] = gateway.calls(1)
+    assert (row["outcome"], row["basis"]) == ("cut", "worst_case"), "the provider had it, and may bill it"
+    gate.open()
+    gateway.json("policies", "unkill", "--on", "team:web")
+    provider.expect("POST", CHAT, json_reply(REPLY))
+    assert ask(gateway, key).status_code == 200, "the connection it came by is none the worse"
+
+
+def test_the_sdks_ask_once_and_raise_what_they_raise_for_a_permission(scene: Scene) -> None:
+    gateway, provider = scene
+    key = gateway.key()
+    gateway.json("policies", "set", "model_access", "-p", "deny_models=*")
+    said: Any = {"api_key": "sk-own", "default_headers": {"x-tallystick-key": key}, "max_retries": 3}
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", **said) as client, pytest.raises(openai.PermissionDeniedError) as denied:
+        client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hello"}])
+    assert denied.value.code == "policy_denied"
+    with anthropic.Anthropic(base_url=gateway.url, **said) as other, pytest.raises(anthropic.PermissionDeniedError) as refused:
+        other.messages.create(model="claude-haiku-4-5", max_tokens=10, messages=[{"role": "user", "content": "hello"}])
+    assert isinstance(refused.value.body, dict)
+    assert refused.value.body["error"]["tallystick"]["code"] == "policy_denied"
+    gemini = httpx.post(f"{gateway.url}/v1beta/models/gemini-2.5-flash:generateContent", json={"contents": []}, timeout=PATIENCE_S,
+                        headers={"x-goog-api-key": "own", "x-tallystick-key": key})
+    assert (gemini.status_code, gemini.json()["error"]["details"][0]["reason"]) == (403, "POLICY_DENIED")
+    assert provider.calls == []
+    assert len(gateway.calls(3, kind="refused")) == 3
+
+
+def test_a_limit_goes_into_a_stream_that_is_asked_for_its_usage_and_into_geminis_nested_object(scene: Scene) -> None:
+    gateway, provider = scene
+    key = gateway.key()
+    gateway.json("policies", "set", "default_output", "-p", "output_tokens=300")
+    path = "/v1beta/models/gemini-2.5-flash:generateContent"
+    provider.expect("POST", CHAT, sse_reply([b"data: [DONE]\n\n"]))
+    provider.expect("POST", path, json_reply({"candidates": []}))
+    ask(gateway, key, {**ASK, "stream": True})
+    httpx.post(f"{gateway.url}{path}", content=b'{"contents":[],"generationConfig":{"topP":1}}', timeout=PATIENCE_S,
+               headers={"x-goog-api-key": "own", "x-tallystick-key": key, "content-type": "application/json"})
+    streamed, nested = (json.loads(call.body) for call in provider.calls)
+    assert (streamed["max_completion_tokens"], streamed["stream_options"]) == (300, {"include_usage": True})
+    assert nested == {"contents": [], "generationConfig": {"maxOutputTokens": 300, "topP": 1}}
 
 
 def test_what_cannot_stand_is_refused_in_words(scene: Scene) -> None:
