@@ -255,6 +255,8 @@ def admit(opening: Opening, caller: Caller, asked: Asked, attribution: Attributi
         path = rules.budgets.get(attribution.organization, NO_BUDGETS).path(
             Subject(attribution, call.provider, facts.model, caller.principal.delegated), call.at_us)
     binding = {match.budget.unit for match in path if match.binding}
+    if claims.budget_nanos is not None and billable and not claims.sandbox:
+        binding.add("money")                     # a bound of the call's own is as hard as any cap
     worst = NOTHING
     if billable:
         worst = worst_case(facts, call.body_bytes, _whom(provider, call), book, call.at_us, strict=bool(binding))
