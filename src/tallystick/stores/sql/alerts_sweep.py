@@ -5,13 +5,14 @@ same dedupe keys as everybody else, so any number of instances may sweep.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-from tallystick.core.alerts import key_expiry, price_drift, price_release, run_rate, unpriced_model
+from tallystick.core.alerts import envelope_expiry, key_expiry, kill_switch, price_drift, price_release, run_rate, unpriced_model
 from tallystick.core.alerts.alert import Alert
 from tallystick.core.alerts.budget_threshold import reached
 from tallystick.core.alerts.node import Node
@@ -54,6 +55,8 @@ def sweep(database: Database, now_us: int, forecast_since: dict[str, int]) -> bo
         _thresholds(db, budgets, news, now_us, forecast_since)
         _ended(db, budgets, news, now_us)
         _keys(db, news, now_us)
+        _envelopes(db, news, now_us)
+        _switches(db, news, now_us)
         _releases(db, news)
         _calls(db, news, now_us)
     with database.write() as db:
@@ -153,6 +156,44 @@ def _keys(db: Connection, news: _News, now_us: int) -> None:
             news.over.append((numbers, "The key has another end."))
         elif row[0] <= now_us:
             news.over.append((numbers, "The key has expired."))
+
+
+def _envelopes(db: Connection, news: _News, now_us: int) -> None:
+    """Envelopes that have come to a step before their end. Their end stands in the budget that they became."""
+    latest_us = now_us + max(key_expiry.DAYS) * key_expiry.DAY_US
+    ending = "b.removed_us IS NULL AND b.ends_us > ? AND b.ends_us <= ?"
+    for number, organization, kind, value, owner, signed_us, ends_us, amount, spent in db.execute(
+            "SELECT e.id, e.organization, e.kind, e.value, e.owner, e.decided_us, b.ends_us, b.amount,"  # noqa: S608 - literals
+            " (SELECT coalesce(sum(n.settled), 0) FROM budget_node n WHERE n.budget = b.id)"
+            f" FROM envelope e JOIN budget b ON b.id = e.budget WHERE e.state = 'signed' AND {ending}", (now_us, latest_us)).fetchall():
+        days = key_expiry.step(signed_us or 0, ends_us, now_us)
+        if days is not None:
+            alert = envelope_expiry.alert(number, f"{kind} {value}".strip(), owner, amount - spent, ends_us, days)
+            if not _known(db, organization, alert):
+                news.raised.append((organization, alert, None))
+    for thread, numbers in _open_threads(db, envelope_expiry.KIND).items():
+        row = db.execute("SELECT b.ends_us, b.removed_us FROM envelope e JOIN budget b ON b.id = e.budget WHERE e.id = ?",
+                         (int(thread.removeprefix("envelope/")),)).fetchone()
+        if row is None or row[1] is not None or row[0] is None or not now_us < row[0] <= latest_us:
+            news.over.append((numbers, "The envelope has ended, or has another end."))
+
+
+def _switches(db: Connection, news: _News, now_us: int) -> None:
+    """Kill switches that are on, and those that were let go."""
+    on = set()
+    for number, version, organization, kind, value, parameters, by in db.execute(
+            "SELECT id, version, organization, on_kind, on_value, parameters, made_by FROM policy_version WHERE kind = 'kill'"
+            " AND mode = 'enforce' AND until_us IS NULL AND removed = 0 AND starts_us <= ? AND (ends_us IS NULL OR ends_us > ?)"
+            " ORDER BY id", (now_us, now_us)):
+        scope = "the organisation" if kind == "org" else f"{kind} {value}"
+        alert = kill_switch.alert(number, version, scope, by, str(json.loads(parameters).get("reason") or ""))
+        on.add((alert.thread, alert.mark))
+        if not _known(db, organization, alert):
+            news.raised.append((organization, alert, None))
+    for number, thread, mark in db.execute(
+            "SELECT id, thread, mark FROM alert WHERE resolved_us IS NULL AND kind = ? ORDER BY id", (kill_switch.KIND,)):
+        if (thread, mark) not in on:
+            news.over.append(([number], "The switch was released, or set anew."))
 
 
 def _releases(db: Connection, news: _News) -> None:
