@@ -232,6 +232,16 @@ def test_a_limit_is_spliced_in_as_the_dialect_spells_it(dialect: str, provider: 
     assert limited(body, spelling, 7) == expected
 
 
+# --- delegation
+
+def test_a_callers_word_counts_where_a_policy_says_so() -> None:
+    book = policy_book([policy(1, "delegation", Scope("team", "search"), dimensions=["session", "dimension:run", "tags"])])
+    about = case(labels={"session": "s1", "user": "ann"}, dimensions={"run": "7"}, claimed=("session", "user", "dimension.run"))
+    assert judge(book, about).delegated == {"session", "dimension.run"}
+    assert judge(book, about).judged == ()
+    assert judge(policy_book([policy(1, "delegation", mode="observe", dimensions="session")]), about).delegated == frozenset()
+
+
 # --- rates
 
 def claimed(about: Case, *, enforced: bool = True, scope: str = "org", **limits: Any) -> tuple[Claimed, ...]:
@@ -368,6 +378,7 @@ def test_what_was_changed_can_be_undone(limit: int | None, model: str | None, ed
     ("hours", {"open": "mon 08:00-25:00"}), ("hours", {"open": "day 08:00-09:00"}), ("hours", {"open": "08:00-09:00", "zone": "Mars/Olympus"}),
     ("addresses", {}), ("addresses", {"allow": "10.0.0.1/8"}), ("addresses", {"deny": "example.org"}),
     ("expensive", {}), ("expensive", {"warn_above_usd": "much"}), ("expensive", {"warn_above_usd": 0.5}),
+    ("delegation", {}), ("delegation", {"dimensions": ["team"]}), ("delegation", {"dimensions": ["dimension:"]}),
     ("downgrade", {}), ("downgrade", {"at_percent": 101, "models": {"a": "b"}}), ("downgrade", {"at_percent": 80, "models": {"a": ["b", "c"]}}),
     ("rates", {}), ("rates", {"requests": 5, "window": "hour"}),
     ("kill", {"now": "yes"}), ("kill", {"reason": "a\nb"}), ("nonsense", {}),

@@ -303,6 +303,25 @@ def test_a_limit_goes_into_a_stream_that_is_asked_for_its_usage_and_into_geminis
     assert nested == {"contents": [], "generationConfig": {"maxOutputTokens": 300, "topP": 1}}
 
 
+def test_a_session_has_a_cap_of_its_own_where_the_callers_word_counts(scene: Scene) -> None:
+    gateway, provider = scene
+    provider.expect("POST", CHAT, json_reply(REPLY), times=9)
+    key = gateway.key(team="agents")
+
+    def runs(session: str, times: int) -> list[int]:
+        return [ask(gateway, key, {**ASK, "max_tokens": 9}, **{"x-tallystick-session": session}).status_code for _ in range(times)]
+
+    gateway.json("budgets", "set", "--session", "*", "--limit", "2 calls", "--window", "total")
+    assert runs("before", 3) == [200, 200, 200], "a claim alone binds nobody"
+    gateway.json("policies", "set", "delegation", "--on", "team:agents", "-p", "dimensions=session")
+    assert (runs("one", 3), runs("two", 1)) == ([200, 200, 402], [200])
+    refused = ask(gateway, key, **{"x-tallystick-session": "one"}).json()["error"]
+    assert (refused["code"], refused["tallystick"]["scope"]) == ("budget_exceeded", "session one")
+    gateway.calls(6)
+    gateway.stop()
+    assert gateway.run("verify").returncode == 0
+
+
 def test_what_cannot_stand_is_refused_in_words(scene: Scene) -> None:
     gateway, _ = scene
     for words, about in ((("request_size", "-p", "n_mx=1"), "n_mx"), (("planets",), "planets"), (("kill", "--on", "team"), "scope"),

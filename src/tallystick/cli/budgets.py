@@ -42,6 +42,7 @@ def set_(
     key: Annotated[str | None, typer.Option(metavar="ID", help="On a key; * for each.")] = None,
     user: Annotated[str | None, typer.Option(help="On a user; * for each.")] = None,
     agent: Annotated[str | None, typer.Option(help="On an agent; * for each.")] = None,
+    session: Annotated[str | None, typer.Option(help="On a session; * for each (docs/policies.md).")] = None,
     tag: Annotated[str | None, typer.Option(metavar="NAME[=VALUE]", help="On a tag; NAME=* for each value.")] = None,
     dimension: Annotated[str | None, typer.Option(metavar="NAME=VALUE", help="On a dimension; NAME=* for each value.")] = None,
     provider: Annotated[str | None, typer.Option(help="On a provider.")] = None,
@@ -71,7 +72,7 @@ def set_(
     from tallystick.stores.sql.directory import Refused
 
     scope = _scope({"org": "" if org else None, "team": team, "project": project, "key": key, "user": user, "agent": agent, "tag": tag,
-                    "dimension": dimension, "provider": provider, "model": model})
+                    "dimension": dimension, "session": session, "provider": provider, "model": model})
     modes = [mode for mode, said in (("hard", hard), ("soft", soft), ("observe", observe)) if said]
     if len(modes) > 1:
         fail("Give one of --hard, --soft and --observe.")

@@ -253,7 +253,7 @@ def admit(opening: Opening, caller: Caller, asked: Asked, attribution: Attributi
     path: tuple[Match, ...] = ()
     if billable and not claims.sandbox and rules.budgets:
         path = rules.budgets.get(attribution.organization, NO_BUDGETS).path(
-            Subject(attribution, call.provider, facts.model, caller.principal.delegated), call.at_us)
+            Subject(attribution, call.provider, facts.model, caller.principal.delegated | judgement.delegated), call.at_us)
     binding = {match.budget.unit for match in path if match.binding}
     if claims.budget_nanos is not None and billable and not claims.sandbox:
         binding.add("money")                     # a bound of the call's own is as hard as any cap

@@ -19,10 +19,11 @@ from tallystick.core.call import Call, name
 from tallystick.core.errors import Denied
 from tallystick.core.lean import lean
 from tallystick.core.policies import (
-    addresses, default_output, downgrade, expensive, hours, kill, model_access, rates, reasoning, request_size, required_dimensions,
+    addresses, default_output, delegation, downgrade, expensive, hours, kill, model_access, rates, reasoning, request_size,
+    required_dimensions,
 )
 from tallystick.core.policies.parameters import BadPolicy, Parameters
-from tallystick.core.policies.policy import Bypass, Case, Claim, Claimed, Edit, Policy, Rule
+from tallystick.core.policies.policy import Bypass, Case, Claim, Claimed, Delegate, Edit, Policy, Rule
 
 KINDS: Final[tuple[tuple[str, Callable[[Parameters], Rule]], ...]] = (
     ("kill", kill.read),
@@ -30,6 +31,7 @@ KINDS: Final[tuple[tuple[str, Callable[[Parameters], Rule]], ...]] = (
     ("hours", hours.read),
     ("model_access", model_access.read),
     ("required_dimensions", required_dimensions.read),
+    ("delegation", delegation.read),
     ("downgrade", downgrade.read),
     ("request_size", request_size.read),
     ("default_output", default_output.read),
@@ -68,6 +70,7 @@ class Judgement:
     warnings: tuple[str, ...] = ()
     judged: tuple[Judged, ...] = ()
     claims: tuple[Claimed, ...] = ()
+    delegated: frozenset[str] = frozenset()  # claims that bind under hard budgets, besides those that the key delegates
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,7 @@ def judge(book: PolicyBook, case: Case) -> Judgement:
     warnings: list[str] = []
     judged: list[Judged] = []
     claims: list[Claimed] = []
+    delegated: frozenset[str] = frozenset()
     subject, at_us = case.subject, case.call.at_us
     for policy in book.matching(subject, at_us):
         verdict = policy.rule.judge(case)
@@ -162,6 +166,8 @@ def judge(book: PolicyBook, case: Case) -> Judgement:
         elif isinstance(verdict, Claim):
             whose = (subject_matches(policy.scope, subject) or "") if policy.scope.value.endswith(EACH) else ""
             claims.append(Claimed(policy.id, whose, verdict, policy.mode == "enforce", _about(policy)))
+        elif isinstance(verdict, Delegate):
+            delegated |= verdict.names if policy.mode == "enforce" else frozenset()
         elif policy.mode == "observe":
             judged.append(Judged(policy.id, "observed"))
         elif isinstance(verdict, Denied):
@@ -173,7 +179,8 @@ def judge(book: PolicyBook, case: Case) -> Judgement:
         else:
             warnings.append(verdict.text)
             judged.append(Judged(policy.id, "warned"))
-    return Judgement(case.call, edit=edit, warnings=tuple(warnings), judged=tuple(judged), claims=tuple(claims))
+    return Judgement(case.call, edit=edit, warnings=tuple(warnings), judged=tuple(judged), claims=tuple(claims),
+                     delegated=delegated)
 
 
 def changed(before: Call, after: Call) -> dict[str, str]:

@@ -19,7 +19,8 @@ from tallystick.core.policies.book import Judgement, PolicyBook, asked_before, j
 from tallystick.core.policies.counters import Counters
 from tallystick.core.policies.policy import Case, Claimed
 
-EXACT: Final = frozenset(("kill", "hours", "model_access", "required_dimensions", "request_size", "default_output", "reasoning"))
+EXACT: Final = frozenset(
+    ("kill", "hours", "model_access", "required_dimensions", "delegation", "request_size", "default_output", "reasoning"))
 SIMULATED: Final = frozenset(("rates", "expensive"))
 _NEVER: Final = frozenset(("addresses", "downgrade"))           # no address is kept, nor how budgets stood
 _UNKEPT: Final = _NEVER | {"expensive"}                        # of a refused call no expected cost is kept

@@ -113,7 +113,14 @@ class Claimed:
     about: Mapping[str, str]
 
 
-Verdict = Denied | Edit | Warn | Claim
+@dataclass(frozen=True, slots=True)
+class Delegate:
+    """What the caller says of itself in these respects counts for hard budgets."""
+
+    names: frozenset[str]
+
+
+Verdict = Denied | Edit | Warn | Claim | Delegate
 
 
 class Rule(Protocol):
