@@ -76,6 +76,17 @@ async def test_what_is_asked_for_binds_once_it_is_signed_and_the_ledger_says_who
     assert wrong_in(desk) == []
 
 
+@pytest.mark.parametrize("edit", ["signed_hash = 'ab'", "decided_by = 'acc_9'", "signed_seq = 0", "budget = 2"])
+async def test_an_envelope_that_somebody_edited_is_found(desk: Desk, edit: str) -> None:
+    async with desk.owner() as client:
+        await made(client)
+        await made(client, value="ops")
+    assert wrong_in(desk) == []
+    with desk.database.write() as db:
+        db.execute(f"UPDATE envelope SET {edit} WHERE id = 1")
+    assert wrong_in(desk) == ["envelope 1 is not what was signed"]
+
+
 async def test_what_is_declined_never_binds(desk: Desk) -> None:
     async with desk.owner() as client:
         asked = (await client.post(PLACE, json=TEAM)).json()

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from tallystick.core.budget import Scope, parse_limit
+from tallystick.core.currencies import read_limit
 from tallystick.core.draw import NodeKey
 from tallystick.core.identity import Attribution
 from tallystick.core.windows import bounds, parse_window
 from tallystick.stores.sql.budget_rows import books, budget_rows
-from tallystick.stores.sql.budgets import Budgets, BudgetSpec
+from tallystick.stores.sql.budgets import Budgets, BudgetSpec, spec_of
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import DEFAULT
 from tallystick.stores.sql.entries import exact_entries
@@ -185,3 +186,32 @@ def test_what_cannot_stand_is_refused(journal: Journal, wrong: dict[str, Any]) -
     with pytest.raises(Refused):
         Budgets(journal.sequencer).set(DEFAULT, spec(**wrong), NOON_US, "cli")
     assert caps(journal) == []
+
+
+def test_another_rate_converts_limits_anew_and_says_so(journal: Journal) -> None:
+    budgets = Budgets(journal.sequencer)
+    limit = read_limit("500 EUR/month", {"EUR": "1.08"})
+    euros = budgets.set(DEFAULT, BudgetSpec(Scope("team", "search"), limit.amount, limit=limit.value, rate=limit.rate), NOON_US, "cli")
+    budgets.set(DEFAULT, spec("org"), NOON_US, "cli")
+    assert budgets.convert_anew({"EUR": "1.080"}, NOON_US, "configuration") == []
+    assert budgets.convert_anew({}, NOON_US, "configuration") == [], "a currency without a rate keeps its last one"
+    [(before, after)] = budgets.convert_anew({"EUR": "1.20"}, NOON_US, "configuration")
+    assert (before, after.amount, after.version) == (euros, 600_000_000_000, 2)
+    last = caps(journal)[-1]
+    assert (last["event"], last["actor"], last["limit"], last["rate"], last["currency_nanos"]) == (
+        "changed", "configuration", "600000000000", "1.20", "500000000000")
+    assert nodes(journal)[NodeKey(euros.id, "", MONTH[0])] == 10 * COST
+    assert verify(journal.database, KEY.public_key).findings == ()
+
+
+def test_a_budget_that_has_ended_is_not_taken_up_again(journal: Journal) -> None:
+    budgets, later_us = Budgets(journal.sequencer), NOON_US + 20
+    ended = budgets.set(DEFAULT, spec("org", ends_us=NOON_US + 10), NOON_US, "cli")
+    run(journal.spool.admit(admission(30)))
+    run(journal.spool.settle(settlement(30)))
+    journal.ship()
+    anew = budgets.set(DEFAULT, spec("org"), later_us, "cli")
+    assert (anew.id != ended.id, nodes(journal)[NodeKey(anew.id, "", MONTH[0])]) == (True, 16 * COST)
+    with pytest.raises(Refused):
+        budgets.change(DEFAULT, ended.id, spec_of, later_us, "cli")
+    assert verify(journal.database, KEY.public_key).findings == ()

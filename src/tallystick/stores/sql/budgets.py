@@ -231,7 +231,8 @@ def _begin_with_what_is_booked(pen: Appending, row: BudgetRow) -> None:
     start_us, end_us = bounds(parse_window(row.span), ZoneInfo(row.zone), pen.now_us)
     counting = Counting()
     budget = row.budget()
-    for subject, amount in spent(pen.db, row.organization, row.scope, row.unit, max(start_us, row.starts_us), end_us).items():
+    for subject, amount in spent(pen.db, row.organization, row.scope, row.unit, max(start_us, row.starts_us),
+                                 min(end_us, row.ends_us or end_us)).items():
         counting.spend(budget.node(subject, pen.now_us), end_us, amount)
     counting.write(pen.db)
     hold_open_jobs(pen, row.organization, budget)

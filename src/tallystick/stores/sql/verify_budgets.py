@@ -28,11 +28,14 @@ class Budgets:
         self._said: dict[int, dict[str, Any]] = {}
         self._raises: dict[int, list[tuple[int, int, str]]] = {}
         self._removed: dict[int, int] = {}
+        self._signed: dict[int, tuple[int, int, str]] = {}
 
     def gather(self, seq: int, fields: Mapping[str, Any]) -> None:
         """A CAP entry. Raises KeyError for one that lacks what every CAP entry says."""
         budget = fields["budget"]
         self._said[budget] = {**fields, "seq": seq}
+        if fields["event"] == "made" and "envelope" in fields:
+            self._signed[fields["envelope"]] = seq, budget, fields["actor"]
         if fields["event"] == "raised":
             self._raises.setdefault(budget, []).append((int(fields["extra"]), fields["until"], fields["reason"]))
         if fields["event"] == "removed":
@@ -51,6 +54,15 @@ class Budgets:
             yield from self._counters(row, entry["seq"])
         for number, entry in said.items():
             yield Difference(entry["seq"], f"budget {number} is missing")
+        yield from self._signatures()
+
+    def _signatures(self) -> Iterator[Difference]:
+        """Whether every envelope is what the entry says that signed it, and that entry the one that was signed."""
+        query = ("SELECT e.id, e.budget, e.decided_by, e.signed_seq, e.signed_hash, s.leaf FROM envelope e LEFT JOIN entry_standing s"
+                 " ON s.organization = e.organization AND s.seq = e.signed_seq WHERE e.organization = ? AND e.state = 'signed' ORDER BY e.id")
+        for envelope, budget, approver, seq, signed, leaf in self._db.execute(query, (self._organization,)).fetchall():
+            if leaf is None or bytes(leaf).hex() != signed or self._signed.get(envelope) != (seq, budget, approver):
+                yield Difference(seq, f"envelope {envelope} is not what was signed")
 
     def _wrong(self, row: BudgetRow, entry: Mapping[str, Any], names: Names) -> Iterator[str]:
         stands: dict[str, Any] = {
