@@ -23,6 +23,7 @@ _WIDE, _NARROW = (1 << 35) - 1, (1 << 14) - 1
 # Six wide and nine narrow numbers: at most 6 × 5 + 9 × 2 = 48 bytes.
 _NUMBERS: Final = 6 + 9
 BYTES_MAX: Final = 48
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +39,19 @@ class Asked:
 def pack(facts: Facts, body_bytes: int, input_bound: int) -> str:
     """The facts as URL-safe base64 without padding."""
     flags = facts.stream | facts.wants_stream_usage << 1 | facts.background << 2 | facts.confirmed << 3
-    wide = (
+    effort, tools = facts.reasoning_effort, facts.server_tools
+    packed = _varints((
         body_bytes + 1, input_bound + 1, _said(facts.output_limit), _said(facts.reasoning_limit), facts.media_bytes,
         facts.characters,
-    )
+    ), _WIDE)
     narrow = (
-        flags + 1, _place(EFFORTS, facts.reasoning_effort and facts.reasoning_effort.lower()), _place(TIERS, facts.tier),
+        flags + 1, 0 if effort is None else _place(EFFORTS, effort.lower()), 0 if facts.tier is None else _place(TIERS, facts.tier),
         facts.n if facts.n != 1 else 0, facts.inputs if facts.inputs != 1 else 0, facts.tools,
         facts.media, facts.references,
-        facts.server_tools | min(_said(facts.server_tool_limit), 127) << 7 if facts.server_tools < 128 else _NARROW,
+        tools | min(_said(facts.server_tool_limit), 127) << 7 if tools < 128 else _NARROW,
     )
-    packed = _varints(wide, _WIDE)
     packed += bytes(narrow) if max(narrow) < 128 and min(narrow) >= 0 else _varints(narrow, _NARROW)
-    return base64.urlsafe_b64encode(packed.rstrip(b"\0")).rstrip(b"=").decode()
+    return binascii.b2a_base64(packed.rstrip(b"\0"), newline=False).translate(_URL_SAFE, b"=").decode("ascii")
 
 
 def unpack(text: str) -> Asked:
@@ -89,7 +90,10 @@ def _numbers(text: str) -> list[int]:
 def _varints(numbers: tuple[int, ...], number_max: int) -> bytearray:
     packed = bytearray()
     for number in numbers:
-        rest = number if 0 <= number < 128 else min(max(number, 0), number_max)
+        if number < 128:
+            packed.append(max(number, 0))
+            continue
+        rest = min(number, number_max)
         while rest > 127:
             packed.append(rest & 127 | 128)
             rest >>= 7
@@ -105,9 +109,7 @@ def _was(number: int) -> int | None:
     return number - 1 if number else None
 
 
-def _place(words: tuple[str, ...], word: str | None) -> int:
-    if word is None:
-        return 0
+def _place(words: tuple[str, ...], word: str) -> int:
     return words.index(word) + 1 if word in words else len(words)
 
 

@@ -23,6 +23,7 @@ SETTLE: Final = 2
 REFUSE: Final = 3
 
 RECORD_BYTES_MAX: Final = 1 << 20
+_LEAD = struct.Struct("<II")                 # its first two members, which the CRC does not cover
 _HEAD = struct.Struct("<IIBQ")               # payload length, CRC of kind+sequence+payload, kind, sequence
 _TAIL = struct.Struct("<BQ")
 HEAD_BYTES: Final = _HEAD.size
@@ -47,8 +48,8 @@ class Damage(Exception):
 
 def frame(kind: int, sequence: int, payload: bytes) -> bytes:
     """The bytes of one record."""
-    checksum = zlib.crc32(payload, zlib.crc32(_TAIL.pack(kind, sequence)))
-    return _HEAD.pack(len(payload), checksum, kind, sequence) + payload
+    covered = _TAIL.pack(kind, sequence) + payload
+    return _LEAD.pack(len(payload), zlib.crc32(covered)) + covered
 
 
 def record_at(data: bytes, offset: int) -> Record | None:
@@ -60,10 +61,9 @@ def record_at(data: bytes, offset: int) -> Record | None:
     end = start + length
     if not kind or length > RECORD_BYTES_MAX or end > len(data):
         return None
-    payload = data[start:end]
-    if zlib.crc32(payload, zlib.crc32(_TAIL.pack(kind, sequence))) != checksum:
+    if zlib.crc32(memoryview(data)[offset + _LEAD.size:end]) != checksum:
         return None
-    return Record(kind, sequence, payload, end)
+    return Record(kind, sequence, data[start:end], end)
 
 
 def scan(data: bytes, expected: int | None) -> Iterator[Record]:

@@ -340,8 +340,8 @@ class Spool:
                 data = self._disk.read(file, min(size, end - position.offset), position.offset)
                 found, offset = list[Spooled](), 0
                 while len(found) < records_max and (record := records.record_at(data, offset)) is not None:
-                    offset = record.end
-                    found.append(Spooled(record.kind, record.payload, Position(segment, position.offset + offset)))
+                    kind, _, payload, offset = record
+                    found.append(Spooled(kind, payload, Position(segment, position.offset + offset)))
                 if found or position.offset + len(data) >= end or size > records.RECORD_BYTES_MAX:
                     break
                 size *= 2                                # one record larger than the piece read

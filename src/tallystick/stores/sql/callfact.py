@@ -51,6 +51,8 @@ FACT_ADJUST: Final = (
 _LABEL_MEMBERS: Final = ("key", "team", "project", "user", "agent", "environment", "cost_center", "prompt_key",
                          "prompt_version", "session", "tags", "dimensions", "provider", "operation", "model", "served")
 # Members of an entry that stand in the row as they are; 0 is what an entry leaves out.
+_FLAGS: Final = {"stream": STREAM, "claimed": CLAIMED, "drift": DRIFT, "free": FREE, "unpriced_hold": UNPRICED_HOLD,
+                 "credential": STORED_CREDENTIAL}
 _ZEROS: Final = dict.fromkeys((*_LABEL_MEMBERS, "status", "latency_us", "first_byte_us", "code"), 0)
 _labels_of: Final = itemgetter(*_LABEL_MEMBERS)
 _OUTCOME_CODES: Final = {word: code for code, word in enumerate(OUTCOMES, start=1)}
@@ -127,10 +129,8 @@ def _tokens(usage: Mapping[str, Any], overlap: int) -> tuple[int, int, int, int]
 
 def _flags(fields: Mapping[str, Any], refusal: bool) -> int:
     flags = 0
-    for member, flag in (("stream", STREAM), ("claimed", CLAIMED), ("drift", DRIFT), ("free", FREE), ("unpriced_hold", UNPRICED_HOLD),
-                         ("credential", STORED_CREDENTIAL)):
-        if member in fields:
-            flags |= flag
+    if not _FLAGS.keys().isdisjoint(fields):
+        flags = sum(flag for member, flag in _FLAGS.items() if member in fields)
     return flags if refusal or "outcome" in fields else flags | OPEN
 
 
