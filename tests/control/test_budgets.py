@@ -16,6 +16,7 @@ from tallystick.stores.sql import leases
 from tallystick.stores.sql.engine import DEFAULT
 from tallystick.stores.sql.entries import exact_entries
 from tests.build.control import Desk
+from tests.build.databases import both_engines
 
 
 @pytest.fixture
@@ -32,6 +33,7 @@ def caps(desk: Desk) -> list[dict[str, Any]]:
         return [fields for entry in exact_entries(db, DEFAULT) if (fields := json.loads(entry))["kind"] == "CAP"]
 
 
+@both_engines
 async def test_set_shown_changed_raised_and_removed(desk: Desk) -> None:
     desk.book(cost_nanos=1_500_000, labels={"team": "search"})
     async with desk.owner() as client:
@@ -141,6 +143,7 @@ async def test_a_key_sees_how_its_own_budgets_stand_and_no_others(desk: Desk) ->
     assert (by_scope["team"]["spent_nanos"], by_scope["team"]["limit_usd"]) == (2_500_000_000, "200.000000000")
 
 
+@both_engines
 async def test_who_was_turned_away_and_whose_open_calls_hold(desk: Desk) -> None:
     stood = {"budget_id": "1", "limit_usd": "5.000000000", "spent_usd": "4.900000000", "held_usd": "0.000000000", "needed_usd": "0.200000000",
              "resets_at": "2026-12-01T00:00:00Z"}
@@ -160,6 +163,7 @@ async def test_who_was_turned_away_and_whose_open_calls_hold(desk: Desk) -> None
         assert (call["code"], call["budget"]) == ("budget_exceeded", stood)
 
 
+@both_engines
 async def test_what_a_gateway_that_is_gone_has_leased_is_written_off_once_it_is_gone(desk: Desk) -> None:
     async with desk.owner() as client:
         budget = (await client.post("/api/budgets", json={"scope": "org", "limit": "5/day"})).json()

@@ -19,6 +19,7 @@ from tallystick.stores.sql.envelope_rows import expiring
 from tallystick.stores.sql.packing import Packer
 from tallystick.stores.sql.verify import verify
 from tests.build.control import Desk
+from tests.build.databases import both_engines
 
 DAY_US = 86_400_000_000
 PLACE = "/api/envelopes"
@@ -61,6 +62,7 @@ def limits_on(desk: Desk, team: str, at_us: int, project: str = "web") -> list[i
         Subject(Attribution("k", "default", labels), "openai", "gpt-4o"), at_us) if match.binding]
 
 
+@both_engines
 async def test_what_is_asked_for_binds_once_it_is_signed_and_the_ledger_says_who_signed(desk: Desk) -> None:
     async with desk.owner() as client:
         asked = (await client.post(PLACE, json={**TEAM, "evidence": "grew by half each month"})).json()
@@ -127,6 +129,7 @@ async def test_one_envelope_at_a_time_and_a_top_up_extends_it(desk: Desk) -> Non
     assert wrong_in(desk) == []
 
 
+@both_engines
 async def test_allocations_move_between_parent_and_children_and_balance_to_zero(desk: Desk) -> None:
     async with desk.owner() as client:
         team = await made(client, amount="1000")
@@ -158,6 +161,7 @@ async def test_allocations_move_between_parent_and_children_and_balance_to_zero(
     assert wrong_in(desk) == []
 
 
+@both_engines
 async def test_a_scope_that_needs_an_envelope_is_blocked_without_one_and_after_it(desk: Desk) -> None:
     async with desk.owner() as client:
         required = {"scope": "team", "value": "search", "required": True}
@@ -201,6 +205,7 @@ async def test_whether_a_plan_fits(desk: Desk) -> None:
         assert await fits("team", "ops", "1") is False
 
 
+@both_engines
 async def test_expiry_is_warned_of_at_14_7_and_1_days_unless_another_follows(desk: Desk) -> None:
     async with desk.owner() as client:
         envelope = await made(client)

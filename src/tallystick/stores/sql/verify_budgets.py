@@ -59,7 +59,8 @@ class Budgets:
     def _signatures(self) -> Iterator[Difference]:
         """Whether every envelope is what the entry says that signed it, and that entry the one that was signed."""
         query = ("SELECT e.id, e.budget, e.decided_by, e.signed_seq, e.signed_hash, s.leaf FROM envelope e LEFT JOIN entry_standing s"
-                 " ON s.organization = e.organization AND s.seq = e.signed_seq WHERE e.organization = ? AND e.state = 'signed' ORDER BY e.id")
+                 " ON s.organization = e.organization AND s.seq = e.signed_seq"
+                 " WHERE e.organization = ? AND e.state = 'signed' ORDER BY e.id")
         for envelope, budget, approver, seq, signed, leaf in self._db.execute(query, (self._organization,)).fetchall():
             if leaf is None or bytes(leaf).hex() != signed or self._signed.get(envelope) != (seq, budget, approver):
                 yield Difference(seq, f"envelope {envelope} is not what was signed")
