@@ -48,8 +48,9 @@ from tallystick.edge.gateway import Gateway, Ports, Setup
 from tallystick.edge.paths import RESOURCE_NAMES
 from tallystick.edge.readiness import Readiness, readiness
 from tallystick.edge.relay import DrainSlots
-from tallystick.jobs import alerts
+from tallystick.jobs import alerts, budget_gauges
 from tallystick.jobs.adoption import adopt, left_behind
+from tallystick.jobs.budget_gauges import BudgetGauges
 from tallystick.jobs.keeping import Keeping
 from tallystick.jobs.runner import Job, Runner
 from tallystick.jobs.shipper import Shipper, cursor_segment
@@ -376,7 +377,12 @@ def _runner(installation: Installation, telemetry: Telemetry) -> Runner:
         Job("ship", shipper.step, SHIP_PERIOD_S, shipper.close_books), Job("watch", installation.keyring.poll, WATCH_PERIOD_S),
         Job("watch_credentials", installation.credentials.poll, WATCH_PERIOD_S),
         Job("alerts", alerts_of(installation.settings, installation.database).step, alerts.PERIOD_S, only_running=True),
+        Job("budget_gauges", _gauges(installation, telemetry).step, budget_gauges.PERIOD_S, only_running=True),
         Job("watch_prices", installation.prices.poll, WATCH_PERIOD_S), Job("watch_policies", installation.policies.poll, WATCH_PERIOD_S)))
+
+
+def _gauges(installation: Installation, telemetry: Telemetry) -> BudgetGauges:
+    return BudgetGauges(installation.database, installation.clock, telemetry, installation.settings.metrics.tenant_labels)
 
 
 def alerts_of(settings: Settings, database: Database) -> alerts.Alerts:

@@ -30,6 +30,19 @@ class _Histogram:
         self.counts[bisect_left(_BUCKETS_US, value_us)] += 1
 
 
+@dataclass(frozen=True, slots=True)
+class BudgetGauge:
+    """How one budget stands, in dollars, tokens or calls. `scope` and `value` are empty unless tenants may be labels."""
+
+    budget: str
+    unit: str
+    scope: str
+    value: str
+    remaining: float
+    held: float
+    stranded: float
+
+
 class Telemetry:
     """Counts of one process. `observe_*` are called on the hot path and only add."""
 
@@ -48,6 +61,7 @@ class Telemetry:
         self._upstream = _Histogram()
         self._first_byte = _Histogram()
         self.gauges: dict[str, Callable[[], float]] = {}
+        self.budgets: tuple[BudgetGauge, ...] = ()       # as they were drawn last
 
     def observe_settlement(self, provider: str, settlement: Settlement) -> None:
         """Count a settled attempt. One that only opened a job is counted as such, and as an attempt when the job
@@ -143,6 +157,13 @@ class Telemetry:
             gauge = GaugeMetricFamily(name, "See docs/operations.md.")
             gauge.add_metric((), read())
             yield gauge
+        for part, text in (("remaining", "What is left of a budget in its window; of a template, for whom least is left."),
+                           ("held", "What open calls and gateways hold of it."),
+                           ("stranded", "What gateways hold of it that are gone.")):
+            family = GaugeMetricFamily(f"tallystick_budget_{part}", text, labels=("budget", "unit", "scope", "value"))
+            for budget in self.budgets:
+                family.add_metric((budget.budget, budget.unit, budget.scope, budget.value), getattr(budget, part))
+            yield family
         build = GaugeMetricFamily("tallystick_build_info", "The running version.", labels=("version",))
         build.add_metric((self._version,), 1)
         yield build
