@@ -105,8 +105,10 @@ class Directory:
         yield from self._of_members()
 
     def _of_members(self) -> Iterator[Difference]:
-        teams = self._db.execute("SELECT account, team FROM membership_team WHERE organization = ?", (self._organization,)).fetchall()
-        rows = {account: _Member(role, frozenset(team for who, team in teams if who == account), bool(disabled))
+        teams: dict[str, set[str]] = {}
+        for account, team in self._db.execute("SELECT account, team FROM membership_team WHERE organization = ?", (self._organization,)):
+            teams.setdefault(account, set()).add(team)
+        rows = {account: _Member(role, frozenset(teams.get(account, ())), bool(disabled))
                 for account, role, disabled in self._db.execute(_MEMBERS, (self._organization,)).fetchall()}
         for account, (member, seq) in self._members.items():
             if rows.pop(account, None) != member:
