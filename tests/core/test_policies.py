@@ -353,11 +353,15 @@ def test_broken_glass_lets_its_scope_through_until_it_ends_and_a_kill_switch_mus
 
 
 def test_a_kill_switch_cuts_running_calls_only_where_it_says_now() -> None:
-    who = case().subject
-    assert policy_book([policy(1, "kill", Scope("team", "search"), now=True)]).cuts(who, NOON_US)
-    for quiet in (policy(1, "kill"), policy(1, "kill", now=True, mode="observe"), policy(1, "kill", Scope("team", "ops"), now=True)):
-        assert not policy_book([quiet]).cuts(who, NOON_US)
-    assert not policy_book([policy(1, "kill", now=True)], [Bypass(1, ORG, NOON_US + 1)]).cuts(who, NOON_US)
+    who, scope = case().subject, Scope("team", "search")
+    book = policy_book([policy(1, "kill", scope, now=True, reason="leaked key")])
+    refusal = book.killed(who, NOON_US, running=True)
+    assert refusal == book.killed(who, NOON_US) == judge(book, case()).denied
+    quiet = policy_book([policy(1, "kill", scope)])
+    assert (quiet.killed(who, NOON_US, running=True), quiet.killed(who, NOON_US) is not None) == (None, True)
+    for other in (policy(1, "kill", now=True, mode="observe"), policy(1, "kill", Scope("team", "ops"), now=True), policy(1, "rates", requests=1)):
+        assert policy_book([other]).killed(who, NOON_US) is None
+    assert policy_book([policy(1, "kill", now=True)], [Bypass(1, ORG, NOON_US + 1)]).killed(who, NOON_US) is None
 
 
 @given(st.none() | st.integers(0, 1 << 30), st.none() | st.text(max_size=20), st.builds(Edit, st.none() | st.just("m"), st.none() | st.integers(1, 99)))

@@ -207,7 +207,7 @@ class _Conversation:
     def cut_if_killed(self) -> None:
         """Break off the reply where a kill switch says so; it is settled as one that was cut."""
         admission = self._admitted
-        if admission is None or not policing.cuts(admission, self._setup.rules.policies, self._ports.clock.now_us()):
+        if admission is None or not policing.killed(admission, self._setup.rules.policies, self._ports.clock.now_us(), running=True):
             return
         self._killed = True
         if self._relay is not None:
@@ -319,6 +319,9 @@ class _Conversation:
         admission = await budgets.hold(wanted)
         if isinstance(admission, Denied):
             return admission
+        if denied := policing.killed(admission, self._setup.rules.policies, self._ports.clock.now_us()):     # while it waited
+            budgets.cancel(admission)
+            return denied
         try:
             await self._ports.journal.admit(admission)
         except StoreFault as fault:

@@ -32,10 +32,11 @@ def asks_address(principal: Principal, policies: Policies) -> bool:
     return book is not None and book.asks_address
 
 
-def cuts(admission: Admission, policies: Policies, now_us: int) -> bool:
-    """Whether a kill switch cuts this running call."""
+def killed(admission: Admission, policies: Policies, now_us: int, *, running: bool = False) -> Denied | None:
+    """The refusal of a kill switch that was pulled after a call was judged. `running`: only of one that cuts replies."""
     book = policies.get(admission.attribution.organization)
-    return book is not None and book.cuts(Subject(admission.attribution, admission.provider, admission.model), now_us)
+    subject = Subject(admission.attribution, admission.provider, admission.model)
+    return book.killed(subject, now_us, running=running) if book is not None else None
 
 
 def edited(asked: Inbound, command: line.Forward) -> Inbound:

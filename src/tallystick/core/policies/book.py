@@ -96,6 +96,17 @@ class PolicyBook:
             found.sort(key=_place)
         return found
 
+    def killed(self, subject: Subject, at_us: int, *, running: bool = False) -> Denied | None:
+        """The refusal of the kill switch that a call is under. `running`: only of one that lets no reply run out."""
+        if not any(policy.kind == "kill" for policy in self.policies):
+            return None
+        for policy in self.matching(subject, at_us):
+            rule = policy.rule
+            if isinstance(rule, kill.Kill) and policy.mode == "enforce" and (rule.now or not running):
+                if not self.bypassed(policy, subject, at_us):
+                    return _named(rule.refusal(), policy)
+        return None
+
     def opens(self, subject: Subject, at_us: int) -> Callable[[str], bool] | None:
         """Whether a model is open to who asks; None where every one is."""
         rules = [policy.rule for policy in self.matching(subject, at_us)

@@ -21,6 +21,10 @@ class Kill:
     now: bool = False
 
     def judge(self, case: Case) -> Denied:  # noqa: ARG002 - whatever the call is
+        return self.refusal()
+
+    def refusal(self) -> Denied:
+        """What callers are told."""
         about = f" {self.reason}" if self.reason else ""
         return Denied("killed", f"This was stopped by its organisation.{about}", details={"reason": self.reason} if self.reason else {})
 
