@@ -136,12 +136,6 @@ class PolicyBook:
             for bypass in self.bypasses
             if at_us < bypass.until_us and subject_matches(bypass.scope, subject) is not None)
 
-    def cuts(self, subject: Subject, at_us: int) -> bool:
-        """Whether a kill switch was pulled that lets no running reply of this call run out."""
-        return any(
-            isinstance(policy.rule, kill.Kill) and policy.rule.now and not self.bypassed(policy, subject, at_us)
-            for policy in self.matching(subject, at_us) if policy.mode == "enforce")
-
 
 def policy_book(policies: Iterable[Policy], bypasses: Iterable[Bypass] = ()) -> PolicyBook:
     """Compile an organisation's policies."""
