@@ -17,7 +17,6 @@ from tallystick.core.draw import Draw
 from tallystick.core.errors import MayStand, StoreFault
 from tallystick.jobs.shipper import Shipper
 from tallystick.stores import spool
-from tallystick.stores.budget_keeper import BudgetKeeper
 from tallystick.stores.lending import Lender
 from tallystick.stores.sql import leases
 from tallystick.stores.sql.leases import Counting
@@ -171,8 +170,7 @@ MUTANTS: Final = (
     Mutant("held on some of the path", Broker, "take", whatever_fits),
     # What the simulation found in this code.
     Mutant("leases are believed that were read too early", Lender, "_sure", read_once, 130),
-    Mutant("a start does not wait for what its spool still holds", spool.Spool, "behind", _FALSE, 5),
-    Mutant("an admission that may be on the disk gives its hold back", spool.Spool, "admit", cancelled_all_the_same, 14),
+    Mutant("a start does not wait for what its spool still holds", spool.Spool, "behind", _FALSE, 26),
+    Mutant("an admission that may be on the disk gives its hold back", spool.Spool, "admit", cancelled_all_the_same, 34),
     Mutant("a lowered cap does not call back what is idle", leases, "beyond_cap", nothing_is_beyond, 97),
-    Mutant("open calls miss the budgets that come", BudgetKeeper, "_adopt", _NOTHING, 7),
 )

@@ -4,7 +4,7 @@ stand among the mutants.)"""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,8 @@ from tallystick.stores.recovery import open_spool
 from tallystick.stores.sql import leases
 from tallystick.stores.sql.engine import FILE_NAME, Database, open_database
 from tests.build.journal import NOON_US, HandClock, SimDisk, admission, run, settlement
-from tests.simulation.story import Plan, Story, empty_database
-from tests.simulation.world import WHO, Instance, Order, World, hold_nanos
+from tests.simulation.story import USUAL, Plan, Story, empty_database
+from tests.simulation.world import WHO, Instance, Order, World
 
 NODE = NodeKey(1, "", 0)
 OTHER = NodeKey(2, "", 0)
@@ -156,21 +156,40 @@ def test_a_spool_says_whether_a_shipment_has_reached_all_of_it(tmp_path: Path) -
     assert not spool.behind()
 
 
-def test_a_call_that_waited_holds_on_the_budgets_that_came_meanwhile(tmp_path: Path) -> None:
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """One instance, and one wide budget, so that every call holds its worst case."""
     (tmp_path / FILE_NAME).write_bytes(empty_database())
-    world = World(1, tmp_path)
-    try:
-        story, usual = Story(Plan(1), world), hold_nanos(100, 100)
-        story.set(Scope("org"), "money", "total", usual, first=True)
-        one = world.instances["i0"] = Instance(world, "i0", strict=False)
-        one.start()
-        world.loop.run(asyncio.sleep(0.3))
-        first = one.call(Order(WHO[0], ending="error", takes_s=1.0))
-        world.loop.run(asyncio.sleep(0.1))
-        second = one.call(Order(WHO[0]))                 # it fits once the first is over
-        world.loop.run(asyncio.sleep(0.1))
-        story.set(Scope("team", "search"), "money", "total", 1)
-        world.loop.run(asyncio.sleep(2.5))
-        assert (first.result(), second.result(), world.sent) == ("zero_proven", "budget_exceeded", 1)
-    finally:
-        world.close()
+    made = World(1, tmp_path)
+    Story(Plan(1), made).set(Scope("org"), "money", "total", 10 * USUAL, first=True)
+    one = made.instances["i0"] = Instance(made, "i0", strict=False)
+    one.start()
+    made.loop.run(asyncio.sleep(0.3))
+    yield made
+    made.close()
+
+
+def test_a_call_that_waited_holds_on_the_budgets_that_came_meanwhile(world: World) -> None:
+    story, one = Story(Plan(1), world), world.instances["i0"]
+    story.set(Scope("user", "ann"), "money", "total", USUAL)
+    world.loop.run(asyncio.sleep(0.5))
+    first = one.call(Order(WHO[0], ending="error", takes_s=1.0))
+    world.loop.run(asyncio.sleep(0.1))
+    second = one.call(Order(WHO[0]))                     # it fits once the first is over
+    world.loop.run(asyncio.sleep(0.1))
+    story.set(Scope("team", "search"), "money", "total", 1)
+    world.loop.run(asyncio.sleep(2.5))
+    assert (first.result(), second.result(), world.sent) == ("zero_proven", "budget_exceeded", 1)
+
+
+def test_an_open_call_is_held_on_a_budget_that_comes(world: World) -> None:
+    story, one = Story(Plan(1), world), world.instances["i0"]
+    first = one.call(Order(WHO[0], fills=True, takes_s=5.0))
+    world.loop.run(asyncio.sleep(0.2))
+    story.set(Scope("team", "search"), "money", "total", USUAL)
+    world.loop.run(asyncio.sleep(0.5))
+    second = one.call(Order(WHO[1]))
+    world.loop.run(asyncio.sleep(2.5))
+    assert (second.result(), world.sent) == ("budget_held", 1)
+    world.loop.run(asyncio.sleep(3))
+    assert first.result() == "usage"

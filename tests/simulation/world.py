@@ -384,7 +384,7 @@ class Instance:
             self.world.say(f"{settlement.request_id[-4:]} could not be settled: {fault}")
         else:
             self.keeper.settled(settlement, place)
-            if settlement.basis == "usage":
+            if settlement.basis == "usage" and settlement.request_id not in self.world.fetched:      # a job may have been given up
                 self.world.bill.state(settlement.request_id, self.world.clock.now_us())
 
     def knows_job(self, request_id: str) -> bool:
