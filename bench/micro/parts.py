@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine
+from datetime import UTC
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,11 +32,16 @@ from uvicorn.server import ServerState
 import uvloop
 
 from tallystick.core import exchange as line
+from tallystick.core.broker import Broker
+from tallystick.core.budget import Budget, Scope, Subject, budget_book
 from tallystick.core.call import Call, Facts, ReplyHead
 from tallystick.core.dialect import Provider
-from tallystick.core.identity import Claims, Principal
+from tallystick.core.holding import draws_of, holds_of
+from tallystick.core.identity import Attribution, Claims, Principal
 from tallystick.core.settlement import Served
 from tallystick.core.usage import Reading, usage_of
+from tallystick.core.windows import parse_window
+from tallystick.core.worst_case import WorstCase
 from tallystick.edge import strict_json
 from tallystick.edge.app import Edge, Health
 from tallystick.edge.body import BodyLimits
@@ -139,16 +145,41 @@ def _exchange(_: Path) -> Run:
     opening = line.Opening("req_1", AT_US, OPENAI, route)
     call = Call("req_1", "openai", "POST", CHAT, "chat", "openai_chat", Facts(model="gpt-4o-mini", output_limit=512), 1500, AT_US)
     reading = Reading(usage=USAGE, model="gpt-4o-mini-2024-07-18", ended=True)
-    answers = (None, line.Caller(PRINCIPAL, "caller"), line.Asked(call, Claims()), None,
-               line.Delivered(Served(status=200, reading=reading), AT_US + 5), None)
+    caller, asked = line.Caller(PRINCIPAL, "caller"), line.Asked(call, Claims())
+    delivered = line.Delivered(Served(status=200, reading=reading), AT_US + 5)
 
     def run() -> None:
         script = line.exchange(opening, rules)
-        try:
-            for one in answers:
-                script.send(one)
-        except StopIteration:
-            pass
+        script.send(None)
+        script.send(caller)
+        admit = script.send(asked)
+        assert isinstance(admit, line.Admit)
+        script.send(admit.admission)
+        settle = script.send(delivered)
+        assert isinstance(settle, line.Settle)
+
+    return run
+
+
+def _five_caps(_: Path) -> Run:
+    """What hard caps on organisation, team, project, key and model add to a call: its path, its holds, what it drew."""
+    scopes = (Scope("org"), Scope("team", "bench"), Scope("project", "bench/load"), Scope("key", "key_1"), Scope("model", "gpt-4o-mini"))
+    month = parse_window("month")
+    book = budget_book(Budget(number, scope, month, UTC, 10**12) for number, scope in enumerate(scopes, start=1))
+    worst, broker = WorstCase(1_000_000, 3_300, 2_800, True), Broker()
+    attribution = Attribution(PRINCIPAL.key_id, PRINCIPAL.organization, PRINCIPAL.labels)
+    broker.grant(holds_of(book.path(Subject(attribution, "openai", "gpt-4o-mini"), AT_US), WorstCase(10**12, 0, 0, True), AT_US))
+    admission, settlement = journal.admission(), journal.settlement(cost_nanos=90_000)
+
+    def run() -> None:
+        path = book.path(Subject(attribution, "openai", "gpt-4o-mini"), AT_US)
+        assert {match.budget.unit for match in path if match.binding}
+        holds = holds_of(path, worst, AT_US)
+        assert broker.take(("req_1", 1), holds)
+        drawn = draws_of(broker.draws_of(("req_1", 1)), admission, settlement, lambda _: "money")
+        broker.settle(("req_1", 1), drawn, (1, 1))
+        broker.shipped((1, 1))
+        broker.grant(drawn)
 
     return run
 
@@ -324,6 +355,7 @@ PARTS: tuple[Part, ...] = (
     Part("price book: price of one usage", 1, _pricing),
     Part("price book: ceiling of one call", 1, _ceiling),
     Part("exchange: the whole script, prices included", 1, _exchange),
+    Part("budgets: five hard caps on the path", 1, _five_caps),
     Part("spool: ADMIT and SETTLE, durability `process`", 1, _spooling),
     Part("the whole line, buffered", CALLS_AT_ONCE, _whole_line(stream=False)),
     Part("the whole hop, gate to client, no sockets", CALLS_AT_ONCE, _whole_hop),

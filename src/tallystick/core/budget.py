@@ -88,22 +88,28 @@ class Budget:
     version: int = 1
     clamp: bool = False
     except_in: tuple[tuple[int, int], ...] = ()
+    _last: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)], init=False, repr=False, compare=False)
 
     def cap(self, at_us: int) -> int:
         """The limit in force at a moment."""
         return self.limit + sum(extra.amount for extra in self.raises if at_us < extra.until_us)
 
     def in_force(self, at_us: int) -> bool:
-        return self.starts_us <= at_us and (self.ends_us is None or at_us < self.ends_us) and not any(
-            start_us <= at_us < end_us for start_us, end_us in self.except_in)
+        if not self.starts_us <= at_us or (self.ends_us is not None and at_us >= self.ends_us):
+            return False
+        return not self.except_in or not any(start_us <= at_us < end_us for start_us, end_us in self.except_in)
 
     def node(self, subject: str, at_us: int) -> NodeKey:
         """The node that an admission at this moment counts in."""
         return NodeKey(self.id, subject, self.span(at_us)[0])
 
     def span(self, at_us: int) -> tuple[int, int]:
-        """The window that a moment belongs to: its first instant, and the first after it."""
-        return bounds(self.window, self.zone, at_us)
+        """The window that a moment belongs to: its first instant, and the first after it. Worked out once a window: calls
+        come in the one that calls came in before."""
+        last = self._last[0]
+        if not last[0] <= at_us < last[1]:
+            last = self._last[0] = bounds(self.window, self.zone, at_us)
+        return last
 
 
 class Match(NamedTuple):
@@ -153,6 +159,7 @@ class BudgetBook:
 
     budgets: tuple[Budget, ...] = ()
     _by_value: Mapping[tuple[Kind, str], tuple[Budget, ...]] = field(default_factory=dict)
+    _kinds: frozenset[Kind] = frozenset()
 
     def header(self, value: str) -> Budget | None:
         """The budget that bounds calls of `team/project` by a header of theirs, None before the first."""
@@ -164,12 +171,15 @@ class BudgetBook:
         if not self.budgets:
             return ()
         found: list[Match] = []
-        attribution, by_value = call.attribution, self._by_value
+        attribution, by_value, kinds = call.attribution, self._by_value, self._kinds
         for kind, value, name in call.values():
+            if kind not in kinds:
+                continue
             verified = kind in _ALWAYS_VERIFIED or name not in attribution.claimed or name in call.delegated
             for place, subject in ((value, ""), (_each(kind, value), value)):
-                there = by_value.get((kind, place), ())
-                found += [Match(budget, subject, verified and budget.mode == "hard") for budget in there if budget.in_force(at_us)]
+                for budget in by_value.get((kind, place), ()):
+                    if budget.in_force(at_us):
+                        found.append(Match(budget, subject, verified and budget.mode == "hard"))
         return tuple(found)
 
 
@@ -179,7 +189,7 @@ def budget_book(budgets: Iterable[Budget]) -> BudgetBook:
     every = tuple(sorted(budgets, key=lambda budget: budget.id))
     for budget in every:
         by_value[budget.scope.kind, budget.scope.value].append(budget)
-    return BudgetBook(every, {place: tuple(there) for place, there in by_value.items()})
+    return BudgetBook(every, {place: tuple(there) for place, there in by_value.items()}, frozenset(kind for kind, _ in by_value))
 
 
 NO_BUDGETS: Final = BudgetBook()

@@ -37,7 +37,9 @@ def cost_in(unit: Unit, admission: Admission, settlement: Settlement) -> int:
     one's own is billed for elsewhere; a worst case counts its whole hold; a job is counted when it is settled."""
     if admission.sandbox or not admission.billable:
         return 0
-    return amount_in(unit, settlement.cost_nanos + (settlement.upstream_nanos or 0), tokens_of(settlement))
+    if unit == "money":
+        return settlement.cost_nanos + (settlement.upstream_nanos or 0)
+    return tokens_of(settlement) if unit == "tokens" else 1
 
 
 def tokens_of(settlement: Settlement) -> int:
