@@ -177,9 +177,8 @@ class BudgetBook:
                 continue
             verified = kind in _ALWAYS_VERIFIED or name not in attribution.claimed or name in call.delegated
             for place, subject in ((value, ""), (_each(kind, value), value)):
-                for budget in by_value.get((kind, place), ()):
-                    if budget.in_force(at_us):
-                        found.append(Match(budget, subject, verified and budget.mode == "hard"))
+                if there := by_value.get((kind, place)):
+                    found += [Match(budget, subject, verified and budget.mode == "hard") for budget in there if budget.in_force(at_us)]
         return tuple(found)
 
 
