@@ -19,6 +19,7 @@ from tests.build.storm import Storm, printed
 from tests.gateway.test_budgets import CHAT, COST_NANOS, HOLD_NANOS, ask, chat, show
 from tests.mini_upstream import MiniUpstream, json_reply
 
+pytestmark = pytest.mark.slow
 CALLS, KILLS = 200, 3
 
 

@@ -23,7 +23,8 @@ from tests.build.postgres import Server
 from tests.gateway.test_budgets import ASK, CHAT, COST_NANOS, HOLD_NANOS, chat, show
 from tests.mini_upstream import Gate, MiniUpstream, json_reply
 
-CALLS = 200
+pytestmark = pytest.mark.slow
+CALLS, CALLERS = 200, 40
 WORKERS = 3
 
 
@@ -133,16 +134,18 @@ def test_killed_at_random_they_never_pass_the_cap_together(tmp_path: Path, provi
         provider.expect("POST", CHAT, json_reply(chat()).before(gate), times=CALLS)
 
         async def storm() -> list[int]:
-            async with httpx.AsyncClient(timeout=PATIENCE_S, limits=httpx.Limits(max_connections=CALLS)) as client:
-                calls = [asyncio.create_task(ask(client, gateway, key)) for _ in range(CALLS)]
-                while len(provider.calls) < 6:
-                    await asyncio.sleep(0.02)
-                for _ in range(3):
-                    victim = chance.choice(workers_of(gateway))
+            async with httpx.AsyncClient(timeout=PATIENCE_S, limits=httpx.Limits(max_connections=CALLERS)) as client:
+                async def caller() -> list[int]:
+                    return [await ask(client, gateway, key) for _ in range(CALLS // CALLERS)]
+
+                callers = [asyncio.create_task(caller()) for _ in range(CALLERS)]
+                for under_way in (3, 20, 40):
+                    while len(provider.calls) < under_way and not all(one.done() for one in callers):
+                        await asyncio.sleep(0.02)
+                    victim = chance.choice(await asyncio.to_thread(workers_of, gateway))
                     os.kill(victim, signal.SIGKILL)
-                    await asyncio.to_thread(workers_of, gateway, WORKERS, victim)
-                gate.open()
-                return await asyncio.gather(*calls)
+                    gate.open()
+                return [status for statuses in await asyncio.gather(*callers) for status in statuses]
 
         answers = Counter(asyncio.run(storm()))
         billed_nanos = len(provider.bill) * COST_NANOS
@@ -153,7 +156,7 @@ def test_killed_at_random_they_never_pass_the_cap_together(tmp_path: Path, provi
         assert billed_nanos <= standing["spent_nanos"] <= cap_nanos
         assert standing["spent_nanos"] == booked_nanos(gateway)
         assert standing["held_nanos"] == 0
-        assert answers.keys() <= {0, 200, 402}, answers
+        assert {0, 200, 402} <= answers.keys() <= {0, 200, 402, 503}, answers        # 503: a grant waited too long for the lock
         assert answers[200] <= len(provider.bill)
         done = gateway.run("verify")
         assert done.returncode == 0, done.stdout
