@@ -69,6 +69,7 @@ class _Verdict:
     cost_nanos: int = 0
     usage: Usage | None = None
     charge: Charge | None = None
+    computed_nanos: int | None = None        # the charge, where the book has a price for all of it
     stated_nanos: int | None = None
     upstream_nanos: int | None = None
     drift: bool = False
@@ -80,7 +81,7 @@ def settle(admission: Admission, served: Served, book: PriceBook, terms: Terms, 
     served = _without_running_usage(served)
     verdict = _judge(admission, served, book, terms)
     reading = served.reading or Reading()
-    computed = verdict.charge.nanos if verdict.charge is not None and not verdict.charge.unpriced else None
+    computed = verdict.computed_nanos
     sandbox = admission.sandbox
     return Settlement(
         request_id=admission.request_id,
@@ -183,18 +184,20 @@ def _price(
 ) -> _Verdict:
     charge = charge_of(admission, reading, usage, book, terms)
     stated = reading.stated if terms.states_cost else None
+    nanos = charge.nanos
+    computed = None if charge.unpriced else nanos
     if stated is None:
         method: Method = "unpriced" if charge.unpriced else "priced"
-        return _Verdict(outcome, method, "usage", charge.nanos, usage, charge, notes=charge.notes)
+        return _Verdict(outcome, method, "usage", nanos, usage, charge, computed, notes=charge.notes)
     stated_nanos = to_nanos(stated.usd)
     upstream = to_nanos(stated.upstream_usd) if stated.byok and stated.upstream_usd is not None else None
     if _is_silent_zero(stated, usage, charge):
         of = "a model without a price" if charge.unpriced else "a priced model"
-        return _Verdict(outcome, "unpriced", "usage", stated_nanos, usage, charge, stated_nanos, drift=True,
+        return _Verdict(outcome, "unpriced", "usage", stated_nanos, usage, charge, computed, stated_nanos, drift=True,
                         notes=(f"the provider stated a cost of zero for usage of {of}", *charge.notes))
     reference = upstream if upstream is not None else stated_nanos
-    drift = not charge.unpriced and drifts(reference, charge.nanos)
-    return _Verdict(outcome, "stated", "usage", stated_nanos, usage, charge, stated_nanos, upstream, drift, charge.notes)
+    drift = not charge.unpriced and drifts(reference, nanos)
+    return _Verdict(outcome, "stated", "usage", stated_nanos, usage, charge, computed, stated_nanos, upstream, drift, charge.notes)
 
 
 def charge_of(admission: Admission, reading: Reading, usage: Usage, book: PriceBook, terms: Terms) -> Charge:
