@@ -1,23 +1,18 @@
 """One day of the roll-ups derived again from that day's rows, to compare with what stands there and to write
-anew. A day at a time, some thousand rows at a time: memory is bounded by a day's cells, whatever its calls.
+anew. A day at a time, its rows added up by the database: memory is bounded by a day's cells, whatever its calls.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import islice
 from typing import Final
 
-from tallystick.stores.sql.callfact import COLUMNS
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import Database, month_sql, months
 from tallystick.stores.sql.facts import DAY_US, ZONES_US, month_of
-from tallystick.stores.sql.rollups import DAY_KEY, DIMENSIONS, HOUR_KEY, MEASURES, Cells, Tally, packed, unpacked, write
+from tallystick.stores.sql.rollups import DAY_KEY, DIMENSIONS, GROUPS, HOUR_KEY, MEASURES, Cells, Tally, packed, unpacked, write
 
-_ROWS: Final = 2_000                         # tallied at once
-_OF_DAY: Final = ("SELECT " + ", ".join(COLUMNS) +  # noqa: S608 - literals of callfact.py
-                  " FROM call_fact_{month} WHERE organization = ? AND at_us >= ? AND at_us < ? AND day = ?")
 _EACH: Final = "dimension IN (" + ", ".join(map(str, range(len(DIMENSIONS)))) + ")"      # the key begins with it
 _STORED_HOURS: Final = "SELECT " + ", ".join((*HOUR_KEY, *MEASURES)) + " FROM rollup_hour WHERE organization = ? AND day = ?"  # noqa: S608
 _STORED_DAYS: Final = ("SELECT " + ", ".join((*DAY_KEY, *MEASURES)) +  # noqa: S608
@@ -60,9 +55,8 @@ def _derived(db: Connection, organization: int, day: int) -> Tally:
     """What the rows of one day come to."""
     tally = Tally()
     if month_of(day) in months(db):
-        rows = db.stream(month_sql(_OF_DAY, month_of(day)), (organization, day * DAY_US - ZONES_US, (day + 1) * DAY_US + ZONES_US, day))
-        while some := list(islice(rows, _ROWS)):
-            tally.add(some)
+        span = (organization, day * DAY_US - ZONES_US, (day + 1) * DAY_US + ZONES_US, day)
+        tally.add_groups(db.stream(month_sql(GROUPS, month_of(day)), span))
     return tally
 
 

@@ -55,6 +55,23 @@ _NOT_MEASURED: Final = (0,) * len(LATENCIES)
 _MEASURED: Final = tuple(tuple(int(place == bucket) for place in range(len(LATENCIES))) for bucket in range(len(LATENCIES)))
 
 
+def _sums_in_sql() -> tuple[str, ...]:
+    """The measures of a row as sums of SQL, in their order; dollars and the nanos beyond them have the amount's sign."""
+    errors = ", ".join(map(str, sorted(ERRORS)))
+    bounds = (0, *LATENCY_BOUNDS_US)
+    buckets = [f"latency_us > {low} AND latency_us <= {high}" for low, high in zip(bounds, LATENCY_BOUNDS_US, strict=False)]
+    buckets.append(f"latency_us > {LATENCY_BOUNDS_US[-1]}")
+    return (
+        "sum(CASE WHEN attempt = 1 THEN 1 ELSE 0 END)", "count(*)", f"sum(CASE WHEN outcome IN ({errors}) THEN 1 ELSE 0 END)",
+        *(f"sum({name})" for name in COLUMNS[_TOKENS]), *(f"sum({name} / {NANOS_PER_UNIT})" for name in COLUMNS[_AMOUNTS]),
+        *(f"sum({name} % {NANOS_PER_UNIT})" for name in COLUMNS[_AMOUNTS]), "sum(latency_us)",
+        *(f"sum(CASE WHEN {bucket} THEN 1 ELSE 0 END)" for bucket in buckets))
+
+
+GROUPS: Final = ("SELECT " + ", ".join((*_GROUP, *_sums_in_sql())) +  # noqa: S608 - literals of callfact.py
+                 " FROM call_fact_{month} WHERE organization = ? AND at_us >= ? AND at_us < ? AND day = ? GROUP BY " + ", ".join(_GROUP))
+
+
 def _upsert(table: str, key: tuple[str, ...]) -> str:
     names = ", ".join((*key, *MEASURES))
     places = ", ".join("?" * (len(key) + len(MEASURES)))
@@ -88,12 +105,19 @@ class Tally:
             if not number % _BREATH:
                 breathe()
         for number, (group, sums) in enumerate(groups.items()):
-            moved = sign * sums
-            self.hours[(*group[:13], group[13] // 100)] += moved
-            for key in _days_of(group):
-                self.days[key] += moved
+            self._add_group(group, sign * sums)
             if not number % _BREATH:
                 breathe()
+
+    def add_groups(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Count in what `GROUPS` found: rows that stand in the same cells, added up by the database."""
+        for row in rows:
+            self._add_group(row[:len(_GROUP)], packed(tuple(map(int, row[len(_GROUP):]))))
+
+    def _add_group(self, group: Numbers, sums: int) -> None:
+        self.hours[(*group[:13], group[13] // 100)] += sums
+        for key in _days_of(group):
+            self.days[key] += sums
 
 
 class RollUps:
