@@ -340,12 +340,11 @@ class Story:
         while True:
             await asyncio.sleep(0.05)
             waiting = [cap for cap in world.bill.caps.values() if not cap.first and cap.binds_us == NEVER_US and cap.change != NEVER_US]
-            if not waiting:
-                continue
+            if not waiting or not all(one.serving for one in world.instances.values()):
+                continue                         # what a dead gateway's spool still holds is known to nobody
             with world.fair.read() as db:
                 said = dict(db.execute("SELECT id, acknowledged FROM instance").fetchall())
-            alive = [one.name for one in world.instances.values() if one.process.alive]
-            upto = min((said.get(name, -1) for name in alive), default=NEVER_US)
+            upto = min(said.get(name, -1) for name in world.instances)
             for cap in waiting:
                 if upto >= cap.change:
                     cap.binds_us = world.clock.now_us() + HELD_GRACE_US

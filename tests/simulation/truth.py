@@ -86,8 +86,8 @@ class Bill:
             for place in [place for place in self._spent if place[0] == cap.budget]:
                 del self._spent[place]
             for line in self.lines.values():
-                if cap.unit == "tokens" and line.request_id not in self.stated:
-                    continue
+                if line.request_id not in self.stated and (cap.unit == "tokens" or not line.held):
+                    continue                     # nothing was known of its cost but an estimate
                 if node := cap.node(line.labels, line.at_us):
                     self._spent[node] += line.amount(cap.unit)
 
@@ -114,8 +114,9 @@ class Bill:
     def _lay(self, line: Billed, now_us: int, units: tuple[Unit, ...]) -> None:
         for cap in self.caps.values():
             node = cap.node(line.labels, line.at_us) if cap.unit in units else None
-            if node is None:
+            excused = not cap.first and line.at_us < cap.binds_us
+            if node is None or (excused and not line.held):
                 continue
             self._spent[node] += line.amount(cap.unit)
-            if self._spent[node] > cap.top and (cap.first or line.at_us >= cap.binds_us):
+            if self._spent[node] > cap.top and not excused:
                 raise Broken(f"the bill of {node} is {self._spent[node]} {cap.unit}, and its cap {cap.top}")
