@@ -11,9 +11,11 @@ from tallystick.jobs.budget_gauges import BudgetGauges
 from tallystick.stores.sql import leases
 from tallystick.telemetry import Telemetry
 from tests.alerts.scene import open_scene
+from tests.build.databases import both_engines
 from tests.build.journal import NOON_US
 from tests.test_telemetry import figures
 
+pytestmark = both_engines
 DOLLAR = 1_000_000_000
 
 

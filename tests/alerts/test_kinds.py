@@ -25,8 +25,10 @@ from tallystick.stores.sql.envelopes import Envelopes, EnvelopeSpec
 from tallystick.stores.sql.policies import Policies, PolicySpec
 from tallystick.stores.sql.releases import Releases
 from tests.alerts.scene import DAY_US, HOUR_US, MINUTE_US, Scene, open_scene
+from tests.build.databases import both_engines
 from tests.build.journal import NOON_US, admission, directory, run, settlement
 
+pytestmark = both_engines
 DOLLAR = 1_000_000_000
 BERLIN = ZoneInfo("Europe/Berlin")
 

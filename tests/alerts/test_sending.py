@@ -21,6 +21,9 @@ from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import DEFAULT
 from tallystick.stores.sql.vault import Vault
 from tests.alerts.scene import HOUR_US, MINUTE_US, SECOND_US, Scene, open_scene
+from tests.build.databases import both_engines, files_only
+
+pytestmark = both_engines
 
 
 @pytest.fixture
@@ -223,6 +226,7 @@ def test_a_test_goes_to_one_channel_whatever_it_listens_to_and_at_night(scene: S
     assert [one["type"] for one in scene.service.said()] == ["alert.test"]
 
 
+@files_only
 def test_nothing_of_a_channel_s_secrets_is_stored_in_the_clear(scene: Scene) -> None:
     scene.channel(secrets={"url": "https://hooks.example/very-secret-path", "secret": "whsec_" + "B" * 32})
     note(scene)

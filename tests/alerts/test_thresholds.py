@@ -3,6 +3,7 @@ whatever restarts and whoever is away meanwhile."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,15 @@ from tallystick.channels.webhook import signature
 from tallystick.core.draw import Draw, NodeKey
 from tallystick.stores.sql import leases
 from tallystick.stores.sql.alerts_deliveries import claim
+from tallystick.stores.sql.booking import book_attempt
 from tallystick.stores.sql.budgets import Budgets, spec_of
 from tallystick.stores.sql.engine import DEFAULT
+from tallystick.stores.sql.journal import Sequencer
 from tests.alerts.scene import DAY_US, MINUTE_US, SECOND_US, SECRET, Scene, open_scene
-from tests.build.journal import NOON_US
+from tests.build.databases import both_engines
+from tests.build.journal import NOON_US, admission, settlement
 
+pytestmark = both_engines
 DOLLAR = 1_000_000_000
 
 
@@ -43,6 +48,23 @@ def test_200_settlements_cross_four_thresholds_while_the_webhook_is_away(scene: 
     told = scene.service.said()
     assert sorted(one["data"]["facts"]["threshold_percent"] for one in told) == [50, 80, 90, 100]
     assert len(set(scene.service.ids())) == 4
+
+
+def test_four_instances_that_count_200_settlements_at_once_tell_each_share_once(scene: Scene) -> None:
+    scene.budget("$10/month")
+
+    def instance(first: int) -> None:
+        pen_of = Sequencer(scene.journal.database)       # with memories of its own
+        for number in range(first, first + 50):
+            with pen_of.append(scene.journal.clock.us) as pen:
+                book_attempt(pen, admission(number, at_us=scene.journal.clock.us), settlement(
+                    number, at_us=scene.journal.clock.us, cost_nanos=DOLLAR * 6 // 100), lambda _: {})
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(instance, (1_001, 2_001, 3_001, 4_001)))
+    scene.send()
+    assert scene.percents() == [50, 80, 90, 100]
+    assert sorted(one["data"]["facts"]["threshold_percent"] for one in scene.service.said()) == [50, 80, 90, 100]
 
 
 def test_a_crossing_survives_restarts_between_counting_sending_and_writing_down(scene: Scene) -> None:
@@ -142,6 +164,20 @@ def test_the_first_refusal_for_good_says_exhausted_once(scene: Scene) -> None:
     refused = scene.alerts()[0]
     assert (refused.severity, refused.text) == (
         "critical", "A call was refused: it needs up to $7.00, and $4.00 of $10.00 is spent; it starts anew on Tue 01 Dec 2026, 00:00 (UTC).")
+
+
+def test_what_a_refusal_said_stands_until_the_cap_itself_moves(scene: Scene) -> None:
+    row = scene.budget("$10/month")
+    node = NodeKey(row.id, "", row.budget().span(NOON_US)[0])
+    with scene.journal.database.write() as db:
+        leases.grant(db, "here", [leases.Ask((Draw(node, 11 * DOLLAR),))], {}, scene.journal.clock.us)
+    budgets = Budgets(scene.journal.sequencer)
+    budgets.change(DEFAULT, row.id, lambda it: replace(spec_of(it), owner="ann"), scene.journal.clock.us, "cli")
+    scene.send()
+    assert [one.resolved_us for one in scene.alerts()] == [None]
+    budgets.change(DEFAULT, row.id, lambda it: replace(spec_of(it), limit=20 * DOLLAR), scene.journal.clock.us, "cli")
+    scene.send()
+    assert [one["type"] for one in scene.service.said()] == ["alert.raised", "alert.resolved"]
 
 
 def test_a_call_that_only_must_wait_exhausts_nothing(scene: Scene) -> None:

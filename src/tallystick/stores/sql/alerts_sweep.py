@@ -110,11 +110,11 @@ def _live_nodes(db: Connection, budgets: dict[int, Watched], now_us: int) -> Ite
 def _ended(db: Connection, budgets: dict[int, Watched], news: _News, now_us: int) -> None:
     """Open alerts of budgets that are over: the window has ended, the budget is gone, or the cap was moved above what is
     spent. What falls by a correction under the same cap stays open: it was crossed."""
-    open_by_node: defaultdict[NodeKey, list[tuple[int, int | None, int]]] = defaultdict(list)
-    for number, budget, subject, start_us, percent, version in db.execute(
-            "SELECT id, budget, subject, start_us, percent, cap_version FROM alert"
+    open_by_node: defaultdict[NodeKey, list[tuple[int, int | None, int]]] = defaultdict(list)      # number, percent, cap
+    for number, budget, subject, start_us, percent, facts in db.execute(
+            "SELECT id, budget, subject, start_us, percent, facts FROM alert"
             " WHERE resolved_us IS NULL AND budget IS NOT NULL ORDER BY id"):
-        open_by_node[NodeKey(budget, subject, start_us)].append((number, percent, version))
+        open_by_node[NodeKey(budget, subject, start_us)].append((number, percent, int(json.loads(facts)["limit"])))
     for key, alerts in open_by_node.items():
         found = budgets.get(key.budget)
         row = db.execute("SELECT settled FROM budget_node WHERE budget = ? AND subject = ? AND start_us = ?", key).fetchone()
@@ -125,7 +125,7 @@ def _ended(db: Connection, budgets: dict[int, Watched], news: _News, now_us: int
             news.over.append((numbers, "The window has ended."))
         else:
             node = Node(found.budget, key, found.budget.span(now_us)[1], int(row[0]) if row else 0, now_us)
-            eased = [number for number, percent, version in alerts if version != node.cap_version and not _still(node, percent)]
+            eased = [number for number, percent, cap in alerts if cap != node.cap and not _still(node, percent)]
             if eased:
                 news.over.append((eased, f"The cap has changed: {node.spent_text()} is spent."))
 
