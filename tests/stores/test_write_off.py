@@ -17,7 +17,6 @@ from tallystick.stores.sql.engine import DEFAULT
 from tallystick.stores.sql.verify import verify
 from tallystick.stores.sql.write_off import write_off
 from tests.build.databases import both_engines
-from tests.build.databases import both_engines
 from tests.build.journal import KEY, NOON_US, Journal, admission, open_journal, run, settlement
 
 pytestmark = both_engines
