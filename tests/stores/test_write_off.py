@@ -21,8 +21,6 @@ from tests.build.journal import KEY, NOON_US, Journal, admission, open_journal, 
 
 pytestmark = both_engines
 
-pytestmark = both_engines
-
 MONTH = bounds(parse_window("month"), ZoneInfo("UTC"), NOON_US)[0]
 COST = settlement().cost_nanos
 LATER_US = NOON_US + 60_000_000
