@@ -97,3 +97,6 @@ CREATE TABLE alert_ticket (
 
 -- How far the look at past calls has come (alerts_sweep.py).
 CREATE TABLE alert_watermark (name TEXT PRIMARY KEY, at_us BIGINT NOT NULL);
+
+-- The sweep looks at the windows that run, and at no others.
+CREATE INDEX budget_node_live ON budget_node (end_us);
