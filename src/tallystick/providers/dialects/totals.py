@@ -37,7 +37,7 @@ def disjoint(totals: Totals, notes: list[str]) -> Usage:
     """The same usage without overlap."""
     if not any(totals[2:-1]):                # nothing but input and output: most calls
         if totals.counts or totals.input <= 0 or totals.output <= 0:
-            return usage_of(input_text=totals.input, output_text=totals.output, **totals.counts)
+            return usage_of(overlap_tokens=0, input_text=totals.input, output_text=totals.output, **totals.counts)
         return Usage({"input_text": totals.input, "output_text": totals.output})
     write_1h = _fit(totals.cache_write_1h, totals.input, "cache writes", notes)
     write_5m = _fit(totals.cache_write_5m, totals.input - write_1h, "cache writes", notes)
