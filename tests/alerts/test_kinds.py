@@ -148,13 +148,13 @@ def test_a_key_that_is_revoked_resolves(scene: Scene) -> None:
 
 def test_a_kill_switch_is_told_when_it_is_pulled_and_when_it_is_released(scene: Scene) -> None:
     policies = Policies(scene.journal.sequencer)
-    row = policies.set(DEFAULT, PolicySpec("kill", Scope("team", "search"), {"reason": "runaway agent"}), scene.journal.clock.us, "ann")
+    row = policies.set(DEFAULT, PolicySpec("kill", Scope("team", "search"), {"reason": "runaway agent"}), scene.journal.clock.us, "cli")
     scene.send()
     policies.remove(DEFAULT, row.id, scene.journal.clock.us, "ann")
     scene.send()
     assert [(one["type"], one["data"]["title"]) for one in scene.service.said()] == [
         ("alert.raised", "Kill switch: calls of team search are refused"), ("alert.resolved", "Kill switch: calls of team search are refused")]
-    assert "Reason: runaway agent" in scene.service.said()[0]["data"]["text"]
+    assert scene.service.said()[0]["data"]["text"].startswith("Pulled by the command line. Reason: runaway agent. Every call of team search")
 
 
 def test_a_model_without_a_price_is_told_once_a_day(scene: Scene) -> None:

@@ -184,8 +184,10 @@ def _switches(db: Connection, news: _News, now_us: int) -> None:
     for number, version, organization, kind, value, parameters, by in db.execute(
             "SELECT id, version, organization, on_kind, on_value, parameters, made_by FROM policy_version WHERE kind = 'kill'"
             " AND mode = 'enforce' AND until_us IS NULL AND removed = 0 AND starts_us <= ? AND (ends_us IS NULL OR ends_us > ?)"
-            " ORDER BY id", (now_us, now_us)):
+            " ORDER BY id", (now_us, now_us)).fetchall():
         scope = "the organisation" if kind == "org" else f"{kind} {value}"
+        account = db.execute("SELECT email FROM account WHERE id = ?", (by,)).fetchone()
+        by = account[0] if account else "the command line" if by == "cli" else by
         alert = kill_switch.alert(number, version, scope, by, str(json.loads(parameters).get("reason") or ""))
         on.add((alert.thread, alert.mark))
         if not _known(db, organization, alert):
