@@ -176,11 +176,7 @@ class _Conversation:
         self._admitted: Admission | None = None          # and not settled yet
         self._relay: Relay | None = None
         self._failure: Denied | None = None
-        self._disclosed: tuple[tuple[bytes, bytes], ...] = ()
-        self._sending: asyncio.Task[Any] | None = None   # while the provider has not begun to answer
-        self._killed = False
-        self._claims_taken: tuple[Claimed, ...] = ()
-        self._tokens = 0
+        self._watch = policing.Watch(gateway.setup.rules.policies, gateway.throttle, at_us)
         self._stay = Stay(gateway.setup.doors)
 
     async def run(self) -> None:
@@ -200,20 +196,13 @@ class _Conversation:
         finally:
             self._stay.end()
             self._gateway.admitted.discard(self)
-            if self._claims_taken:
-                self._gateway.throttle.end(self._claims_taken, self._at_us, self._tokens)
+            self._watch.end()
             self._relay = None               # it knows this conversation: nothing is left for the garbage collector to find
 
     def cut_if_killed(self) -> None:
         """Break off the reply where a kill switch says so; it is settled as one that was cut."""
-        admission = self._admitted
-        if admission is None or not policing.killed(admission, self._setup.rules.policies, self._ports.clock.now_us(), running=True):
-            return
-        self._killed = True
-        if self._relay is not None:
-            self._relay.cut()
-        elif self._sending is not None:
-            self._sending.cancel()
+        if self._admitted is not None:
+            self._watch.cut(self._admitted, self._relay, self._ports.clock.now_us())
 
     async def _give_up(self) -> None:
         """A defect of ours must not leave an attempt open until the next start: what it may have cost is booked."""
@@ -252,8 +241,8 @@ class _Conversation:
                 return caller
             self._caller = caller
             if caller.provider_credential is not None or claims.sandbox:
-                return self._told(line.Caller(caller.principal, "caller"))
-            return self._told(await self._take_stored(caller.principal))
+                return self._watch.told(line.Caller(caller.principal, "caller"), self._setup.doors, self._scope)
+            return self._watch.told(await self._take_stored(caller.principal), self._setup.doors, self._scope)
         except StoreFault:
             return Denied("journal_unavailable", "The key could not be checked just now; try again.", retry_after_s=5)
 
@@ -310,16 +299,13 @@ class _Conversation:
         )
 
     async def admit(self, command: line.Admit) -> Admission | Denied:
-        budgets, wanted = self._ports.budgets, command.admission
-        if command.claims:
-            taken = self._gateway.throttle.take(command.claims, wanted)
-            if isinstance(taken, Denied):
-                return taken
-            wanted, self._claims_taken = taken, command.claims
+        budgets, wanted = self._ports.budgets, self._watch.room(command)
+        if isinstance(wanted, Denied):
+            return wanted
         admission = await budgets.hold(wanted)
         if isinstance(admission, Denied):
             return admission
-        if denied := policing.killed(admission, self._setup.rules.policies, self._ports.clock.now_us()):     # while it waited
+        if denied := self._watch.killed_meanwhile(admission, self._ports.clock.now_us()):
             budgets.cancel(admission)
             return denied
         try:
@@ -335,26 +321,21 @@ class _Conversation:
 
     async def forward(self, command: line.Forward) -> line.Delivered:
         admission, clock = command.admission, self._ports.clock
-        if command.edit is not None or command.warnings:
-            self._asked, self._disclosed = policing.edited(self._asked, command), policing.disclosed(command)
-        self._narrows = policing.narrowing(admission, self._route, self._setup.rules.policies)
+        self._asked = self._watch.sends(self._asked, command, self._route)
         started_us = clock.monotonic_us()
-        self._sending = asyncio.current_task()
         try:
             reply = await self._send_upstream(admission)
         except (UpstreamFault, asyncio.CancelledError) as broken:    # cancelled: the process stops and waits no longer
             fault = broken if isinstance(broken, UpstreamFault) else UpstreamFault("cancelled", "the gateway stops", written=True)
             # A request that the caller never finished sending is none that a provider can bill.
             unfinished = isinstance(fault, BodyFault)
-            self._failure = policing.KILLED if self._killed else fault.denied if isinstance(fault, BodyFault) else upstream_failed(fault)
-            if self._killed and isinstance(broken, asyncio.CancelledError) and self._sending is not None:
-                self._sending.uncancel()     # it was this call that was cut, not the process that stops
+            self._failure = self._watch.cut_by(broken) or (fault.denied if isinstance(fault, BodyFault) else upstream_failed(fault))
             latency_us = clock.monotonic_us() - started_us
             served = Served(fault=fault.kind, written=fault.written and not unfinished, latency_us=latency_us)
             return line.Delivered(served, self._at_us + latency_us)
         head = reply_head(reply, self._asked.facts, self._target.path)
         meter = self._meter(head)
-        edit = UsageRemover() if self._asked.asked_usage and head.streaming else self._narrows if head.status == 200 else None
+        edit = UsageRemover() if self._asked.asked_usage and head.streaming else self._watch.narrows if head.status == 200 else None
         self._edits_reply = edit is not None
         relay = self._relay = Relay(self._client(), clock, self._setup.drain, head_for=self._client_head, edit=edit)
         served = await relay.carry(reply, meter, head, started_us)
@@ -364,8 +345,8 @@ class _Conversation:
             served = replace(served, reading=reading, own_error=bool(error))
             if self._target.promptcost:
                 self._failure = promptcost.key_refused(served.status)
-        if self._killed and relay.gathered() is not None:
-            self._failure = policing.KILLED
+        if relay.gathered() is not None:
+            self._failure = self._watch.cut_by(None) or self._failure
         job = await self._find_job(served.reading) if served.reading is not None else None
         self._keep(admission, served.reading, job)
         return line.Delivered(served, self._at_us + served.latency_us, job)
@@ -407,7 +388,7 @@ class _Conversation:
             place=(provider.credentials[0] if provider.credentials else None) if own is None else caller.insert,
             stored=own is None,
             json_body=asked.is_json,
-            identity=asked.asked_usage or self._narrows is not None,
+            identity=asked.asked_usage or self._watch.narrows is not None,
         )
         declared = self._lookup.get(b"content-length", b"")
         _, headers, kept = self._sent(provider, bend)
@@ -450,7 +431,7 @@ class _Conversation:
     async def settle(self, command: line.Settle) -> None:
         """The settlement first, then the last piece."""
         settlement = command.settlement
-        self._tokens = tokens_of(settlement)
+        self._watch.settled = settlement
         await self._book(replace(settlement, object_mark=self._object_mark) if self._object_mark else settlement)
         self._admitted = None
         if self._failure is not None:
@@ -471,7 +452,7 @@ class _Conversation:
         ours = [(b"x-tallystick-request-id", self._request_id.encode())]
         if cost_usd is not None:
             ours.append((b"x-tallystick-cost-usd", cost_usd.encode()))
-        ours += self._disclosed
+        ours += self._watch.disclosed
         own = self._caller is not None and self._caller.provider_credential is not None
         return to_client(headers, own_credential=own, edited=self._edits_reply, ours=ours)
 

@@ -1,42 +1,32 @@
 """What the gateway does for policies: it finds out what they ask about a call, changes the request as they say, discloses
-it, and knows which running reply a kill switch cuts. What they decide is core's (core/policies).
+it, finds room in its rates, and cuts running replies for a kill switch. What they decide is core's (core/policies).
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from tallystick.core import exchange as line
-from tallystick.core.attempt import Admission
+from tallystick.core.attempt import Admission, Settlement
 from tallystick.core.budget import Subject
 from tallystick.core.dialect import Route
 from tallystick.core.errors import Denied
-from tallystick.core.identity import Principal
+from tallystick.core.holding import tokens_of
 from tallystick.core.jsonbytes import set_member
 from tallystick.core.policies.book import Policies
 from tallystick.core.policies.counters import Counters, Part
 from tallystick.core.policies.policy import Claimed
 from tallystick.core.policies.spellings import limited, spelling_of
+from tallystick.edge.doors import Doors
 from tallystick.edge.inbound import Inbound
 from tallystick.edge.model_list import ModelFilter
+from tallystick.edge.relay import Relay
 
 KILLED: Final = Denied("killed", "This was stopped by its organisation while it was running.")
-
-
-def asks_address(principal: Principal, policies: Policies) -> bool:
-    """Whether a policy of the caller's organisation judges where calls come from."""
-    book = policies.get(principal.organization)
-    return book is not None and book.asks_address
-
-
-def killed(admission: Admission, policies: Policies, now_us: int, *, running: bool = False) -> Denied | None:
-    """The refusal of a kill switch that was pulled after a call was judged. `running`: only of one that cuts replies."""
-    book = policies.get(admission.attribution.organization)
-    subject = Subject(admission.attribution, admission.provider, admission.model)
-    return book.killed(subject, now_us, running=running) if book is not None else None
 
 
 def edited(asked: Inbound, command: line.Forward) -> Inbound:
@@ -55,11 +45,16 @@ def edited(asked: Inbound, command: line.Forward) -> Inbound:
     return replace(asked, body=body, facts=facts)
 
 
-def narrowing(admission: Admission, route: Route, policies: Policies) -> ModelFilter | None:
-    """What narrows a list of models to those open to who asks; None for everything else."""
-    book = policies.get(admission.attribution.organization) if route.kind == "models" and route.method == "GET" else None
-    opens = book.opens(Subject(admission.attribution, admission.provider, None), admission.at_us) if book is not None else None
-    return ModelFilter(opens) if opens is not None else None
+def disclosed(command: line.Forward) -> tuple[tuple[bytes, bytes], ...]:
+    """What the answer says of it: the model and the limit that were set, and the warnings."""
+    edit, model = command.edit, command.admission.model
+    said: list[tuple[bytes, bytes]] = []
+    if edit is not None and model is not None and model.isascii() and model.isprintable():
+        said.append((b"x-tallystick-model", model.encode()))
+    if edit is not None and edit.output_limit is not None:
+        said.append((b"x-tallystick-warning", b"output_limit=%d" % edit.output_limit))
+    said += [(b"x-tallystick-warning", warning.encode("ascii", "replace")) for warning in command.warnings]
+    return tuple(said)
 
 
 class Throttle:
@@ -81,13 +76,76 @@ class Throttle:
         self._counters.end(claims, at_us, tokens)
 
 
-def disclosed(command: line.Forward) -> tuple[tuple[bytes, bytes], ...]:
-    """What the answer says of it: the model and the limit that were set, and the warnings."""
-    edit, model = command.edit, command.admission.model
-    said: list[tuple[bytes, bytes]] = []
-    if edit is not None and model is not None and model.isascii() and model.isprintable():
-        said.append((b"x-tallystick-model", model.encode()))
-    if edit is not None and edit.output_limit is not None:
-        said.append((b"x-tallystick-warning", b"output_limit=%d" % edit.output_limit))
-    said += [(b"x-tallystick-warning", warning.encode("ascii", "replace")) for warning in command.warnings]
-    return tuple(said)
+class Watch:
+    """What policies want of one call on its way. `narrows`: what leaves closed models out of a list of them. `settled`: the
+    call's settlement, once it has one."""
+
+    __slots__ = ("_at_us", "_claims", "_cut", "_policies", "_sending", "_throttle", "disclosed", "narrows", "settled")
+
+    def __init__(self, policies: Policies, throttle: Throttle, at_us: int) -> None:
+        self.disclosed: tuple[tuple[bytes, bytes], ...] = ()
+        self.narrows: ModelFilter | None = None
+        self.settled: Settlement | None = None
+        self._policies = policies
+        self._throttle = throttle
+        self._at_us = at_us
+        self._claims: Sequence[Claimed] = ()
+        self._sending: asyncio.Task[Any] | None = None
+        self._cut = False
+
+    def told(self, caller: line.Caller | Denied, doors: Doors, scope: dict[str, Any]) -> line.Caller | Denied:
+        """The caller with the address it calls from, where a policy of its organisation asks for that."""
+        if isinstance(caller, Denied):
+            return caller
+        book = self._policies.get(caller.principal.organization)
+        return replace(caller, address=doors.address(scope)) if book is not None and book.asks_address else caller
+
+    def room(self, command: line.Admit) -> Admission | Denied:
+        """The admission, once there is room for the call in every rate."""
+        if not command.claims:
+            return command.admission
+        taken = self._throttle.take(command.claims, command.admission)
+        if not isinstance(taken, Denied):
+            self._claims = command.claims
+        return taken
+
+    def killed_meanwhile(self, admission: Admission, now_us: int, *, running: bool = False) -> Denied | None:
+        """The refusal of a kill switch that was pulled since the call was judged. `running`: only of one that cuts."""
+        book = self._policies.get(admission.attribution.organization)
+        subject = Subject(admission.attribution, admission.provider, admission.model)
+        return book.killed(subject, now_us, running=running) if book is not None else None
+
+    def sends(self, asked: Inbound, command: line.Forward, route: Route) -> Inbound:
+        """The request as it goes out now."""
+        self._sending = asyncio.current_task()
+        admission = command.admission
+        book = self._policies.get(admission.attribution.organization) if route.kind == "models" and route.method == "GET" else None
+        opens = book.opens(Subject(admission.attribution, admission.provider, None), admission.at_us) if book is not None else None
+        self.narrows = ModelFilter(opens) if opens is not None else None
+        if command.edit is None and not command.warnings:
+            return asked
+        self.disclosed = disclosed(command)
+        return edited(asked, command)
+
+    def cut(self, admission: Admission, relay: Relay | None, now_us: int) -> None:
+        """Break off the reply, or the wait for it, where a kill switch says so."""
+        if self.killed_meanwhile(admission, now_us, running=True) is None:
+            return
+        self._cut = True
+        if relay is not None:
+            relay.cut()
+        elif self._sending is not None:
+            self._sending.cancel()
+
+    def cut_by(self, broken: BaseException | None) -> Denied | None:
+        """What the caller is told where a kill switch cut the call; `broken`: what ended the wait for the provider."""
+        if not self._cut:
+            return None
+        if isinstance(broken, asyncio.CancelledError) and self._sending is not None:
+            self._sending.uncancel()         # it was this call that was cut, not the process that stops
+        return KILLED
+
+    def end(self) -> None:
+        """The call is over, however it ended."""
+        if self._claims:
+            self._throttle.end(self._claims, self._at_us, tokens_of(self.settled) if self.settled is not None else 0)
