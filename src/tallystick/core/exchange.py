@@ -228,7 +228,6 @@ def case_of(opening: Opening, caller: Caller, asked: Asked, attribution: Attribu
                 expected=expected, budget_used=budget_used)
 
 
-
 def _settle_job(opening: Opening, rules: Rules, delivered: Delivered) -> Generator[Command, Any, None]:
     """Book the cost of a job on the call that made it, at the first answer that states it."""
     job, served = delivered.job, delivered.served

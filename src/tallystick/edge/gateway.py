@@ -22,11 +22,9 @@ from tallystick.core.call import Call, Facts, Meter, ReplyHead
 from tallystick.core.custody import Kept, owner_of
 from tallystick.core.dialect import ErrorShape, Provider
 from tallystick.core.errors import Denied, MayStand, StoreFault, UpstreamFault
-from tallystick.core.holding import tokens_of
 from tallystick.core.identity import Claims, Principal
 from tallystick.core.money import decimal_text
 from tallystick.core.policies.counters import WHOLE, Part
-from tallystick.core.policies.policy import Claimed
 from tallystick.core.secret import Secret
 from tallystick.core.settlement import Served, settle
 from tallystick.core.usage import Reading
@@ -35,7 +33,6 @@ from tallystick.edge.body import BodyFault, BodyLimits
 from tallystick.edge.doors import Doors, Shares, Stay
 from tallystick.edge.headers import Bend, to_client, to_provider
 from tallystick.edge.heads import Aim, Head
-from tallystick.edge.model_list import ModelFilter
 from tallystick.edge.paths import error_shape, resolve
 from tallystick.edge.relay import Client, DrainSlots, Relay, Send, own_error, reply_head
 from tallystick.edge.replies import refuse, status_of, upstream_failed
@@ -171,7 +168,6 @@ class _Conversation:
         self._caller: credentials.Caller | None = None
         self._credential: Secret | None = None
         self._edits_reply = False
-        self._narrows: ModelFilter | None = None
         self._object_mark: bytes | None = None
         self._admitted: Admission | None = None          # and not settled yet
         self._relay: Relay | None = None
@@ -245,12 +241,6 @@ class _Conversation:
             return self._watch.told(await self._take_stored(caller.principal), self._setup.doors, self._scope)
         except StoreFault:
             return Denied("journal_unavailable", "The key could not be checked just now; try again.", retry_after_s=5)
-
-    def _told(self, caller: line.Caller | Denied) -> line.Caller | Denied:
-        """The caller with the address it calls from, where a policy of its organisation asks for that."""
-        if isinstance(caller, Denied) or not policing.asks_address(caller.principal, self._setup.rules.policies):
-            return caller
-        return replace(caller, address=self._setup.doors.address(self._scope))
 
     async def _take_stored(self, principal: Principal) -> line.Caller | Denied:
         """The credential that the gateway holds for this key: the one it names, else its project's, else `default`."""
