@@ -1,4 +1,4 @@
--- The tables of an installation. Portable SQL: SQLite runs it today and PostgreSQL runs the same
+-- The tables of an installation. Portable SQL: SQLite and PostgreSQL run the same
 -- statements, so BYTEA and BIGINT are written (SQLite takes both: a BYTEA column keeps the bytes it is
 -- given), every id is chosen by us, and truth values are 0 or 1.
 --
@@ -77,7 +77,7 @@ CREATE TABLE credential (
 -- Every change of the control plane raises it; a running server asks for it every 250 ms.
 CREATE TABLE change_counter (id INTEGER PRIMARY KEY CHECK (id = 1), value BIGINT NOT NULL);
 
--- The ledger. Whoever holds an organisation's `chain` row in a write transaction is its sequencer.
+-- The ledger. Whoever is in a write transaction is the sequencer of every chain.
 -- `head` is the leaf hash of the last entry, `frontier` the roots of the tree's perfect subtrees.
 CREATE TABLE chain (
   organization INTEGER PRIMARY KEY REFERENCES organization (id),
