@@ -78,6 +78,7 @@ class Bill:
     stated: set[str] = field(default_factory=set)        # attempts that were settled by their usage
     _spent: defaultdict[_Node, int] = field(default_factory=lambda: defaultdict(int))
     _bounded: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    _allowed: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
 
     def promise(self, cap: Cap) -> None:
         known = self.caps.get(cap.budget)
@@ -103,8 +104,9 @@ class Bill:
         if line.bound_nanos is not None:
             place = line.labels["project"], str(bounds(parse_window("month"), UTC, line.at_us)[0])
             self._bounded[place] += line.nanos
-            if self._bounded[place] > line.bound_nanos:
-                raise Broken(f"the calls with headers of {place} cost {self._bounded[place]}; this one allowed {line.bound_nanos}")
+            self._allowed[place] = max(self._allowed[place], line.bound_nanos)       # they are sent in another order than admitted
+            if self._bounded[place] > self._allowed[place]:
+                raise Broken(f"the calls with headers of {place} cost {self._bounded[place]}; they allowed {self._allowed[place]}")
 
     def state(self, request_id: str, now_us: int) -> None:
         """The attempt is settled by its usage. Only then are its tokens known: a worst case has none (docs/budgets-proof.md)."""
