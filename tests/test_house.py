@@ -29,7 +29,11 @@ NAMELESS = {"utils", "util", "helpers", "helper", "common", "manager", "managers
 READS_ENVIRONMENT = {"config.py"}
 
 # A client's call and a job must end in an outcome whatever breaks; nothing else may swallow a defect.
-CATCHES_EVERYTHING = {"edge/gateway.py", "jobs/runner.py"}
+CATCHES_EVERYTHING = {
+    "edge/gateway.py",
+    "edge/cycle.py",                         # one request's end of the server: a defect becomes this request's 500 and no other's
+    "jobs/runner.py",
+}
 
 
 @cache
@@ -115,7 +119,7 @@ def test_only_the_configuration_reads_the_environment() -> None:
     assert readers <= READS_ENVIRONMENT
 
 
-def test_only_the_gateway_and_the_job_runner_catch_everything() -> None:
+def test_only_the_gateway_the_request_it_answers_and_the_job_runner_catch_everything() -> None:
     def catches_everything(handler: ast.ExceptHandler) -> bool:
         if handler.type is None:
             return True
