@@ -66,6 +66,8 @@ def test_while_the_server_is_away_calls_go_on_and_are_booked_afterwards(tmp_path
                                                                        postgresql: Server) -> None:
     with RunningGateway(tmp_path, upstream=provider.url, config=settings) as gateway:
         key = gateway.key()
+        gateway.stop()                       # a key that has just been made is looked up again when its gateway hears of it
+        gateway.start()
         provider.expect("POST", CHAT, json_reply(chat()), times=5)
         assert ask(gateway, key).status_code == 200
         postgresql.stop()

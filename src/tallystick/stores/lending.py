@@ -264,10 +264,14 @@ class Lender:
         asks = [waiter.ask for waiter in asked]
         nodes = {draw.node for ask in asks for draw in ask.draws if draw.node not in ask.caps}
         has = {node: self._broker.idle(node) for node in nodes}
+        # Of a node whose cap a call brings along nothing idle may be used again, and it must not stand in the way.
+        back = [Draw(node, idle) for node in {node for ask in asks for node in ask.caps} if (idle := self._broker.idle(node))]
+        self._broker.give_back(back)
 
         def ask() -> leases.Granted:
             with lending.database.write() as db:
                 leases.fence(db, lending.instance, self._epoch)
+                leases.give_back(db, lending.instance, back)
                 return leases.grant(db, lending.instance, asks, has, now_us)
 
         granted = await self._guarded(ask)
