@@ -139,3 +139,13 @@ def test_a_test_reaches_the_channel_and_a_wrong_one_says_so(scene: tuple[Running
     assert (done.returncode, json.loads(done.stdout)["tests"][0]["state"]) == (1, "failed")
     refused = gateway.run("channels", "add", "inside", "webhook", said="http://169.254.169.254/latest/meta-data")
     assert (refused.returncode, "169.254" in refused.stderr) == (2, False)
+
+
+def test_a_command_that_sends_by_itself_logs_beside_its_answer(scene: tuple[RunningGateway, MiniUpstream, Hook]) -> None:
+    gateway, _, hook = scene
+    add_hook(gateway, hook.url)
+    gateway.stop()
+    hook.status = 401
+    done = gateway.run("channels", "test", "ops", "--json")
+    assert (done.returncode, json.loads(done.stdout)["tests"][0]["state"]) == (1, "failed")
+    assert "could not be sent" in done.stderr

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from secrets import token_bytes
 from typing import Final
 
+from tallystick import logs
 from tallystick.cli.answers import fail
 from tallystick.config import Settings
 from tallystick.core.errors import StoreFault
@@ -61,7 +62,9 @@ def is_there(settings: Settings) -> bool:
 @contextmanager
 def opened(settings: Settings, *, make: bool = True, org: str | None = None) -> Iterator[Installation]:
     """The installation of these settings, made if it is new and `make` says so, and of its organisations the one named
-    (`default`). A store that fails ends the command with exit code 2."""
+    (`default`). A store that fails ends the command with exit code 2; what happens beside the answer is logged on standard
+    error."""
+    logs.configure()
     if not make and not is_there(settings):
         fail(f"There is no installation in {settings.data}.")
     try:

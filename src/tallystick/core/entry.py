@@ -10,7 +10,7 @@ Members at their usual value are left out, so most entries stay below 600 bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final, Protocol, cast
@@ -44,16 +44,9 @@ Named = Callable[[str, int], tuple[str, Mapping[str, str]]]
 
 # --- writing ---------------------------------------------------------------------------------------
 
-def admission_fields(admission: Admission, define: Define, met: dict[Hashable, Fields] | None = None) -> Fields:
-    """The members every ADMIT, DEFER and ATTEMPT has; the caller adds `kind`, `org` and `seq`. `met` remembers the names
-    of calls that were written before: most calls of a batch differ in figures alone."""
-    alike = _named_by(admission)
-    named = met.get(alike) if met is not None else None
-    if named is None:
-        named = _names_of(admission, define)
-        if met is not None:
-            met[alike] = named
-    fields = named.copy()
+def admission_fields(admission: Admission, define: Define) -> Fields:
+    """The members every ADMIT, DEFER and ATTEMPT has; the caller adds `kind`, `org` and `seq`."""
+    fields = _names_of(admission, define)
     fields["at"] = admission.at_us
     fields["request"] = request_hex(admission.request_id)
     fields["facts"] = call_facts.pack(admission.facts, admission.body_bytes, admission.input_bound)
@@ -179,16 +172,6 @@ def request_hex(request_id: str) -> str:
     if len(bytes.fromhex(digits)) != 16:
         raise ValueError(f"not a request id: {request_id}")
     return digits
-
-
-def _named_by(admission: Admission) -> Hashable:
-    """All that `_names_of` reads."""
-    who = admission.attribution
-    return (
-        who.key_id, tuple(who.labels.items()), who.tags, tuple(who.dimensions.items()), who.claimed,
-        admission.provider, admission.operation, admission.model, admission.facts.end_user,
-        admission.credential, admission.price_version, admission.dialect, admission.route_name,
-    )
 
 
 def _names_of(admission: Admission, define: Define) -> Fields:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from tallystick.core.attempt import Admission, Settlement
-from tallystick.core.budget import Match, Unit
+from tallystick.core.budget import Budget, Match, Subject, Unit, subject_matches
 from tallystick.core.draw import Draw
 from tallystick.core.usage import INPUT_CLASSES, OUTPUT_CLASSES
 from tallystick.core.worst_case import WorstCase
@@ -24,6 +24,18 @@ def holds_of(path: Iterable[Match], worst: WorstCase, at_us: int) -> tuple[Draw,
     return tuple(
         Draw(match.budget.node(match.subject, at_us), amount_in(match.budget.unit, worst.nanos, worst.tokens))
         for match in path if match.binding)
+
+
+def late_draw(budget: Budget, admission: Admission) -> Draw | None:
+    """What a call that is open already, or waits, holds on a budget that comes into force; None where it is none of its.
+    Of an output that the request does not bound only the money is known."""
+    if not admission.billable or admission.sandbox or not budget.in_force(admission.at_us):
+        return None
+    subject = subject_matches(budget.scope, Subject(admission.attribution, admission.provider, admission.model))
+    if subject is None:
+        return None
+    tokens = admission.input_bound + (admission.facts.output_limit or 0) * admission.facts.n
+    return Draw(budget.node(subject, admission.at_us), amount_in(budget.unit, admission.hold_nanos, tokens))
 
 
 def standing_of(details: Mapping[str, str]) -> Mapping[str, str]:

@@ -13,16 +13,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
 
 from tallystick.core.attempt import Admission, Settlement
 from tallystick.core.broker import Attempt
-from tallystick.core.budget import NO_BUDGETS, Budget, BudgetBook, Subject, Unit, subject_matches
+from tallystick.core.budget import NO_BUDGETS, Budget, BudgetBook, Unit
 from tallystick.core.draw import Draw, NodeKey
 from tallystick.core.errors import Denied, Room, StoreFault
-from tallystick.core.holding import amount_in, draws_of
+from tallystick.core.holding import draws_of, late_draw
 from tallystick.core.money import decimal_text
 from tallystick.core.windows import END_OF_TIME_US
 from tallystick.stores.lending import Lacking, Lender, Lending
@@ -35,8 +35,6 @@ WANTED_WITHIN_US: Final = 1_000_000
 HELD_RETRY_AFTER_S: Final = 5
 TEND_EVERY_US: Final = 1_000_000
 _UNITS: Final[Mapping[Unit, str]] = {"money": "usd", "tokens": "tokens", "calls": "calls"}
-
-_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -83,7 +81,7 @@ class BudgetKeeper:
         if self._behind():
             raise StoreFault("what earlier calls cost is not in the ledger yet")
         await self._lender.start(-1)                     # from here on a change waits for this instance to follow it
-        change, found = await self._aside(self._read)
+        change, found = await self._lending.aside(self._read)
         self._put(found)
         self._seen = self._acknowledged = change
         self._start = self._place()
@@ -145,7 +143,7 @@ class BudgetKeeper:
     async def step(self) -> None:
         """A bounded piece of housekeeping, every tenth of a second: follow the ledger and the control plane, say that
         this instance lives, give back what others want. Raises StoreFault."""
-        upto, change = await self._aside(self._look)
+        upto, change = await self._lending.aside(self._look)
         if upto is not None:
             self._lender.shipped(upto)
         if change != self._seen and self._coming is None:
@@ -157,7 +155,7 @@ class BudgetKeeper:
 
     async def stop(self) -> None:
         """At a graceful stop, after the last shipment: give everything back. Raises StoreFault."""
-        upto, _ = await self._aside(self._look)
+        upto, _ = await self._lending.aside(self._look)
         if upto is not None:
             self._lender.shipped(upto)
         await self._lender.stop()
@@ -166,7 +164,7 @@ class BudgetKeeper:
 
     async def _take_up(self) -> None:
         """Put new books in force, and hold open calls on what is new in them."""
-        change, found = await self._aside(self._read)
+        change, found = await self._lending.aside(self._read)
         before = self._by_id                             # from here on nothing else runs
         self._put(found)
         fresh = [(slug, budget) for slug, book in found.items() for budget in book.budgets if _fresh(budget, before)]
@@ -179,7 +177,7 @@ class BudgetKeeper:
         """Hold every open call on the new budgets that it falls under."""
         for attempt, admission in self._admitted.items():
             for slug, budget in fresh:
-                draw = _draw_on(budget, admission) if slug == admission.attribution.organization else None
+                draw = late_draw(budget, admission) if slug == admission.attribution.organization else None
                 if draw is not None:
                     self._lender.broker.adopt(attempt, draw)
 
@@ -188,7 +186,7 @@ class BudgetKeeper:
         if self._by_id is before:
             return ()
         book = self.books.get(admission.attribution.organization, NO_BUDGETS)
-        draws = (_draw_on(budget, admission) for budget in book.budgets if _fresh(budget, before))
+        draws = (late_draw(budget, admission) for budget in book.budgets if _fresh(budget, before))
         return tuple(draw for draw in draws if draw is not None)
 
     async def _finish_change(self, upto: tuple[int, int] | None) -> None:
@@ -220,7 +218,7 @@ class BudgetKeeper:
         found = self.books.get(organization, NO_BUDGETS).header(value)
         if found is None:
             now_us = self._lending.clock.now_us()
-            await self._aside(lambda: self._open_header(organization, value, now_us))
+            await self._lending.aside(lambda: self._open_header(organization, value, now_us))
             await self._take_up()
             found = self.books.get(organization, NO_BUDGETS).header(value)
         if found is None:
@@ -265,26 +263,10 @@ class BudgetKeeper:
             change = int(db.execute("SELECT value FROM change_counter WHERE id = 1").fetchone()[0])
             return leases.counted_upto(db, self._lending.instance), change
 
-    async def _aside(self, work: Callable[[], _T]) -> _T:
-        found: list[_T] = []
-        await self._lending.run_aside(lambda: found.append(work()))
-        return found[0]
-
 
 def _fresh(budget: Budget, before: Mapping[int, Budget]) -> bool:
     """Whether it binds now and did not then."""
     return budget.mode == "hard" and (budget.id not in before or before[budget.id].mode != "hard")
-
-
-def _draw_on(budget: Budget, admission: Admission) -> Draw | None:
-    """What a call that is open already, or waits, holds on a budget that comes into force; None if it is none of its."""
-    if not admission.billable or admission.sandbox or not budget.in_force(admission.at_us):
-        return None
-    subject = subject_matches(budget.scope, Subject(admission.attribution, admission.provider, admission.model))
-    if subject is None:
-        return None
-    tokens = admission.input_bound + (admission.facts.output_limit or 0) * admission.facts.n
-    return Draw(budget.node(subject, admission.at_us), amount_in(budget.unit, admission.hold_nanos, tokens))
 
 
 def _scope_text(budget: Budget | None, subject: str) -> str:

@@ -61,6 +61,12 @@ class Lending:
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     hold_wait_us: int = 2_000_000
 
+    async def aside(self, work: Callable[[], _T]) -> _T:
+        """What a piece of database work says, run beside the loop."""
+        found: list[_T] = []
+        await self.run_aside(lambda: found.append(work()))
+        return found[0]
+
 
 class Lender:
     """One instance's holds. All of it runs on the event loop; only the database's rounds run beside it."""
@@ -96,7 +102,7 @@ class Lender:
                 mine = leases.leases_of(db, me)
                 return epoch, mine, leases.ends_of(db, [draw.node for draw in mine])
 
-        self._epoch, mine, ends = await self._aside(begin)
+        self._epoch, mine, ends = await self._lending.aside(begin)
         self._ends |= ends
         self._broker.grant(mine)
 
@@ -320,9 +326,9 @@ class Lender:
             with lending.database.write() as db:
                 return leases.leases_of(db, lending.instance), leases.counted_upto(db, lending.instance)
 
-        mine, upto = await self._aside(read)
+        mine, upto = await self._lending.aside(read)
         while (upto or (0, 0)) < self._counted:
-            mine, upto = await self._aside(read)
+            mine, upto = await self._lending.aside(read)
         if upto is not None:
             self.shipped(upto)
         self._broker.lease_is(mine)
@@ -331,17 +337,12 @@ class Lender:
     async def _guarded(self, work: Callable[[], _T]) -> _T:
         """Database work whose answer may be lost. Raises StoreFault."""
         try:
-            return await self._aside(work)
+            return await self._lending.aside(work)
         except Fenced:
             raise
         except StoreFault:
             self._unsure = True
             raise
-
-    async def _aside(self, work: Callable[[], _T]) -> _T:
-        found: list[_T] = []
-        await self._lending.run_aside(lambda: found.append(work()))
-        return found[0]
 
     def _sweep(self, over: Iterable[NodeKey]) -> None:
         for node in over:

@@ -18,7 +18,7 @@ from tallystick.core.attempt import Adjustment, AdjustReason, Line
 from tallystick.core.entry import Describe, adjustment_fields, request_hex
 from tallystick.core.ledger import read_body
 from tallystick.stores.sql.calls import CallRecord
-from tallystick.stores.sql.callfact import OPEN, OUTCOMES
+from tallystick.stores.sql.callfact import DEFERRED, OPEN
 from tallystick.stores.sql.counting import count_adjustment
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import month_sql, months
@@ -31,7 +31,6 @@ BATCH: Final = 200                           # corrections in one transaction, s
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _FOUND: Final = ("SELECT kind, flags, outcome, at_us, seq, day, cost_nanos FROM call_fact_{month}"
                  " WHERE request_id = ? AND attempt = ? AND organization = ?")
-_DEFERRED: Final = OUTCOMES.index("deferred") + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +136,7 @@ def _find(pen: Appending, organization: int, correction: Correction) -> _Row:
     if row.kind != ATTEMPTS:
         why = "We answered it ourselves, so it cost nothing." if row.kind == REFUSALS else "A sandbox call costs nothing."
         raise Refused("not_adjustable", why)
-    if row.flags & OPEN or row.outcome == _DEFERRED:
+    if row.flags & OPEN or row.outcome == DEFERRED:
         raise Refused("not_settled", "It is not settled yet; there is no cost to correct.")
     return row
 

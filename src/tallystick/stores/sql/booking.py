@@ -37,7 +37,7 @@ def book_attempt(pen: Appending, admission: Admission, settlement: Settlement, d
     """Admission and settlement in one entry. Raises LookupError for an unknown organisation, ValueError
     for records that cannot stand in an entry."""
     chain = pen.chain_of(admission.attribution.organization)
-    fields = admission_fields(admission, chain.define, chain.met)
+    fields = admission_fields(admission, chain.define)
     fields |= settlement_fields(settlement, chain.define, describe)
     fields["kind"] = "DEFER" if settlement.outcome == "deferred" else "ATTEMPT"
     _chain_call(pen, chain, fields, admission, draws_of_job(settlement))

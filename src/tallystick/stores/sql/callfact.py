@@ -17,6 +17,7 @@ from tallystick.core.usage import INPUT_CLASSES, OUTPUT_CLASSES
 # A code is the place in its tuple, from 1; 0 means "none". Only ever append.
 FACT_KINDS: Final = ("attempt", "refusal", "sandbox")
 OUTCOMES: Final[tuple[str, ...]] = get_args(Outcome)
+DEFERRED: Final = OUTCOMES.index("deferred") + 1
 METHODS: Final[tuple[str, ...]] = get_args(Method)
 BASES: Final[tuple[str, ...]] = get_args(Basis)
 

@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from tallystick.core.attempt import Admission, Settlement
-from tallystick.core.budget import NO_BUDGETS, Budget, BudgetBook, Subject, subject_matches
+from tallystick.core.budget import NO_BUDGETS, Budget, BudgetBook, Subject
 from tallystick.core.draw import Draw, NodeKey
 from tallystick.core.entry import read_admission
-from tallystick.core.holding import amount_in, cost_in
+from tallystick.core.holding import cost_in, late_draw
 from tallystick.core.ledger import read_body
 from tallystick.stores.sql.engine import month_sql
 from tallystick.stores.sql.journal import Appending
@@ -65,12 +65,9 @@ def hold_open_jobs(pen: Appending, organization: int, budget: Budget) -> None:
         body = pen.db.execute(month_sql("SELECT body FROM entry_{month} WHERE organization = ? AND seq = ?", month),
                               (organization, seq)).fetchone()[0]
         admission = _admitted(pen, organization, read_body(pen.packer.unpack(body)))
-        subject = subject_matches(budget.scope, _subject(admission))
-        if subject is None or budget.mode != "hard" or not budget.in_force(admission.at_us):
+        draw = late_draw(budget, admission) if budget.mode == "hard" else None
+        if draw is None:
             continue
-        limit = (admission.facts.output_limit or 0) * admission.facts.n
-        draw = Draw(budget.node(subject, admission.at_us),
-                    amount_in(budget.unit, admission.hold_nanos, admission.input_bound + limit))
         open_node(pen.db, draw.node)
         lease(pen.db, DEFERRED, [draw])
         pen.db.execute("UPDATE open_attempt SET draws = ? WHERE request_id = ? AND attempt = ?",

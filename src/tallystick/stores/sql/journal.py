@@ -12,7 +12,7 @@ import hmac
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -223,7 +223,6 @@ class Appending:
         for number, (next_seq, head, frontier) in mark.chains.items():
             chain = self._chains[number]
             chain.next_seq, chain.head, chain.frontier = next_seq, head, list(frontier)
-            chain.met.clear()
         self.fresh = mark.fresh
         known = {id(rows): length for rows, length in mark.lengths}
         for rows in self._gathered():
@@ -286,7 +285,7 @@ class Appending:
 class Chain:
     """One organisation's chain in an open transaction."""
 
-    __slots__ = ("_appending", "_known", "calendar", "frontier", "head", "met", "next_seq", "organization", "slug")
+    __slots__ = ("_appending", "_known", "calendar", "frontier", "head", "next_seq", "organization", "slug")
 
     def __init__(self, appending: Appending, organization: int, slug: str, calendar: Calendar,
                  next_seq: int, head: bytes, frontier: list[bytes]) -> None:
@@ -298,7 +297,6 @@ class Chain:
         self.next_seq = next_seq
         self.head = head
         self.frontier = frontier
-        self.met: dict[Hashable, Fields] = {}    # names that calls of this transaction were written with
 
     def define(self, kind: str, name: str, content: Callable[[], Mapping[str, str]] | None = None) -> int:
         """The number of a name, chained as a DEFINE at first use (`core.entry.Define`)."""

@@ -10,13 +10,11 @@ from typing import Final
 
 from tallystick.core.budget import EACH, Kind, Scope, Unit
 from tallystick.core.money import NANOS_PER_UNIT
-from tallystick.stores.sql.callfact import FREE, OPEN, OUTCOMES
+from tallystick.stores.sql.callfact import DEFERRED, FREE, OPEN
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import DEFAULT_TEAM, month_sql, months
 from tallystick.stores.sql.facts import ATTEMPTS
 from tallystick.stores.sql.names import Names
-
-DEFERRED_CODE: Final = OUTCOMES.index("deferred") + 1
 
 # A scope's kind → the column that has it, and the kind of its names in the dictionary.
 _COLUMNS: Final[dict[Kind, tuple[str, str]]] = {
@@ -43,7 +41,7 @@ def spent(db: Connection, organization: int, scope: Scope, unit: Unit, start_us:
     column, kind, other = _grouping(scope.kind)
     query = _QUERY.replace("{column}", column).replace("{other}", other).replace("{measure}", _MEASURES[unit])
     for month in months(db):
-        rows = db.execute(month_sql(query, month), (organization, ATTEMPTS, start_us, end_us, FREE | OPEN, DEFERRED_CODE))
+        rows = db.execute(month_sql(query, month), (organization, ATTEMPTS, start_us, end_us, FREE | OPEN, DEFERRED))
         for number, second, dollars, rest in rows:
             amount = int(dollars or 0) * NANOS_PER_UNIT + int(rest or 0)
             for subject in _subjects(scope, names, kind, number, second):
