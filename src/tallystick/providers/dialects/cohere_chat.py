@@ -18,7 +18,7 @@ from tallystick.core.call import Facts, JsonObject, Meter, ReplyHead
 from tallystick.core.usage import Reading, Usage, usage_of
 from tallystick.providers.dialects import reply_json as rj
 from tallystick.providers.dialects.bodies import JsonMeter
-from tallystick.providers.dialects.framing import JsonLines, SseReader
+from tallystick.providers.dialects.framing import JsonLines, SseData
 from tallystick.providers.dialects.wire import count, mapping, mappings, number, string_bytes, text, utf8_bytes
 
 _DONE: Final = b"[DONE]"
@@ -49,7 +49,7 @@ class CohereChat:
     def meter(self, facts: Facts, head: ReplyHead) -> Meter:
         kind = head.headers.get("content-type", "")
         if "event-stream" in kind or (not kind and head.streaming):
-            return _StreamMeter(_Events())
+            return _StreamMeter(SseData())
         if "stream+json" in kind or (facts.stream and "json" not in kind):
             return _StreamMeter(JsonLines())
         return JsonMeter(_read_whole)
@@ -130,31 +130,12 @@ def _read_whole(body: bytes) -> Reading:
     return reply.reading()
 
 
-class _Events:
-    """The data of server-sent events, as the documents that JSON lines are."""
-
-    __slots__ = ("_events",)
-
-    def __init__(self) -> None:
-        self._events = SseReader()
-
-    @property
-    def dropped(self) -> int:
-        return self._events.dropped
-
-    def feed(self, data: bytes) -> list[bytes]:
-        return [event.data for event in self._events.feed(data)]
-
-    def finish(self) -> list[bytes]:
-        return [event.data for event in self._events.finish()]
-
-
 class _StreamMeter:
     """One stream of either version. `output_bytes`: text, thinking and argument deltas."""
 
     __slots__ = ("_documents", "_reply")
 
-    def __init__(self, documents: _Events | JsonLines) -> None:
+    def __init__(self, documents: SseData | JsonLines) -> None:
         self._documents = documents
         self._reply = _Reply()
 

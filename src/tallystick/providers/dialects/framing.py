@@ -89,6 +89,27 @@ class SseReader:
             self._data.append(value)
 
 
+class SseData:
+    """The data of server-sent events alone, as documents: for formats that have no event to end them."""
+
+    __slots__ = ("_events",)
+
+    ended: Final = False
+
+    def __init__(self, line_bytes_max: int = LINE_BYTES_MAX) -> None:
+        self._events = SseReader(line_bytes_max)
+
+    @property
+    def dropped(self) -> int:
+        return self._events.dropped
+
+    def feed(self, data: bytes) -> list[bytes]:
+        return [event.data for event in self._events.feed(data)]
+
+    def finish(self) -> list[bytes]:
+        return [event.data for event in self._events.finish()]
+
+
 class JsonLines:
     """Reads newline-delimited JSON (one document a line, as Ollama streams); blank lines are skipped."""
 

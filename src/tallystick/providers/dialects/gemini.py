@@ -20,7 +20,7 @@ import msgspec
 from tallystick.core.call import Facts, JsonObject, Meter, ReplyHead
 from tallystick.core.usage import Reading, Usage, usage_of
 from tallystick.providers.dialects import reply_json as rj
-from tallystick.providers.dialects.framing import SseReader
+from tallystick.providers.dialects.framing import SseData
 from tallystick.providers.dialects.json_documents import DOCUMENT_BYTES_MAX, JsonDocuments
 from tallystick.providers.dialects.modalities import by_modality, split_by_modality
 from tallystick.providers.dialects.wire import count, mapping, mappings, number, text, totals_hold, utf8_bytes
@@ -195,27 +195,6 @@ class _Documents(Protocol):
     def finish(self) -> list[bytes]: ...
 
 
-class _EventData:
-    """The data of server-sent events. This format has no event that ends it."""
-
-    __slots__ = ("_events",)
-
-    ended: Final = False
-
-    def __init__(self) -> None:
-        self._events = SseReader(DOCUMENT_BYTES_MAX)      # a picture is one event
-
-    @property
-    def dropped(self) -> int:
-        return self._events.dropped
-
-    def feed(self, data: bytes) -> list[bytes]:
-        return [event.data for event in self._events.feed(data)]
-
-    def finish(self) -> list[bytes]:
-        return [event.data for event in self._events.finish()]
-
-
 class _OneDocument:
     """A buffered reply: one document, at its end; dropped once it is too long to keep."""
 
@@ -247,7 +226,7 @@ def _documents(head: ReplyHead, streams: bool) -> _Documents:
     """What the reply says it is; where it does not, what was asked for."""
     kind = head.headers.get("content-type", "")
     if "event-stream" in kind or (not kind and head.streaming):
-        return _EventData()
+        return SseData(DOCUMENT_BYTES_MAX)           # a picture is one event
     return JsonDocuments() if streams else _OneDocument()
 
 
