@@ -21,7 +21,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tallystick.core.attempt import Admission, Refusal, Settlement
-from tallystick.core.entry import Describe, request_hex
+from tallystick.core.entry import request_hex
+from tallystick.core.entry_lines import Describe
 from tallystick.core.errors import StoreFault
 from tallystick.ports import Clock
 from tallystick.stores.records import decode

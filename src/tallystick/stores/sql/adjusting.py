@@ -15,7 +15,8 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from tallystick.core.attempt import Adjustment, AdjustReason, Line
-from tallystick.core.entry import Describe, adjustment_fields, request_hex
+from tallystick.core.entry import adjustment_fields, request_hex
+from tallystick.core.entry_lines import Describe
 from tallystick.core.ledger import read_body
 from tallystick.stores.sql.calls import CallRecord
 from tallystick.stores.sql.callfact import DEFERRED, OPEN

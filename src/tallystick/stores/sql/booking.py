@@ -12,14 +12,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tallystick.core.attempt import Admission, Refusal, Settlement
-from tallystick.core.entry import (
-    Describe,
-    Fields,
-    admission_fields,
-    refusal_fields,
-    request_hex,
-    settlement_fields,
-)
+from tallystick.core.entry import Fields, admission_fields, refusal_fields, request_hex, settlement_fields
+from tallystick.core.entry_lines import Describe
 from tallystick.core.ledger import read_body
 from tallystick.stores.sql.callfact import fact_of
 from tallystick.stores.sql.counting import count, count_later, draws_of_job

@@ -9,7 +9,8 @@ import json
 from collections.abc import Mapping
 
 from tallystick.core.attempt import Line
-from tallystick.core.entry import PRIVATE, price_row_name
+from tallystick.core.entry import PRIVATE
+from tallystick.core.entry_lines import price_row_name
 from tallystick.stores.sql.connection import Connection
 
 
