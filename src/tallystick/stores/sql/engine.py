@@ -84,6 +84,7 @@ def open_database(data: Path, now_us: int, *, url: str | None = None, strict: bo
                 raise StoreFault(f"{database} has schema {version}, from before the first release; this program begins with "
                                  f"{SCHEMA_VERSION}. Make a new one.")
             _run(db, _resource("prices.sql"))
+            _run(db, _resource("identity.sql"))
             if mark is not None:
                 _claim(db, mark, f"{database}")
     except BaseException:

@@ -1,0 +1,33 @@
+-- How people prove who they are: sessions of browsers, second factors, invitations, personal access tokens, and how
+-- often a login failed. Secrets stand here as keyed hashes or sealed; addresses of people only where somebody invited
+-- them, addresses of machines nowhere.
+
+CREATE TABLE IF NOT EXISTS session (
+  id TEXT PRIMARY KEY,
+  digest BYTEA NOT NULL UNIQUE,
+  digest_before BYTEA,                       -- of the cookie it had until `rotated_us`, for requests under way
+  rotated_us BIGINT NOT NULL,
+  account TEXT NOT NULL REFERENCES account (id),
+  organization INTEGER NOT NULL REFERENCES organization (id),
+  role TEXT NOT NULL,                        -- as of the cookie; another one now gets another cookie
+  agent TEXT NOT NULL,
+  created_us BIGINT NOT NULL,
+  seen_us BIGINT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS session_before ON session (digest_before);
+CREATE INDEX IF NOT EXISTS session_list ON session (account, created_us);
+CREATE TABLE IF NOT EXISTS login_generation (
+  account TEXT PRIMARY KEY REFERENCES account (id),
+  number BIGINT NOT NULL                     -- what a login token says too, as long as it opens anything
+);
+CREATE TABLE IF NOT EXISTS login_failure (
+  name BYTEA PRIMARY KEY,                    -- a keyed hash of what was typed as an address, known or not
+  count INTEGER NOT NULL,
+  last_us BIGINT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS login_failure_age ON login_failure (last_us);
+CREATE TABLE IF NOT EXISTS login_failure_minute (
+  minute BIGINT PRIMARY KEY,
+  entered INTEGER NOT NULL,
+  counted INTEGER NOT NULL
+);

@@ -1,0 +1,148 @@
+"""Sessions of browsers: rows that end, each opened by a cookie of which only a keyed hash is kept. A session is one
+account's in one organisation; whoever asks is looked up anew every time, so that a role that changed or a membership
+that ended holds for the next request, on every instance.
+
+A cookie is worth nothing after `idle_us` without a request, after `lifetime_us` whatever happens, and when the role it
+was given for is another one now: then the session goes on under a new cookie. For a moment the old one still opens it,
+for a page asks several questions at once.
+"""
+
+from __future__ import annotations
+
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from tallystick.core.errors import StoreFault
+from tallystick.stores.sql import accounts
+from tallystick.stores.sql.accounts import Account
+from tallystick.stores.sql.connection import Connection
+from tallystick.stores.sql.engine import Database
+
+SESSIONS_MAX: Final = 20                     # of one account; a further one ends the oldest
+AGENT_CHARS_MAX: Final = 60
+_COOKIE_BYTES: Final = 32
+_ID_BYTES: Final = 8
+_SEEN_EVERY_US: Final = 60_000_000
+_GRACE_US: Final = 10_000_000
+_COLUMNS: Final = ("s.id, s.account, o.slug, s.role, s.agent, s.created_us, s.seen_us, s.rotated_us, s.digest"
+                   " FROM session s JOIN organization o ON o.id = s.organization")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One browser's session. `role`: what its cookie was given for."""
+
+    id: str
+    account: str
+    organization: str
+    role: str
+    agent: str
+    created_us: int
+    seen_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A session that a cookie opens, whose it is now, and the cookie to give from now on where that is another."""
+
+    session: Session
+    account: Account
+    cookie: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """Opens, finds and ends sessions. `secret` keys the hashes; `entropy` gives cookies."""
+
+    database: Database
+    secret: bytes = field(repr=False)
+    entropy: Callable[[int], bytes]
+    idle_us: int
+    lifetime_us: int
+
+    def open(self, db: Connection, account: Account, agent: str, now_us: int) -> tuple[Session, str]:
+        """A new session and its cookie, within a write transaction. What has ended is swept out on the way."""
+        db.execute("DELETE FROM session WHERE seen_us <= ? OR created_us <= ?", (now_us - self.idle_us, now_us - self.lifetime_us))
+        db.execute("DELETE FROM session WHERE id IN (SELECT id FROM session WHERE account = ?"
+                   " ORDER BY created_us DESC, id DESC LIMIT 1000 OFFSET ?)", (account.id, SESSIONS_MAX - 1))
+        cookie = _text(self.entropy(_COOKIE_BYTES))
+        session = Session("ses_" + self.entropy(_ID_BYTES).hex(), account.id, account.organization, account.role,
+                          agent[:AGENT_CHARS_MAX], now_us, now_us)
+        db.execute("INSERT INTO session (id, digest, rotated_us, account, organization, role, agent, created_us, seen_us)"
+                   " SELECT ?, ?, ?, ?, o.id, ?, ?, ?, ? FROM organization o WHERE o.slug = ?",
+                   (session.id, self._digest(cookie), now_us, account.id, session.role, session.agent, now_us, now_us,
+                    account.organization))
+        return session, cookie
+
+    def find(self, cookie: str, now_us: int) -> Found | None:
+        """What a cookie opens now; None for one that opens nothing. Raises StoreFault where the database cannot be read."""
+        digest = self._digest(cookie)
+        with self.database.read() as db:
+            row = db.execute("SELECT " + _COLUMNS + " WHERE s.digest = ? OR s.digest_before = ?", (digest, digest)).fetchone()
+            account = accounts.by_id(db, row[1], row[2]) if row else None
+        if row is None or account is None:
+            return None
+        session, rotated_us, current = Session(*row[:7]), row[7], hmac.compare_digest(bytes(row[8]), digest)
+        if not self._stands(session, now_us) or (not current and now_us >= rotated_us + _GRACE_US):
+            return None
+        if current and session.role != account.role:
+            return Found(session, account, self._rotate(session, account, digest, now_us))
+        if now_us - session.seen_us >= min(_SEEN_EVERY_US, self.idle_us // 4):
+            with suppress(StoreFault), self.database.write() as db:      # who only reads need not be able to write
+                db.execute("UPDATE session SET seen_us = ? WHERE id = ? AND seen_us < ?", (now_us, session.id, now_us))
+        return Found(session, account)
+
+    def list(self, account: str, now_us: int) -> list[Session]:
+        """The sessions of an account that have not ended, the newest first."""
+        with self.database.read() as db:
+            rows = db.execute("SELECT " + _COLUMNS + " WHERE s.account = ? ORDER BY s.created_us DESC, s.id", (account,)).fetchall()
+        return [session for row in rows if self._stands(session := Session(*row[:7]), now_us)]
+
+    def expires_us(self, session: Session) -> int:
+        """When it ends, whatever happens."""
+        return session.created_us + self.lifetime_us
+
+    def _rotate(self, session: Session, account: Account, digest: bytes, now_us: int) -> str | None:
+        """Another cookie for the session; None where another request was first, which then has it."""
+        cookie = _text(self.entropy(_COOKIE_BYTES))
+        with self.database.write() as db:
+            changed = db.execute("UPDATE session SET digest = ?, digest_before = ?, rotated_us = ?, role = ?, seen_us = ?"
+                                 " WHERE id = ? AND digest = ?",
+                                 (self._digest(cookie), digest, now_us, account.role, now_us, session.id, digest)).rowcount
+        return cookie if changed else None
+
+    def _stands(self, session: Session, now_us: int) -> bool:
+        return now_us < session.seen_us + self.idle_us and now_us < session.created_us + self.lifetime_us
+
+    def _digest(self, cookie: str) -> bytes:
+        return hmac.digest(self.secret, cookie.encode("utf-8", "surrogateescape"), "sha256")
+
+
+def end_session(db: Connection, account: str, session_id: str) -> bool:
+    """End one session of an account; False where there is none such."""
+    return db.execute("DELETE FROM session WHERE id = ? AND account = ?", (session_id, account)).rowcount > 0
+
+
+def end_sessions_of(db: Connection, account: str, *, organization: int | None = None, keep: str | None = None) -> int:
+    """End an account's sessions, in the transaction that changes what they were opened by: all, or those of one
+    organisation; all but `keep`. Login tokens that are out end with them, everywhere. How many sessions there were.
+    """
+    ended = db.execute("DELETE FROM session WHERE account = ? AND (organization = ? OR ? = 0) AND id <> ?",
+                       (account, organization or 0, organization or 0, keep or "")).rowcount
+    db.execute("INSERT INTO login_generation (account, number) VALUES (?, 1)"
+               " ON CONFLICT (account) DO UPDATE SET number = login_generation.number + 1", (account,))
+    return ended
+
+
+def generation_of(db: Connection, account: str) -> int:
+    """What a login token of this account must say to open anything."""
+    row = db.execute("SELECT number FROM login_generation WHERE account = ?", (account,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _text(random: bytes) -> str:
+    return urlsafe_b64encode(random).decode().rstrip("=")
