@@ -12,12 +12,10 @@ noise can touch; it takes half a minute a part.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,9 +25,9 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.load.measure import STREAM_EVENTS, chat_request
-from uvicorn.server import ServerState
 import uvloop
+from bench.load.measure import STREAM_EVENTS, chat_request
+from bench.micro.hop import CALLS_AT_ONCE, CHAT, PRINCIPAL, Governed, OneId, OneKey, Run, whole_hop
 
 from tallystick.core import exchange as line
 from tallystick.core.broker import Broker
@@ -37,15 +35,13 @@ from tallystick.core.budget import Budget, Scope, Subject, budget_book
 from tallystick.core.call import Call, Facts, ReplyHead
 from tallystick.core.dialect import Provider
 from tallystick.core.holding import draws_of, holds_of
-from tallystick.core.identity import Attribution, Claims, Principal
+from tallystick.core.identity import Attribution, Claims
 from tallystick.core.settlement import Served
 from tallystick.core.usage import Reading, usage_of
 from tallystick.core.windows import parse_window
 from tallystick.core.worst_case import WorstCase
 from tallystick.edge import strict_json
-from tallystick.edge.app import Edge, Health
 from tallystick.edge.body import BodyLimits
-from tallystick.edge.gate import Gate, GateHooks, GateLimits, server_config
 from tallystick.edge.gateway import Gateway, Ports, Setup
 from tallystick.providers.anthropic import ANTHROPIC
 from tallystick.providers.google import GOOGLE
@@ -53,20 +49,13 @@ from tallystick.providers.openai import OPENAI
 from tallystick.stores.memory import NoBudgets
 from tallystick.stores.price_files import open_book
 from tallystick.telemetry import Telemetry
-from tallystick.transport.http1 import Limits, Link
-from tallystick.transport.pool import Http1Upstreams
 from tallystick.transport.sandbox import SandboxReply, answer
 from tests.build import journal
 from tests.mini_upstream import bench_events, bench_reply
 
 AT_US = journal.NOON_US
-CHAT = "/v1/chat/completions"
-PRINCIPAL = Principal("key_1", "default", {"team": "bench", "project": "load"})
 USAGE = usage_of(input_text=310, output_text=44)
 RUN_S, RUNS = 0.05, 20
-CALLS_AT_ONCE = 20                               # in one run of the loop, whose start is not part of a call
-
-Run = Callable[[], None]
 
 
 class Part(NamedTuple):
@@ -205,25 +194,12 @@ class _Upstreams:
         return SandboxReply(200, self._content_type, self._pieces, streamed=len(self._pieces) > 1)
 
 
-class _Keyring:
-    def recognises(self, text: str) -> bool:
-        return text.startswith("tsk_")
-
-    async def find(self, presented: str) -> Principal | None:
-        return PRINCIPAL
-
-
-class _Ids:
-    def request_id(self) -> str:
-        return "req_" + "0" * 32
-
-
 def _whole_line(*, stream: bool) -> Callable[[Path], Run]:
     def make(folder: Path) -> Run:
         spool = journal.open_journal(folder, bounds=journal.Bounds()).spool
         pieces = bench_events() if stream else [bench_reply()]
         upstreams = _Upstreams(pieces, "text/event-stream" if stream else "application/json")
-        ports = Ports(_Keyring(), spool, upstreams, answer, None, journal.HandClock(), _Ids(), None, NoBudgets())  # type: ignore[arg-type]
+        ports = Ports(OneKey(), spool, upstreams, answer, None, journal.HandClock(), OneId(), None, NoBudgets())  # type: ignore[arg-type]
         setup = Setup({"openai": OPENAI}, {"openai": "http://x"}, line.Rules(open_book()), BodyLimits())
         gateway = Gateway(ports, setup, Telemetry("bench"))
         body = chat_request(stream=stream)
@@ -259,82 +235,9 @@ def _whole_line(*, stream: bool) -> Callable[[Path], Run]:
     return make
 
 
-class _Wire:
-    """A transport without a socket: what is written goes to `written`."""
-
-    def __init__(self, written: Callable[[bytes], None]) -> None:
-        self.write = written
-        self._pair = socket.socketpair()         # the pool asks the socket of an idle connection whether it is still good
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._pair[0] if name == "socket" else default
-
-    def is_closing(self) -> bool:
-        return False
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class _WiredUpstreams(Http1Upstreams):
-    """The real client, to a provider that answers in the next turn of the loop."""
-
-    async def _connect(self, origin: Any) -> Link:
-        reply = b"HTTP/1.1 200 OK\r\nServer: bench\r\nDate: Sat, 21 Nov 2026 12:00:00 GMT\r\nContent-Type: application/json\r\n" \
-                b"Content-Length: %d\r\nConnection: keep-alive\r\n\r\n%b" % (len(bench_reply()), bench_reply())
-        link = Link(Limits(), lambda freed: self._freed(origin, freed), lambda lost: self._lost(origin, lost))
-        loop = asyncio.get_running_loop()
-        link.connection_made(_Wire(lambda _: loop.call_soon(link.data_received, reply)))  # type: ignore[arg-type]
-        origin.open += 1
-        self._links.add(link)
-        return link
-
-
 def _whole_hop(folder: Path) -> Run:
-    loop = uvloop.new_event_loop()
     spool = journal.open_journal(folder, bounds=journal.Bounds()).spool
-    ports = Ports(_Keyring(), spool, _WiredUpstreams(), answer, None, journal.HandClock(), _Ids(), None, NoBudgets())  # type: ignore[arg-type]
-    setup = Setup({"openai": OPENAI}, {"openai": "http://x"}, line.Rules(open_book()), BodyLimits())
-    telemetry = Telemetry("bench")
-    gateway = Gateway(ports, setup, telemetry)
-    edge = Edge(gateway, None, Health(dict, None, True), telemetry, "all", (None, None))  # type: ignore[arg-type]
-    hooks = GateHooks(lambda: "req_")
-    config = server_config(edge, hooks, GateLimits(), interface="asgi3", lifespan="off")
-    body = chat_request(stream=False)
-    request = (
-        b"POST /proxy/openai%b HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nContent-Type: application/json\r\n"
-        b"X-Tallystick-Key: tsk_0123456789_abcdefghijklmnopqrstuvwxyz\r\nAuthorization: Bearer sk-bench\r\n"
-        b"Content-Length: %d\r\n\r\n%b" % (CHAT.encode(), len(body), body))
-    answers: list[bytes] = []
-    calls_left = 0
-
-    def answered(data: bytes) -> None:
-        nonlocal calls_left
-        answers[:] = [data]
-        calls_left -= 1
-        if calls_left:
-            loop.call_soon(gate.data_received, request)
-        else:
-            loop.stop()
-
-    gate = Gate(config, ServerState(), {}, loop, limits=GateLimits(), hooks=hooks)
-    gate.connection_made(_Wire(answered))
-
-    def run() -> None:
-        nonlocal calls_left
-        calls_left = CALLS_AT_ONCE
-        loop.call_soon(gate.data_received, request)
-        loop.run_forever()
-
-    run()
-    assert answers[0].startswith(b"HTTP/1.1 200 "), answers
-    return run
+    return whole_hop(uvloop.new_event_loop(), Governed(spool, line.Rules(open_book()), NoBudgets()))
 
 
 RESPONSES, RESPONSE_EVENTS = _simulated(OPENAI, "/v1/responses", {"model": "m", "input": "x", "stream": True})
