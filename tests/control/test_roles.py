@@ -42,13 +42,13 @@ PUT    /api/budgets/{budget_id}                   all   all      all      own_te
 DELETE /api/budgets/{budget_id}                   all   all      all      own_teams  -     -      -
 POST   /api/budgets/{budget_id}/raises            all   all      all      own_teams  -     -      -
 POST   /api/budgets/write-offs/{instance}         all   all      -        -          -     -      -
-GET    /api/policies                              all   all      -        -          -     all    -
-POST   /api/policies                              all   all      -        -          -     -      -
-GET    /api/policies/lint                         all   all      -        -          -     all    -
-POST   /api/policies/dry-run                      all   all      -        -          -     -      -
-POST   /api/policies/bypasses                     all   all      -        -          -     -      -
-GET    /api/policies/{policy_id}                  all   all      -        -          -     all    -
-DELETE /api/policies/{policy_id}                  all   all      -        -          -     -      -
+GET    /api/policies                              all   all      -        own_teams  own   all    -
+POST   /api/policies                              all   all      -        own_teams  -     -      -
+GET    /api/policies/lint                         all   all      -        own_teams  own   all    -
+POST   /api/policies/dry-run                      all   all      -        own_teams  -     -      -
+POST   /api/policies/bypasses                     all   all      -        own_teams  -     -      -
+GET    /api/policies/{policy_id}                  all   all      -        own_teams  own   all    -
+DELETE /api/policies/{policy_id}                  all   all      -        own_teams  -     -      -
 GET    /api/alerts                                all   all      all      -          -     all    -
 GET    /api/alerts/{alert_id}                     all   all      all      -          -     all    -
 POST   /api/alerts/{alert_id}/replay              all   all      -        -          -     -      -
@@ -253,6 +253,77 @@ async def test_an_auditor_reads_names_of_credentials_only(house: House) -> None:
         (read,) = (await auditor.get("/api/credentials")).json()["items"]
         (whole,) = (await admin.get("/api/credentials")).json()["items"]
     assert read == {"provider": "openai", "name": "default"} == {name: whole[name] for name in CREDENTIAL_NAMES}
+POLICIES_SEEN: dict[RoleName, set[str]] = {
+    **{role: {"org", "team", "project", "key", "ads"} for role in ("owner", "admin", "auditor")},  # type: ignore[dict-item]
+    "manager": {"team", "project", "key"}, "member": {"key"}}
+
+
+def scopes_of(house: House) -> dict[str, str]:
+    """The organisation, team search, a project of it, the member's key in it, and team ads."""
+    return {"org": "org", "team": "team:search", "project": "project:search/ranking", "key": f"key:{house.keys[1]}", "ads": "team:ads"}
+
+
+async def policies_of(house: House, maker: RoleName = "owner", *names: str) -> dict[str, int]:
+    """A policy and a bypass of it on each of these scopes."""
+    made = {}
+    async with house.client(maker) as client:
+        for name, scope in scopes_of(house).items():
+            if names and name not in names:
+                continue
+            reply = await client.post("/api/policies", json={"kind": "hours", "on": scope, "name": f"{name} {maker}",
+                                                             "parameters": {"closed": "08:00-09:00"}})
+            assert reply.status_code == 201, reply.text
+            made[name] = reply.json()["id"]
+            glass = {"on": scope, "reason": "x", "until": "2026-11-21T00:00:00Z", "policy": made[name]}
+            assert (await client.post("/api/policies/bypasses", json=glass)).status_code == 201
+    return made
+
+
+@pytest.mark.parametrize("role", POLICIES_SEEN)
+async def test_policies_in_lists_and_by_id(house: House, role: RoleName) -> None:
+    policies, scopes = await policies_of(house), scopes_of(house)
+    seen = {scopes[name] for name in POLICIES_SEEN[role]}
+    async with house.client(role) as client:
+        page = (await client.get("/api/policies")).json()
+        assert {policy["on"] for policy in page["items"]} == {bypass["on"] for bypass in page["bypasses"]} == seen
+        assert {policy["on"] for policy in (await client.get("/api/policies/lint")).json()["items"]} == seen
+        for name, number in policies.items():
+            assert (await client.get(f"/api/policies/{number}")).status_code == (200 if name in POLICIES_SEEN[role] else 404), name
+
+
+async def test_a_manager_adds_policies_to_their_teams_and_moves_only_what_managers_set(house: House) -> None:
+    above, scopes = await policies_of(house), scopes_of(house)
+    own = await policies_of(house, "manager", "team", "project", "key")
+    until = "2026-11-21T00:00:00Z"
+    async with house.client("manager") as client:
+        for scope in (scopes["org"], scopes["ads"], f"key:{house.keys[3]}", "team:*", "user:ann"):
+            for place, body in (("", {"kind": "kill", "on": scope}), ("/dry-run", {"kind": "kill", "on": scope}),
+                                ("/bypasses", {"on": scope, "reason": "x", "until": until, "policy": own["team"]})):
+                assert (await client.post(f"/api/policies{place}", json=body)).status_code == 403, (place, scope)
+        assert (await client.post("/api/policies/bypasses", json={"on": "team:search", "reason": "x", "until": until})).status_code == 403
+        assert (await client.post("/api/policies", json={
+            "kind": "delegation", "on": "team:search", "parameters": {"dimensions": "user"}})).status_code == 403
+        for name, number in above.items():
+            status = 403 if name in own else 404
+            loose = {"kind": "hours", "on": scopes[name], "name": f"{name} owner", "parameters": {"closed": "08:00-08:01"}}
+            assert (await client.post("/api/policies", json=loose)).status_code == 403, name
+            assert (await client.post("/api/policies/bypasses", json={
+                "on": "team:search", "reason": "x", "until": until, "policy": number})).status_code == status, name
+            assert (await client.delete(f"/api/policies/{number}")).status_code == status, name
+        for number in own.values():
+            assert (await client.delete(f"/api/policies/{number}")).status_code == 200
+
+
+async def test_a_dry_run_counts_the_calls_that_one_sees(house: House) -> None:
+    asked = {"kind": "kill", "on": "team:search"}
+    async with house.client("owner") as owner, house.client("manager") as manager:
+        everything = (await owner.post("/api/policies/dry-run", json=asked)).json()
+        theirs = (await manager.post("/api/policies/dry-run", json=asked)).json()
+    assert (everything["calls"], everything["would_stop"]) == (4, 2)
+    assert (theirs["calls"], theirs["would_stop"]) == (2, 2)
+    assert {one["key"] for one in theirs["who"]} == {house.keys[1], house.keys[2]}
+
+
     assert whole.keys() > read.keys()
 
 

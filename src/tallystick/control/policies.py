@@ -12,18 +12,21 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from tallystick.control import Parts
-from tallystick.control.callers import CallerOf, DirectoryOf, PartsOf, actor_of
+from tallystick.control.callers import Caller, CallerOf, DirectoryOf, PartsOf, actor_of, within_teams
 from tallystick.control.dry_run_document import dry_run_document, lint_document
 from tallystick.control.figures import answer
 from tallystick.control.policy_document import bypass_document, policy_document, spec_of
 from tallystick.control.problems import Problem
+from tallystick.core.budget import Scope
 from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
 from tallystick.core.policies.parameters import BadPolicy, parse_scope
 from tallystick.stores.sql import policy_lint
-from tallystick.stores.sql.directory import KeyRow, list_keys, organization
+from tallystick.stores.sql.connection import Connection
+from tallystick.stores.sql.directory import Directory, KeyRow, find_key, list_keys, organization
+from tallystick.stores.sql.members import find_member
 from tallystick.stores.sql.past_calls import proposed, try_policies
 from tallystick.stores.sql.policies import Policies, PolicySpec
-from tallystick.stores.sql.policy_rows import bypass_rows, policy_rows, policy_versions
+from tallystick.stores.sql.policy_rows import PolicyRow, bypass_rows, policy_rows, policy_versions
 from tallystick.stores.sql.standing import not_in_force
 
 PolicyId = Annotated[int, Path(ge=1, lt=1 << 62)]
@@ -32,6 +35,7 @@ ScopeText = Annotated[str, Field(max_length=NAME_CHARS_MAX + VALUE_CHARS_MAX + 1
 Days = Annotated[int, Query(ge=1, le=400)]
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _KEYS_PAGE: Final = 1000
+OF_THE_ORGANIZATION: Final = frozenset(("delegation",))        # whose word counts under everybody's budgets
 
 
 class NewPolicy(BaseModel):
@@ -170,14 +174,19 @@ def list_policies(parts: PartsOf, caller: CallerOf) -> Response:
     """All policies that stand, in the order they were made."""
     here, now_us = organization(parts.database, caller.organization), parts.clock.now_us()
     with parts.database.read() as db:
-        return answer({"items": [policy_document(row, now_us) for row in policy_rows(db, here.id)],
-                       "bypasses": [bypass_document(row, now_us) for row in bypass_rows(db, here.id, now_us)], "next_cursor": None})
+        return answer({"items": [policy_document(row, now_us) for row in policy_rows(db, here.id, caller.sight)],
+                       "bypasses": [bypass_document(row, now_us) for row in bypass_rows(db, here.id, now_us, caller.sight)],
+                       "next_cursor": None})
 
 
 def set_policy(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new: NewPolicy) -> Response:
     """Make a policy: 201; or a new version of the one that stands with this kind, scope and name: 200."""
     here, now_us = organization(parts.database, caller.organization), parts.clock.now_us()
-    row = Policies(directory.sequencer).set(here.id, _spec(new), now_us, actor_of(caller))
+    spec = _spec(new)
+    _within(parts, caller, here.id, spec.scope)
+    if caller.cell == "own_teams" and spec.kind in OF_THE_ORGANIZATION:
+        raise Problem(403, "forbidden", f"A policy of kind {spec.kind} is the organisation's to set.")
+    row = _hand(parts, caller, directory, here.id).set(here.id, spec, now_us, actor_of(caller))
     return _changed(parts, policy_document(row, now_us), 201 if row.version == 1 and row.made_us == now_us else 200)
 
 
@@ -185,23 +194,25 @@ def read_policy(parts: PartsOf, caller: CallerOf, policy_id: PolicyId) -> Respon
     """One policy and its versions."""
     here, now_us = organization(parts.database, caller.organization), parts.clock.now_us()
     with parts.database.read() as db:
-        versions = [policy_document(row, now_us) for row in policy_versions(db, here.id, policy_id)]
+        versions = [policy_document(row, now_us) for row in policy_versions(db, here.id, policy_id, caller.sight)]
     if not versions:
-        raise Problem(404, "not_found", "There is no such policy.")
+        raise _no_policy()
     return answer({**versions[-1], "versions": versions})
 
 
 def remove_policy(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, policy_id: PolicyId) -> Response:
     """Remove a policy. Its versions stay in the ledger."""
     here, now_us = organization(parts.database, caller.organization), parts.clock.now_us()
-    row = Policies(directory.sequencer).remove(here.id, policy_id, now_us, actor_of(caller))
+    _check_seen(parts, caller, here.id, policy_id)
+    row = _hand(parts, caller, directory, here.id).remove(here.id, policy_id, now_us, actor_of(caller))
     return _changed(parts, policy_document(row, now_us))
 
 
 def dry_run_policy(parts: PartsOf, caller: CallerOf, new: NewPolicy, days: Days = 30) -> Response:
-    """What a policy that is not set yet would have done in the last days."""
-    here, now_us = organization(parts.database, caller.organization), parts.clock.now_us()
-    run, book, unjudged = try_policies(parts.database, here.id, [proposed(_spec(new))], days, now_us)
+    """What a policy that is not set yet would have done in the last days to the calls that one sees."""
+    here, now_us, spec = organization(parts.database, caller.organization), parts.clock.now_us(), _spec(new)
+    _within(parts, caller, here.id, spec.scope)
+    run, book, unjudged = try_policies(parts.database, here.id, [proposed(spec)], days, now_us, caller.sight)
     return answer(dry_run_document(run, book, days, unjudged))
 
 
@@ -210,7 +221,7 @@ def lint_policies(parts: PartsOf, caller: CallerOf) -> Response:
     here, now_us = organization(parts.database, caller.organization), parts.clock.now_us()
     keys = list(_keys(parts, here.id))
     with parts.database.read() as db:
-        return answer({"items": [lint_document(one) for one in policy_lint.lint(db, policy_rows(db, here.id), keys, now_us)]})
+        return answer({"items": [lint_document(one) for one in policy_lint.lint(db, policy_rows(db, here.id, caller.sight), keys, now_us)]})
 
 
 def break_glass(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new: NewBypass) -> Response:
@@ -220,9 +231,49 @@ def break_glass(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new: N
         scope = parse_scope(new.on)
     except BadPolicy as fault:
         raise Problem(400, "invalid_request", str(fault)) from None
+    _within(parts, caller, here.id, scope)
+    if new.policy is not None:
+        _check_seen(parts, caller, here.id, new.policy)
+    elif caller.cell == "own_teams":
+        raise Problem(403, "forbidden", "Name the policy: those of the organisation are not yours to pass by.")
     until_us = (new.until - _EPOCH) // timedelta(microseconds=1)
-    row = Policies(directory.sequencer).bypass(here.id, scope, new.policy or 0, new.reason, until_us, now_us, actor_of(caller))
+    row = _hand(parts, caller, directory, here.id).bypass(here.id, scope, new.policy or 0, new.reason, until_us, now_us, actor_of(caller))
     return _changed(parts, bypass_document(row, now_us), 201)
+
+
+def _within(parts: Parts, caller: Caller, organization_id: int, scope: Scope) -> None:
+    """Whether somebody who may act on their teams only may act on this scope: one of those teams, a project or a key of it.
+    Raises Problem 403."""
+    if caller.cell == "own_teams":
+        key = find_key(parts.database, organization_id, scope.value) if scope.kind == "key" else None
+        team = scope.value.partition("/")[0] if scope.kind in ("team", "project") else None
+        within_teams(caller, key.labels.get("team") if key else team)
+
+
+def _hand(parts: Parts, caller: Caller, directory: Directory, organization_id: int) -> Policies:
+    """What changes policies for this caller. A manager adds to what binds their team, and takes back what managers added:
+    what an owner, an admin or the host set there stands."""
+    if caller.cell != "own_teams":
+        return Policies(directory.sequencer)
+
+    def may(db: Connection, row: PolicyRow) -> None:
+        _within(parts, caller, organization_id, row.scope)
+        maker = find_member(db, organization_id, row.made_by)
+        if maker is None or maker.membership.role != "manager":
+            raise Problem(403, "above_the_parent", "This policy was set by somebody above; it is not yours to change.")
+
+    return Policies(directory.sequencer, may)
+
+
+def _check_seen(parts: Parts, caller: Caller, organization_id: int, policy_id: int) -> None:
+    """Raises Problem 404 for a policy that this caller does not see."""
+    with parts.database.read() as db:
+        if not policy_versions(db, organization_id, policy_id, caller.sight):
+            raise _no_policy()
+
+
+def _no_policy() -> Problem:
+    return Problem(404, "not_found", "There is no such policy.")
 
 
 def _spec(new: NewPolicy) -> PolicySpec:

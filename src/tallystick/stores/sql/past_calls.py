@@ -19,6 +19,7 @@ from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.facts import ATTEMPTS, DAY_US, REFUSALS, SANDBOX, Asked, Place, month_of
 from tallystick.stores.sql.policies import PolicySpec, checked
 from tallystick.stores.sql.policy_rows import zone_of
+from tallystick.stores.sql.sight import EVERYTHING, Sight
 
 PAGE: Final = 500
 
@@ -26,13 +27,14 @@ PAGE: Final = 500
 class PastCalls:
     """One reading. `unjudged`: refused calls whose entries do not say enough, since it was no policy that refused them."""
 
-    def __init__(self, db: Connection, calls: Calls, organization: int, first_day: int, *, page: int = PAGE) -> None:
-        """`first_day`: days since 1970, local, of the first calls that are read."""
+    def __init__(self, db: Connection, calls: Calls, organization: int, first_day: int, *, page: int = PAGE,
+                 sight: Sight = EVERYTHING) -> None:
+        """`first_day`: days since 1970, local, of the first calls that are read. `sight`: whose."""
         self.unjudged = 0
         self._db = db
         self._calls = calls
         self._organization = organization
-        self._asked = Asked(first_day, kinds=(ATTEMPTS, REFUSALS, SANDBOX))
+        self._asked = Asked(first_day, kinds=(ATTEMPTS, REFUSALS, SANDBOX), sight=sight)
         self._page = page
 
     def __iter__(self) -> Iterator[PastCall]:
@@ -56,13 +58,13 @@ class PastCalls:
                               ended.at_us if ended is not None else 0)
 
 
-def try_policies(database: Database, organization: int, policies: Iterable[Policy], days: int,
-                 now_us: int) -> tuple[DryRun, PolicyBook, int]:
-    """What these policies, enforced and not bypassed, would have done in the last days; the book that was asked, and how many
-    refused calls could not be judged. Raises StoreFault, LookupError, ValueError or LedgerFault."""
+def try_policies(database: Database, organization: int, policies: Iterable[Policy], days: int, now_us: int,
+                 sight: Sight = EVERYTHING) -> tuple[DryRun, PolicyBook, int]:
+    """What these policies, enforced and not bypassed, would have done in the last days to calls that are seen; the book that
+    was asked, and how many refused calls could not be judged. Raises StoreFault, LookupError, ValueError or LedgerFault."""
     book = policy_book(replace(policy, mode="enforce", starts_us=0, ends_us=None) for policy in policies)
     with database.read() as db:
-        past = PastCalls(db, Calls(database), organization, now_us // DAY_US - days)
+        past = PastCalls(db, Calls(database), organization, now_us // DAY_US - days, sight=sight)
         return dry_run(book, past), book, past.unjudged
 
 

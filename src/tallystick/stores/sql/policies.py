@@ -6,7 +6,7 @@ was judged.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -49,9 +49,11 @@ class PolicySpec:
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """The changes of policies, each one transaction of the ledger's pen. `by`: the account's id, or `cli`."""
+    """The changes of policies, each one transaction of the ledger's pen. `by`: the account's id, or `cli`. `may`: raises
+    where whoever does it may not replace, remove or pass by what stands; asked within that transaction."""
 
     sequencer: Sequencer
+    may: Callable[[Connection, PolicyRow], None] = lambda _, __: None
 
     def set(self, organization: int, spec: PolicySpec, now_us: int, by: str) -> PolicyRow:
         """Make a policy, or a new version of the one that stands with this kind, scope and name.
@@ -67,6 +69,7 @@ class Policies:
                 spec.starts_us or 0, spec.ends_us, spec.owner, spec.note, now_us, by, None)
             if old is None:
                 return _said(pen, _kept(pen.db, replace(row, id=_next_id(pen.db, "policy_version", POLICIES_MAX))), "made", by)
+            self.may(pen.db, old)
             row = replace(row, id=old.id, version=old.version + 1, owner=spec.owner or old.owner, note=spec.note or old.note)
             if replace(row, version=old.version, made_us=old.made_us, made_by=old.made_by) == old:
                 return old
@@ -77,6 +80,7 @@ class Policies:
         """End a policy; its versions stay. Raises Refused."""
         with self.sequencer.append(now_us) as pen:
             old = standing(pen.db, organization, policy)
+            self.may(pen.db, old)
             _end(pen.db, old, now_us, removed=True)
             return _said(pen, replace(old, until_us=now_us, removed=1), "removed", by)
 
@@ -90,7 +94,7 @@ class Policies:
             raise Refused("invalid_request", "A bypass ends in the future, within seven days.")
         with self.sequencer.append(now_us) as pen:
             if policy:
-                standing(pen.db, organization, policy)
+                self.may(pen.db, standing(pen.db, organization, policy))
             number = _next_id(pen.db, "policy_bypass", POLICIES_MAX)
             row = BypassRow(number, organization, policy, scope.kind, scope.value, reason, until_us, now_us, by)
             pen.db.execute(_INSERT_BYPASS, tuple(getattr(row, column) for column in BYPASS_COLUMNS))

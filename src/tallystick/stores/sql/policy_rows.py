@@ -13,6 +13,7 @@ from tallystick.core.budget import Kind, Scope
 from tallystick.core.policies.book import PolicyBook, policy_book, rule_of
 from tallystick.core.policies.policy import Bypass, Mode, Policy
 from tallystick.stores.sql.connection import Connection
+from tallystick.stores.sql.sight import EVERYTHING, Sight, of_policies
 
 COLUMNS: Final = ("id", "version", "organization", "name", "kind", "on_kind", "on_value", "parameters", "mode", "starts_us", "ends_us",
                    "owner", "note", "made_us", "made_by", "until_us", "removed")
@@ -89,21 +90,25 @@ class BypassRow:
         return Bypass(self.policy, self.scope, self.until_us)
 
 
-def policy_rows(db: Connection, organization: int, *, old: bool = False) -> list[PolicyRow]:
+def policy_rows(db: Connection, organization: int, sight: Sight = EVERYTHING, *, old: bool = False) -> list[PolicyRow]:
     """An organisation's policies that stand; `old`: every version there ever was."""
-    condition = " WHERE organization = ?" + ("" if old else " AND until_us IS NULL") + " ORDER BY id, version"
-    return [PolicyRow(*row) for row in db.execute(_SELECT + condition, (organization,))]
+    seen, values = of_policies(sight, organization)
+    condition = " WHERE organization = ?" + ("" if old else " AND until_us IS NULL") + seen + " ORDER BY id, version"
+    return [PolicyRow(*row) for row in db.execute(_SELECT + condition, (organization, *values))]
 
 
-def policy_versions(db: Connection, organization: int, policy: int) -> list[PolicyRow]:
+def policy_versions(db: Connection, organization: int, policy: int, sight: Sight = EVERYTHING) -> list[PolicyRow]:
     """Every version of one policy, the first first; none where there is no such policy."""
-    return [PolicyRow(*row) for row in db.execute(_SELECT + " WHERE organization = ? AND id = ? ORDER BY version", (organization, policy))]
+    seen, values = of_policies(sight, organization)
+    condition = " WHERE organization = ? AND id = ?" + seen + " ORDER BY version"
+    return [PolicyRow(*row) for row in db.execute(_SELECT + condition, (organization, policy, *values))]
 
 
-def bypass_rows(db: Connection, organization: int, since_us: int | None = None) -> list[BypassRow]:
+def bypass_rows(db: Connection, organization: int, since_us: int = -1, sight: Sight = EVERYTHING) -> list[BypassRow]:
     """An organisation's bypasses in the order they were made; `since_us`: those that end after it."""
-    return [BypassRow(*row) for row in db.execute(
-        _SELECT_BYPASS + " WHERE organization = ? AND until_us > ? ORDER BY id", (organization, since_us if since_us is not None else -1))]
+    seen, values = of_policies(sight, organization)
+    condition = " WHERE organization = ? AND until_us > ?" + seen + " ORDER BY id"
+    return [BypassRow(*row) for row in db.execute(_SELECT_BYPASS + condition, (organization, since_us, *values))]
 
 
 def policy_books(db: Connection, now_us: int) -> dict[str, PolicyBook]:

@@ -47,6 +47,11 @@ def of_budgets(sight: Sight, organization: int) -> Condition:
     return _condition(_BUDGETS, sight, organization)
 
 
+def of_policies(sight: Sight, organization: int) -> Condition:
+    """On policies and bypasses: those on one's teams, their projects and keys; or those on one's own keys."""
+    return _condition(_POLICIES, sight, organization)
+
+
 def of_teams(sight: Sight, organization: int) -> Condition:
     """On `team t`: one's teams, and for who sees only their own, those of their keys too."""
     return _condition(_TEAMS, sight, organization)
@@ -74,14 +79,23 @@ _KEYS: Final[dict[Reach, str]] = {
     "own_teams": " AND k.team IN (SELECT s.team FROM membership_team s WHERE s.organization = ? AND s.account = ?)",
     "own": " AND k.organization = ? AND k.owner = ?",
 }
-_BUDGETS: Final[dict[Reach, str]] = {
+
+
+def _on_scopes(kind: str, value: str) -> dict[Reach, str]:
+    """By the columns that hold a scope."""
+    return {reach: sql.replace("{kind}", kind).replace("{value}", value) for reach, sql in _SCOPES.items()}
+
+
+_SCOPES: Final[dict[Reach, str]] = {
     "all": "",
     "own_teams": " AND EXISTS (SELECT 1 FROM membership_team s WHERE s.organization = ? AND s.account = ? AND ("
-                 "kind = 'team' AND value = s.team OR kind = 'project' AND substr(value, 1, length(s.team) + 1) = s.team || '/'"
-                 " OR kind = 'key' AND value IN"
+                 "{kind} = 'team' AND {value} = s.team OR {kind} = 'project' AND substr({value}, 1, length(s.team) + 1) = s.team || '/'"
+                 " OR {kind} = 'key' AND {value} IN"
                  " (SELECT v.id FROM virtual_key v WHERE v.organization = s.organization AND v.team = s.team)))",
-    "own": " AND kind = 'key' AND value IN (SELECT v.id FROM virtual_key v WHERE v.organization = ? AND v.owner = ?)",
+    "own": " AND {kind} = 'key' AND {value} IN (SELECT v.id FROM virtual_key v WHERE v.organization = ? AND v.owner = ?)",
 }
+_BUDGETS: Final = _on_scopes("kind", "value")
+_POLICIES: Final = _on_scopes("on_kind", "on_value")
 _TEAMS: Final[dict[Reach, str]] = {
     "all": "",
     "own_teams": " AND t.name IN (SELECT s.team FROM membership_team s WHERE s.organization = ? AND s.account = ?)",
