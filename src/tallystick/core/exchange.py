@@ -6,8 +6,12 @@ never sees a body byte, so every rule of the line can be tested as a script of c
 (tests/playbooks). `edge/gateway.py` is the only file that performs the commands.
 
     Authenticate → Read → [attribute] → [judge] → [bound] → Admit → Forward → [price] → Settle
+                                                             ↑                     ↓
+                                                             └──────── Book ───────┘
 
-Refusals leave the line early through `Refuse`; every path ends in exactly one `Refuse` or `Settle`.
+Refusals leave the line early through `Refuse`; every path ends in exactly one `Refuse` or `Settle`. Where a policy lets another
+attempt follow one that failed, `Book` makes the books of that one durable, and the line goes back to `Admit`; is that denied, the
+answer of the one before goes out (`GiveBack`), and its settlement was the outcome.
 An organisation's policies judge a call once it is known whose it is; they may refuse it or change what goes out.
 What a call may cost at most is worked out before it is admitted; `Admit` holds that on every hard budget
 of its path, all or none, and a denial there travels the same `Refuse`.
@@ -19,10 +23,11 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tallystick.core.attempt import Admission, Refusal, Settlement
+from tallystick.core.attempt import Admission, Judged, Refusal, Settlement
 from tallystick.core.budget import NO_BUDGETS, BudgetBook, Match, Subject
 from tallystick.core.call import Call, name, written
 from tallystick.core.clamping import CLAMPS_MAX, fitting_limit, least_limit
+from tallystick.core.credential_health import Cooling, Place, failure_of
 from tallystick.core.custody import Kept, denied_with_stored, owner_of
 from tallystick.core.dialect import Provider, Route
 from tallystick.core.draw import NodeKey
@@ -36,6 +41,7 @@ from tallystick.core.policies.spellings import spelling_of
 from tallystick.core.price_scopes import Prices
 from tallystick.core.pricebook import PriceBook
 from tallystick.core.settlement import Served, settle
+from tallystick.core.succession import NOT_HELD, bound_to_its_own, carriers, may_follow
 from tallystick.core.worst_case import NOTHING, WorstCase, denied_under_a_cap, worst_case
 from tallystick.core.worst_case import Asked as Whom
 
@@ -68,11 +74,13 @@ class Read:
 @lean
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`previous`: what is known of the earlier response that the request continues."""
+    """`previous`: what is known of the earlier response that the request continues. `whole`: its body is in memory, so that
+    it can be sent again."""
 
     call: Call
     claims: Claims
     previous: Kept | None = None
+    whole: bool = True
 
 
 @lean
@@ -99,11 +107,14 @@ class Forward:
 @lean
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """`at_us`: UTC. `job`: on a poll, what is known of the job whose state it shows."""
+    """`at_us`: UTC. `job`: on a poll, what is known of the job whose state it shows. `in_hand`: nothing of the answer has reached
+    the caller, and another may take its place. `wait_us`: how long the reply says to stay away."""
 
     served: Served
     at_us: int
     job: Kept | None = None
+    in_hand: bool = False
+    wait_us: int | None = None
 
 
 @lean
@@ -113,6 +124,20 @@ class SettleJob:
     Answered by None."""
 
     settlement: Settlement
+
+
+@lean
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Make durable the settlement of an attempt that another is to follow; its answer stays in hand. Answered by None."""
+
+    settlement: Settlement
+
+
+@lean
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """No other attempt could be made: let the answer in hand go. Answered by None."""
 
 
 @lean
@@ -141,7 +166,7 @@ class Judging:
     judgement: Judgement
 
 
-Command = Authenticate | Read | Admit | Forward | SettleJob | Settle | Refuse
+Command = Authenticate | Read | Admit | Forward | SettleJob | Book | GiveBack | Settle | Refuse
 
 
 @lean
@@ -157,12 +182,39 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the line decides by. `budgets`, `policies`: of each organisation that has any."""
+    """What the line decides by. `budgets`, `policies`: of each organisation that has any. `cooling`: what speaks against sending
+    a call to a model with a stored credential now."""
 
     prices: Prices
     budgets: Mapping[str, BudgetBook] = field(default_factory=dict)
     policies: Policies = field(default_factory=dict[str, PolicyBook])
     spent: Callable[[NodeKey], int] = lambda _: 0        # of a budget's node, as it was a moment ago, for policies that ask
+    cooling: Callable[[Place, str | None], Cooling | None] = lambda _place, _model: None
+
+
+@lean
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a call by the time an attempt of it is admitted. `order`: the credentials that may carry it, in the
+    order in which they are tried; the first carries this attempt."""
+
+    opening: Opening
+    caller: Caller
+    asked: Asked
+    attribution: Attribution
+    judgement: Judgement
+    rules: Rules
+    order: tuple[str, ...]
+    attempt: int = 1
+
+    @property
+    def credential(self) -> str:
+        return self.order[0]
+
+    @property
+    def moved(self) -> bool:
+        """Whether a policy chose the credential."""
+        return self.credential != self.caller.credential
 
 
 def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settlement | Refusal]:
@@ -184,29 +236,86 @@ def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settleme
     judgement = judge(book, case_of(opening, caller, asked, attribution, rules)) if book is not None else Judgement(asked.call)
     if judgement.denied is not None:
         return (yield from _refuse(opening, judgement.denied, caller, asked, Judging(attribution, judgement)))
-    admission = admit(opening, caller, asked, attribution, rules, judgement)
-    if isinstance(admission, Denied):
-        return (yield from _refuse(opening, admission, caller, asked))
-    admitted = yield Admit(admission, judgement.claims)
-    for _ in range(CLAMPS_MAX):
-        clamped = _clamped(opening, caller, asked, attribution, rules, judgement, admitted) if isinstance(admitted, Denied) else None
-        if clamped is None:
-            break
-        judgement, admission = clamped
-        admitted = yield Admit(admission)
+    order = _carriers(opening, caller, attribution, judgement, rules)
+    if isinstance(order, Denied):
+        return (yield from _refuse(opening, order, caller, asked))
+    admitted = yield from _carried(Known(opening, caller, asked, attribution, judgement, rules, order))
     if isinstance(admitted, Denied):
         of_policy = admitted.details.get("policy_id")
         judging = Judging(attribution, replace(judgement, policy=int(of_policy))) if of_policy is not None else None
         return (yield from _refuse(opening, admitted, caller, asked, judging))
-    admission = admitted
-    delivered = yield Forward(admission, judgement.edit, judgement.warnings)
-    served, at_us = delivered.served, delivered.at_us
-    if delivered.job is not None:
-        yield from _settle_job(opening, rules, delivered)
-        served = replace(served, billed_elsewhere=True)
-    settlement = settle(admission, served, book_of(admission, rules), opening.provider, at_us)
-    yield Settle(settlement)
-    return settlement
+    return (yield from _attempts(*admitted))
+
+
+def _attempts(known: Known, admission: Admission) -> Generator[Command, Any, Settlement]:
+    """Send the call, and again where it failed and its policy allows, to its one settled end."""
+    while True:
+        delivered = yield Forward(admission, known.judgement.edit, known.judgement.warnings)
+        served = delivered.served
+        if delivered.job is not None:
+            yield from _settle_job(known.opening, known.rules, delivered)
+            served = replace(served, billed_elsewhere=True)
+        settlement = settle(admission, served, book_of(admission, known.rules), known.opening.provider, delivered.at_us)
+        again = _again(known, delivered)
+        if again is None:
+            yield Settle(settlement)
+            return settlement
+        yield Book(settlement)
+        admitted = yield from _carried(again)
+        if isinstance(admitted, Denied):
+            yield GiveBack()
+            return settlement
+        known, admission = admitted
+
+
+def _carriers(opening: Opening, caller: Caller, attribution: Attribution, judgement: Judgement, rules: Rules) -> tuple[str, ...] | Denied:
+    """The credentials that may carry the call, in their order. A caller's own is nobody's business but the caller's."""
+    usual, call, route = caller.credential, judgement.call, opening.route
+    if usual == OWN_CREDENTIAL:
+        return (usual,)
+    model = None if route.free else name(call.facts.model)
+
+    def cooling(credential: str) -> Cooling | None:
+        return rules.cooling(Place(attribution.organization, call.provider, credential), model)
+
+    return carriers(usual, None if bound_to_its_own(route, call.facts) else judgement.fallback, cooling, call.at_us)
+
+
+def _carried(known: Known) -> Generator[Command, Any, tuple[Known, Admission] | Denied]:
+    """Admit an attempt with the first credential that is held."""
+    while True:
+        admitted = yield from _admitted(known)
+        if not isinstance(admitted, Denied) or admitted.code not in NOT_HELD or len(known.order) == 1:
+            return admitted
+        known = replace(known, order=known.order[1:])
+
+
+def _admitted(known: Known) -> Generator[Command, Any, tuple[Known, Admission] | Denied]:
+    """Hold an attempt and write it down, with a shorter answer where a budget that clamps asks for one."""
+    admission = admit(known)
+    if isinstance(admission, Denied):
+        return admission
+    admitted = yield Admit(admission, known.judgement.claims)
+    for _ in range(CLAMPS_MAX):
+        clamped = _clamped(known, admitted) if isinstance(admitted, Denied) else None
+        if clamped is None:
+            break
+        known, admission = clamped
+        admitted = yield Admit(admission)
+    return admitted if isinstance(admitted, Denied) else (known, admitted)
+
+
+def _again(known: Known, delivered: Delivered) -> Known | None:
+    """The call at the moment of its next attempt, with the next credential; None where none may follow. Its rates have taken
+    the call already, and its journal has what was judged."""
+    served, judgement, order = delivered.served, known.judgement, known.order[1:]
+    if not order or not delivered.in_hand or served.client_gone or not known.asked.whole:
+        return None
+    failure = failure_of(served.status, served.fault, written=served.written, stated_wait=delivered.wait_us is not None)
+    if not may_follow(judgement.fallback, known.attempt, failure):
+        return None
+    judgement = replace(judgement, call=replace(judgement.call, at_us=delivered.at_us), claims=(), judged=())
+    return replace(known, judgement=judgement, order=order, attempt=known.attempt + 1)
 
 
 def case_of(opening: Opening, caller: Caller, asked: Asked, attribution: Attribution, rules: Rules) -> Case:
@@ -217,15 +326,15 @@ def case_of(opening: Opening, caller: Caller, asked: Asked, attribution: Attribu
                            rules.prices.of(call.provider, attribution, caller.credential), call.at_us, strict=False)
         return worst.nanos if worst.priced else None
 
-    def budget_used() -> int | None:
+    def used(budget: int | None = None) -> int | None:
         call = asked.call
         subject = Subject(attribution, call.provider, call.facts.model, caller.principal.delegated)
         path = rules.budgets.get(attribution.organization, NO_BUDGETS).path(subject, call.at_us)
         return max((100 * rules.spent(match.budget.node(match.subject, call.at_us)) // max(match.budget.cap(call.at_us), 1)
-                    for match in path if match.budget.scope.kind != "header"), default=None)
+                    for match in path if match.budget.scope.kind != "header" and budget in (None, match.budget.id)), default=None)
 
     return Case(asked.call, attribution, billable=not opening.route.free, confirmed=asked.claims.confirm, address=caller.address,
-                expected=expected, budget_used=budget_used)
+                expected=expected, budget_used=used, used_of=used)
 
 
 def _settle_job(opening: Opening, rules: Rules, delivered: Delivered) -> Generator[Command, Any, None]:
@@ -241,18 +350,18 @@ def book_of(admission: Admission, rules: Rules) -> PriceBook:
     return rules.prices.of(admission.provider, admission.attribution, admission.credential)
 
 
-def admit(opening: Opening, caller: Caller, asked: Asked, attribution: Attribution, rules: Rules,
-          judgement: Judgement) -> Admission | Denied:
-    """The admission of the call's attempt, with the hold: an upper bound of what it can cost, on every hard budget
+def admit(known: Known) -> Admission | Denied:
+    """The admission of one attempt, with the hold: an upper bound of what it can cost, on every hard budget
     of its path. Denied where a hard budget binds and the cost has no bound."""
+    opening, asked, attribution, judgement, rules = known.opening, known.asked, known.attribution, known.judgement, known.rules
     call, claims, provider = judgement.call, asked.claims, opening.provider
     facts = call.facts
     billable = not opening.route.free
-    book = rules.prices.of(call.provider, attribution, caller.credential)
+    book = rules.prices.of(call.provider, attribution, known.credential)
     path: tuple[Match, ...] = ()
     if billable and not claims.sandbox and rules.budgets:
         path = rules.budgets.get(attribution.organization, NO_BUDGETS).path(
-            Subject(attribution, call.provider, facts.model, caller.principal.delegated | judgement.delegated), call.at_us)
+            Subject(attribution, call.provider, facts.model, known.caller.principal.delegated | judgement.delegated), call.at_us)
     binding = {match.budget.unit for match in path if match.binding}
     if claims.budget_nanos is not None and billable and not claims.sandbox:
         binding.add("money")                     # a bound of the call's own is as hard as any cap
@@ -263,7 +372,7 @@ def admit(opening: Opening, caller: Caller, asked: Asked, attribution: Attributi
         return unbounded
     return Admission(
         request_id=call.request_id,
-        attempt=1,
+        attempt=known.attempt,
         at_us=call.at_us,
         attribution=attribution,
         provider=call.provider,
@@ -274,53 +383,61 @@ def admit(opening: Opening, caller: Caller, asked: Asked, attribution: Attributi
         body_bytes=call.body_bytes,
         input_bound=worst.input_tokens,
         hold_nanos=0 if claims.sandbox else worst.nanos,
+        hold_tokens=0 if claims.sandbox else worst.tokens,
         hold_priced=worst.priced,
         billable=billable,
-        credential=caller.credential,
+        credential=known.credential,
         sandbox=claims.sandbox,
         budget_nanos=claims.budget_nanos,
         route_name=claims.route,
         price_version=book.version,
-        holds=holds_of(path, worst, call.at_us) if binding else (),
-        judged=judgement.judged,
+        holds=holds_of(path, worst) if binding else (),
+        judged=judgement.judged if not known.moved else (*judgement.judged, _moved(judgement)),
         asked=changed(asked.call, call) if judgement.edit is not None else {},
     )
 
 
-def _clamped(
-    opening: Opening, caller: Caller, asked: Asked, attribution: Attribution, rules: Rules, judgement: Judgement, denied: Denied,
-) -> tuple[Judgement, Admission] | None:
+def _moved(judgement: Judgement) -> Judged:
+    """What the journal says of an attempt that another credential carries."""
+    assert judgement.fallback is not None, "only a policy moves a call"
+    return Judged(judgement.fallback.policy, "edited")
+
+
+def _clamped(known: Known, denied: Denied) -> tuple[Known, Admission] | None:
     """The call with an output limit that fits a budget which clamps, as it is to be admitted; None where none fits."""
+    judgement = known.judgement
     call, facts, room = judgement.call, judgement.call.facts, denied.room
     spelling = spelling_of(call.dialect, call.operation, call.provider)
     if room is None or spelling is None:
         return None
 
     def bound(limit: int) -> WorstCase:
-        return _bound(opening, replace(call, facts=replace(facts, output_limit=limit)), attribution, caller, rules)
+        return _bound(known, replace(call, facts=replace(facts, output_limit=limit)))
 
-    now = _bound(opening, call, attribution, caller, rules)
+    now = _bound(known, call)
     most = (now.tokens - now.input_tokens) // max(facts.n, 1)
     limit = fitting_limit(bound, room, least_limit(facts, spelling.least), most)
     if limit is None:
         return None
     edit = Edit(output_limit=limit)
-    smaller = replace(judgement, call=edit.of(call), edit=edit if judgement.edit is None else judgement.edit.then(edit),
-                      warnings=(*judgement.warnings, f"clamped_by_budget={room.budget}"))
-    admission = admit(opening, caller, asked, attribution, rules, smaller)
+    smaller = replace(known, judgement=replace(
+        judgement, call=edit.of(call), edit=edit if judgement.edit is None else judgement.edit.then(edit),
+        warnings=(*judgement.warnings, f"clamped_by_budget={room.budget}")))
+    admission = admit(smaller)
     if isinstance(admission, Denied):
         return None
     return smaller, replace(admission, asked={**admission.asked, "clamped_by": str(room.budget)})
 
 
-def _bound(opening: Opening, call: Call, attribution: Attribution, caller: Caller, rules: Rules) -> WorstCase:
+def _bound(known: Known, call: Call) -> WorstCase:
     """The most that the call can cost, as a hard cap holds it."""
-    book = rules.prices.of(call.provider, attribution, caller.credential)
-    return worst_case(call.facts, call.body_bytes, _whom(opening.provider, call), book, call.at_us, strict=True)
+    book = known.rules.prices.of(call.provider, known.attribution, known.credential)
+    return worst_case(call.facts, call.body_bytes, _whom(known.opening.provider, call), book, call.at_us, strict=True)
 
 
 def _whom(provider: Provider, call: Call) -> Whom:
-    return Whom(call.provider, provider.price_book or call.provider, provider.free_models, provider.reasons_beyond)
+    answers = spelling_of(call.dialect, call.operation, call.provider) is not None
+    return Whom(call.provider, provider.price_book or call.provider, provider.free_models, provider.reasons_beyond, answers)
 
 
 def _refuse(

@@ -19,11 +19,11 @@ from tallystick.core.call import Call, name
 from tallystick.core.errors import Denied
 from tallystick.core.lean import lean
 from tallystick.core.policies import (
-    addresses, default_output, delegation, downgrade, expensive, hours, kill, model_access, rates, reasoning, request_size,
-    required_dimensions,
+    addresses, default_output, delegation, downgrade, expensive, failover, hours, kill, model_access, rates, reasoning,
+    request_size, required_dimensions,
 )
 from tallystick.core.policies.parameters import BadPolicy, Parameters
-from tallystick.core.policies.policy import Bypass, Case, Claim, Claimed, Delegate, Edit, Policy, Rule
+from tallystick.core.policies.policy import Bypass, Case, Claim, Claimed, Delegate, Edit, Fallback, Policy, Rule
 
 KINDS: Final[tuple[tuple[str, Callable[[Parameters], Rule]], ...]] = (
     ("kill", kill.read),
@@ -38,6 +38,7 @@ KINDS: Final[tuple[tuple[str, Callable[[Parameters], Rule]], ...]] = (
     ("reasoning", reasoning.read),
     ("expensive", expensive.read),
     ("rates", rates.read),
+    ("failover", failover.read),
 )
 """Every kind and how its parameters are read, in the order in which they are asked."""
 
@@ -60,8 +61,8 @@ def rule_of(kind: str, parameters: Mapping[str, Any], zone_of: Callable[[str], t
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What came of a call: `denied`, or the call as it goes out (`edit`: how it was changed), what its answer must say
-    (`warnings`), what it must find room for (`claims`), and for the journal which policies did or would have done
-    something."""
+    (`warnings`), what it must find room for (`claims`), which other credentials may carry it (`fallback`), and for the
+    journal which policies did or would have done something."""
 
     call: Call
     denied: Denied | None = None
@@ -71,6 +72,7 @@ class Judgement:
     judged: tuple[Judged, ...] = ()
     claims: tuple[Claimed, ...] = ()
     delegated: frozenset[str] = frozenset()  # claims that bind under hard budgets, besides those that the key delegates
+    fallback: Fallback | None = None         # of the first policy that has one
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,7 @@ def judge(book: PolicyBook, case: Case) -> Judgement:
     judged: list[Judged] = []
     claims: list[Claimed] = []
     delegated: frozenset[str] = frozenset()
+    fallback: Fallback | None = None
     subject, at_us = case.subject, case.call.at_us
     for policy in book.matching(subject, at_us):
         verdict = policy.rule.judge(case)
@@ -173,6 +176,9 @@ def judge(book: PolicyBook, case: Case) -> Judgement:
             claims.append(Claimed(policy.id, whose, verdict, policy.mode == "enforce", _about(policy)))
         elif isinstance(verdict, Delegate):
             delegated |= verdict.names if policy.mode == "enforce" else frozenset()
+        elif isinstance(verdict, Fallback):
+            if policy.mode == "enforce" and fallback is None:
+                fallback = replace(verdict, policy=policy.id)
         elif policy.mode == "observe":
             judged.append(Judged(policy.id, "observed"))
         elif isinstance(verdict, Denied):
@@ -185,7 +191,7 @@ def judge(book: PolicyBook, case: Case) -> Judgement:
             warnings.append(verdict.text)
             judged.append(Judged(policy.id, "warned"))
     return Judgement(case.call, edit=edit, warnings=tuple(warnings), judged=tuple(judged), claims=tuple(claims),
-                     delegated=delegated)
+                     delegated=delegated, fallback=fallback)
 
 
 def changed(before: Call, after: Call) -> dict[str, str]:

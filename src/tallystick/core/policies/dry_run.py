@@ -22,7 +22,7 @@ from tallystick.core.policies.policy import Case, Claimed
 EXACT: Final = frozenset(
     ("kill", "hours", "model_access", "required_dimensions", "delegation", "request_size", "default_output", "reasoning"))
 SIMULATED: Final = frozenset(("rates", "expensive"))
-_NEVER: Final = frozenset(("addresses", "downgrade"))           # no address is kept, nor how budgets stood
+_NEVER: Final = frozenset(("addresses", "downgrade", "failover"))
 _UNKEPT: Final = _NEVER | {"expensive"}                        # of a refused call no expected cost is kept
 GROUPS_MAX: Final = 10_000
 STOPPED_MAX: Final = 1_000

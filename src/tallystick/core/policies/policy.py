@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, Protocol
 
 from tallystick.core.budget import Scope, Subject
 from tallystick.core.call import Call
+from tallystick.core.credential_health import Failure
 from tallystick.core.errors import Denied
 from tallystick.core.identity import Attribution
 from tallystick.core.lean import lean
@@ -33,12 +34,16 @@ def _not_known() -> int | None:
     return None
 
 
+def _not_known_of(_: int) -> int | None:
+    return None
+
+
 @lean
 @dataclass(frozen=True, slots=True)
 class Case:
     """A call as policies see it. `address`: the caller's, "" where no policy asks for it or it is not known. `expected`:
     what a call may cost, in nano-USD, None where no price is known. `budget_used`: percent of the limit that the tightest
-    budget on its path has spent, None where none is or it is not known."""
+    budget on its path has spent, None where none is or it is not known; `used_of`: the same of one budget by its number."""
 
     call: Call
     attribution: Attribution
@@ -47,6 +52,7 @@ class Case:
     address: str = ""
     expected: Callable[[Call], int | None] = _unknown
     budget_used: Callable[[], int | None] = _not_known
+    used_of: Callable[[int], int | None] = _not_known_of
 
     @property
     def spelling(self) -> Spelling | None:
@@ -120,7 +126,19 @@ class Delegate:
     names: frozenset[str]
 
 
-Verdict = Denied | Edit | Warn | Claim | Delegate
+@lean
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Where the call's own credential does not carry it, these may, in this order: after failures of these kinds, and so that
+    at most `attempts` are made in all. `policy`: whose word it is; the book adds it."""
+
+    credentials: tuple[str, ...]
+    on: frozenset[Failure]
+    attempts: int
+    policy: int = 0
+
+
+Verdict = Denied | Edit | Warn | Claim | Delegate | Fallback
 
 
 class Rule(Protocol):
