@@ -68,7 +68,8 @@ def _sums_in_sql() -> tuple[str, ...]:
         *(f"sum(CASE WHEN {bucket} THEN 1 ELSE 0 END)" for bucket in buckets))
 
 
-GROUPS: Final = ("SELECT " + ", ".join((*_GROUP, *_sums_in_sql())) +  # noqa: S608 - literals of callfact.py
+MEASURES_IN_SQL: Final = dict(zip(MEASURES, _sums_in_sql(), strict=True))       # on the narrow rows
+GROUPS: Final = ("SELECT " + ", ".join((*_GROUP, *MEASURES_IN_SQL.values())) +  # noqa: S608 - literals of callfact.py
                  " FROM call_fact_{month} WHERE organization = ? AND at_us >= ? AND at_us < ? AND day = ? GROUP BY " + ", ".join(_GROUP))
 
 

@@ -1,0 +1,288 @@
+"""What calls come to, by up to two dimensions and by hour or day, under any filter: the one question behind the cost
+explorer, its tables and its exports. It is answered from the roll-ups wherever those know every dimension it names,
+else from the rows; which of them it was changes how long the answer takes and nothing else.
+
+A call with several tags is counted under each, so groups by `tag` overlap: their sum is no total. Every other
+grouping is disjoint and adds up to the total to the nano.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from tallystick.core.entry import PRIVATE, read_pairs
+from tallystick.core.money import NANOS_PER_UNIT
+from tallystick.stores.sql.callfact import BASES, METHODS, OUTCOMES
+from tallystick.stores.sql.calls import ERASED
+from tallystick.stores.sql.connection import Connection
+from tallystick.stores.sql.engine import month_sql, months
+from tallystick.stores.sql.facts import ATTEMPTS, DAY_US, NAMED_FILTERS, ZONES_US, month_of
+from tallystick.stores.sql.names import Names
+from tallystick.stores.sql.rollups import DIMENSIONS, LATENCIES, MEASURES_IN_SQL
+from tallystick.stores.sql.sight import EVERYTHING, Sight, of_calls
+
+Step = Literal["", "hour", "day"]
+Test = Literal["is", "is_not", "contains", "empty", "named"]
+
+GROUPS_MAX: Final = 100_000                  # groups of one answer
+MATCHES_MAX: Final = 20_000                  # names that one filter may stand for
+CUSTOM: Final = "dimension."                 # `dimension.region` is what callers said under that name
+
+
+class TooMany(Exception):
+    """The question has more groups, or a filter more names, than one answer can hold; narrow it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """`is`, `is_not`: one of the values. `contains`: the text, in any case. `empty`, `named`: whether there is a value."""
+
+    dimension: str
+    test: Test
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Days are the organisation's, both included. `step` cuts the answer by its days or by UTC hours. `latencies`: the
+    counts behind quantiles are wanted too."""
+
+    first_day: int
+    last_day: int
+    groups: tuple[str, ...] = ()
+    step: Step = ""
+    filters: tuple[Filter, ...] = ()
+    kind: int = ATTEMPTS
+    latencies: bool = False
+    sight: Sight = EVERYTHING
+
+
+@dataclass(slots=True)
+class Total:
+    """What some calls come to. `off_list_nanos` is how much more list prices would have been than what was booked,
+    `would_be_nanos` what sandbox calls would have cost. `latency_us` is the sum over attempts."""
+
+    requests: int = 0
+    attempts: int = 0
+    errors: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_nanos: int = 0
+    off_list_nanos: int = 0
+    would_be_nanos: int = 0
+    latency_us: int = 0
+    latencies: list[int] = field(default_factory=lambda: [0] * len(LATENCIES))
+
+    def add(self, row: Sequence[Any], sign: int = 1) -> None:
+        """A row of sums, in the order of `_MEASURES` and, where asked for, of the latency buckets."""
+        counts = [sign * int(value or 0) for value in row]
+        self.requests += counts[0]
+        self.attempts += counts[1]
+        self.errors += counts[2]
+        self.input_tokens += counts[3]
+        self.output_tokens += counts[4]
+        self.cached_tokens += counts[5]
+        self.reasoning_tokens += counts[6]
+        self.cost_nanos += counts[7] * NANOS_PER_UNIT + counts[8]
+        self.off_list_nanos += counts[9] * NANOS_PER_UNIT + counts[10]
+        self.would_be_nanos += counts[11] * NANOS_PER_UNIT + counts[12]
+        self.latency_us += counts[13]
+        for bucket, count in enumerate(counts[len(_MEASURES):]):
+            self.latencies[bucket] += count
+
+
+_MEASURES: Final = (
+    "requests", "attempts", "errors", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_dollars",
+    "cost_nanos", "off_list_dollars", "off_list_nanos", "would_be_dollars", "would_be_nanos", "latency_us")
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """Where a dimension stands: its column of the rows, of the cube and of the sums by day (None where it has none), the
+    kind of its names in the dictionary, or the words that its codes stand for."""
+
+    fact: str
+    kind: str = ""
+    cube: str | None = None
+    day: tuple[str, str] | None = None       # which of rollups.DIMENSIONS, and its column
+    words: tuple[str, ...] = ()
+
+
+def _named(name: str, *, cube: bool = False, day: bool = True) -> Dimension:
+    column, kind = NAMED_FILTERS[name]
+    return Dimension(column, kind, column if cube else None, (name, "value") if day else None)
+
+
+_MODEL: Final = "CASE served_id WHEN 0 THEN model_id ELSE served_id END"
+_KNOWN: Final[Mapping[str, Dimension]] = {
+    "team": _named("team", cube=True), "project": _named("project", cube=True), "key": _named("key", cube=True),
+    "environment": _named("environment", cube=True), "provider": _named("provider", cube=True),
+    "operation": _named("operation", cube=True), "requested_model": _named("requested_model", cube=True),
+    "model": Dimension(_MODEL, "model", _MODEL, ("model", "value")),
+    "user": _named("user"), "agent": _named("agent"), "cost_center": _named("cost_center"),
+    "prompt_key": Dimension("prompt_key_id", "prompt_key", None, ("prompt", "value")),
+    "prompt_version": Dimension("prompt_version_id", "prompt_version", None, ("prompt", "part")),
+    "session": _named("session", day=False), "code": _named("code"),
+    "outcome": Dimension("outcome", cube="outcome", words=OUTCOMES),
+    "method": Dimension("method", words=METHODS), "basis": Dimension("basis", words=BASES),
+    "tag": Dimension("tags_id", "tags", None, ("tags", "value")),
+}
+NAMES: Final = tuple(_KNOWN)
+_CUSTOM: Final = Dimension("dimensions_id", "dimensions", None, ("dimensions", "value"))
+
+
+def dimension(name: str) -> Dimension | None:
+    """The dimension of that name; None where there is none."""
+    return _CUSTOM if name.startswith(CUSTOM) and len(name) > len(CUSTOM) else _KNOWN.get(name)
+
+
+Group = tuple[str | None, ...]
+
+
+def broken_down(db: Connection, organization: int, question: Question) -> dict[tuple[int, Group], Total]:
+    """The sums, by place in time (day or UTC hour, 0 without a step) and by the names of the groups; None is the calls that
+    name nothing there. Raises TooMany."""
+    names = Names(db, organization)
+    conditions = [_condition(db, organization, names, one) for one in question.filters]
+    totals: dict[tuple[int, Group], Total] = {}
+    labels = [_labels(name, names) for name in question.groups]
+    for place, numbers, row in _rows(db, organization, question, conditions):
+        for group in _product([label(number) for label, number in zip(labels, numbers, strict=True)]):
+            totals.setdefault((place, group), Total()).add(row)
+        if len(totals) > GROUPS_MAX:
+            raise TooMany("groups")
+    return totals
+
+
+def matching(db: Connection, organization: int, name: str, text: str, limit: int) -> list[str]:
+    """Names of a dimension that contain a text, in order, at most `limit`."""
+    known = dimension(name)
+    assert known is not None, "the dimension was checked before"
+    words = known.words or {
+        label for _, set_or_name in _dictionary(db, organization, known.kind) for label in _parts(name, set_or_name)}
+    return sorted(word for word in words if text.casefold() in word.casefold())[:limit]
+
+
+# --- where the sums stand -----------------------------------------------------------------------------
+
+_Found = tuple[int, tuple[int, ...], Sequence[Any]]
+_In = tuple[str, bool, list[int]]            # dimension, whether its number is one of these or none of these
+
+
+def _rows(db: Connection, organization: int, question: Question, conditions: Sequence[_In]) -> Iterator[_Found]:
+    wanted = {*question.groups, *(name for name, _, _ in conditions)}
+    found = {name: known for name in wanted if (known := dimension(name)) is not None}
+    tables = {known.day[0] if known.day else "" for known in found.values()} or {"total"}
+    measures = (*_MEASURES, *(LATENCIES if question.latencies else ()))
+    if question.step != "hour" and question.sight.reach == "all" and len(tables) == 1 and (table := tables.pop()):
+        columns = {name: known.day[1] for name, known in found.items() if known.day}
+        source = f"rollup_day WHERE dimension = {DIMENSIONS.index(table)} AND organization = ?"
+        yield from _read(db, organization, question, conditions, columns, [f"sum({name})" for name in measures], source, ())
+    elif all(known.cube for known in found.values()):
+        columns = {name: known.cube for name, known in found.items() if known.cube}
+        yield from _read(db, organization, question, conditions, columns, [f"sum({name})" for name in measures],
+                         "rollup_hour WHERE organization = ?", ())
+    else:
+        columns = {name: known.fact for name, known in found.items()}
+        between = (question.first_day * DAY_US - ZONES_US, (question.last_day + 1) * DAY_US + ZONES_US)
+        for month in months(db):
+            if month_of(question.first_day) <= month <= month_of(question.last_day):
+                yield from _read(db, organization, question, conditions, columns, [MEASURES_IN_SQL[name] for name in measures],
+                                 month_sql("call_fact_{month} WHERE organization = ? AND at_us >= ? AND at_us < ?", month), between)
+
+
+def _read(
+    db: Connection, organization: int, question: Question, conditions: Sequence[_In], columns: Mapping[str, str],
+    sums: Sequence[str], source: str, values: tuple[int, ...],
+) -> Iterator[_Found]:
+    """Every word of the statement is a literal of this module; what a caller chose is bound."""
+    heads = [question.step or "0", *(columns[name] for name in question.groups)]
+    query = f"SELECT {', '.join((*heads, *sums))} FROM {source} AND kind = ? AND day >= ? AND day <= ?"  # noqa: S608 - see above
+    bound: list[Any] = [organization, *values, question.kind, question.first_day, question.last_day]
+    seen = of_calls(question.sight, organization)
+    query += seen.sql
+    bound += seen.values
+    for name, within, numbers in conditions:
+        query += f" AND {columns[name]} {'IN' if within else 'NOT IN'} ({', '.join('?' * len(numbers))})"
+        bound += numbers
+    groups = ", ".join(str(place) for place in range(1, len(heads) + 1))
+    for row in db.execute(f"{query} GROUP BY {groups}", tuple(bound)):
+        yield int(row[0]), tuple(map(int, row[1:len(heads)])), row[len(heads):]
+
+
+# --- names and numbers ----------------------------------------------------------------------------------
+
+
+def _condition(db: Connection, organization: int, names: Names, asked: Filter) -> _In:
+    known = dimension(asked.dimension)
+    assert known is not None, "the dimension was checked before"
+    split = known.kind in ("tags", "dimensions")
+    if asked.test in ("empty", "named") and not split:
+        return asked.dimension, asked.test == "empty", [0]
+    if known.words:
+        numbers = [code for code, word in enumerate(known.words, start=1) if _matches(asked, (word,))]
+    elif asked.test in ("is", "is_not") and not split:
+        numbers = [number for value in asked.values if (number := names.number(known.kind, value)) is not None]
+    else:
+        numbers = [number for number, name in _dictionary(db, organization, known.kind) if _matches(asked, _parts(asked.dimension, name))]
+        if asked.test == "empty":            # as a set of names: no set at all, or one without this name
+            numbers.append(0)
+        if len(numbers) > MATCHES_MAX:
+            raise TooMany("names")
+    return asked.dimension, asked.test != "is_not", numbers or [-1]      # nothing has number -1
+
+
+def _matches(asked: Filter, labels: Sequence[str]) -> bool:
+    """Whether a name is one of those asked for; for `is_not`, whether it is one of those asked against."""
+    if asked.test in ("empty", "named"):
+        return bool(labels) == (asked.test == "named")
+    if asked.test == "contains":
+        return any(value.casefold() in label.casefold() for value in asked.values for label in labels)
+    return any(label in asked.values for label in labels)
+
+
+def _dictionary(db: Connection, organization: int, kind: str) -> Iterator[tuple[int, str]]:
+    query = ("SELECT id, value FROM dictionary_private WHERE organization = ? AND kind = ?" if kind in PRIVATE
+             else "SELECT id, name FROM dictionary WHERE organization = ? AND kind = ?")
+    return ((int(number), str(name)) for number, name in db.execute(query, (organization, kind)))
+
+
+def _parts(dimension_name: str, name: str) -> tuple[str, ...]:
+    """What a name of the dictionary says of a dimension: itself, the tags of its set, or one dimension's value."""
+    if dimension_name == "tag":
+        return tuple(f"{tag}={value}" if value else tag for tag, value in read_pairs(name))
+    if dimension_name.startswith(CUSTOM):
+        return tuple(value for said, value in read_pairs(name) if said == dimension_name[len(CUSTOM):])
+    return (name,)
+
+
+def _labels(dimension_name: str, names: Names) -> Callable[[int], tuple[str | None, ...]]:
+    """From a number of this dimension to what its calls are counted under."""
+    known = dimension(dimension_name)
+    assert known is not None, "the dimension was checked before"
+
+    def label(number: int) -> tuple[str | None, ...]:
+        if not number:
+            return (None,)
+        if known.words:
+            return (known.words[number - 1],)
+        name = names.of(known.kind, number)
+        return (ERASED,) if name is None else _parts(dimension_name, name) or (None,)
+
+    return label
+
+
+def _product(labels: Sequence[tuple[str | None, ...]]) -> Iterator[Group]:
+    if not labels:
+        yield ()
+    elif len(labels) == 1:
+        for label in labels[0]:
+            yield (label,)
+    else:
+        for first in labels[0]:
+            for second in labels[1]:
+                yield first, second
