@@ -240,7 +240,8 @@ def _run(installation: Installation, worker: Worker) -> int:
     parts = control.Parts(
         installation.database, installation.keyring, installation.clock, installation.secrets.pepper, lambda: uuid_utils.uuid7().hex,
         trusted_networks(server), credentials=installation.credentials, prices=installation.prices, currencies=rates_of(settings),
-        alert_networks=alert_networks(settings),
+        alert_networks=alert_networks(settings), public_url=settings.server.public_url,
+        session_idle_s=settings.sessions.idle_s, session_lifetime_s=settings.sessions.lifetime_s,
         vault=Vault(Sequencer(installation.database), KekFiles(settings.data), origins_of(settings), os.urandom))
     setup = None if worker.number else setup_path(parts, first_admin())
     loader = _ControlLoader(parts, "aggregations" if server.role == "gateway" else "all")

@@ -197,6 +197,15 @@ class AlertSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """The mail server that alerts go out by."""
 
 
+class SessionSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Sessions of browsers, in the console."""
+
+    idle_s: Positive = 1_800
+    """Seconds without a request after which a session ends."""
+    lifetime_s: Positive = 43_200
+    """Seconds after which a session ends whatever happens."""
+
+
 class CredentialSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A stored provider credential, by name."""
 
@@ -246,6 +255,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Prometheus figures."""
     alerts: AlertSettings = AlertSettings()
     """How alerts get out."""
+    sessions: SessionSettings = SessionSettings()
+    """Sessions of browsers."""
     currencies: dict[str, str] = {}
     """Dollars for one unit of a currency, as decimal text: `EUR = "1.08"`. Budgets may be set in these; a limit is
     converted once, and again at a start that finds another rate here."""

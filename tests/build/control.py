@@ -25,7 +25,7 @@ from tallystick.core.call import Facts
 from tallystick.core.identity import Attribution
 from tallystick.core.membership import OF_TEAMS, Membership, Role
 from tallystick.core.usage import usage_of
-from tallystick.stores.sql.accounts import add_first_owner
+from tallystick.stores.sql.accounts import add_first_owner, by_id
 from tallystick.stores.sql.booking import book_admission, book_attempt, book_later_settlement, book_refusal
 from tallystick.stores.sql.directory import Directory, KeySpec
 from tallystick.stores.sql.engine import DEFAULT, ensure_organization, ensure_team
@@ -97,11 +97,14 @@ class Desk:
 
     def owner(self, organization: str = "default") -> httpx.AsyncClient:
         """A logged-in owner, without the cost of a password."""
+        return self.person(self._owner(organization), organization)
+
+    def _owner(self, organization: str) -> str:
         with self.database.read() as db:
-            account = db.execute("SELECT a.id FROM account a JOIN membership m ON m.account = a.id"
-                                 " JOIN organization o ON o.id = m.organization WHERE o.slug = ? AND m.role = 'owner' ORDER BY m.joined_us, a.id",
-                                 (organization,)).fetchone()[0]
-        return self.person(account, organization)
+            owner: str = db.execute(
+                "SELECT a.id FROM account a JOIN membership m ON m.account = a.id JOIN organization o ON o.id = m.organization"
+                " WHERE o.slug = ? AND m.role = 'owner' ORDER BY m.joined_us, a.id", (organization,)).fetchone()[0]
+            return owner
 
     def other_organization(self, slug: str = "other") -> int:
         """A second organisation with an owner of its own."""
@@ -130,6 +133,14 @@ class Desk:
         account = self.member(role, *(("search",) if role in OF_TEAMS else ()))
         token: str = self.app.state.tokens.sign(account, "default", self.clock.at_us // 1_000_000)
         return token
+
+    def session_of(self, organization: str) -> str:
+        """A session of an organisation's owner, in a browser; its id."""
+        with self.database.write() as db:
+            account = by_id(db, self._owner(organization), organization)
+            assert account is not None
+            session, _ = self.app.state.sessions.open(db, account, "Firefox on Linux", self.clock.at_us)
+        return str(session.id)
 
     def person(self, account: str, organization: str = "default") -> httpx.AsyncClient:
         """Them, logged in, without the cost of a password."""

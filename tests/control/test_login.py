@@ -131,7 +131,7 @@ def test_the_wait_doubles_up_to_a_quarter_of_an_hour() -> None:
 def test_a_token_says_who_and_until_when_and_is_ours_alone() -> None:
     tokens, strangers = Tokens.of(b"a" * 32), Tokens.of(b"b" * 32)
     token = tokens.sign("acc", "default", 1_000)
-    assert tokens.read(token, 1_000 + LIFETIME_S - 1) == ("acc", "default")
+    assert tokens.read(token, 1_000 + LIFETIME_S - 1) == ("acc", "default", 0)
     assert tokens.read(token, 1_000 + LIFETIME_S) is None
     assert strangers.read(token, 1_001) is None
     header, claims, signature = token.split(".")

@@ -20,6 +20,12 @@ from tests.build.control import Desk
 # What was decided, in the order owner, admin, finance, manager, member, auditor, virtual key; `-` is closed.
 DECIDED = """
 GET    /api/auth/me                               self  self     self     self       self  self   -
+GET    /api/auth/session                          self  self     self     self       self  self   -
+DELETE /api/auth/session                          self  self     self     self       self  self   -
+POST   /api/auth/session/organization             self  self     self     self       self  self   -
+GET    /api/auth/sessions                         self  self     self     self       self  self   -
+DELETE /api/auth/sessions                         self  self     self     self       self  self   -
+DELETE /api/auth/sessions/{session_id}            self  self     self     self       self  self   -
 GET    /api/members                               all   all      -        own_teams  -     all    -
 POST   /api/members                               all   all      -        own_teams  -     -      -
 PATCH  /api/members/{account_id}                  all   all      -        own_teams  -     -      -
@@ -84,7 +90,7 @@ GET    /api/aggregations/by-team                  all   all      all      own_te
 GET    /api/aggregations/version-comparison       all   all      all      own_teams  own   all    own_team
 GET    /api/metrics/overview                      all   all      all      own_teams  own   all    -
 """
-OPEN = {("POST", "/api/auth/token"), ("GET", "/setup"), ("POST", "/api/setup"), ("GET", "/api/openapi.json")}
+OPEN = {("POST", "/api/auth/token"), ("POST", "/api/auth/session"), ("GET", "/setup"), ("POST", "/api/setup"), ("GET", "/api/openapi.json")}
 COLUMNS: tuple[RoleName, ...] = (*ROLES, "key")
 
 # Of four calls, keys and teams: which ones each role sees. 1 and 2 are of team search, and 1 is made with the member's own key.
@@ -247,12 +253,6 @@ async def test_a_manager_sets_budgets_within_their_teams_and_the_teams_own(house
             assert reply.status_code == status, (scope, value, reply.text)
 
 
-async def test_an_auditor_reads_names_of_credentials_only(house: House) -> None:
-    async with house.client("admin") as admin, house.client("auditor") as auditor:
-        await admin.put("/api/credentials/openai/default", json={"value": "sk-x"})
-        (read,) = (await auditor.get("/api/credentials")).json()["items"]
-        (whole,) = (await admin.get("/api/credentials")).json()["items"]
-    assert read == {"provider": "openai", "name": "default"} == {name: whole[name] for name in CREDENTIAL_NAMES}
 POLICIES_SEEN: dict[RoleName, set[str]] = {
     **{role: {"org", "team", "project", "key", "ads"} for role in ("owner", "admin", "auditor")},  # type: ignore[dict-item]
     "manager": {"team", "project", "key"}, "member": {"key"}}
@@ -324,6 +324,12 @@ async def test_a_dry_run_counts_the_calls_that_one_sees(house: House) -> None:
     assert {one["key"] for one in theirs["who"]} == {house.keys[1], house.keys[2]}
 
 
+async def test_an_auditor_reads_names_of_credentials_only(house: House) -> None:
+    async with house.client("admin") as admin, house.client("auditor") as auditor:
+        await admin.put("/api/credentials/openai/default", json={"value": "sk-x"})
+        (read,) = (await auditor.get("/api/credentials")).json()["items"]
+        (whole,) = (await admin.get("/api/credentials")).json()["items"]
+    assert read == {"provider": "openai", "name": "default"} == {name: whole[name] for name in CREDENTIAL_NAMES}
     assert whole.keys() > read.keys()
 
 

@@ -58,6 +58,7 @@ class Two:
 
     async def fill(self) -> None:
         """What only the API makes."""
+        self.ids["session_id"] = self.desk.session_of("other")
         async with self.desk.owner("other") as owner:
             terms = {"kind": "percent", "provider": "*", "unit": "all", "value": "-5", "note": CANARY}
             made = await owner.post("/api/prices/overrides", json=terms)

@@ -47,6 +47,9 @@ class Parts:
     credentials: Polled = field(kw_only=True)            # what the line remembers of the vault
     prices: LivePrices = field(kw_only=True)
     currencies: Mapping[str, str] = field(default_factory=dict, kw_only=True)     # dollars for one unit
+    session_idle_s: int = field(default=1_800, kw_only=True)
+    session_lifetime_s: int = field(default=43_200, kw_only=True)
+    public_url: str | None = field(default=None, kw_only=True)                     # how people reach this installation
     alert_networks: tuple[Network, ...] = field(default=(), kw_only=True)          # of the operator's own that webhooks may reach
 
 

@@ -11,18 +11,19 @@ from fastapi.responses import JSONResponse
 from tallystick import __version__
 from tallystick.control import (
     Parts, adjustments, aggregations, alerts, auth, budgets, channels, credentials, envelopes, keys, members, metrics, policies,
-    price_overrides, problems, projects, proposals, requests, setup, teams,
+    price_overrides, problems, projects, proposals, requests, sessions, setup, teams,
 )
 from tallystick.control.bounds import Bounds
 from tallystick.control.callers import admit
 from tallystick.control.login import Login
 from tallystick.control.passwords import Passwords
-from tallystick.control.tokens import Tokens
+from tallystick.control.tokens import Tokens, derived
 from tallystick.stores.sql.calls import Calls
 from tallystick.stores.sql.directory import Directory
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.members import Members
 from tallystick.stores.sql.proposals import Proposals
+from tallystick.stores.sql.sessions import Sessions
 
 
 def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
@@ -38,12 +39,14 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     app.state.calls = Calls(parts.database)
     app.state.tokens = Tokens.of(parts.secret)
     app.state.login = Login(parts, Passwords())
+    app.state.sessions = Sessions(parts.database, derived(parts.secret, b"session"), secrets.token_bytes,
+                                  parts.session_idle_s * 1_000_000, parts.session_lifetime_s * 1_000_000)
     problems.install(app)
     app.add_middleware(Bounds)
     resources = [aggregations.routes()]
     if scope == "all":
         # A key's own path stands before the path of any key.
-        resources += [auth.routes(), setup.routes(), members.routes(), requests.routes(), adjustments.routes(),
+        resources += [auth.routes(), sessions.routes(), setup.routes(), members.routes(), requests.routes(), adjustments.routes(),
                       keys.own_routes(), keys.routes(), credentials.routes(), budgets.routes(), envelopes.routes(),
                       price_overrides.routes(), proposals.routes(), teams.routes(), projects.routes(), policies.routes(),
                       metrics.routes(), alerts.routes(), channels.routes()]

@@ -13,13 +13,16 @@ import msgspec
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 
+from tallystick.control import Parts
 from tallystick.control.callers import CallerOf, PartsOf, TokensOf, account_of, parts_of
 from tallystick.control.login import Login
 from tallystick.core.peers import peer_address
 from tallystick.control.problems import Problem
 from tallystick.control.tokens import LIFETIME_S
 from tallystick.stores.sql.accounts import Opened
+from tallystick.stores.sql.signing_out import generation_of
 
 
 class Token(BaseModel):
@@ -65,7 +68,8 @@ async def token(request: Request, login: LoginOf, tokens: TokensOf, parts: Parts
         raise Problem(400, "invalid_request", "Send username and password, as a form or as JSON.")
     opened = await login.check(email, password, peer_of(request))
     organization = _one_of(opened, fields.get("organization"))
-    signed = tokens.sign(opened.account, organization, parts.clock.now_us() // 1_000_000)
+    generation = await run_in_threadpool(_generation, parts, opened.account)
+    signed = tokens.sign(opened.account, organization, parts.clock.now_us() // 1_000_000, generation)
     return JSONResponse({"access_token": signed, "token_type": "bearer", "expires_in": LIFETIME_S})
 
 
@@ -73,6 +77,11 @@ async def me(caller: CallerOf) -> Me:
     """Who is logged in."""
     account = account_of(caller)
     return Me(id=account.id, email=account.email, name=account.name, role=account.role, organization=account.organization)
+
+
+def _generation(parts: Parts, account_id: str) -> int:
+    with parts.database.read() as db:
+        return generation_of(db, account_id)
 
 
 def _one_of(opened: Opened, wanted: str | None) -> str:

@@ -42,6 +42,8 @@ class Bounds:
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("cache-control", "no-store")
                 headers.setdefault("x-content-type-options", "nosniff")
+                if cookie := scope.get("state", {}).get("cookie"):           # control/cookies.py: whatever the answer is
+                    headers.append("set-cookie", cookie)
             await send(message)
 
         await self._app(scope, bounded, uncached)

@@ -2,7 +2,8 @@
 lets them in. Deny by default: a route that is not in the table is closed.
 
 A login token and a virtual key travel in the same header and are told apart by what proves them:
-a token is signed by us, a key is found in the keyring. Neither is ever taken for the other.
+a token is signed by us, a key is found in the keyring. Neither is ever taken for the other. Where that header is
+missing, a browser's session is looked for (control/cookies.py), and what it changes must come from a page of ours.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
-from tallystick.control import Parts
+from tallystick.control import Parts, cookies
 from tallystick.control.problems import Problem
 from tallystick.control.roles import Cell, RoleName, cell_of
-from tallystick.control.tokens import Tokens
+from tallystick.control.tokens import Claim, Tokens
 from tallystick.core.identity import Principal
 from tallystick.stores.sql import accounts
 from tallystick.stores.sql.accounts import Account
@@ -25,6 +26,8 @@ from tallystick.stores.sql.calls import Calls
 from tallystick.stores.sql.directory import Directory
 from tallystick.stores.sql.members import Members
 from tallystick.stores.sql.proposals import Proposals
+from tallystick.stores.sql.sessions import Session, Sessions
+from tallystick.stores.sql.signing_out import generation_of
 from tallystick.stores.sql.sight import Reach, Sight
 
 _CHALLENGE: Final = {"www-authenticate": "Bearer"}
@@ -35,12 +38,13 @@ _REACH: Final[Mapping[Cell, Reach]] = {
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks, proved. `account` for a person, `principal` for a virtual key, neither for anyone. `cell`: how far the
-    route that was asked for is open to them."""
+    route that was asked for is open to them. `session`: the browser's, for a person who came with one."""
 
     role: RoleName
     account: Account | None = None
     principal: Principal | None = None
     cell: Cell | None = None
+    session: Session | None = None
 
     @property
     def sight(self) -> Sight:
@@ -115,6 +119,12 @@ def proposals_of(request: Request) -> Proposals:
     return proposals
 
 
+def sessions_of(request: Request) -> Sessions:
+    """What opens and finds the sessions of browsers."""
+    sessions: Sessions = request.app.state.sessions
+    return sessions
+
+
 def calls_of(request: Request) -> Calls:
     """What reads calls back from the ledger."""
     calls: Calls = request.app.state.calls
@@ -126,6 +136,7 @@ TokensOf = Annotated[Tokens, Depends(tokens_of)]
 MembersOf = Annotated[Members, Depends(members_of)]
 DirectoryOf = Annotated[Directory, Depends(directory_of)]
 ProposalsOf = Annotated[Proposals, Depends(proposals_of)]
+SessionsOf = Annotated[Sessions, Depends(sessions_of)]
 CallsOf = Annotated[Calls, Depends(calls_of)]
 CallerOf = Annotated[Caller, Depends(caller_of)]
 
@@ -133,7 +144,8 @@ CallerOf = Annotated[Caller, Depends(caller_of)]
 async def admit(request: Request) -> None:
     """Let the caller in or refuse: 401 without proof, 403 with the wrong role."""
     method, path = request.method, request.scope["route"].path
-    caller = await _identify(request)
+    # A route that asks for no proof takes none: whoever signs in may still send an old cookie.
+    caller = Caller("anyone") if cell_of(method, path, "anyone") else await _identify(request)
     cell = cell_of(method, path, caller.role)
     if cell is None:
         if caller.role == "anyone":
@@ -146,11 +158,11 @@ async def _identify(request: Request) -> Caller:
     """Whom the credential proves; one that proves nobody leaves the caller `anyone`."""
     presented = _presented(request)
     if presented is None:
-        return Caller("anyone")
+        return await _by_cookie(request)
     parts = parts_of(request)
     claim = tokens_of(request).read(presented, parts.clock.now_us() // 1_000_000)
     if claim is not None:
-        account = await run_in_threadpool(_account, parts, *claim)
+        account = await run_in_threadpool(_account, parts, claim)
         return Caller(account.role, account=account) if account else Caller("anyone")
     principal = await parts.keyring.find(presented)
     return Caller("key", principal=principal) if principal else Caller("anyone")
@@ -165,6 +177,20 @@ def _presented(request: Request) -> str | None:
     return value.strip() or None if scheme.lower() == "bearer" else None
 
 
-def _account(parts: Parts, account_id: str, organization: str) -> Account | None:
+async def _by_cookie(request: Request) -> Caller:
+    """Whose session it is. Raises Problem 403 for a change that no page of ours asks for."""
+    parts = parts_of(request)
+    cookie = cookies.cookie_of(request, parts)
+    found = await run_in_threadpool(sessions_of(request).find, cookie, parts.clock.now_us()) if cookie else None
+    if found is None:
+        return Caller("anyone")
+    if found.cookie is not None:
+        cookies.given(request, parts, found.cookie)
+    if request.method not in cookies.SAFE:
+        cookies.check_page(request, parts, cookies.csrf_token(tokens_of(request).csrf_key, found.session.id))
+    return Caller(found.account.role, account=found.account, session=found.session)
+
+
+def _account(parts: Parts, claim: Claim) -> Account | None:
     with parts.database.read() as db:
-        return accounts.by_id(db, account_id, organization)
+        return accounts.by_id(db, claim.account, claim.organization) if generation_of(db, claim.account) == claim.generation else None

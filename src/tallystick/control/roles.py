@@ -67,6 +67,13 @@ class Grant:
 GRANTS: Final = (
     Grant("POST", "/api/auth/token", ANYONE),
     Grant("GET", "/api/auth/me", PEOPLE),
+    Grant("POST", "/api/auth/session", ANYONE),
+    Grant("GET", "/api/auth/session", PEOPLE),
+    Grant("DELETE", "/api/auth/session", PEOPLE),
+    Grant("POST", "/api/auth/session/organization", PEOPLE),
+    Grant("GET", "/api/auth/sessions", PEOPLE),
+    Grant("DELETE", "/api/auth/sessions", PEOPLE),
+    Grant("DELETE", "/api/auth/sessions/{session_id}", PEOPLE),
     Grant("GET", "/setup", ANYONE),
     Grant("POST", "/api/setup", ANYONE),
     Grant("GET", "/api/openapi.json", ANYONE),

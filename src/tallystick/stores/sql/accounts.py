@@ -73,6 +73,13 @@ def by_id(db: Connection, account_id: str, organization: str) -> Account | None:
     return Account(account_id, email, name, cast("Role", role), organization, frozenset(team for (team,) in teams))
 
 
+def places_of(db: Connection, account_id: str) -> list[tuple[str, str, str]]:
+    """Where an account belongs: short name and name of each organisation, and the role there."""
+    rows = db.execute("SELECT o.slug, o.name, m.role FROM membership m JOIN organization o ON o.id = m.organization"
+                      " WHERE m.account = ? ORDER BY o.id", (account_id,)).fetchall()
+    return [(slug, name, role) for slug, name, role in rows]
+
+
 def exist(db: Connection) -> bool:
     """Whether anybody has an account yet."""
     return db.execute("SELECT 1 FROM account LIMIT 1").fetchone() is not None

@@ -18,6 +18,7 @@ from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.journal import Appending, Sequencer
+from tallystick.stores.sql.signing_out import end_sessions_of
 from tallystick.stores.sql.sight import EVERYTHING, Sight, of_members
 
 MEMBERS_MAX: Final = 10_000                  # of one organisation
@@ -114,6 +115,7 @@ class Members:
             _allow(pen.db, organization, by, member.membership, None)
             _keep_an_owner(pen.db, organization, account)
             take_membership(pen, organization, account)
+            end_sessions_of(pen.db, account, organization=organization)
             note_member(pen, organization, "left", account, None, by)
             return member
 
@@ -129,6 +131,7 @@ class Members:
                 if disabled:
                     _keep_an_owner(pen.db, organization, account)
             pen.db.execute("UPDATE account SET disabled_us = ? WHERE id = ?", (now_us if disabled else None, account))
+            end_sessions_of(pen.db, account)
             for organization in here:
                 member = find_member(pen.db, organization, account)
                 assert member is not None, "its membership was just read"
