@@ -19,26 +19,27 @@ import structlog
 from tallystick.core import exchange as line
 from tallystick.core.attempt import Admission, Refusal, Settlement
 from tallystick.core.call import Call, Facts, Meter, ReplyHead
-from tallystick.core.custody import Kept, owner_of
+from tallystick.core.credential_health import Standings
+from tallystick.core.custody import Kept
 from tallystick.core.dialect import ErrorShape, Provider
 from tallystick.core.errors import Denied, MayStand, StoreFault, UpstreamFault
 from tallystick.core.identity import Claims, Principal
 from tallystick.core.money import decimal_text
 from tallystick.core.policies.counters import WHOLE, Part
-from tallystick.core.secret import Secret
+from tallystick.core.retry_after import stated_wait_us
 from tallystick.core.settlement import Served, settle
-from tallystick.core.usage import Reading
-from tallystick.edge import attribution, credentials, inbound, policing, promptcost, stored
+from tallystick.edge import attribution, credentials, inbound, policing, promptcost
 from tallystick.edge.body import BodyFault, BodyLimits
+from tallystick.edge.carrying import Carrier
 from tallystick.edge.doors import Doors, Shares, Stay
-from tallystick.edge.headers import Bend, to_client, to_provider
+from tallystick.edge.headers import to_client
 from tallystick.edge.heads import Aim, Head
+from tallystick.edge.objects import Objects
+from tallystick.edge.outgoing import Outgoing
 from tallystick.edge.paths import error_shape, resolve
 from tallystick.edge.relay import Client, DrainSlots, Relay, Send, own_error, reply_head
 from tallystick.edge.replies import refuse, status_of, upstream_failed
-from tallystick.ports import (
-    Budgets, Clock, Credentials, Custody, Ids, Journal, Keyring, KeptHead, RawHeaders, UpstreamReply, UpstreamRequest, Upstreams,
-)
+from tallystick.ports import Budgets, Clock, Credentials, Custody, Ids, Journal, Keyring, RawHeaders, UpstreamReply, Upstreams
 from tallystick.providers.dialects.stream_usage import UsageRemover
 from tallystick.telemetry import Telemetry
 
@@ -61,6 +62,7 @@ class Ports:
     ids: Ids
     credentials: Credentials
     budgets: Budgets
+    standings: Standings = field(default_factory=lambda: Standings(lambda: 0, 0))     # nothing ever cools
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +168,10 @@ class _Conversation:
         self._asked = _UNREAD
         self._claims = _UNREAD.claims
         self._caller: credentials.Caller | None = None
-        self._credential: Secret | None = None
+        self._carrier = Carrier(gateway.ports.credentials, gateway.ports.standings, aim.target)
+        self._outgoing = Outgoing(head, aim.target, lookup, gateway.setup.origins.get(aim.target.provider.id, ""))
         self._edits_reply = False
-        self._object_mark: bytes | None = None
+        self._objects = Objects(gateway.ports.custody, aim.route, request_id, self._mark)
         self._admitted: Admission | None = None          # and not settled yet
         self._relay: Relay | None = None
         self._failure: Denied | None = None
@@ -237,23 +240,16 @@ class _Conversation:
                 return caller
             self._caller = caller
             if caller.provider_credential is not None or claims.sandbox:
-                return self._watch.told(line.Caller(caller.principal, "caller"), self._setup.doors, self._scope)
+                sealed = policing.is_sealed(self._target, self._lookup) and not claims.sandbox
+                return self._watch.told(line.Caller(caller.principal, "caller", sealed=sealed), self._setup.doors, self._scope)
             return self._watch.told(await self._take_stored(caller.principal), self._setup.doors, self._scope)
         except StoreFault:
             return Denied("journal_unavailable", "The key could not be checked just now; try again.", retry_after_s=5)
 
     async def _take_stored(self, principal: Principal) -> line.Caller | Denied:
         """The credential that the gateway holds for this key: the one it names, else its project's, else `default`."""
-        name, provider = principal.credential or "default", self._target.provider
-        found = await self._ports.credentials.find(principal.organization, provider.id, name)
-        if isinstance(found, Denied):
-            return found
-        if found is not None and (denied := stored.denied_where(self._target) or stored.denied_form(provider, found)):
-            return denied
-        if found is None and provider.credentials and not provider.free_models:     # a host of one's own may ask for none
-            return Denied("provider_credential_missing", f"Neither this call nor the gateway holds a credential for {provider.name}.")
-        self._credential = found
-        return line.Caller(principal, name)
+        name = principal.credential or "default"
+        return await self._carrier.take(principal.organization, name) or line.Caller(principal, name)
 
     async def read(self, _: line.Read) -> line.Asked | Denied:
         assert self._caller is not None, "a body is read after its caller is known"
@@ -263,20 +259,20 @@ class _Conversation:
         if isinstance(asked, Denied):
             return asked
         self._asked, self._claims = asked, asked.claims
-        previous = asked.facts.previous_response
-        if previous is None or self._credential is None:
-            return line.Asked(self._call(asked), asked.claims)
+        previous, whole = asked.facts.previous_response, isinstance(asked.body, bytes)
+        if previous is None or self._carrier.secret is None:
+            return line.Asked(self._call(asked), asked.claims, whole=whole)
         try:
-            return line.Asked(self._call(asked), asked.claims, await self._ports.custody.find(self._mark(previous)))
+            return line.Asked(self._call(asked), asked.claims, await self._objects.find(previous))
         except StoreFault:
             return Denied("journal_unavailable", "Whose the earlier response is could not be looked up; try again.", retry_after_s=5)
 
     def _mark(self, object_id: str) -> bytes:
-        """The mark of one of the provider's objects, seen through the credential of this call."""
+        """The mark of one of the provider's objects, seen through the credential of this attempt."""
         caller = self._caller
         assert caller is not None, "objects are looked at after the caller is known"
         own = caller.provider_credential
-        credential = own.reveal() if own is not None else f"stored:{caller.principal.credential or 'default'}"
+        credential = own.reveal() if own is not None else f"stored:{self._carrier.name}"
         return self._ports.custody.mark(caller.principal.organization, self._target.provider.id, credential, object_id)
 
     def _call(self, asked: inbound.Inbound) -> Call:
@@ -289,6 +285,8 @@ class _Conversation:
         )
 
     async def admit(self, command: line.Admit) -> Admission | Denied:
+        if denied := await self._carrier.change(command.admission):
+            return denied
         budgets, wanted = self._ports.budgets, self._watch.room(command)
         if isinstance(wanted, Denied):
             return wanted
@@ -306,12 +304,16 @@ class _Conversation:
             log.exception("an admission could not be journaled", request_id=self._request_id)
             return Denied("journal_unavailable", "The call could not be journaled, so it was not sent.", retry_after_s=5)
         self._admitted = admission
+        self._carrier.goes(admission)
         self._gateway.admitted.add(self)
         return admission
 
     async def forward(self, command: line.Forward) -> line.Delivered:
         admission, clock = command.admission, self._ports.clock
-        self._asked = self._watch.sends(self._asked, command, self._route)
+        await self._let_go()
+        name = policing.asked_name(self._setup.models, command)
+        self._asked, self._target = (self._watch.sends(self._asked, command, self._route, name),
+                                     policing.aimed(self._target, self._route, name))
         started_us = clock.monotonic_us()
         try:
             reply = await self._send_upstream(admission)
@@ -322,88 +324,48 @@ class _Conversation:
             self._failure = self._watch.cut_by(broken) or (fault.denied if isinstance(fault, BodyFault) else upstream_failed(fault))
             latency_us = clock.monotonic_us() - started_us
             served = Served(fault=fault.kind, written=fault.written and not unfinished, latency_us=latency_us)
-            return line.Delivered(served, self._at_us + latency_us)
+            return self._delivered(admission, served)
         head = reply_head(reply, self._asked.facts, self._target.path)
         meter = self._meter(head)
         edit = UsageRemover() if self._asked.asked_usage and head.streaming else self._watch.narrows if head.status == 200 else None
         self._edits_reply = edit is not None
         relay = self._relay = Relay(self._client(), clock, self._setup.drain, head_for=self._client_head, edit=edit)
         served = await relay.carry(reply, meter, head, started_us)
+        wait_us: int | None = None
         if served.status >= 400:
             error = own_error(relay.gathered(), head)
             reading = served.reading if error.keys() & {"usage", "usageMetadata"} else None
             served = replace(served, reading=reading, own_error=bool(error))
+            wait_us = stated_wait_us(head.headers, error, clock.now_us())
             if self._target.promptcost:
                 self._failure = promptcost.key_refused(served.status)
         if relay.gathered() is not None:
             self._failure = self._watch.cut_by(None) or self._failure
-        job = await self._find_job(served.reading) if served.reading is not None else None
-        self._keep(admission, served.reading, job)
-        return line.Delivered(served, self._at_us + served.latency_us, job)
+        job = await self._objects.find_job(served.reading)
+        self._objects.keep(admission, served.reading, job)
+        return self._delivered(admission, served, job, wait_us, in_hand=relay.gathered() is not None)
 
-    async def _find_job(self, reading: Reading) -> Kept | None:
-        """On a poll: the job it shows, if this gateway saw it being made."""
-        if not self._route.poll or reading.response_id is None:
-            return None
-        try:
-            return await self._ports.custody.find(self._mark(reading.response_id))
-        except StoreFault:
-            log.exception("a job could not be looked up", request_id=self._request_id)
-            return None
+    def _delivered(self, admission: Admission, served: Served, job: Kept | None = None, wait_us: int | None = None, *,
+                   in_hand: bool = True) -> line.Delivered:
+        self._carrier.observe(admission, served, wait_us)
+        return line.Delivered(served, admission.at_us + served.latency_us, job, in_hand, wait_us)
 
-    def _keep(self, admission: Admission, reading: Reading | None, job: Kept | None) -> None:
-        """Remember what this call made, or that it was the first to see a job's bill."""
-        if reading is None or reading.response_id is None or admission.sandbox:
-            return
-        first_bill = self._route.poll and reading.usage is not None and (job is None or job.admission is not None)
-        if not self._route.keeps and not first_bill:
-            return
-        self._object_mark = self._mark(reading.response_id)
-        made = job or Kept(owner_of(admission.attribution), self._request_id)
-        self._ports.custody.keep(self._object_mark, replace(made, admission=admission if reading.deferred else None))
+    async def _let_go(self) -> None:
+        """Another attempt takes the place of what the one before answered."""
+        if self._relay is not None:
+            await self._relay.discard()
+        self._relay = self._failure = None
 
     async def _send_upstream(self, admission: Admission) -> UpstreamReply:
-        target, caller, asked = self._target, self._caller, self._asked
+        caller, asked = self._caller, self._asked
         assert caller is not None, "a call goes upstream only after it was authenticated"
-        provider = target.provider
         if admission.sandbox:
             body = asked.body if isinstance(asked.body, bytes) else b""
-            return self._ports.sandbox(provider, self._route.operation, asked.facts, body, self._url_path(caller))
-        own = caller.provider_credential
-        keys = stored.signing_keys(provider, self._credential) if own is None else None
-        held = self._credential if keys is None else None    # what signs goes nowhere
-        bend = Bend(
-            withheld=caller.withheld,
-            credential=held if own is None else own if caller.insert is not None else None,
-            place=(provider.credentials[0] if provider.credentials else None) if own is None else caller.insert,
-            stored=own is None,
-            json_body=asked.is_json,
-            identity=asked.asked_usage or self._watch.narrows is not None,
-        )
-        declared = self._lookup.get(b"content-length", b"")
-        _, headers, kept = self._sent(provider, bend)
-        request = UpstreamRequest(
-            origin=target.origin or self._setup.origins[provider.id],
-            method=self._scope["method"],
-            url_path=self._url_path(caller),
-            headers=headers,
-            body=asked.body,
-            body_length=int(declared) if declared.isdigit() and not isinstance(asked.body, bytes) else None,
-            kept=kept,
-        )
-        if keys is not None:
-            request = stored.signed(request, provider, keys, self._ports.clock.now_us())
-        return await self._ports.upstreams.send(request)
-
-    def _sent(self, provider: Provider, bend: Bend) -> tuple[Bend, RawHeaders, KeptHead]:
-        head = self._head
-        if head.sent is None or head.sent[0] != bend:
-            head.sent = bend, to_provider(head.headers, provider, bend), KeptHead()
-        return head.sent
-
-    def _url_path(self, caller: credentials.Caller) -> str:
-        query = caller.query.decode("latin-1")
-        return f"{self._target.path}?{query}" if query else self._target.path
+            return self._ports.sandbox(
+                self._target.provider, self._route.operation, asked.facts, body, self._outgoing.url_path(caller))
+        return await self._ports.upstreams.send(self._outgoing.request(
+            caller, asked, self._carrier.secret, identity=asked.asked_usage or self._watch.narrows is not None,
+            at_us=self._ports.clock.now_us()))
 
     def _meter(self, head: ReplyHead) -> Meter | None:
         """A form has passed by now: only its reply is judged by what it asked. An error that states usage is billed too."""
@@ -415,15 +377,23 @@ class _Conversation:
         return dialect.meter(facts, head)
 
     async def settle_job(self, command: line.SettleJob) -> None:
-        await self._book(replace(command.settlement, object_mark=self._object_mark))
-        self._object_mark = None             # the poll's own settlement makes nothing
+        await self._book(replace(command.settlement, object_mark=self._objects.made))
+        self._objects.made = None            # the poll's own settlement makes nothing
 
     async def settle(self, command: line.Settle) -> None:
         """The settlement first, then the last piece."""
+        await self.book(line.Book(command.settlement))
+        await self.give_back(line.GiveBack())
+
+    async def book(self, command: line.Book) -> None:
         settlement = command.settlement
         self._watch.settled = settlement
-        await self._book(replace(settlement, object_mark=self._object_mark) if self._object_mark else settlement)
+        made = self._objects.made
+        await self._book(replace(settlement, object_mark=made) if made is not None else settlement)
         self._admitted = None
+
+    async def give_back(self, _: line.GiveBack) -> None:
+        """Let the answer in hand go: the provider's, or what became of the attempt."""
         if self._failure is not None:
             reply = refuse(self._failure, self._target.error_shape, self._request_id)
             await _answer(self._send, reply.status, reply.headers, reply.body)
@@ -431,7 +401,8 @@ class _Conversation:
                 await self._relay.discard()
             return
         assert self._relay is not None, "a settlement without a failure has a reply"
-        await self._relay.finish(_cost_header(settlement))
+        assert self._watch.settled is not None, "what goes out is settled"
+        await self._relay.finish(_cost_header(self._watch.settled))
 
     def _client(self) -> Client:
         cycle = self._scope.get("extensions", {}).get("tallystick")
@@ -443,6 +414,7 @@ class _Conversation:
         if cost_usd is not None:
             ours.append((b"x-tallystick-cost-usd", cost_usd.encode()))
         ours += self._watch.disclosed
+        ours += self._carrier.disclosed
         own = self._caller is not None and self._caller.provider_credential is not None
         return to_client(headers, own_credential=own, edited=self._edits_reply, ours=ours)
 
@@ -453,6 +425,8 @@ _PERFORMERS: Final[Mapping[type[line.Command], Callable[[_Conversation, Any], Aw
     line.Admit: _Conversation.admit,
     line.Forward: _Conversation.forward,
     line.SettleJob: _Conversation.settle_job,
+    line.Book: _Conversation.book,
+    line.GiveBack: _Conversation.give_back,
     line.Settle: _Conversation.settle,
     line.Refuse: _Conversation.refuse,
 }

@@ -5,7 +5,8 @@ each piece, and the last piece waits: nothing a client has seen complete can be 
     (the gateway settles)
     relay.finish(…)      lets the held piece, and whatever follows the marker, go
 
-A short JSON reply is gathered whole, so that its cost can stand in a header; everything else streams.
+A short JSON reply is gathered whole, so that its cost can stand in a header, and a short error, so that another attempt
+may take its place; everything else streams.
 A caller that leaves does not stop the reading: the provider bills the reply anyway, so it is drained,
 for a bounded time, by a bounded number of calls at once.
 """
@@ -186,10 +187,11 @@ class Relay:
             self._client.abort()
 
     def _streams(self, head: ReplyHead) -> bool:
-        if head.streaming:
-            return True
+        """An error is gathered whatever it is: another attempt may take its place."""
+        if head.status >= 400:
+            return self._too_long(head)
         is_json = head.headers.get("content-type", "").lower().startswith("application/json")
-        return not (is_json or head.status >= 400) or self._too_long(head)
+        return head.streaming or not is_json or self._too_long(head)
 
     @staticmethod
     def _too_long(head: ReplyHead) -> bool:

@@ -91,6 +91,8 @@ CODES: Final[tuple[Code, ...]] = (
          "The body is longer than the route takes."),
     _bad("unsupported_encoding", "Request bodies must not be compressed.", 415),
     _busy("rate_limited", "More calls a minute than the key or the organisation allows, or more wrong keys from one address."),
+    _busy("credential_cooling_down", "The provider limits the organisation's credential for this model and said until when; "
+          "`Retry-After` has what is left of it, and nothing was sent."),
     _busy("too_many_at_once", "More calls of a key, or connections of an address, at the same time than their share."),
     _busy("too_many_names", "More new names a day than the key may make."),
     _bad("head_too_large", "The request's headers are too many or too long.", 431),
