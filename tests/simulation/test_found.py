@@ -193,3 +193,25 @@ def test_an_open_call_is_held_on_a_budget_that_comes(world: World) -> None:
     assert (second.result(), world.sent) == ("budget_held", 1)
     world.loop.run(asyncio.sleep(3))
     assert first.result() == "usage"
+
+
+def test_a_cap_that_fell_binds_a_gateway_that_loses_the_database_as_it_says_so(world: World) -> None:
+    """Its acknowledgement is committed and the answer lost: it must not use again what its calls free."""
+    story, one = Story(Plan(1), world), world.instances["i0"]
+    early = [one.call(Order(WHO[0], ending="error", takes_s=1.0)) for _ in range(6)]
+    world.loop.run(asyncio.sleep(0.2))
+    story.set(Scope("org"), "money", "total", USUAL)
+    change = world.fair.change_count()
+
+    def after() -> None:
+        with world.fair.read() as db:
+            world.weather.away = db.execute("SELECT acknowledged FROM instance").fetchone()[0] >= change
+        if world.weather.away:
+            raise StoreFault("the answer was lost")
+
+    world.weather.after = after  # type: ignore[method-assign]
+    world.loop.run(asyncio.sleep(4))
+    assert world.weather.away and [call.result() for call in early] == ["zero_proven"] * 6
+    late = [one.call(Order(WHO[0], fills=True)) for _ in range(3)]
+    world.loop.run(asyncio.sleep(4))
+    assert [call.result() for call in late] == ["budget_unavailable"] * 3

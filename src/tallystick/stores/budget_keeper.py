@@ -170,7 +170,9 @@ class BudgetKeeper:
         fresh = [(slug, budget) for slug, book in found.items() for budget in book.budgets if _fresh(budget, before)]
         self._adopt(fresh)
         self._lender.bar(budget.id for _, budget in fresh)
-        self._changed |= {number for number, budget in before.items() if self._by_id.get(number) != budget}
+        changed = {number for number, budget in before.items() if self._by_id.get(number) != budget}
+        self._lender.doubt(changed)
+        self._changed |= changed
         self._seen, self._coming = change, _Change(change, self._place())
 
     def _adopt(self, fresh: list[tuple[str, Budget]]) -> None:

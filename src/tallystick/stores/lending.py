@@ -81,6 +81,7 @@ class Lender:
         self._queued: dict[NodeKey, int] = {}            # nodes that somebody waits for: who comes later queues behind
         self._barred: set[int] = set()
         self._beyond: set[NodeKey] = set()               # committed beyond their cap: what is idle of them is not ours to reuse
+        self._doubted: set[int] = set()                  # budgets of which the database has not said whether that is so
         self._counted = (0, 0)                           # how far the ledger has counted, as we know
         self._round: asyncio.Task[None] | None = None
         self._unsure = False                             # a fault: what is leased must be read again
@@ -114,7 +115,7 @@ class Lender:
         """
         if not draws:
             return None
-        asks = caps or any(draw.node in self._queued or draw.node in self._beyond for draw in draws)
+        asks = caps or ((self._queued or self._beyond or self._doubted) and any(self._must_ask(draw.node) for draw in draws))
         if not asks and self._broker.take(attempt, draws):
             return None
         if len(self._waiting) >= WAITING_MAX:
@@ -156,9 +157,10 @@ class Lender:
 
         async with self._busy:
             await self._sure()
-            known = set(self._beyond)
+            known, doubted = set(self._beyond), set(self._doubted)
             called_back, beyond = await self._guarded(look)
             self._beyond = (self._beyond - known).union(beyond)
+            self._doubted -= doubted
         over = {node for node, end_us in self._ends.items() if end_us <= now_us}
         wanted = self._beyond.union(called_back, self._exact) - self._queued.keys()
         await self.give_back([node for node in self._broker.nodes if node in over or node in wanted])
@@ -180,6 +182,11 @@ class Lender:
                     leases.give_back(db, lending.instance, idle)
 
             await self._guarded(back)
+
+    def doubt(self, budgets: Iterable[int]) -> None:
+        """The caps of these budgets moved: what is idle of them is not used again before the database has said that they
+        are not committed beyond them. Its word on that may be lost after this instance has said that it follows the change."""
+        self._doubted.update(budgets)
 
     def bar(self, budgets: Iterable[int]) -> None:
         """Ask for nothing of these budgets for now: the database does not know yet what was spent on them."""
@@ -215,6 +222,10 @@ class Lender:
         await self.give_back(tuple(self._broker.nodes))
 
     # --- inside --------------------------------------------------------------------------------
+
+    def _must_ask(self, node: NodeKey) -> bool:
+        """Whether what is idle of a node may not be taken without the database."""
+        return node in self._queued or node in self._beyond or node.budget in self._doubted
 
     def _enqueue(self, waiter: _Waiter) -> None:
         self._waiting.append(waiter)

@@ -275,6 +275,7 @@ def cap_of(db: Connection, budget: int, at_us: int) -> int | None:
 def _serve(safe: _Safe, pool: dict[NodeKey, int], ask: Ask) -> Short | None:
     """Set aside what one call lacks, on all its nodes or on none."""
     lacks: list[tuple[Draw, _Vault, int]] = []
+    tight: list[NodeKey] = []
     worst: Short | None = None
     for draw in ask.draws:
         vault = safe.vault(draw.node, ask.caps.get(draw.node))
@@ -283,10 +284,11 @@ def _serve(safe: _Safe, pool: dict[NodeKey, int], ask: Ask) -> Short | None:
         if cap is not None and lack > vault.room(cap):   # beyond the cap, what the instance has idle makes up for that first
             short = Short(draw.node, draw.amount, cap, vault.settled, vault.leased + vault.leased_now, vault.end_us)
             worst = _worse(worst, short)
+            tight.append(draw.node)
         lacks.append((draw, vault, max(0, lack)))
     if worst is not None:
-        if not worst.for_good:
-            safe.want(worst.node)
+        for node in () if worst.for_good else tight:     # all at once: one after the other would outlast the call's wait
+            safe.want(node)
         return worst
     for draw, vault, lack in lacks:
         vault.leased_now += lack
