@@ -128,6 +128,100 @@ def test_a_file_that_cannot_be_is_refused_whole(here: Commands, text: str, says:
     assert here.json("budgets", "list")["budgets"] == []
 
 
+KEY = ("keys", "create", "--team", "search", "--project", "web", "--user", "ann", "--name", "the nightly job")
+ENVELOPE = """
+[[envelopes]]
+scope = "team"
+value = "search"
+amount = "500 EUR"
+ends = "2035-01-01T00:00:00Z"
+purpose = "the launch"
+owner = "Finance"
+fallback = {"gpt-4o*" = "gpt-4o-mini"}
+"""
+
+
+def changes_of(here: Commands, text: str, *words: str) -> list[tuple[str, str, dict[str, Any]]]:
+    return [(change["how"], change["section"], change["fields"]) for change in apply(here, text, *words)["changes"]]
+
+
+def test_what_an_installation_has_goes_out_whole_and_back_in_without_a_change(here: Commands) -> None:
+    apply(here, FILE + ENVELOPE)
+    here.json(*KEY, "--expires", "2035-01-01", "--credential", "main")
+    here.run("members", "add", "ann@example.test", "--role", "manager", "--team", "search")
+    dumped = here.run("dump").stdout
+    assert [f"[[{name}]]" in dumped for name in ("members", "keys", "budgets", "envelopes", "policies")] == [True] * 5
+    assert here.run("apply", "-f", "-", "--diff", "--prune", said=dumped).stdout == "Nothing to change.\n"
+    assert here.run("dump").stdout == dumped
+
+
+def test_an_edited_dump_changes_what_was_edited_and_nothing_else(here: Commands) -> None:
+    here.run("members", "add", "ann@example.test", "--role", "owner")
+    made = here.json(*KEY)
+    dumped = here.run("dump").stdout
+    edited = dumped.replace('user = "ann"', 'user = "bo"\nowner = "ann@example.test"\nexpires = "2035-01-01T00:00:00Z"')
+    assert changes_of(here, edited) == [("change", "keys", {
+        "user": {"was": "ann", "will_be": "bo"}, "owner": {"was": None, "will_be": "ann@example.test"},
+        "expires": {"was": None, "will_be": "2035-01-01T00:00:00Z"}})]
+    [_, key] = here.json("keys", "list")["keys"]
+    assert (key["id"], key["user"], key["team"], key["expires_at"], key["preview"]) == (
+        made["id"], "bo", "search", "2035-01-01T00:00:00Z", made["preview"])
+    assert apply(here, edited)["changes"] == []
+    assert changes_of(here, edited.replace('user = "bo"', 'user = ""'))[0][2] == {"user": {"was": "bo", "will_be": None}}
+    found = here.json("verify")["findings"]
+    assert [finding for finding in found if finding["check"] != "checkpoint"] == []
+
+
+def test_a_file_neither_makes_nor_revokes_keys(here: Commands) -> None:
+    made = here.json(*KEY)
+    dumped = here.run("dump").stdout
+    without = dumped[:dumped.index("[[keys]]")] + f'[[keys]]\nid = "{made["id"]}"\n'
+    assert apply(here, without, "--prune")["changes"] == []
+    assert {key["status"] for key in here.json("keys", "list")["keys"]} == {"active"}
+    refused = here.run("apply", "-f", "-", "--yes", said='[[keys]]\nid = "nobody"\nteam = "search"\n')
+    assert (refused.returncode, "keys create" in refused.stderr) == (2, True)
+    here.run("keys", "revoke", made["id"])
+    assert here.run("apply", "-f", "-", "--yes", said=dumped).returncode == 2, "what was revoked stays so"
+
+
+def test_an_envelope_in_a_file_is_signed_once_and_only_grows(here: Commands) -> None:
+    assert [change[:2] for change in changes_of(here, ENVELOPE)] == [("make", "envelopes")]
+    assert apply(here, ENVELOPE)["changes"] == []
+    [envelope] = here.json("envelopes", "list")["envelopes"]
+    assert (envelope["state"], envelope["amount_usd"], envelope["signature"]["approver"]) == ("active", "550.000000000", "cli")
+    assert (envelope["fallback"]["models"], envelope["fallback"]["at_percent"]) == ({"gpt-4o*": "gpt-4o-mini"}, 80)
+    more = ENVELOPE.replace("500 EUR", "600").replace("2035-01", "2035-02")
+    assert [change[:2] for change in changes_of(here, more)] == [("change", "envelopes")]
+    assert apply(here, more)["changes"] == []
+    [envelope] = here.json("envelopes", "list")["envelopes"]
+    assert (envelope["amount_usd"], envelope["ends_at"]) == ("600.000000000", "2035-02-01T00:00:00Z")
+    for wrong in (more.replace("600", "599"), more.replace("2035-02", "2034-02"), more.replace("launch", "lunch")):
+        assert here.run("apply", "-f", "-", "--yes", said=wrong).returncode == 2
+    assert [change[:2] for change in changes_of(here, "envelopes = []", "--prune")] == [("remove", "envelopes")]
+    assert here.json("envelopes", "list")["envelopes"][0]["state"] == "ended"
+    assert here.json("policies", "list")["policies"] == [], "its fallback went with it"
+
+
+def test_what_is_refused_when_it_is_done_undoes_all_that_was_done_before_it(here: Commands) -> None:
+    other = ENVELOPE.replace('ends = "2035', 'starts = "2033-01-01T00:00:00Z"\nends = "2036')
+    before = here.run("dump").stdout
+    refused = here.run("apply", "-f", "-", "--yes", said=FILE + ENVELOPE + other)
+    assert (refused.returncode, "Nothing was done" in refused.stderr) == (2, True), refused.stderr
+    assert here.run("dump").stdout == before
+    assert here.json("budgets", "list")["budgets"] == []
+
+
+@pytest.mark.parametrize("text", ['=cmd|\' /C calc\'!A0', "+1+1", "-2", "@SUM(A1)", "'quoted'", "''=1", 'a "b", c', "Überprüfung; für ö", "x,y"])
+def test_a_note_survives_csv_and_no_spreadsheet_runs_it(here: Commands, text: str) -> None:
+    apply(here, f'[[budgets]]\nscope = "team"\nvalue = "search"\nlimit = "5"\nowner = {json.dumps(text)}\nnote = {json.dumps(text)}\n')
+    out = here.run("budgets", "export-csv").stdout
+    [line] = csv.DictReader(io.StringIO(out))
+    assert not line["note"].startswith(("=", "+", "-", "@"))
+    assert here.json("budgets", "import-csv", "-f", "-", "--yes", said=out)["changes"] == []
+    assert here.json("budgets", "import-csv", "-f", "-", "--yes", said="\ufeff" + out.replace("\n", "\r\n"))["changes"] == []
+    assert here.json("budgets", "list")["budgets"][0]["note"] == text
+
+
 def test_budgets_go_out_and_in_as_csv(here: Commands) -> None:
     apply(here, FILE)
     out = here.run("budgets", "export-csv").stdout

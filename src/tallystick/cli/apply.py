@@ -1,10 +1,12 @@
-"""`tallystick apply` and `tallystick dump`: an organisation's budgets, policies and members as one file, and back; and the
-same for budgets alone as CSV. What would be done is printed before it is done.
+"""`tallystick apply` and `tallystick dump`: an organisation's budgets, envelopes, policies, members and what its keys say as
+one file, and back; and the same for budgets alone as CSV. What would be done is printed before it is done.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,10 +17,12 @@ from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, Org, fail,
 if TYPE_CHECKING:
     from tallystick.cli.installation import Installation
     from tallystick.stores.declaring import Change, Section
+    from tallystick.stores.sql.journal import Sequencer
 
 File = Annotated[Path, typer.Option("--file", "-f", metavar="FILE", help="The file; - is standard input.")]
 Diff = Annotated[bool, typer.Option("--diff", help="Only print what would change; exit code 1 if anything would.")]
 Prune = Annotated[bool, typer.Option("--prune", help="Remove what stands and is not in the file, in the sections that the file has.")]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
@@ -32,7 +36,8 @@ def apply(
     data: Data = None,
     config: Config = None,
 ) -> None:
-    """Make budgets, policies and members as a file says. What it does not say is left alone."""
+    """Make budgets, envelopes, policies, members and what keys say as a file says: all of it, or nothing. What it does not
+    say is left alone."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.stores.declaring import parse
@@ -57,7 +62,7 @@ def dump(
     from tallystick.stores import declaring
 
     with installation.opened(settings, make=False, org=org) as here, here.database.read() as db:
-        sys.stdout.write(declaring.dump(db, sections_of(here)))
+        sys.stdout.write(declaring.dump(db, sections_on(here)(here.directory.sequencer)))
 
 
 def export_csv(
@@ -72,10 +77,10 @@ def export_csv(
     from tallystick.cli import installation
 
     with installation.opened(settings, make=False, org=org) as here, here.database.read() as db:
-        section = sections_of(here)[0]
+        section = _budgets(here)
         writer = csv.DictWriter(sys.stdout, section.fields, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(dict(fields) for fields in section.standing(db).values())
+        writer.writerows({name: _guarded(value) for name, value in fields.items()} for fields in section.standing(db).values())
 
 
 def import_csv(
@@ -91,14 +96,15 @@ def import_csv(
     """Make budgets as a CSV file says, with the columns of `export-csv`. An empty cell leaves as it is."""
     settings = settings_of(data, config)
     import csv
+    import io
 
     from tallystick.cli import installation
 
     with installation.opened(settings, org=org) as here:
-        lines = list(csv.DictReader(_read(file).splitlines()))
+        lines = list(csv.DictReader(io.StringIO(_read(file).removeprefix("\ufeff"), newline="")))
         if any(None in line for line in lines):
             fail("A line has more cells than there are columns.")
-        items = [{name: cell for name, cell in line.items() if cell} for line in lines]
+        items = [{name: _unguarded(cell) for name, cell in line.items() if cell} for line in lines]
         carry_out(here, {"budgets": items}, diff=diff, prune=prune, yes=yes, as_json=as_json)
 
 
@@ -108,16 +114,16 @@ def carry_out(here: Installation, document: Any, *, diff: bool, prune: bool, yes
     from tallystick.stores.sql.directory import Refused
     from tallystick.stores.sql.standing import not_in_force
 
-    sections = sections_of(here)
+    sections = sections_on(here)
     try:
         with here.database.read() as db:
-            changes = declaring.plan(db, sections, document, prune=prune)
+            changes = declaring.plan(db, sections(here.directory.sequencer), document, prune=prune)
         behind: tuple[str, ...] = ()
         if not as_json:
             _print_plan(changes)
         doing = bool(changes) and not diff and (yes or _agreed(len(changes)))
         if doing:
-            declaring.apply(sections, changes)
+            declaring.apply(here.directory.sequencer, here.now_us(), sections, document, changes, prune=prune)
             behind = not_in_force(here.database, here.database.change_count(), here.now_us)
     except Refused as refused:
         fail(str(refused))
@@ -129,17 +135,37 @@ def carry_out(here: Installation, document: Any, *, diff: bool, prune: bool, yes
         raise typer.Exit(FOUND_WRONG)
 
 
-def sections_of(here: Installation) -> tuple[Section, ...]:
-    """What a file can say, in the order in which it is done."""
-    import uuid
+def sections_on(here: Installation) -> Callable[[Sequencer], tuple[Section, ...]]:
+    """What a file can say, in the order in which it is done; written through whichever sequencer is given."""
+    import uuid_utils
 
     from tallystick.config import rates_of
     from tallystick.stores.sql.declared import BudgetSection, Hand, MemberSection, PolicySection
+    from tallystick.stores.sql.declared_envelopes import EnvelopeSection
+    from tallystick.stores.sql.declared_keys import KeySection
     from tallystick.stores.sql.members import Members
 
-    sequencer = here.directory.sequencer
-    hand = Hand(sequencer, here.organization, "cli", here.now_us, rates_of(here.settings))
-    return BudgetSection(hand), PolicySection(hand), MemberSection(hand, Members(sequencer, lambda: uuid.uuid4().hex))
+    def through(sequencer: Sequencer) -> tuple[Section, ...]:
+        hand = Hand(sequencer, here.organization, "cli", here.now_us, rates_of(here.settings))
+        return (MemberSection(hand, Members(sequencer, lambda: uuid_utils.uuid7().hex)),
+                KeySection(hand, replace(here.directory, sequencer=sequencer)),
+                BudgetSection(hand), EnvelopeSection(hand), PolicySection(hand))
+
+    return through
+
+
+def _budgets(here: Installation) -> Section:
+    return next(section for section in sections_on(here)(here.directory.sequencer) if section.name == "budgets")
+
+
+def _guarded(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula: what begins like one gets an apostrophe before it (OWASP, CSV
+    injection), and so does what begins with an apostrophe, so that it can be told."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def _unguarded(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
 
 
 def _read(file: Path) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tallystick.cli.answers import AsJson, Config, Data, fail, print_json, print_table, settings_of
+from tallystick.cli.answers import AsJson, Config, Data, Org, fail, print_json, print_table, settings_of
 from tallystick.cli.price_books import live_prices
 from tallystick.config import BadSettings, Settings
 
@@ -36,12 +36,13 @@ def refresh(
     sha256: Annotated[str | None, typer.Option(help="The feed's SHA-256; anything else is not used.")] = None,
     only: Only = None,
     valid_from: Annotated[str | None, typer.Option(metavar="DATE", help="When prices without a date of their own begin [today].")] = None,
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
 ) -> None:
-    """Read a feed, show what it says otherwise and what that would do to the last 30 days' calls, and keep it as
-    pending. Nothing is in force before `prices apply`."""
+    """Read a feed, show what it says otherwise and what that would do to an organisation's calls of the last 30 days,
+    and keep it as pending. Nothing is in force before `prices apply`."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.core.price_layers import cited, file_text
@@ -54,7 +55,7 @@ def refresh(
         instant_us(valid_from or "2026-01-01")
     except ValueError:
         fail(f"--valid-from: not a day or a moment: {valid_from}")
-    with installation.opened(settings) as here:
+    with installation.opened(settings, org=org) as here:
         live, now_us = live_prices(here, settings), here.now_us()
         try:
             feed = read_feed(source, sha256)
@@ -73,13 +74,13 @@ def refresh(
     print(f"Pending: {', '.join(found)}. To put it in force: tallystick prices apply" if kept else "Nothing is new.")
 
 
-def pending(as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
+def pending(org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
     """Show what waits to be applied, as `refresh` showed it, against the book and the calls of now."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.stores.sql.releases import PENDING, list_releases
 
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         found = list_releases(here.database, PENDING)
         document = _review(here, settings, live_prices(here, settings), {one.provider: one.prices for one in found})
     document["releases"] = [_release_document(one) for one in found]
@@ -93,6 +94,7 @@ def pending(as_json: AsJson = False, data: Data = None, config: Config = None) -
 def apply(
     only: Only = None,
     yes: Annotated[bool, typer.Option("--yes", help="Apply without asking.")] = False,
+    org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
@@ -104,7 +106,7 @@ def apply(
     from tallystick.stores.sql.directory import Refused
     from tallystick.stores.sql.releases import PENDING, Releases, list_releases
 
-    with installation.opened(settings, make=False) as here:
+    with installation.opened(settings, make=False, org=org) as here:
         due = [one for one in list_releases(here.database, PENDING) if not only or one.provider in only]
         if due and not yes:
             if as_json or not sys.stdin.isatty():

@@ -9,7 +9,7 @@ from tallystick.core.draw import NodeKey
 from tallystick.core.headroom import Headroom, Span, headroom
 from tallystick.core.money import decimal_text
 from tallystick.stores.sql.connection import Connection
-from tallystick.stores.sql.envelope_rows import EnvelopeRow, allocated
+from tallystick.stores.sql.envelope_rows import EnvelopeRow, allocated, fallback_of
 from tallystick.stores.sql.standing import NodeStanding, node_standing
 
 
@@ -21,12 +21,13 @@ def envelope_document(db: Connection, row: EnvelopeRow, now_us: int) -> dict[str
         **_amount("amount", row.granted), "starts_at": moment(start_us or None), "ends_at": moment(end_us), "owner": row.owner,
         "purpose": row.purpose, "evidence": row.evidence, "requested_at": moment(row.requested_us), "requested_by": row.requested_by,
         "decided_at": moment(row.decided_us), "decided_by": row.decided_by, "comment": row.comment, "parent": row.parent,
-        "budget": row.budget, "signature": None,
+        "budget": row.budget, "signature": None, "fallback": None,
     }
     if row.state != "signed":
         return document
-    node = _node(db, row, now_us)
+    node, falls = _node(db, row, now_us), fallback_of(db, row)
     return document | {
+        "fallback": None if falls is None else {"policy": falls.id, "models": falls.said["models"], "at_percent": falls.said["at_percent"]},
         "signature": {"approver": row.decided_by, "entry": row.signed_seq, "hash": row.signed_hash},
         **_amount("spent", node.settled), **_amount("held", node.leased), **_amount("remaining", row.granted - node.settled - node.leased),
         **_amount("allocated", allocated(db, row)), "used_percent": round(100 * node.settled / row.granted, 2) if row.granted else None,

@@ -1,17 +1,17 @@
-"""Budgets, policies and members as items of a file (stores/declaring.py). A key is not one: its text exists once, and
-what it is bound to is fixed when it is made.
+"""Budgets, policies and members as items of a file (stores/declaring.py); keys and envelopes stand beside, in
+declared_keys.py and declared_envelopes.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from tallystick.core.budget import Amount, BadBudget, Scope
 from tallystick.core.currencies import Rates, read_limit
 from tallystick.core.membership import Membership, fault_of
+from tallystick.core.moments import moment_text, read_moment
 from tallystick.core.money import decimal_text
 from tallystick.core.windows import BadWindow, parse_window
 from tallystick.stores.declaring import Fields, Identity
@@ -20,13 +20,12 @@ from tallystick.stores.sql.budgets import Budgets, BudgetSpec, spec_of
 from tallystick.stores.sql.budgets import checked as check_budget
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Refused
+from tallystick.stores.sql.envelope_rows import fallbacks
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.members import Members, member_named
 from tallystick.stores.sql.policies import Policies, PolicySpec
 from tallystick.stores.sql.policies import checked as check_policy
 from tallystick.stores.sql.policy_rows import PolicyRow, policy_rows
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +45,11 @@ class BudgetSection:
 
     hand: Hand
     name: str = "budgets"
+    prunable: bool = True
     fields: tuple[str, ...] = ("scope", "value", "limit", "window", "zone", "mode", "on_exceed", "name", "owner", "note", "ends")
 
     def read(self, raw: Fields) -> tuple[Identity, Fields]:
-        texts = _texts(raw, self.fields)
+        texts = texts_in(raw, self.fields)
         if "scope" not in texts or "limit" not in texts:
             raise Refused("invalid_request", "A budget has a scope and a limit.")
         try:
@@ -60,8 +60,8 @@ class BudgetSection:
         if limit.window is not None and str(limit.window) != window:
             raise Refused("invalid_request", "The limit and the window name two windows.")
         said = {**texts, "value": texts.get("value", ""), "window": window, "limit": limit_text(limit.amount)}
-        if "ends" in texts:
-            said["ends"] = _moment_text(_moment(texts["ends"]))
+        if texts.get("ends"):
+            said["ends"] = moment_text(moment_in(texts["ends"]))
         return (said["scope"], said["value"], window, limit.amount.unit), said
 
     def standing(self, db: Connection) -> Mapping[Identity, Fields]:
@@ -91,7 +91,7 @@ class BudgetSection:
         return BudgetSpec(
             Scope(fields["scope"], fields["value"]), limit.amount, fields["window"], fields.get("zone"), fields.get("mode", "hard"),
             fields.get("on_exceed", "reject"), fields.get("name", ""), fields.get("owner", ""), fields.get("note", ""),
-            _moment(fields["ends"]) if fields.get("ends") else None, limit.value, limit.rate)
+            moment_in(fields["ends"]) if fields.get("ends") else None, limit.value, limit.rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +100,28 @@ class PolicySection:
 
     hand: Hand
     name: str = "policies"
+    prunable: bool = True
     fields: tuple[str, ...] = ("kind", "scope", "value", "name", "mode", "parameters", "owner", "note", "starts", "ends")
 
     def read(self, raw: Fields) -> tuple[Identity, Fields]:
-        texts = _texts({name: value for name, value in raw.items() if name != "parameters"}, self.fields)
+        texts = texts_in({name: value for name, value in raw.items() if name != "parameters"}, self.fields)
         if "kind" not in texts or "scope" not in texts:
             raise Refused("invalid_request", "A policy has a kind and a scope.")
         if not isinstance(raw.get("parameters", {}), dict):
             raise Refused("invalid_request", "parameters is a table.")
         said: dict[str, Any] = {**texts, "value": texts.get("value", ""), "name": texts.get("name", "")}
-        said |= {name: _moment_text(_moment(texts[name])) for name in ("starts", "ends") if name in texts}
+        said |= {name: moment_text(moment_in(texts[name])) for name in ("starts", "ends") if texts.get(name)}
         if "parameters" in raw:
             said["parameters"] = raw["parameters"]
         return (said["kind"], said["scope"], said["value"], said["name"]), said
 
     def standing(self, db: Connection) -> Mapping[Identity, Fields]:
-        return {(row.kind, row.on_kind, row.on_value, row.name): _policy_fields(row) for row in policy_rows(db, self.hand.organization)}
+        return {(row.kind, row.on_kind, row.on_value, row.name): _policy_fields(row) for row in self._rows(db)}
+
+    def _rows(self, db: Connection) -> list[PolicyRow]:
+        """Those that people set as such: a fallback is its envelope's."""
+        theirs = fallbacks(db, self.hand.organization)
+        return [row for row in policy_rows(db, self.hand.organization) if row.id not in theirs]
 
     def check(self, fields: Fields) -> None:
         check_policy(self._spec(fields))
@@ -125,7 +131,7 @@ class PolicySection:
 
     def take(self, identity: Identity) -> None:
         with self.hand.sequencer.database.read() as db:
-            found = [row.id for row in policy_rows(db, self.hand.organization)
+            found = [row.id for row in self._rows(db)
                      if (row.kind, row.on_kind, row.on_value, row.name) == identity]
         for number in found:
             Policies(self.hand.sequencer).remove(self.hand.organization, number, self.hand.now_us(), self.hand.by)
@@ -135,7 +141,7 @@ class PolicySection:
         return PolicySpec(
             fields["kind"], Scope(fields["scope"], fields["value"]), fields.get("parameters", {}), fields.get("mode", "enforce"),
             fields["name"], fields.get("owner", ""), fields.get("note", ""),
-            _moment(fields["starts"]) if fields.get("starts") else None, _moment(fields["ends"]) if fields.get("ends") else None)
+            moment_in(fields["starts"]) if fields.get("starts") else None, moment_in(fields["ends"]) if fields.get("ends") else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +151,11 @@ class MemberSection:
     hand: Hand
     members: Members
     name: str = "members"
+    prunable: bool = True
     fields: tuple[str, ...] = ("email", "role", "teams")
 
     def read(self, raw: Fields) -> tuple[Identity, Fields]:
-        texts = _texts({name: value for name, value in raw.items() if name != "teams"}, self.fields)
+        texts = texts_in({name: value for name, value in raw.items() if name != "teams"}, self.fields)
         teams = raw.get("teams", [])
         if "email" not in texts or not isinstance(teams, list) or not all(isinstance(team, str) for team in teams):
             raise Refused("invalid_request", "A member has an email, a role, and a list of teams.")
@@ -200,7 +207,7 @@ def budget_fields(row: BudgetRow) -> Fields:
     said: dict[str, Any] = {
         "scope": row.kind, "value": row.value, "limit": limit_text(spec_of(row).amount), "window": row.span, "zone": row.zone,
         "mode": row.mode, "on_exceed": row.on_exceed, "name": row.name, "owner": row.owner, "note": row.note}
-    return said if row.ends_us is None else {**said, "ends": _moment_text(row.ends_us)}
+    return said if row.ends_us is None else {**said, "ends": moment_text(row.ends_us)}
 
 
 def _identity(row: BudgetRow) -> Identity:
@@ -211,28 +218,23 @@ def _policy_fields(row: PolicyRow) -> Fields:
     said: dict[str, Any] = {"kind": row.kind, "scope": row.on_kind, "value": row.on_value, "name": row.name, "mode": row.mode,
                             "parameters": dict(row.said), "owner": row.owner, "note": row.note}
     if row.starts_us:
-        said["starts"] = _moment_text(row.starts_us)
+        said["starts"] = moment_text(row.starts_us)
     if row.ends_us is not None:
-        said["ends"] = _moment_text(row.ends_us)
+        said["ends"] = moment_text(row.ends_us)
     return said
 
 
-def _texts(raw: Fields, known: tuple[str, ...]) -> dict[str, str]:
+def texts_in(raw: Fields, known: tuple[str, ...]) -> dict[str, str]:
+    """What an item says in its text fields. Raises Refused for what is no text."""
     for name, value in raw.items():
         if not isinstance(value, str):
             raise Refused("invalid_request", f"{name} is a text in quotes.")
     return {name: raw[name] for name in known if name in raw}
 
 
-def _moment(text: str) -> int:
+def moment_in(text: str) -> int:
+    """The instant that a field names. Raises Refused."""
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Refused("invalid_request", f"{text!r} is no moment; write 2026-12-31T00:00:00Z.") from None
-    if moment.tzinfo is None:
-        raise Refused("invalid_request", f"{text!r} names no time zone; write 2026-12-31T00:00:00Z.")
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def _moment_text(at_us: int) -> str:
-    return (_EPOCH + timedelta(microseconds=at_us)).isoformat().replace("+00:00", "Z")
+        return read_moment(text)
+    except ValueError as fault:
+        raise Refused("invalid_request", str(fault)) from None

@@ -24,7 +24,7 @@ from tallystick.stores.sql.keyring import digest_mark, digest_of
 from tallystick.stores.sql.sight import EVERYTHING, Sight, of_keys, of_teams
 
 # What a key may fix, in the order of its columns.
-_LABELS: Final = ("team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version")
+LABELS: Final = ("team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version")
 
 _SELECT: Final = """
 SELECT k.id, o.slug, k.preview, k.name, k.format,
@@ -109,17 +109,18 @@ class Directory:
 
         Raises Refused for labels that cannot stand in an entry, for an unknown format, and for an owner who is no member.
         """
-        labels = _checked(spec)
+        labels = checked_labels(spec)
         with self.sequencer.append(now_us) as pen:
             _check_owner(pen.db, organization, spec.owner)
             _ensure_scope(pen, organization, labels)
             return self._issue(pen, organization, replace(spec, labels=labels))
 
-    def rotate_key(self, organization: int, key_id: str, now_us: int, by: str, grace_us: int = 0) -> tuple[KeyRow, Secret] | None:
+    def rotate_key(self, organization: int, key_id: str, now_us: int, by: str, grace_us: int = 0,
+                   sight: Sight = EVERYTHING) -> tuple[KeyRow, Secret] | None:
         """Make a key that says what an existing one says; the old one ends after the grace, at once
-        without. None: there is no such key. Raises Refused for one that is not valid any more."""
+        without. None: there is no such key to be seen. Raises Refused for one that is not valid any more."""
         with self.sequencer.append(now_us) as pen:
-            old = _find_key(pen.db, organization, key_id)
+            old = _find_key(pen.db, organization, key_id, sight)
             if old is None:
                 return None
             if old.status(now_us) != "active":
@@ -130,9 +131,36 @@ class Directory:
             else:
                 pen.db.execute("UPDATE virtual_key SET revoked_us = ? WHERE organization = ? AND id = ?", (now_us, organization, key_id))
             pen.key_event(organization, "rotated", key_id, actor=by, ends=ends_us)
-            return self._issue(pen, organization, KeySpec(
-                old.labels, old.dimensions, old.name, old.credential, old.expires_us, old.format, created_by=by,
-                owner=old.owner))
+            return self._issue(pen, organization, replace(spec_of(old), created_by=by))
+
+    def change_key(self, organization: int, key_id: str, edit: Callable[[KeyRow], KeySpec], now_us: int, by: str,
+                   sight: Sight = EVERYTHING) -> KeyRow | None:
+        """Change what a key says: its text stays, and calls from now on are booked as it says then. `edit` gives what it
+        shall be, from what it is; who made it and its format stay. None: there is no such key to be seen. Raises Refused,
+        also for a key that is not valid any more."""
+        with self.sequencer.append(now_us) as pen:
+            old = _find_key(pen.db, organization, key_id, sight)
+            if old is None:
+                return None
+            if old.status(now_us) != "active":
+                raise Refused("not_active", f"The key is {old.status(now_us)}; make a new one.")
+            spec = edit(old)
+            spec = replace(spec, labels=checked_labels(spec))
+            if spec == spec_of(old):
+                return old
+            if spec.expires_us is not None and spec.expires_us <= now_us:
+                raise Refused("invalid_request", "A key ends in the future; to end it now, revoke it.")
+            if spec.owner != old.owner:
+                _check_owner(pen.db, organization, spec.owner)
+            _ensure_scope(pen, organization, spec.labels)
+            pen.db.execute(
+                "UPDATE virtual_key SET name = ?, team = ?, project = ?, user_name = ?, agent = ?, environment = ?, cost_center = ?,"
+                " prompt_key = ?, prompt_version = ?, dimensions = ?, credential = ?, expires_us = ?, owner = ?"
+                " WHERE organization = ? AND id = ?",
+                (spec.name, *(spec.labels.get(label) for label in LABELS), json.dumps(dict(spec.dimensions)), spec.credential,
+                 spec.expires_us, spec.owner, organization, key_id))
+            _say(pen, organization, "changed", key_id, spec, by)
+            return _find_key(pen.db, organization, key_id)
 
     def _issue(self, pen: Appending, organization: int, spec: KeySpec) -> tuple[KeyRow, Secret]:
         """A new key's row, entry and text, inside the transaction."""
@@ -147,17 +175,10 @@ class Directory:
             " environment, cost_center, prompt_key, prompt_version, dimensions, credential, created_us, expires_us, created_by, owner)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (minted.id, organization, digest, minted.preview, spec.name, form.name,
-             *(spec.labels.get(label) for label in _LABELS), json.dumps(dict(spec.dimensions)), spec.credential,
+             *(spec.labels.get(label) for label in LABELS), json.dumps(dict(spec.dimensions)), spec.credential,
              pen.now_us, spec.expires_us, spec.created_by, spec.owner),
         )
-        fixed = {**spec.labels, "credential": spec.credential} if spec.credential else spec.labels
-        said: dict[str, str | int] = {"digest": digest_mark(digest)}
-        if spec.expires_us is not None:
-            said["ends"] = spec.expires_us
-        if spec.owner is not None:
-            said["owner"] = spec.owner
-        pen.key_event(organization, "created", minted.id, actor=spec.created_by, labels=fixed, dimensions=spec.dimensions, **said)
-        engine.note_change(pen.db)
+        _say(pen, organization, "created", minted.id, spec, spec.created_by, digest=digest_mark(digest))
         row = _find_key(pen.db, organization, minted.id)
         assert row is not None, "what was inserted is there"
         return row, minted.key
@@ -255,10 +276,26 @@ def find_project(database: Database, organization: int, team: str, name: str) ->
     return Named(*row) if row else None
 
 
-def _checked(spec: KeySpec) -> dict[str, str]:
-    """The labels of a new key, a project completed by its team."""
+def spec_of(row: KeyRow) -> KeySpec:
+    """A key as it stands, to be said again with something changed."""
+    return KeySpec(row.labels, row.dimensions, row.name, row.credential, row.expires_us, row.format, row.created_by, row.owner)
+
+
+def _say(pen: Appending, organization: int, event: str, key_id: str, spec: KeySpec, by: str, **more: str | int) -> None:
+    """Chain all that a key says from now on."""
+    fixed = {**spec.labels, "credential": spec.credential} if spec.credential else spec.labels
+    if spec.expires_us is not None:
+        more["ends"] = spec.expires_us
+    if spec.owner is not None:
+        more["owner"] = spec.owner
+    pen.key_event(organization, event, key_id, actor=by, labels=fixed, dimensions=spec.dimensions, **more)
+    engine.note_change(pen.db)
+
+
+def checked_labels(spec: KeySpec) -> dict[str, str]:
+    """The labels of a key, a project completed by its team. Raises Refused for what cannot stand."""
     labels = {label: value for label, value in spec.labels.items() if value}
-    if unknown := labels.keys() - set(_LABELS):
+    if unknown := labels.keys() - set(LABELS):
         raise Refused("invalid_request", f"A key cannot fix {', '.join(sorted(unknown))}.")
     if "project" in labels:
         labels.setdefault("team", DEFAULT_TEAM)
@@ -302,6 +339,6 @@ def _find_key(db: Connection, organization: int, key_id: str, sight: Sight = EVE
 def _key_row(row: tuple[Any, ...]) -> KeyRow:
     key_id, slug, preview, name, form, *labels, dimensions, credential, created_us, expires_us, revoked_us, by, owner = row
     return KeyRow(
-        key_id, slug, preview, name, form, {label: value for label, value in zip(_LABELS, labels, strict=True) if value is not None},
+        key_id, slug, preview, name, form, {label: value for label, value in zip(LABELS, labels, strict=True) if value is not None},
         json.loads(dimensions), credential, created_us, expires_us, revoked_us, by, owner,
     )

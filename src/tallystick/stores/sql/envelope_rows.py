@@ -10,10 +10,12 @@ from typing import Any, Final, Literal
 from tallystick.core.budget import Kind, Scope
 from tallystick.stores.sql.budget_rows import BudgetRow, rows
 from tallystick.stores.sql.connection import Connection
+from tallystick.stores.sql.policy_rows import PolicyRow, policy_versions
 
 State = Literal["requested", "signed", "declined"]
 COLUMNS: Final = ("id", "organization", "kind", "value", "amount", "asked", "starts_us", "ends_us", "owner", "purpose", "evidence", "state",
-                   "requested_us", "requested_by", "decided_us", "decided_by", "comment", "budget", "parent", "signed_seq", "signed_hash")
+                   "requested_us", "requested_by", "decided_us", "decided_by", "comment", "budget", "parent", "signed_seq", "signed_hash",
+                   "fallback")
 WARN_DAYS: Final = (1, 7, 14)
 _DAY_US: Final = 86_400_000_000
 _SELECT: Final = "SELECT " + ", ".join(COLUMNS) + " FROM envelope"  # noqa: S608 - literals, above
@@ -21,7 +23,8 @@ _SELECT: Final = "SELECT " + ", ".join(COLUMNS) + " FROM envelope"  # noqa: S608
 
 @dataclass(frozen=True, slots=True)
 class EnvelopeRow:
-    """An envelope. `asked`: the amount as it was written; `parent`: the envelope that it is allocated from."""
+    """An envelope. `asked`: the amount as it was written; `parent`: the envelope that it is allocated from; `fallback`: the
+    policy that sends its calls to cheaper models when it gets short."""
 
     id: int
     organization: int
@@ -44,6 +47,7 @@ class EnvelopeRow:
     parent: int | None
     signed_seq: int | None
     signed_hash: str | None
+    fallback: int | None
     budget_row: BudgetRow | None = None
 
     @property
@@ -111,6 +115,18 @@ def allocated(db: Connection, envelope: EnvelopeRow) -> int:
     """What of an envelope is allocated to others, in nano-USD."""
     children = envelope_rows(db, envelope.organization, " AND parent = ? AND state = 'signed'", (envelope.id,))
     return sum(child.granted for child in children)
+
+
+def fallbacks(db: Connection, organization: int) -> frozenset[int]:
+    """The policies that are envelopes' fallbacks."""
+    return frozenset(policy for (policy,) in db.execute(
+        "SELECT fallback FROM envelope WHERE organization = ? AND fallback IS NOT NULL", (organization,)))
+
+
+def fallback_of(db: Connection, row: EnvelopeRow) -> PolicyRow | None:
+    """The policy that is an envelope's fallback, while it stands."""
+    versions = policy_versions(db, row.organization, row.fallback) if row.fallback is not None else []
+    return versions[-1] if versions and versions[-1].until_us is None else None
 
 
 def is_required(db: Connection, organization: int, scope: Scope) -> bool:

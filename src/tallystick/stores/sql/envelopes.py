@@ -24,14 +24,16 @@ from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import note_change
 from tallystick.stores.sql.envelope_rows import (
-    COLUMNS, EnvelopeRow, allocated, around, find_envelope, is_required, signed_on,
+    COLUMNS, EnvelopeRow, allocated, around, fallback_of, find_envelope, is_required, signed_on,
 )
 from tallystick.stores.sql.journal import Appending, Sequencer
+from tallystick.stores.sql.policies import Policies, PolicySpec
+from tallystick.stores.sql.policies import checked as check_policy
 
 ENVELOPES_MAX: Final = 10_000                # of an organisation
 TEXT_CHARS_MAX: Final = 2_000
 _SETTABLE: Final = ("amount", "asked", "starts_us", "ends_us", "owner", "state", "decided_us", "decided_by", "comment", "budget", "parent",
-                    "signed_seq", "signed_hash")
+                    "signed_seq", "signed_hash", "fallback")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,14 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Fallback:
+    """Cheaper models, each by the pattern of those it stands in for, from which percent of an envelope on."""
+
+    models: Mapping[str, str]
+    at_percent: int = 80
+
+
+@dataclass(frozen=True, slots=True)
 class Envelopes:
     """The changes of envelopes, each one transaction of the ledger's pen. `by`: the account's id, or `cli`."""
 
@@ -66,7 +76,7 @@ class Envelopes:
 
     def request(self, organization: int, spec: EnvelopeSpec, now_us: int, by: str) -> EnvelopeRow:
         """Ask for an envelope. Raises Refused for what could not be signed as it stands, whatever else there is."""
-        _check(spec, now_us)
+        check_envelope(spec, now_us)
         with self.sequencer.append(now_us) as pen:
             return _keep(pen, organization, spec, by)
 
@@ -79,7 +89,7 @@ class Envelopes:
 
     def grant(self, organization: int, spec: EnvelopeSpec, now_us: int, by: str) -> EnvelopeRow:
         """Sign an envelope that nobody asked for. Raises Refused as `sign` does."""
-        _check(spec, now_us)
+        check_envelope(spec, now_us)
         with self.sequencer.append(now_us) as pen:
             return self._sign(pen, _keep(pen, organization, spec, by), Terms(limit=spec.limit), by)
 
@@ -125,13 +135,32 @@ class Envelopes:
             return tuple(_reread(pen.db, row) for row, _ in ends.values())
 
     def end(self, organization: int, envelope: int, now_us: int, by: str) -> EnvelopeRow:
-        """End a signed envelope now. Raises Refused."""
+        """End a signed envelope now, and its fallback with it. Raises Refused."""
         with self.sequencer.append(now_us) as pen:
             row, budget = _signed(pen.db, organization, envelope)
             if budget.ends_us is not None and budget.ends_us <= now_us:
                 raise Refused("ended", "This envelope has ended.")
             Budgets(self.sequencer).end(pen, budget, max(now_us, budget.starts_us), by)
+            if fallback_of(pen.db, row) is not None:
+                self.fall_back(organization, envelope, None, now_us, by)
             return _reread(pen.db, row)
+
+    def fall_back(self, organization: int, envelope: int, fallback: Fallback | None, now_us: int, by: str) -> EnvelopeRow:
+        """Say which cheaper models calls of the scope go to once a share of a signed envelope is spent; None: none any
+        more. It is a policy of the kind `downgrade` that looks at this envelope alone. Raises Refused."""
+        with self.sequencer.together(now_us) as one, one.append(now_us) as pen:
+            row, budget = _signed(pen.db, organization, envelope)
+            stands, policies = fallback_of(pen.db, row), Policies(one)
+            if fallback is None:
+                if stands is None:
+                    raise Refused("not_found", "This envelope has no fallback.")
+                policies.remove(organization, stands.id, now_us, by)
+                return _set(pen, replace(row, fallback=None))
+            if budget.ends_us is not None and budget.ends_us <= now_us:
+                raise Refused("ended", "This envelope has ended.")
+            spec = PolicySpec("downgrade", row.scope, check_fallback(fallback, budget.id), name=f"envelope {row.id}")
+            policy = policies.set(organization, spec, now_us, by)
+            return _set(pen, replace(row, fallback=policy.id))
 
     def require(self, organization: int, scope: Scope, now_us: int, by: str) -> None:
         """From now on the scope may spend only while it has an envelope. Raises Refused."""
@@ -210,7 +239,7 @@ def _keep(pen: Appending, organization: int, spec: EnvelopeSpec, by: str) -> Env
         raise Refused("too_many", f"There are {ENVELOPES_MAX} envelopes.")
     row = EnvelopeRow(int(top) + 1, organization, spec.scope.kind, spec.scope.value, spec.limit.value, spec.asked, spec.starts_us or 0,
                       spec.ends_us, spec.owner, spec.purpose, spec.evidence, "requested", pen.now_us, by, None, None, "", None, None,
-                      None, None)
+                      None, None, None)
     pen.db.execute("INSERT INTO envelope (" + ", ".join(COLUMNS) + ") VALUES (" + ", ".join("?" * len(COLUMNS)) + ")",  # noqa: S608
                    tuple(getattr(row, column) for column in COLUMNS))
     return row
@@ -283,7 +312,15 @@ def _check_can_give(db: Connection, giver: EnvelopeRow, amount: int, taker: Enve
         raise Refused("above_the_parent", f"Envelope {giver.id} has less than that to give.")
 
 
-def _check(spec: EnvelopeSpec, now_us: int) -> None:
+def check_fallback(fallback: Fallback, budget: int = 1) -> Mapping[str, Any]:
+    """The parameters of the policy that a fallback is. Raises Refused for one that cannot stand."""
+    parameters = {"models": dict(fallback.models), "at_percent": fallback.at_percent, "budget": budget}
+    check_policy(PolicySpec("downgrade", Scope("org"), parameters))
+    return parameters
+
+
+def check_envelope(spec: EnvelopeSpec, now_us: int) -> None:
+    """Raises Refused for what could not be signed, whatever else there is."""
     if spec.limit.amount.unit != "money" or spec.limit.window is not None or spec.limit.value <= 0:
         raise Refused("invalid_request", "An envelope holds money, without a window: it has a beginning and an end.")
     if spec.ends_us <= max(now_us, spec.starts_us or 0):

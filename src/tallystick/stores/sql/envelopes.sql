@@ -21,7 +21,8 @@ CREATE TABLE envelope (
   budget BIGINT,
   parent BIGINT,
   signed_seq BIGINT,
-  signed_hash TEXT
+  signed_hash TEXT,
+  fallback BIGINT                            -- the policy that sends calls to cheaper models when it gets short
 );
 CREATE INDEX envelope_list ON envelope (organization, id);
 

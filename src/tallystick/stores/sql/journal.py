@@ -59,8 +59,10 @@ class Sequencer:
     server, which has one, makes them."""
 
     def __init__(self, database: Database, signer: Signer | None = None,
-                 random: Callable[[int], bytes] = os.urandom) -> None:
+                 random: Callable[[int], bytes] = os.urandom, pen: Appending | None = None) -> None:
+        """`pen`: of an open transaction that all of this one's writing is part of (`together`)."""
         self.database = database
+        self._pen = pen
         self._signer = signer
         self._random = random
         self._names: dict[_Name, int] = {}
@@ -75,6 +77,9 @@ class Sequencer:
 
         Raises StoreFault when the database cannot be written; then nothing of it has happened.
         """
+        if self._pen is not None:
+            yield self._pen
+            return
         with self.database.write() as db:
             appending = Appending(db, now_us, self._names, self._random, self._packer, self._budgets_in, self._watch)
             yield appending
@@ -83,6 +88,13 @@ class Sequencer:
             self._names.clear()
         self._names.update(appending.fresh)
 
+    @contextmanager
+    def together(self, now_us: int) -> Iterator[Sequencer]:
+        """Several changes as one transaction: each `append` of the sequencer that is given is part of it, and its
+        `database` shows what was changed so far. At the end of the block all of it commits; where it raises, nothing
+        has happened. Raises StoreFault."""
+        with self.append(now_us) as pen:
+            yield Sequencer(_Within(self.database, pen), random=self._random, pen=pen)
 
     def _budgets_in(self, db: Connection) -> Mapping[str, BudgetBook]:
         """Every organisation's budgets as this transaction sees them, read again only when something changed."""
@@ -90,6 +102,34 @@ class Sequencer:
         if change != self._budgets[0]:
             self._budgets = change, books(db)
         return self._budgets[1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Within:
+    """The database as it is inside an open transaction (engine.Database)."""
+
+    database: Database
+    pen: Appending
+
+    @property
+    def refusals(self) -> tuple[type[Exception], ...]:
+        return self.database.refusals
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        self.pen.flush()
+        yield self.pen.db
+
+    write = read
+
+    def change_count(self) -> int:
+        return int(self.pen.db.execute("SELECT value FROM change_counter WHERE id = 1").fetchone()[0])
+
+    def has_tables(self, db: Connection) -> bool:
+        return self.database.has_tables(db)
+
+    def close(self) -> None:
+        """Nothing: whoever opened the transaction ends it."""
 
 
 @dataclass(slots=True)

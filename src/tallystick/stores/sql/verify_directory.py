@@ -40,7 +40,7 @@ class Difference(NamedTuple):
 
 @dataclass(slots=True)
 class _Key:
-    """What the entries say of one key, `made` being the entry of its making."""
+    """What the entries say of one key; `made`: when, by whom and with which digest it was made, and what it has said since."""
 
     seq: int
     made: Mapping[str, Any]
@@ -93,7 +93,10 @@ class Directory:
             self._keys[number] = _Key(seq, fields, fields.get("ends"))
             return
         key = self._keys[number]
-        if event == "revoked" or fields["ends"] == at_us:
+        if event == "changed":
+            key.made = {**fields, **{name: key.made[name] for name in ("at", "actor", "digest") if name in key.made}}
+            key.ends_us = fields.get("ends")
+        elif event == "revoked" or fields["ends"] == at_us:
             key.revoked_us = at_us
         else:
             key.ends_us = fields["ends"]
