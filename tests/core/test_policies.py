@@ -195,11 +195,20 @@ def test_an_expensive_call_is_warned_of_or_asks_to_be_confirmed() -> None:
 @pytest.mark.parametrize(("used", "more", "expected"), [
     (80, {}, Edit(model="gpt-4o-mini")), (79, {}, None), (None, {}, None), (300, {}, Edit(model="gpt-4o-mini")),
     (90, {"facts": {"model": "gpt-4o-mini"}}, None), (90, {"facts": {"model": "o3"}}, None), (90, {"facts": {"model": None}}, None),
-    (90, {"provider": "azure"}, None), (90, {"dialect": None}, None),
+    (90, {"provider": "azure"}, Edit(model="gpt-4o-mini")), (90, {"dialect": None}, None), (90, {"dialect": "gemini_interactions"}, None),
 ])
 def test_a_cheaper_model_when_a_budget_is_near_its_end(used: int | None, more: dict[str, Any], expected: Edit | None) -> None:
     rule = rule_of("downgrade", {"at_percent": 80, "models": {"gpt-4o*": "gpt-4o-mini"}})
     assert rule.judge(replace(case(**more), budget_used=lambda: used)) == expected
+
+
+def test_a_model_in_the_path_is_another_there_and_one_that_is_closed_is_nobodys_way_around() -> None:
+    about = replace(case(facts={"model": "gemini-2.5-pro"}, dialect="gemini"), budget_used=lambda: 90)
+    cheaper = policy(1, "downgrade", at_percent=80, models={"gemini-2.5-pro": "gemini-2.5-flash"})
+    assert judge(policy_book([cheaper]), about).edit is None
+    assert judge(policy_book([cheaper]), replace(about, model_in_path=True)).edit == Edit(model="gemini-2.5-flash")
+    closed = policy(2, "model_access", deny_models="*flash*")
+    assert judge(policy_book([cheaper, closed]), replace(about, model_in_path=True)) == Judgement(about.call)
 
 
 def test_which_models_are_open_is_what_every_enforced_list_lets_through() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from tallystick.core.call import Dialect, SocketDialect
 
@@ -37,6 +37,11 @@ class Route:
     uploads: bool = False                    # streams through up to the upload limit, never parsed
     poll: bool = False                       # repeats a bill that belongs to the job's creator
     keeps: bool = False                      # what it makes can be named or asked for again by its id
+
+    @property
+    def names_model(self) -> bool:
+        """Whether the path says which model is asked."""
+        return "{model}" in self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,15 @@ class Provider:
                 model = match.groupdict().get("model")
                 return route, unquote(model) if model is not None else None
         return (UNLISTED_POST if method == "POST" else UNLISTED), None
+
+    def path_of(self, route: Route, path: str, model: str) -> str:
+        """A path of this route with another model in the place of the one it names. Slashes in a name are encoded where the
+        provider has such names, else they stand."""
+        match = next(pattern for listed, pattern in self._templates if listed is route).fullmatch(path)
+        if match is None:
+            raise ValueError("this is no path of that route")
+        begin, end = match.span("model")
+        return path[:begin] + quote(model, safe="@" if self.slashes_after or not route.model_slashes else "@/") + path[end:]
 
     def socket_for(self, path: str) -> Socket | None:
         """The two-way connection at that path; None where there is none."""

@@ -35,7 +35,7 @@ from tallystick.core.errors import Denied
 from tallystick.core.holding import holds_of, standing_of
 from tallystick.core.identity import Attribution, Claims, Principal, attribute, check_claims
 from tallystick.core.lean import lean
-from tallystick.core.policies.book import Judgement, Policies, PolicyBook, changed, judge
+from tallystick.core.policies.book import Judgement, Policies, PolicyBook, changed, denied_to_change, judge
 from tallystick.core.policies.policy import Case, Claimed, Edit
 from tallystick.core.policies.spellings import spelling_of
 from tallystick.core.price_scopes import Prices
@@ -61,6 +61,7 @@ class Caller:
     principal: Principal
     credential: str                          # OWN_CREDENTIAL, or the name of the stored one
     address: str = ""                        # where the call comes from, where a policy asks for it
+    sealed: bool = False                     # it signed its request, so that nothing in it can be changed
 
 
 @lean
@@ -236,6 +237,8 @@ def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settleme
     judgement = judge(book, case_of(opening, caller, asked, attribution, rules)) if book is not None else Judgement(asked.call)
     if judgement.denied is not None:
         return (yield from _refuse(opening, judgement.denied, caller, asked, Judging(attribution, judgement)))
+    if judgement.edit is not None and caller.sealed:
+        return (yield from _refuse(opening, denied_to_change(judgement.edit), caller, asked))
     order = _carriers(opening, caller, attribution, judgement, rules)
     if isinstance(order, Denied):
         return (yield from _refuse(opening, order, caller, asked))
@@ -334,7 +337,7 @@ def case_of(opening: Opening, caller: Caller, asked: Asked, attribution: Attribu
                     for match in path if match.budget.scope.kind != "header" and budget in (None, match.budget.id)), default=None)
 
     return Case(asked.call, attribution, billable=not opening.route.free, confirmed=asked.claims.confirm, address=caller.address,
-                expected=expected, budget_used=used, used_of=used)
+                model_in_path=opening.route.names_model, expected=expected, budget_used=used, used_of=used)
 
 
 def _settle_job(opening: Opening, rules: Rules, delivered: Delivered) -> Generator[Command, Any, None]:
@@ -408,7 +411,7 @@ def _clamped(known: Known, denied: Denied) -> tuple[Known, Admission] | None:
     judgement = known.judgement
     call, facts, room = judgement.call, judgement.call.facts, denied.room
     spelling = spelling_of(call.dialect, call.operation, call.provider)
-    if room is None or spelling is None:
+    if room is None or spelling is None or known.caller.sealed:
         return None
 
     def bound(limit: int) -> WorstCase:

@@ -312,8 +312,8 @@ class _Conversation:
         admission, clock = command.admission, self._ports.clock
         await self._let_go()
         name = policing.asked_name(self._setup.models, command)
-        self._asked, self._target = (self._watch.sends(self._asked, command, self._route, name),
-                                     policing.aimed(self._target, self._route, name))
+        self._asked = self._watch.sends(self._asked, command, self._route, name)
+        self._target = self._outgoing.target = policing.aimed(self._target, self._route, name)
         started_us = clock.monotonic_us()
         try:
             reply = await self._send_upstream(admission)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from tallystick.core.budget import Subject
 from tallystick.core.dialect import Route
 from tallystick.core.errors import Denied
 from tallystick.core.holding import tokens_of
-from tallystick.core.jsonbytes import set_member
+from tallystick.core.jsonbytes import find_member, set_member
 from tallystick.core.policies.book import Policies
 from tallystick.core.policies.counters import Counters, Part
 from tallystick.core.policies.policy import Claimed
@@ -24,19 +24,41 @@ from tallystick.core.policies.spellings import limited, spelling_of
 from tallystick.edge.doors import Doors
 from tallystick.edge.inbound import Inbound
 from tallystick.edge.model_list import ModelFilter
+from tallystick.edge.paths import Target
 from tallystick.edge.relay import Relay
 
+SIGNED: Final = b"AWS4-HMAC-SHA256"          # how an Authorization begins that is a signature (core/signature_v4.py)
 KILLED: Final = Denied("killed", "This was stopped by its organisation while it was running.")
 
 
-def edited(asked: Inbound, command: line.Forward) -> Inbound:
-    """The request as policies want it to go out: spliced, every other byte as it was."""
+def is_sealed(target: Target, lookup: Mapping[bytes, bytes]) -> bool:
+    """Whether the caller signed the request for the provider, every byte of it."""
+    return target.provider.signing is not None and lookup.get(b"authorization", b"").startswith(SIGNED)
+
+
+def aimed(target: Target, route: Route, name: str | None) -> Target:
+    """Where the request goes once policies named another model: one that the path names is another there."""
+    return target if name is None or not route.names_model else replace(target, path=target.provider.path_of(route, target.path, name))
+
+
+def asked_name(models: Mapping[tuple[str, str], str], command: line.Forward) -> str | None:
+    """The name under which the provider knows the model that policies ask for: a deployment of it, where the operator listed
+    one. None where they ask for no other."""
+    model = command.edit.model if command.edit is not None else None
+    named = (deployment for (provider, deployment), known in models.items() if (provider, known) == (command.admission.provider, model))
+    return next(named, model) if model is not None else None
+
+
+def edited(asked: Inbound, command: line.Forward, route: Route, name: str | None) -> Inbound:
+    """The request as policies want it to go out: spliced, every other byte as it was. `name`: the model's, as by
+    `asked_name`; where the path says it, it is put into the body only in the place of another."""
     edit, admission, body = command.edit, command.admission, asked.body
     if edit is None or not isinstance(body, bytes):
         return asked
     facts = asked.facts
     if edit.model is not None:
-        body = set_member(body, "model", json.dumps(edit.model).encode())
+        if not route.names_model or (asked.is_json and find_member(body, "model") is not None):
+            body = set_member(body, "model", json.dumps(name).encode())
         facts = replace(facts, model=edit.model)
     spelling = spelling_of(admission.dialect, admission.operation, admission.provider)
     if edit.output_limit is not None and spelling is not None:
@@ -115,8 +137,8 @@ class Watch:
         subject = Subject(admission.attribution, admission.provider, admission.model)
         return book.killed(subject, now_us, running=running) if book is not None else None
 
-    def sends(self, asked: Inbound, command: line.Forward, route: Route) -> Inbound:
-        """The request as it goes out now."""
+    def sends(self, asked: Inbound, command: line.Forward, route: Route, name: str | None = None) -> Inbound:
+        """The request as it goes out now. `name`: as for `edited`."""
         self._sending = asyncio.current_task()
         admission = command.admission
         book = self._policies.get(admission.attribution.organization) if route.kind == "models" and route.method == "GET" else None
@@ -125,7 +147,7 @@ class Watch:
         if command.edit is None and not command.warnings:
             return asked
         self.disclosed = disclosed(command)
-        return edited(asked, command)
+        return edited(asked, command, route, name)
 
     def cut(self, admission: Admission, relay: Relay | None, now_us: int) -> None:
         """Break off the reply, or the wait for it, where a kill switch says so."""

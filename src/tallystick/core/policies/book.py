@@ -184,6 +184,8 @@ def judge(book: PolicyBook, case: Case) -> Judgement:
         elif isinstance(verdict, Denied):
             return Judgement(case.call, _named(verdict, policy), policy.id, judged=tuple(judged))
         elif isinstance(verdict, Edit):
+            if verdict.model is not None and (opens := book.opens(subject, at_us)) is not None and not opens(verdict.model):
+                continue                     # nobody gets by another policy to a model that is closed to them
             edit = verdict if edit is None else edit.then(verdict)
             case = replace(case, call=verdict.of(case.call))
             judged.append(Judged(policy.id, "edited"))
@@ -192,6 +194,13 @@ def judge(book: PolicyBook, case: Case) -> Judgement:
             judged.append(Judged(policy.id, "warned"))
     return Judgement(case.call, edit=edit, warnings=tuple(warnings), judged=tuple(judged), claims=tuple(claims),
                      delegated=delegated, fallback=fallback)
+
+
+def denied_to_change(edit: Edit) -> Denied:
+    """The refusal of a call that policies would change and whose caller signed it as it is: the provider would refuse it."""
+    said = [f"model {edit.model}"] if edit.model is not None else []
+    said += [f"an output limit of at most {edit.output_limit}"] if edit.output_limit is not None else []
+    return Denied("policy_denied", f"Policies would change this call, which its caller signed; send it with {' and '.join(said)}.")
 
 
 def changed(before: Call, after: Call) -> dict[str, str]:

@@ -41,7 +41,8 @@ def _not_known_of(_: int) -> int | None:
 @lean
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A call as policies see it. `address`: the caller's, "" where no policy asks for it or it is not known. `expected`:
+    """A call as policies see it. `address`: the caller's, "" where no policy asks for it or it is not known. `model_in_path`:
+    the path names the model, not the body. `expected`:
     what a call may cost, in nano-USD, None where no price is known. `budget_used`: percent of the limit that the tightest
     budget on its path has spent, None where none is or it is not known; `used_of`: the same of one budget by its number."""
 
@@ -50,6 +51,7 @@ class Case:
     billable: bool = True
     confirmed: bool = False
     address: str = ""
+    model_in_path: bool = False
     expected: Callable[[Call], int | None] = _unknown
     budget_used: Callable[[], int | None] = _not_known
     used_of: Callable[[int], int | None] = _not_known_of
