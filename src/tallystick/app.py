@@ -270,10 +270,11 @@ def _run(installation: Installation, worker: Worker) -> int:
         installation.keyring, installation.spool, upstreams, sandbox_reply,
         SqlCustody(installation.database, installation.secrets.pepper, _wait_for_others_s(settings)), installation.clock, RequestIds(),
         installation.credentials, keeper)
-    health = Health(partial(_ready, installation, runner), settings.metrics.token, is_loopback(server.host))
+    health = Health(partial(_ready, installation, runner, keeper), settings.metrics.token, is_loopback(server.host))
     telemetry.gauges["tallystick_worker"] = lambda: float(worker.number)
     telemetry.gauges["tallystick_degraded"] = lambda: float(health.ready().status != "ready")
     telemetry.gauges["tallystick_journal_strain"] = lambda: installation.spool.strain
+    telemetry.gauges["tallystick_database_silence_seconds"] = lambda: keeper.lender.silent_us / 1e6
     telemetry.gauges["tallystick_journal_backlog_bytes"] = lambda: installation.spool.backlog_bytes
     gateway = Gateway(ports, _setup(installation, keeper), telemetry)
     telemetry.gauges["tallystick_request_body_bytes"] = lambda: gateway.setup.doors.body_bytes
@@ -317,9 +318,10 @@ def _adopt_left_behind(installation: Installation, worker: Worker) -> None:
 def _keeper(installation: Installation) -> BudgetKeeper:
     """Who holds calls against their budgets."""
     spool = installation.spool
-    lending = Lending(installation.database, spool.instance, installation.clock, asyncio.to_thread)
+    lending = Lending(installation.database, spool.instance, installation.clock, asyncio.to_thread,
+                      staleness_us=installation.settings.database.max_staleness_s * 1_000_000)
     return BudgetKeeper(lending, lambda: spool.durable, Budgets(installation.sequencer).open_header,
-                        installation.policies.poll, spool.behind)
+                        installation.policies.poll, spool.behind, installation.policies.organizations)
 
 
 async def _ship_what_is_left(spool: Spool, runner: Runner) -> None:
@@ -396,8 +398,8 @@ def alerts_of(settings: Settings, database: Database) -> alerts.Alerts:
                          alerts.Outside(alert_networks(settings), server), settings.server.public_url or "")
 
 
-def _ready(installation: Installation, runner: Runner) -> Readiness:
-    return readiness(installation.spool.fault(), installation.spool.strain, runner.failing())
+def _ready(installation: Installation, runner: Runner, keeper: BudgetKeeper) -> Readiness:
+    return readiness(installation.spool.fault(), installation.spool.strain, runner.failing(), keeper.fault())
 
 
 def _setup(installation: Installation, keeper: BudgetKeeper) -> Setup:

@@ -157,6 +157,9 @@ class DatabaseSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     url: Annotated[str, Meta(pattern="^postgres(ql)?://")] | None = None
     """`postgresql://USER:PASSWORD@HOST/DATABASE`, for several instances together; needs `tallystick[postgres]`. Unset: a
     SQLite file in the data directory."""
+    max_staleness_s: Annotated[int, Meta(ge=3, le=3600)] = 15
+    """Seconds without the database after which calls that a hard budget or a policy may forbid are refused with 503: a
+    gateway that is cut off cannot know what was forbidden meanwhile."""
 
 
 class Metrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

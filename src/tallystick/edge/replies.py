@@ -107,7 +107,8 @@ CODES: Final[tuple[Code, ...]] = (
     Code("journal_unavailable", 503, "server_error", "api_error", "UNAVAILABLE", True,
          "The journal cannot take the call's record, so the call was not made."),
     Code("budget_unavailable", 503, "server_error", "api_error", "UNAVAILABLE", True,
-         "Whether the call fits its budgets cannot be told: the database does not answer, and what is leased is used up."),
+         "Whether the call fits its budgets cannot be told: the database does not answer, and what is leased is used up, or it has "
+         "not answered for `database.max_staleness_s`, and the gateway may have missed a change."),
     Code("overloaded", 503, "server_error", "overloaded_error", "UNAVAILABLE", True, "The gateway has more calls than it can carry."),
     Code("upstream_timeout", 504, "server_error", "timeout_error", "DEADLINE_EXCEEDED", True, "The provider did not answer in time."),
 )

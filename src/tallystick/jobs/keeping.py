@@ -1,13 +1,14 @@
 """Keeps an instance's budgets in step with the database: ten times a second, on the event loop, because what calls
-hold is only ever touched there. A fault is logged and tried again; until then the instance spends what it has
-leased, and what does not fit waits or is told to come back.
+hold is only ever touched there. A fault is logged once and tried again; until then the instance spends what it has
+leased, and what does not fit waits or is told to come back. After `database.max_staleness_s` of faults nothing is
+spent any more: the instance may have missed that a cap fell, or that it was written off.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 
@@ -18,6 +19,8 @@ log = structlog.get_logger(__name__)
 
 PERIOD_S: Final = 0.1
 
+_State = Literal["heard", "failing", "cut off"]
+
 
 class Keeping:
     """The keeper's recurring step."""
@@ -26,6 +29,7 @@ class Keeping:
         self._keeper = keeper
         self._period_s = period_s
         self._task: asyncio.Task[None] | None = None
+        self._state: _State = "heard"
 
     async def start(self) -> None:
         """Take up the budgets, and go on. Call it once the spool is shipped. Raises StoreFault."""
@@ -49,5 +53,19 @@ class Keeping:
             try:
                 await self._keeper.step()
             except StoreFault as fault:
-                log.warning("budgets wait for the database", reason=str(fault))
+                self._note("failing" if self._keeper.fault() is None else "cut off", str(fault))
+            else:
+                self._note("heard", "")
             await asyncio.sleep(self._period_s)
+
+    def _note(self, state: _State, reason: str) -> None:
+        """Log each turn for the worse or the better once."""
+        if state == self._state:
+            return
+        self._state = state
+        if state == "heard":
+            log.warning("budgets follow the database again")
+        elif state == "failing":
+            log.warning("budgets wait for the database", reason=reason)
+        else:
+            log.error("calls that a budget or a policy may forbid are refused", why=self._keeper.fault(), reason=reason)

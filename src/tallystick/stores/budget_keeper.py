@@ -10,7 +10,7 @@ when the command returns").
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -50,10 +50,12 @@ class BudgetKeeper:
 
     def __init__(self, lending: Lending, place: Callable[[], tuple[int, int]],
                  open_header: Callable[[str, str, int], None] = lambda _organization, _value, _now_us: None,
-                 follow: Callable[[], object] = lambda: None, behind: Callable[[], bool] = lambda: False) -> None:
+                 follow: Callable[[], object] = lambda: None, behind: Callable[[], bool] = lambda: False,
+                 ruled: Callable[[], Collection[str]] = tuple) -> None:
         """`place`: how far the spool is written. `open_header`: makes the node that bounds calls of one (team, project)
         by a header of theirs; blocking. `follow`: takes up whatever else a change may be of, before this instance says
-        that the change is in force; blocking. `behind`: whether the spool has records that no shipment has reached yet."""
+        that the change is in force; blocking. `behind`: whether the spool has records that no shipment has reached yet.
+        `ruled`: the organisations that have policies."""
         self.books: dict[str, BudgetBook] = {}           # what `core.exchange.Rules` looks into
         self._lending = lending
         self._lender = Lender(lending)
@@ -62,6 +64,8 @@ class BudgetKeeper:
         self._follow = follow
         self._behind = behind
         self._admitted: dict[Attempt, Admission] = {}
+        self._ruled = ruled
+        self._capped: frozenset[str] = frozenset()       # organisations with a hard budget of their own
         self._stated: dict[Attempt, int] = {}            # settlements on their way to the disk: of how many holds they speak
         self._by_id: dict[int, Budget] = {}
         self._start = (0, 0)                             # all before it was shipped before the first call
@@ -92,6 +96,9 @@ class BudgetKeeper:
         """Hold what the admission says, and what its own header bounds; the admission as it is to be written down."""
         attempt = (admission.request_id, admission.attempt)
         if admission.budget_nanos is None and not admission.holds:
+        if self._lender.cut_off and self._is_governed(admission):
+            return Denied("budget_unavailable", f"{self._silence()} Until then it lets no call through that a budget or a policy "
+                          "may forbid; try again, or another gateway.", retry_after_s=HELD_RETRY_AFTER_S)
             self._admitted[attempt] = admission
             return admission
         before = self._by_id                             # what the admission was worked out by
@@ -139,6 +146,10 @@ class BudgetKeeper:
             self._lender.settled(attempt, settlement.draws, place, stated)
 
     # --- what runs beside the calls ------------------------------------------------------------
+    def fault(self) -> str | None:
+        """Why calls that a budget or a policy may forbid are refused, None while they are not."""
+        return self._silence() if self._lender.cut_off and (self._capped or self._ruled()) else None
+
 
     async def step(self) -> None:
         """A bounded piece of housekeeping, every tenth of a second: follow the ledger and the control plane, say that
@@ -245,9 +256,22 @@ class BudgetKeeper:
         return Denied("budget_exceeded", about, details=said, room=room)
 
     def _put(self, found: Mapping[str, BudgetBook]) -> None:
+    def _is_governed(self, admission: Admission) -> bool:
+        """Whether a change that this instance has not heard of may forbid the call. Of an organisation without hard budgets and
+        policies calls are only metered, and go on."""
+        organization = admission.attribution.organization
+        return bool(admission.holds) or admission.budget_nanos is not None or organization in self._capped or organization in self._ruled()
+
+    def _silence(self) -> str:
+        if self._lender.fenced:
+            return "This gateway was written off, or started again elsewhere, and has to be started anew."
+        return f"This gateway has not followed its database for {self._lender.silent_us // 1_000_000} seconds."
+
         self.books.clear()
         self.books.update(found)
         self._by_id = {budget.id: budget for book in found.values() for budget in book.budgets}
+        self._capped = frozenset(slug for slug, book in found.items()
+                                 if any(budget.mode == "hard" and budget.scope.kind != "header" for budget in book.budgets))
 
     def _unit_of(self, budget_id: int) -> Unit | None:
         found = self._by_id.get(budget_id)

@@ -5,6 +5,9 @@ database for the sum of what the queue lacks, in its order. Only the database ma
 not fit: for good (402 `budget_exceeded`), or only while others hold what they may not need; then the
 call waits, at most `hold_wait_s`, and is told to come back (402 `budget_held`).
 
+Who does not hear from the database cannot know that a cap fell, or that it was written off. So the lender tells for how long
+it has not (`silent_us`), and once that passes `staleness_us`, or it was fenced, whoever asks is to let nothing through.
+
 The database's word may be lost on its way. After any fault what is leased is read again before more is
 asked for, so a lost grant strands nothing and a repeated return gives nothing twice.
 """
@@ -60,6 +63,7 @@ class Lending:
     run_aside: Callable[[Callable[[], object]], Awaitable[object]]
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     hold_wait_us: int = 2_000_000
+    staleness_us: int = leases.LIVE_WITHIN_US
 
     async def aside(self, work: Callable[[], _T]) -> _T:
         """What a piece of database work says, run beside the loop."""
@@ -86,24 +90,39 @@ class Lender:
         self._round: asyncio.Task[None] | None = None
         self._unsure = False                             # a fault: what is leased must be read again
         self._busy = asyncio.Lock()                      # one piece of database work at a time
+        self._heard = (0, 0)                             # when what was heard last was asked for, by both clocks
+        self.fenced = False                              # started again elsewhere, or written off: this process is not the one
 
     @property
     def broker(self) -> Broker:
         return self._broker
 
+    @property
+    def silent_us(self) -> int:
+        """For how long this instance has not followed the database. By whichever clock says more: one may be set back, the
+        other stands still while a machine sleeps."""
+        clock, (at_us, monotonic_us) = self._lending.clock, self._heard
+        return max(clock.now_us() - at_us, clock.monotonic_us() - monotonic_us)
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether what this instance knows is too old to let anything through by it."""
+        return self.fenced or self.silent_us > self._lending.staleness_us
+
     async def start(self, acknowledged: int) -> None:
         """Begin an incarnation, once the spool is shipped: whatever is leased is then idle. Raises StoreFault."""
-        database, me = self._lending.database, self._lending.instance
-        now_us = self._lending.clock.now_us()
+        database, me, staleness_us = self._lending.database, self._lending.instance, self._lending.staleness_us
+        now_us, monotonic_us = self._now()
 
         def begin() -> tuple[int, tuple[Draw, ...], dict[NodeKey, int]]:
             with database.write() as db:
-                epoch = leases.begin(db, me, acknowledged, now_us)
+                epoch = leases.begin(db, me, acknowledged, now_us, staleness_us)
                 leases.make_good(db, me)
                 mine = leases.leases_of(db, me)
                 return epoch, mine, leases.ends_of(db, [draw.node for draw in mine])
 
         self._epoch, mine, ends = await self._lending.aside(begin)
+        self._heard = now_us, monotonic_us
         self._ends |= ends
         self._broker.grant(mine)
 
@@ -148,7 +167,7 @@ class Lender:
     async def tend(self, acknowledged: int, *, wanted_since_us: int) -> None:
         """Say that this instance lives, and give back what others want, what belongs to windows that are over, and what
         lies idle of nodes that are committed beyond their cap. Raises StoreFault."""
-        lending, now_us = self._lending, self._lending.clock.now_us()
+        lending, (now_us, monotonic_us) = self._lending, self._now()
 
         def look() -> tuple[tuple[NodeKey, ...], tuple[NodeKey, ...]]:
             with lending.database.write() as db:
@@ -161,6 +180,7 @@ class Lender:
             called_back, beyond = await self._guarded(look)
             self._beyond = (self._beyond - known).union(beyond)
             self._doubted -= doubted
+        self._heard = now_us, monotonic_us               # when it was asked: what came later is not in the answer
         over = {node for node, end_us in self._ends.items() if end_us <= now_us}
         wanted = self._beyond.union(called_back, self._exact) - self._queued.keys()
         await self.give_back([node for node in self._broker.nodes if node in over or node in wanted])
@@ -222,6 +242,9 @@ class Lender:
         await self.give_back(tuple(self._broker.nodes))
 
     # --- inside --------------------------------------------------------------------------------
+
+    def _now(self) -> tuple[int, int]:
+        return self._lending.clock.now_us(), self._lending.clock.monotonic_us()
 
     def _must_ask(self, node: NodeKey) -> bool:
         """Whether what is idle of a node may not be taken without the database."""
@@ -350,6 +373,7 @@ class Lender:
         try:
             return await self._lending.aside(work)
         except Fenced:
+            self.fenced = True
             raise
         except StoreFault:
             self._unsure = True

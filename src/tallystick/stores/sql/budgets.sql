@@ -73,6 +73,7 @@ CREATE TABLE instance (
   started_us BIGINT NOT NULL,
   seen_us BIGINT NOT NULL,
   acknowledged BIGINT NOT NULL,
+  staleness_us BIGINT NOT NULL DEFAULT 15000000,         -- not seen for so long it lets no governed call through
   stopped_us BIGINT,
   written_off_us BIGINT                      -- what it had leased was freed; what its spool still brings releases nothing
 );

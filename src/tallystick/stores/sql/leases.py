@@ -67,12 +67,13 @@ class Granted:
     beyond: frozenset[NodeKey] = frozenset()
 
 
-def begin(db: Connection, instance: str, acknowledged: int, now_us: int) -> int:
-    """A new incarnation of an instance; its epoch."""
-    db.execute("INSERT INTO instance (id, epoch, started_us, seen_us, acknowledged) VALUES (?, 1, ?, ?, ?)"
+def begin(db: Connection, instance: str, acknowledged: int, now_us: int, staleness_us: int = LIVE_WITHIN_US) -> int:
+    """A new incarnation of an instance; its epoch. `staleness_us`: for how long it goes on without the database."""
+    db.execute("INSERT INTO instance (id, epoch, started_us, seen_us, acknowledged, staleness_us) VALUES (?, 1, ?, ?, ?, ?)"
                " ON CONFLICT (id) DO UPDATE SET epoch = instance.epoch + 1, started_us = excluded.started_us,"
-               " seen_us = excluded.seen_us, acknowledged = excluded.acknowledged, stopped_us = NULL, written_off_us = NULL",
-               (instance, now_us, now_us, acknowledged))
+               " seen_us = excluded.seen_us, acknowledged = excluded.acknowledged, staleness_us = excluded.staleness_us,"
+               " stopped_us = NULL, written_off_us = NULL",
+               (instance, now_us, now_us, acknowledged, staleness_us))
     return int(db.execute("SELECT epoch FROM instance WHERE id = ?", (instance,)).fetchone()[0])
 
 

@@ -7,7 +7,7 @@ or none.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from tallystick.core.draw import NodeKey
@@ -46,6 +46,10 @@ class LivePolicies:
 
     def get(self, organization: str, /) -> PolicyBook | None:
         return self._books.get(organization)
+
+    def organizations(self) -> Collection[str]:
+        """Those that have policies."""
+        return self._books.keys()
 
     def spent(self, node: NodeKey) -> int:
         """What the ledger has counted on a budget's node, as of some seconds ago; 0 where that is less than any policy asks for."""

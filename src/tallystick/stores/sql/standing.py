@@ -74,13 +74,14 @@ def node_standing(db: Connection, node: NodeKey, end_us: int) -> NodeStanding:
 def not_in_force(database: Database, change: int, now_us: Callable[[], int],
                  sleep: Callable[[float], None] = time.sleep) -> tuple[str, ...]:
     """Wait, at most a second, until every running gateway follows the control plane up to this change; those that do
-    not. Raises StoreFault."""
+    not. One that was not seen for its `max_staleness_s` lets no governed call through, and is not waited for. Raises
+    StoreFault."""
     waited_s = 0.0
     while True:
         with database.read() as db:
             behind = tuple(name for (name,) in db.execute(
-                "SELECT id FROM instance WHERE stopped_us IS NULL AND seen_us > ? AND acknowledged < ? ORDER BY id",
-                (now_us() - LIVE_WITHIN_US, change)))
+                "SELECT id FROM instance WHERE stopped_us IS NULL AND written_off_us IS NULL AND seen_us + staleness_us > ?"
+                " AND acknowledged < ? ORDER BY id", (now_us(), change)))
         if not behind or waited_s >= IN_FORCE_WITHIN_S:
             return behind
         sleep(_ASK_EVERY_S)
