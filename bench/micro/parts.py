@@ -157,13 +157,13 @@ def _five_caps(_: Path) -> Run:
     book = budget_book(Budget(number, scope, month, UTC, 10**12) for number, scope in enumerate(scopes, start=1))
     worst, broker = WorstCase(1_000_000, 3_300, 2_800, True), Broker()
     attribution = Attribution(PRINCIPAL.key_id, PRINCIPAL.organization, PRINCIPAL.labels)
-    broker.grant(holds_of(book.path(Subject(attribution, "openai", "gpt-4o-mini"), AT_US), WorstCase(10**12, 0, 0, True), AT_US))
+    broker.grant(holds_of(book.path(Subject(attribution, "openai", "gpt-4o-mini"), AT_US), WorstCase(10**12, 0, 0, True)))
     admission, settlement = journal.admission(), journal.settlement(cost_nanos=90_000)
 
     def run() -> None:
         path = book.path(Subject(attribution, "openai", "gpt-4o-mini"), AT_US)
         assert {match.budget.unit for match in path if match.binding}
-        holds = holds_of(path, worst, AT_US)
+        holds = holds_of(path, worst)
         assert broker.take(("req_1", 1), holds)
         drawn = draws_of(broker.draws_of(("req_1", 1)), admission, settlement, lambda _: "money")
         broker.settle(("req_1", 1), drawn, (1, 1))

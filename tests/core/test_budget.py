@@ -80,6 +80,32 @@ def test_a_raise_adds_until_it_ends() -> None:
 _NAMES = st.sampled_from(["a", "b", "c", "*"])
 
 
+_HOUR_US = 3_600_000_000
+_CALLS = st.builds(
+    call, st.dictionaries(st.sampled_from(["team", "project", "user"]), st.sampled_from(["a", "b"])),
+    claimed=st.sampled_from([(), ("user",), ("user", "tags")]), delegated=st.sampled_from([(), ("user",)]),
+    tags=st.sampled_from([(), (("t", "1"),), (("t", "2"),)]), dimensions=st.sampled_from([{}, {"d": "1"}, {"d": "2"}]))
+_ALL_KINDS = (("org", ""), ("team", "a"), ("team", "*"), ("project", "a/b"), ("key", "k1"), ("user", "a"), ("user", "*"), ("tag", "t=1"),
+              ("tag", "t=*"), ("dimension", "d=1"), ("model", "gpt-5"))
+
+
+@given(st.lists(st.tuples(_CALLS, st.integers(0, 60 * 24)), min_size=1, max_size=12), st.sampled_from(["hour", "day", "month"]),
+       st.integers(0, 2_000), st.integers(1, 2_000), st.integers(0, 2_000))
+def test_a_path_that_is_remembered_is_the_path_that_would_be_found(
+        calls: list[tuple[Subject, int]], window: str, starts: int, lasts: int, gap: int) -> None:
+    """Whatever calls come before, in whatever order of time, budgets begin, end, pause and change windows as they do alone."""
+    minute = _HOUR_US // 60
+    budgets = [
+        Budget(number, Scope(kind, value), parse_window(window), UTC, 1_000, mode="hard" if number % 3 else "soft",  # type: ignore[arg-type]
+               starts_us=NOW + starts * minute if number % 2 else 0, ends_us=NOW + (starts + lasts) * minute if number % 4 else None,
+               except_in=((NOW + gap * minute, NOW + (gap + 30) * minute),) if number % 5 else ())
+        for number, (kind, value) in enumerate(_ALL_KINDS, start=1)]
+    book = budget_book(budgets)
+    for on, after in calls:
+        at_us = NOW + after * minute
+        assert book.path(on, at_us) == budget_book(budgets).path(on, at_us)
+
+
 @given(st.lists(st.tuples(st.sampled_from(["org", "team", "user", "key", "model", "provider", "agent"]), _NAMES), max_size=8),
        st.dictionaries(st.sampled_from(["team", "user", "agent"]), st.sampled_from(["a", "b", "c"])))
 def test_the_compiled_book_finds_what_each_budget_says_for_itself(scopes: list[tuple[Any, str]], labels: dict[str, str]) -> None:

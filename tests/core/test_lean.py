@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from tallystick.core.lean import lean
+from tallystick.core.lean import altered, lean
+from tests.build.journal import settlement
 
 
 @lean
@@ -33,6 +34,11 @@ def test_equality_text_replace_and_copies_are_a_dataclass_s() -> None:
     assert replace(one, amount_nanos=6) == Posting("cash", 6)
     assert repr(one) == "Posting(account='cash', amount_nanos=5, labels={}, note='')"
     assert pickle.loads(pickle.dumps(one)) == copy.deepcopy(one) == one
+
+
+def test_altered_is_replace() -> None:
+    one = settlement()
+    assert altered(one, cost_nanos=7, notes=("n",)) == replace(one, cost_nanos=7, notes=("n",)) != one
 
 
 def test_a_field_that_lacks_its_value_is_refused() -> None:

@@ -80,11 +80,14 @@ class Broker:
         """Hold all of it or nothing; whether it fitted. Raises Defect for an attempt that holds already."""
         if attempt in self._open:
             raise Defect(f"{attempt} holds already")
-        if self.short(draws):
-            return False
+        nodes = self.nodes
+        for key, amount in draws:
+            node = nodes.get(key)
+            if amount > (node.leased - node.held - node.unshipped if node is not None else 0):
+                return False
         taken = [draw for draw in draws if draw.amount]
-        for draw in taken:
-            self.nodes[draw.node].held += draw.amount
+        for key, amount in taken:
+            nodes[key].held += amount
         self._open[attempt] = _Open(taken)
         return True
 
@@ -105,16 +108,15 @@ class Broker:
         opened = self._open.pop(attempt, None)
         if opened is None:
             return                           # a job's end after a restart: recovery has taken its hold over
-        costs = dict(cost_of)
+        costs = {draw.node: draw for draw in cost_of}
         spoken_of = len(opened.draws) if stated is None else stated
         waiting: list[Draw] = []
-        for draw in opened.draws[:spoken_of]:
-            taken = min(costs.get(draw.node, 0), draw.amount)
-            node = self.nodes[draw.node]
-            node.held -= draw.amount
-            if taken > 0:
+        for key, held in opened.draws[:spoken_of]:
+            node, cost = self.nodes[key], costs.get(key)
+            node.held -= held
+            if cost is not None and (taken := min(cost.amount, held)) > 0:
                 node.unshipped += taken
-                waiting.append(Draw(draw.node, taken))
+                waiting.append(cost if cost.amount == taken else Draw(key, taken))
         unstated = tuple(opened.draws[spoken_of:])
         if waiting or unstated:
             self._settled.append(_Settled(place, tuple(waiting), unstated))

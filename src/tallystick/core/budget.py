@@ -22,7 +22,7 @@ from typing import Final, Literal, NamedTuple
 from tallystick.core.draw import NodeKey
 from tallystick.core.identity import Attribution
 from tallystick.core.money import NANOS_PER_UNIT
-from tallystick.core.windows import BadWindow, Window, bounds, parse_window
+from tallystick.core.windows import END_OF_TIME_US, BadWindow, Window, bounds, parse_window
 
 Kind = Literal["org", "team", "project", "key", "user", "agent", "environment", "cost_center", "session", "prompt_key",
                "tag", "dimension", "provider", "model", "header"]
@@ -41,6 +41,11 @@ _AMOUNT: Final = re.compile(r"(?P<sign>\$|€|£)?\s*(?P<number>[0-9][0-9,_]*(\.
 _SIGNS: Final = {"$": "USD", "€": "EUR", "£": "GBP"}
 _SCALES: Final = {"": 1, "k": 1_000, "m": 1_000_000}
 LIMIT_MAX: Final = 1 << 62
+PATHS_MAX: Final = 8_192                     # that are remembered; beyond, they are looked for anew
+_LABELS_OF: Final[Mapping[Kind, tuple[str, ...]]] = {
+    "project": ("team", "project"), "header": ("team", "project"),
+    "org": (), "key": (), "tag": (), "dimension": (), "provider": (), "model": ()}
+"""The labels that decide about a kind of scope, where it is not the one of its name."""
 
 
 class BadBudget(ValueError):
@@ -103,6 +108,15 @@ class Budget:
         """The node that an admission at this moment counts in."""
         return NodeKey(self.id, subject, self.span(at_us)[0])
 
+    def edges(self, at_us: int) -> Iterable[int]:
+        """The moments at which it could come into force, go out of it, or begin another window, as seen from one moment."""
+        yield from self.span(at_us)
+        yield self.starts_us
+        if self.ends_us is not None:
+            yield self.ends_us
+        for gap in self.except_in:
+            yield from gap
+
     def span(self, at_us: int) -> tuple[int, int]:
         """The window that a moment belongs to: its first instant, and the first after it. Worked out once a window: calls
         come in the one that calls came in before."""
@@ -113,11 +127,20 @@ class Budget:
 
 
 class Match(NamedTuple):
-    """A budget that a call draws on. `binding`: it may refuse the call; else it watches."""
+    """A budget that a call draws on, and the node that it counts in. `binding`: it may refuse the call; else it watches."""
 
     budget: Budget
     subject: str
     binding: bool
+    node: NodeKey
+
+
+class _Path(NamedTuple):
+    """What a call draws on from one moment until another, between which no budget on it begins, ends or changes windows."""
+
+    from_us: int
+    until_us: int
+    matches: tuple[Match, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +178,14 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class BudgetBook:
-    """The budgets of one organisation, ready to be looked up by what a call is."""
+    """The budgets of one organisation, ready to be looked up by what a call is. Calls that are alike in all that budgets
+    watch have one path, which is remembered."""
 
     budgets: tuple[Budget, ...] = ()
     _by_value: Mapping[tuple[Kind, str], tuple[Budget, ...]] = field(default_factory=dict)
     _kinds: frozenset[Kind] = frozenset()
+    _watched: tuple[str, ...] = ()           # the labels that a path depends on
+    _known: dict[tuple[object, ...], _Path] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def header(self, value: str) -> Budget | None:
         """The budget that bounds calls of `team/project` by a header of theirs, None before the first."""
@@ -170,16 +196,38 @@ class BudgetBook:
         """Every budget that the call draws on at this moment, in the order of KINDS as far as the call has them."""
         if not self.budgets:
             return ()
+        alike = self._alike(call)
+        known = self._known.get(alike)
+        if known is None or not known.from_us <= at_us < known.until_us:
+            if len(self._known) >= PATHS_MAX:
+                self._known.clear()
+            known = self._known[alike] = self._found(call, at_us)
+        return known.matches
+
+    def _alike(self, call: Subject) -> tuple[object, ...]:
+        """What two calls must have in common to draw on the same budgets."""
+        attribution, kinds = call.attribution, self._kinds
+        labels = attribution.labels
+        return (
+            attribution.key_id if "key" in kinds else "", call.provider, call.model, attribution.claimed, call.delegated,
+            attribution.tags if "tag" in kinds else (), tuple(attribution.dimensions.items()) if "dimension" in kinds else (),
+            *[labels.get(name) for name in self._watched])
+
+    def _found(self, call: Subject, at_us: int) -> _Path:
+        """The path, looked for among all budgets."""
         found: list[Match] = []
-        attribution, by_value, kinds = call.attribution, self._by_value, self._kinds
+        from_us, until_us = 0, END_OF_TIME_US
         for kind, value, name in call.values():
-            if kind not in kinds:
+            if kind not in self._kinds:
                 continue
-            verified = kind in _ALWAYS_VERIFIED or name not in attribution.claimed or name in call.delegated
+            verified = kind in _ALWAYS_VERIFIED or name not in call.attribution.claimed or name in call.delegated
             for place, subject in ((value, ""), (_each(kind, value), value)):
-                if there := by_value.get((kind, place)):
-                    found += [Match(budget, subject, verified and budget.mode == "hard") for budget in there if budget.in_force(at_us)]
-        return tuple(found)
+                for budget in self._by_value.get((kind, place), ()):
+                    for edge_us in budget.edges(at_us):
+                        from_us, until_us = (max(from_us, edge_us), until_us) if edge_us <= at_us else (from_us, min(until_us, edge_us))
+                    if budget.in_force(at_us):
+                        found.append(Match(budget, subject, verified and budget.mode == "hard", budget.node(subject, at_us)))
+        return _Path(from_us, until_us, tuple(found))
 
 
 def budget_book(budgets: Iterable[Budget]) -> BudgetBook:
@@ -188,7 +236,9 @@ def budget_book(budgets: Iterable[Budget]) -> BudgetBook:
     every = tuple(sorted(budgets, key=lambda budget: budget.id))
     for budget in every:
         by_value[budget.scope.kind, budget.scope.value].append(budget)
-    return BudgetBook(every, {place: tuple(there) for place, there in by_value.items()}, frozenset(kind for kind, _ in by_value))
+    kinds = frozenset(kind for kind, _ in by_value)
+    watched = {label for kind in kinds for label in _LABELS_OF.get(kind, (kind,))}
+    return BudgetBook(every, {place: tuple(there) for place, there in by_value.items()}, kinds, tuple(sorted(watched)))
 
 
 NO_BUDGETS: Final = BudgetBook()

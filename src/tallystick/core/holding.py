@@ -19,11 +19,9 @@ from tallystick.core.worst_case import WorstCase
 _TOKENS: Final = frozenset((*INPUT_CLASSES, *OUTPUT_CLASSES))
 
 
-def holds_of(path: Iterable[Match], worst: WorstCase, at_us: int) -> tuple[Draw, ...]:
+def holds_of(path: Iterable[Match], worst: WorstCase) -> tuple[Draw, ...]:
     """What must be held on a path, by node."""
-    return tuple(
-        Draw(match.budget.node(match.subject, at_us), amount_in(match.budget.unit, worst.nanos, worst.tokens))
-        for match in path if match.binding)
+    return tuple([Draw(match.node, amount_in(match.budget.unit, worst.nanos, worst.tokens)) for match in path if match.binding])
 
 
 def late_draw(budget: Budget, admission: Admission) -> Draw | None:
@@ -68,11 +66,17 @@ def draws_of(holds: Sequence[Draw], admission: Admission, settlement: Settlement
     and a node whose budget is gone draw the whole hold."""
     if settlement.outcome == "deferred" or settlement.basis == "worst_case":
         return tuple(holds)
+    costs: dict[Unit, int] = {}
     drawn: list[Draw] = []
     for node, held in holds:
-        unit = unit_of(node.budget)
-        drawn.append(Draw(node, held if unit is None else min(held, cost_in(unit, admission, settlement))))
-    return tuple(draw for draw in drawn if draw.amount)
+        unit, amount = unit_of(node.budget), held
+        if unit is not None:
+            if unit not in costs:
+                costs[unit] = cost_in(unit, admission, settlement)
+            amount = min(held, costs[unit])
+        if amount:
+            drawn.append(Draw(node, amount))
+    return tuple(drawn)
 
 
 def amount_in(unit: Unit, nanos: int, tokens: int) -> int:

@@ -8,7 +8,10 @@ field, and equality, hash and `replace` are unchanged.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, field, fields, make_dataclass
+from functools import cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 _Noun = TypeVar("_Noun")
@@ -24,3 +27,20 @@ def lean(noun: type[_Noun]) -> type[_Noun]:
     noun.__init__ = make_dataclass(noun.__name__, asked).__init__  # type: ignore[misc, method-assign]
     del noun.__setattr__, noun.__delattr__
     return noun
+
+
+def altered(noun: _Noun, **changes: Any) -> _Noun:
+    """`dataclasses.replace` of a lean noun without keyword-only fields, at a third of the price."""
+    kind: type[Any] = type(noun)
+    values_of, places = _fields_of(kind)  # type: ignore[arg-type]  # a class can be hashed
+    values = [*values_of(noun)]
+    for name, value in changes.items():
+        values[places[name]] = value
+    made: _Noun = kind(*values)
+    return made
+
+
+@cache
+def _fields_of(noun: type[Any]) -> tuple[Callable[[Any], tuple[Any, ...]], Mapping[str, int]]:
+    names = [one.name for one in fields(noun)]
+    return attrgetter(*names), {name: place for place, name in enumerate(names)}

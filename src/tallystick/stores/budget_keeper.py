@@ -23,6 +23,7 @@ from tallystick.core.budget import NO_BUDGETS, Budget, BudgetBook, Unit
 from tallystick.core.draw import Draw, NodeKey
 from tallystick.core.errors import Denied, Room, StoreFault
 from tallystick.core.holding import draws_of, late_draw
+from tallystick.core.lean import altered
 from tallystick.core.money import decimal_text
 from tallystick.core.windows import END_OF_TIME_US
 from tallystick.stores.lending import Lacking, Lender, Lending
@@ -136,7 +137,7 @@ class BudgetKeeper:
         if admission is None or not holds:
             return settlement
         self._stated[attempt] = len(holds)
-        return replace(settlement, draws=draws_of(holds, admission, settlement, self._unit_of))
+        return altered(settlement, draws=draws_of(holds, admission, settlement, self._unit_of))
 
     def settled(self, settlement: Settlement, place: tuple[int, int]) -> None:
         """The settlement is durable, and its record ends at this place of the spool."""
