@@ -64,9 +64,9 @@ class BudgetKeeper:
         self._open_header = open_header
         self._follow = follow
         self._behind = behind
-        self._admitted: dict[Attempt, Admission] = {}
         self._ruled = ruled
         self._capped: frozenset[str] = frozenset()       # organisations with a hard budget of their own
+        self._admitted: dict[Attempt, Admission] = {}
         self._stated: dict[Attempt, int] = {}            # settlements on their way to the disk: of how many holds they speak
         self._by_id: dict[int, Budget] = {}
         self._start = (0, 0)                             # all before it was shipped before the first call
@@ -96,10 +96,10 @@ class BudgetKeeper:
     async def hold(self, admission: Admission) -> Admission | Denied:
         """Hold what the admission says, and what its own header bounds; the admission as it is to be written down."""
         attempt = (admission.request_id, admission.attempt)
-        if admission.budget_nanos is None and not admission.holds:
         if self._lender.cut_off and self._is_governed(admission):
             return Denied("budget_unavailable", f"{self._silence()} Until then it lets no call through that a budget or a policy "
                           "may forbid; try again, or another gateway.", retry_after_s=HELD_RETRY_AFTER_S)
+        if admission.budget_nanos is None and not admission.holds:
             self._admitted[attempt] = admission
             return admission
         before = self._by_id                             # what the admission was worked out by
@@ -146,11 +146,11 @@ class BudgetKeeper:
         if self._admitted.pop(attempt, None) is not None:
             self._lender.settled(attempt, settlement.draws, place, stated)
 
-    # --- what runs beside the calls ------------------------------------------------------------
     def fault(self) -> str | None:
         """Why calls that a budget or a policy may forbid are refused, None while they are not."""
         return self._silence() if self._lender.cut_off and (self._capped or self._ruled()) else None
 
+    # --- what runs beside the calls ------------------------------------------------------------
 
     async def step(self) -> None:
         """A bounded piece of housekeeping, every tenth of a second: follow the ledger and the control plane, say that
@@ -256,7 +256,6 @@ class BudgetKeeper:
         room = Room(short.node.budget, unit, short.cap - short.settled) if budget is not None and budget.clamp and unit != "calls" else None
         return Denied("budget_exceeded", about, details=said, room=room)
 
-    def _put(self, found: Mapping[str, BudgetBook]) -> None:
     def _is_governed(self, admission: Admission) -> bool:
         """Whether a change that this instance has not heard of may forbid the call. Of an organisation without hard budgets and
         policies calls are only metered, and go on."""
@@ -268,11 +267,12 @@ class BudgetKeeper:
             return "This gateway was written off, or started again elsewhere, and has to be started anew."
         return f"This gateway has not followed its database for {self._lender.silent_us // 1_000_000} seconds."
 
+    def _put(self, found: Mapping[str, BudgetBook]) -> None:
         self.books.clear()
         self.books.update(found)
-        self._by_id = {budget.id: budget for book in found.values() for budget in book.budgets}
         self._capped = frozenset(slug for slug, book in found.items()
                                  if any(budget.mode == "hard" and budget.scope.kind != "header" for budget in book.budgets))
+        self._by_id = {budget.id: budget for book in found.values() for budget in book.budgets}
 
     def _unit_of(self, budget_id: int) -> Unit | None:
         found = self._by_id.get(budget_id)
