@@ -32,7 +32,9 @@ from msgspec.structs import replace as replace_struct
 
 from tallystick import control, logs
 from tallystick.config import BadSettings, Server, Settings, alert_networks, first_admin, rates_of, secret_from_env, trusted_networks
+from tallystick.console import Console
 from tallystick.control.first_start import setup_path
+from tallystick.core.credential_health import Standings
 from tallystick.core.dialect import Provider
 from tallystick.core.errors import StoreFault
 from tallystick.core.exchange import Rules
@@ -62,6 +64,7 @@ from tallystick.stores.recovery import open_spool
 from tallystick.stores.secrets import BadSecret, KekFiles, Secrets, open_secrets
 from tallystick.stores.spool import Bounds, Spool, SpoolBusy
 from tallystick.stores.sql.alerts_channels import Channels
+from tallystick.stores.sql.credential_health import HealthSharing
 from tallystick.stores.sql.custody import SqlCustody
 from tallystick.stores.sql.directory import Directory, KeySpec, list_keys
 from tallystick.stores.sql.budgets import Budgets
@@ -144,6 +147,7 @@ class Installation:
     spool: Spool
     prices: LivePrices
     policies: LivePolicies
+    standings: Standings
 
 
 def serve(settings: Settings, worker: Worker = ALONE) -> int:
@@ -199,7 +203,8 @@ def open_installation(settings: Settings, number: int = 0) -> Installation:
         settings, clock, secrets, database, Sequencer(database, secrets.ledger_key),
         SqlKeyring(database, secrets.pepper, clock),
         SqlCredentials(database, KekFiles(settings.data), origins_of(settings), _configured_credentials(settings)), spool,
-        open_prices(database, settings), LivePolicies(database, clock, spool.instance))
+        open_prices(database, settings), LivePolicies(database, clock, spool.instance),
+        Standings(clock.now_us, settings.gateway.limits.cool_down_s_max * 1_000_000))
 
 
 def open_stores(settings: Settings, secrets: Secrets) -> Database:
@@ -240,7 +245,7 @@ def _run(installation: Installation, worker: Worker) -> int:
     parts = control.Parts(
         installation.database, installation.keyring, installation.clock, installation.secrets.pepper, lambda: uuid_utils.uuid7().hex,
         trusted_networks(server), credentials=installation.credentials, prices=installation.prices, currencies=rates_of(settings),
-        alert_networks=alert_networks(settings), public_url=settings.server.public_url,
+        alert_networks=alert_networks(settings), public_url=settings.server.public_url, workers=settings.server.workers,
         session_idle_s=settings.sessions.idle_s, session_lifetime_s=settings.sessions.lifetime_s,
         vault=Vault(Sequencer(installation.database), KekFiles(settings.data), origins_of(settings), os.urandom))
     setup = None if worker.number else setup_path(parts, first_admin())
@@ -254,6 +259,7 @@ def _run(installation: Installation, worker: Worker) -> int:
         runner.start()
         loader.start()
         loop = asyncio.get_running_loop()
+        installation.policies.within = gateway.throttle.within
         installation.policies.changed = lambda: loop.call_soon_threadsafe(gateway.cut_killed)
         if not worker.number:
             _announce(installation, f"{'https' if server.tls_cert else 'http'}://{_host(server.host)}:{port}", setup)
@@ -269,12 +275,13 @@ def _run(installation: Installation, worker: Worker) -> int:
     ports = Ports(
         installation.keyring, installation.spool, upstreams, sandbox_reply,
         SqlCustody(installation.database, installation.secrets.pepper, _wait_for_others_s(settings)), installation.clock, RequestIds(),
-        installation.credentials, keeper)
+        installation.credentials, keeper, installation.standings)
     health = Health(partial(_ready, installation, runner, keeper), settings.metrics.token, is_loopback(server.host))
+    telemetry.credentials = installation.standings.states
     telemetry.gauges["tallystick_worker"] = lambda: float(worker.number)
     telemetry.gauges["tallystick_degraded"] = lambda: float(health.ready().status != "ready")
-    telemetry.gauges["tallystick_journal_strain"] = lambda: installation.spool.strain
     telemetry.gauges["tallystick_database_silence_seconds"] = lambda: keeper.lender.silent_us / 1e6
+    telemetry.gauges["tallystick_journal_strain"] = lambda: installation.spool.strain
     telemetry.gauges["tallystick_journal_backlog_bytes"] = lambda: installation.spool.backlog_bytes
     gateway = Gateway(ports, _setup(installation, keeper), telemetry)
     telemetry.gauges["tallystick_request_body_bytes"] = lambda: gateway.setup.doors.body_bytes
@@ -362,7 +369,8 @@ class _ControlLoader:
         self._building = asyncio.create_task(asyncio.to_thread(self._build))
 
     def _build(self) -> App:
-        return cast("App", control.build(self._parts, scope=self._scope))
+        api = cast("App", control.build(self._parts, scope=self._scope))
+        return Console(api) if self._scope == "all" else api
 
     async def app(self) -> App:
         assert self._building is not None, "the listener opens after start"
@@ -376,9 +384,11 @@ def _runner(installation: Installation, telemetry: Telemetry) -> Runner:
         describe=installation.prices.describe, alarm=lambda what: log.error("journal alarm", what=what),
         deferred_max_age_us=installation.settings.journal.deferred_max_age_s * 1_000_000, breathe=partial(sleep, BREATH_S),
         given_up=telemetry.observe_given_up)
+    sharing = HealthSharing(installation.database, installation.standings, installation.clock, installation.spool.instance)
     return Runner((
         Job("ship", shipper.step, SHIP_PERIOD_S, shipper.close_books), Job("watch", installation.keyring.poll, WATCH_PERIOD_S),
         Job("watch_credentials", installation.credentials.poll, WATCH_PERIOD_S),
+        Job("credential_health", sharing.step, WATCH_PERIOD_S),
         Job("alerts", alerts_of(installation.settings, installation.database).step, alerts.PERIOD_S, only_running=True),
         Job("budget_gauges", _gauges(installation, telemetry).step, budget_gauges.PERIOD_S, only_running=True),
         Job("watch_prices", installation.prices.poll, WATCH_PERIOD_S), Job("watch_policies", installation.policies.poll, WATCH_PERIOD_S)))
@@ -409,7 +419,7 @@ def _setup(installation: Installation, keeper: BudgetKeeper) -> Setup:
     return Setup(
         providers=providers,
         origins=origins_of(settings),
-        rules=Rules(installation.prices, keeper.books, installation.policies, installation.policies.spent),
+        rules=Rules(installation.prices, keeper.books, installation.policies, installation.policies.spent, installation.standings.cooling),
         limits=BodyLimits(limits.body_bytes_max, limits.upload_bytes_max),
         models={(provider_id, deployment): model
                 for provider_id, provider in settings.providers.items() for deployment, model in provider.models.items()},

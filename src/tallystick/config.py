@@ -95,6 +95,9 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     connections_per_address_max: Positive = 1024
     """Client connections open at once from one address (IPv6: one /64), trusted proxies excepted. Beyond it a connection
     is answered 429, beyond twice as many it is closed."""
+    cool_down_s_max: Annotated[int, Meta(ge=0, le=3600)] = 600
+    """Longest a stored credential cools for a model because its provider said so, in seconds; 0: it never does, and every
+    call goes to the provider."""
     calls_per_key_max: Positive = 1024
     """Calls of one key under way at once; beyond it 429."""
     wrong_keys_per_minute_max: Positive = 30

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tallystick.core.attempt import Refusal, Settlement
@@ -62,6 +62,7 @@ class Telemetry:
         self._first_byte = _Histogram()
         self.gauges: dict[str, Callable[[], float]] = {}
         self.budgets: tuple[BudgetGauge, ...] = ()       # as they were drawn last
+        self.credentials: Callable[[], Mapping[tuple[str, str], int]] = dict   # by provider and state
 
     def observe_settlement(self, provider: str, settlement: Settlement) -> None:
         """Count a settled attempt. One that only opened a job is counted as such, and as an attempt when the job
@@ -164,6 +165,11 @@ class Telemetry:
             for budget in self.budgets:
                 family.add_metric((budget.budget, budget.unit, budget.scope, budget.value), getattr(budget, part))
             yield family
+        standing = GaugeMetricFamily("tallystick_credentials", "Stored credentials that this process used, by how they stand.",
+                                     labels=("provider", "state"))
+        for values, number in self.credentials().items():
+            standing.add_metric(values, number)
+        yield standing
         build = GaugeMetricFamily("tallystick_build_info", "The running version.", labels=("version",))
         build.add_metric((self._version,), 1)
         yield build

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from getpass import getpass
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -60,17 +60,17 @@ def list_(org: Org = None, as_json: AsJson = False, data: Data = None, config: C
     """List the sealed credentials, without their values."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
-    from tallystick.control.credential_document import credential_document
+    from tallystick.control.credential_document import credential_documents
 
     origins = _origins(settings)
     with installation.opened(settings, make=False, org=org) as here:
-        vault = here.vault(origins)
-        found = [credential_document(vault, stored) for stored in vault.list(here.organization)]
+        found = credential_documents(here.vault(origins), here.organization, here.now_us())
     if as_json:
         print_json({"credentials": found})
         return
     columns = ("provider", "name", "origin", "version", "status", "set_at", "set_by")
-    print_table(f"{len(found)} credentials", columns, ([document[column] for column in columns] for document in found))
+    print_table(f"{len(found)} credentials", (*columns, "health"),
+                ([*(document[column] for column in columns), _health(document["health"])] for document in found))
 
 
 def remove(
@@ -140,6 +140,12 @@ def rewrap(as_json: AsJson = False, data: Data = None, config: Config = None) ->
         print_json({"rewrapped": count})
         return
     print(f"{count} credentials are wrapped under a new key. Back up {settings.data / 'kek'} again; older backups need the old one.")
+
+
+def _health(said: dict[str, Any]) -> str:
+    """One cell: the state, how often it failed, and until when it cools for which models."""
+    cooling = [f"{one['model'] or 'every model'} until {one['until']}" for one in said["cooling"]]
+    return ", ".join((f"{said['state']} ({said['failures']} of {said['answers'] + said['failures']} failed)", *cooling))
 
 
 def _origins(settings: Settings) -> dict[str, str]:

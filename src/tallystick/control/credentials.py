@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from tallystick.control.callers import CallerOf, PartsOf, actor_of
-from tallystick.control.credential_document import credential_document
+from tallystick.control.credential_document import credential_document, credential_documents
 from tallystick.control.figures import answer
 from tallystick.control.problems import Problem
 from tallystick.control.roles import CREDENTIAL_NAMES
@@ -38,15 +38,39 @@ class CredentialName(BaseModel):
     name: str
 
 
+class Cooling(BaseModel):
+    """Until when calls are not sent with it. `model` null: whatever they ask for; `stated`: the provider said so, else it is
+    a guess that only makes another credential go first."""
+
+    model: str | None
+    until: datetime
+    why: str
+    stated: bool
+
+
+class CredentialHealth(BaseModel):
+    """How a credential stands by what its calls showed, as of some seconds ago. `state`: `healthy`, `cooling` (rate limit),
+    `refused` (401, 402, 403) or `failing` (the last three calls got no proper answer)."""
+
+    state: str
+    answers: int
+    failures: int
+    last_answer_at: datetime | None
+    last_failure_at: datetime | None
+    last_failure_status: int | None
+    cooling: list[Cooling]
+
+
 class Credential(CredentialName):
     """A stored credential, without its value. `status`: `origin_changed` where the provider's address is
-    another than when it was set; it is then not used."""
+    another than when it was set; it is then not used. `health`: in lists."""
 
     origin: str
     version: int
     status: str
     set_at: datetime
     set_by: str
+    health: CredentialHealth | None
 
 
 class Credentials(BaseModel):
@@ -68,7 +92,7 @@ def routes() -> APIRouter:
 def list_credentials(parts: PartsOf, caller: CallerOf) -> Response:
     """All sealed credentials by provider and name."""
     here = organization(parts.database, caller.organization)
-    documents = [credential_document(parts.vault, stored) for stored in parts.vault.list(here.id)]
+    documents = credential_documents(parts.vault, here.id, parts.clock.now_us())
     if caller.cell == "names":
         documents = [{name: document[name] for name in CREDENTIAL_NAMES} for document in documents]
     return answer({"items": documents, "next_cursor": None})

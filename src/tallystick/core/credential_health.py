@@ -155,9 +155,9 @@ class Standings:
         """How one stands; that of one nobody used is empty."""
         return self._health.get(place, Health())
 
-    def states(self) -> Mapping[tuple[str, State], int]:
+    def states(self) -> Mapping[tuple[str, str], int]:
         """How many credentials of each provider are in which state."""
-        now_us, counted = self._now_us(), dict[tuple[str, State], int]()
+        now_us, counted = self._now_us(), dict[tuple[str, str], int]()
         cooling = {spot[0] for spot, one in list(self._cooling.items()) if one.until_us > now_us and one.why == "rate_limit"}
         known = dict(list(self._health.items()))
         for place in known.keys() | cooling:
@@ -174,6 +174,10 @@ class Standings:
         known = self._cooling.get(spot)
         if self._us_max and bounded.until_us > now_us and (known is None or known.until_us < bounded.until_us):
             self._put(spot, bounded, now_us)
+
+    def resume(self, found: Mapping[Place, Health]) -> None:
+        """Go on from what an earlier run of this process counted. Before the first call."""
+        self._health = {**found, **self._health}
 
     def take_changes(self) -> tuple[dict[Place, Health], dict[tuple[Place, str | None], Cooling]]:
         """Every health, and the cool-downs that began here since the last time."""

@@ -197,6 +197,7 @@ def _create(db: Connection, now_us: int) -> None:
     _run(db, _resource("envelopes.sql"))
     _run(db, _resource("alerts.sql"))
     _run(db, _resource("policies.sql"))
+    _run(db, _resource("credential_health.sql"))
     _run(db, _resource("rollups.sql"))
     db.execute("INSERT INTO schema_version (version) VALUES (?)", (SCHEMA_VERSION,))
     db.execute("INSERT INTO change_counter (id, value) VALUES (1, 0)")
