@@ -26,6 +26,12 @@ POST   /api/auth/session/organization             self  self     self     self  
 GET    /api/auth/sessions                         self  self     self     self       self  self   -
 DELETE /api/auth/sessions                         self  self     self     self       self  self   -
 DELETE /api/auth/sessions/{session_id}            self  self     self     self       self  self   -
+GET    /api/auth/totp                             self  self     self     self       self  self   -
+POST   /api/auth/totp                             self  self     self     self       self  self   -
+POST   /api/auth/totp/confirm                     self  self     self     self       self  self   -
+POST   /api/auth/totp/remove                      self  self     self     self       self  self   -
+GET    /api/organization/sign-in                  all   all      -        -          -     all    -
+PUT    /api/organization/sign-in                  all   all      -        -          -     -      -
 GET    /api/members                               all   all      -        own_teams  -     all    -
 POST   /api/members                               all   all      -        own_teams  -     -      -
 PATCH  /api/members/{account_id}                  all   all      -        own_teams  -     -      -
@@ -37,6 +43,7 @@ GET    /api/keys                                  all   all      -        own_te
 POST   /api/keys                                  all   all      -        own_teams  own   -      -
 GET    /api/keys/self                             -     -        -        -          -     -      self
 GET    /api/keys/{key_id}                         all   all      -        own_teams  own   ids    -
+POST   /api/keys/{key_id}/rotate                  all   all      -        own_teams  own   -      -
 DELETE /api/keys/{key_id}                         all   all      -        own_teams  own   -      -
 GET    /api/credentials                           all   all      -        -          -     names  -
 PUT    /api/credentials/{provider}/{name}         all   all      -        -          -     -      -
@@ -66,13 +73,15 @@ POST   /api/channels/{name}/test                  all   all      -        -     
 GET    /api/envelopes                             all   all      all      own_teams  own   all    -
 POST   /api/envelopes                             all   all      all      own_teams  own   -      -
 GET    /api/envelopes/headroom                    all   all      all      own_teams  own   all    -
-POST   /api/envelopes/transfers                   all   -        all      -          -     -      -
-PUT    /api/envelopes/requirements                all   -        all      -          -     -      -
+POST   /api/envelopes/transfers                   all   all      all      -          -     -      -
+PUT    /api/envelopes/requirements                all   all      all      -          -     -      -
 GET    /api/envelopes/{envelope_id}               all   all      all      own_teams  own   all    -
-POST   /api/envelopes/{envelope_id}/sign          all   -        all      -          -     -      -
-POST   /api/envelopes/{envelope_id}/decline       all   -        all      -          -     -      -
-POST   /api/envelopes/{envelope_id}/top-ups       all   -        all      -          -     -      -
-POST   /api/envelopes/{envelope_id}/end           all   -        all      -          -     -      -
+POST   /api/envelopes/{envelope_id}/sign          all   all      all      -          -     -      -
+POST   /api/envelopes/{envelope_id}/decline       all   all      all      -          -     -      -
+POST   /api/envelopes/{envelope_id}/top-ups       all   all      all      -          -     -      -
+PUT    /api/envelopes/{envelope_id}/fallback      all   all      all      -          -     -      -
+DELETE /api/envelopes/{envelope_id}/fallback      all   all      all      -          -     -      -
+POST   /api/envelopes/{envelope_id}/end           all   all      all      -          -     -      -
 GET    /api/prices/overrides                      all   all      all      -          -     all    -
 POST   /api/prices/overrides                      all   propose  all      -          -     -      -
 DELETE /api/prices/overrides/{override_id}        all   propose  all      -          -     -      -
@@ -89,6 +98,10 @@ GET    /api/aggregations/by-prompt                all   all      all      own_te
 GET    /api/aggregations/by-team                  all   all      all      own_teams  own   all    own_team
 GET    /api/aggregations/version-comparison       all   all      all      own_teams  own   all    own_team
 GET    /api/metrics/overview                      all   all      all      own_teams  own   all    -
+GET    /api/explore                               all   all      all      own_teams  own   all    -
+GET    /api/explore/rows.csv                      all   all      all      own_teams  own   all    -
+GET    /api/explore/values                        all   all      all      own_teams  own   all    -
+GET    /api/organization                          self  self     self     self       self  self   -
 """
 OPEN = {("POST", "/api/auth/token"), ("POST", "/api/auth/session"), ("GET", "/setup"), ("POST", "/api/setup"), ("GET", "/api/openapi.json")}
 COLUMNS: tuple[RoleName, ...] = (*ROLES, "key")

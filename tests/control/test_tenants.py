@@ -23,6 +23,7 @@ LISTS = [grant for grant in GRANTS if grant.method == "GET" and "{" not in grant
 CANARY = "theirs-7f3"
 BODIES: dict[str, Any] = {
     "PATCH /api/members/{account_id}": {"role": "admin"},
+    "POST /api/keys/{key_id}/rotate": {},
     "POST /api/requests/{request_id}/adjustments": {"cost_nanos": 1, "evidence": "x"},
     "PUT /api/budgets/{budget_id}": {"limit": "$1/month"},
     "POST /api/budgets/{budget_id}/raises": {"by": "$1", "until": "2027-01-01T00:00:00Z", "reason": "x"},
@@ -31,9 +32,11 @@ BODIES: dict[str, Any] = {
     "POST /api/envelopes/{envelope_id}/sign": {},
     "POST /api/envelopes/{envelope_id}/decline": {"comment": "no"},
     "POST /api/envelopes/{envelope_id}/top-ups": {"by": "1", "reason": "x"},
+    "PUT /api/envelopes/{envelope_id}/fallback": {"models": {"gpt-4o*": "gpt-4o-mini"}},
 }
 # What lists must be asked to say anything.
-QUERIES = {"/api/aggregations/version-comparison": {"prompt_key": CANARY},
+QUERIES = {"/api/aggregations/version-comparison": {"prompt_key": CANARY}, "/api/explore/values": {"dimension": "team"},
+           "/api/explore": {"group": "team"}, "/api/explore/rows.csv": {"group": "team"},
            "/api/envelopes/headroom": {"scope": "team", "value": CANARY, "monthly_delta_usd": "1"}}
 # Requests that name an id in their body, and the answer to one of another organisation.
 NAMED: list[tuple[str, str, str, dict[str, Any], int]] = [
@@ -58,6 +61,9 @@ class Two:
 
     async def fill(self) -> None:
         """What only the API makes."""
+        owner_id = self.desk.owner_of("other")
+        self.desk.second_factor(owner_id)
+        self.desk.app.state.login.factors.require(self.other, required=True, now_us=self.desk.clock.at_us, by=owner_id)
         self.ids["session_id"] = self.desk.session_of("other")
         async with self.desk.owner("other") as owner:
             terms = {"kind": "percent", "provider": "*", "unit": "all", "value": "-5", "note": CANARY}
@@ -84,6 +90,8 @@ class Two:
         assert (await owner.put(f"/api/channels/{CANARY}", json=channel)).status_code == 200
         fired = await owner.post(f"/api/channels/{CANARY}/test")
         assert fired.status_code == 202, fired.text
+        fallback = {"models": {"gpt-4o*": "gpt-4o-mini"}}
+        assert (await owner.put(f"/api/envelopes/{self.ids['envelope_id']}/fallback", json=fallback)).status_code == 200
         self.ids["alert_id"] = str(fired.json()["alert_id"])
 
 

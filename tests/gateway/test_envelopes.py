@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from time import monotonic, sleep
 
 import httpx
 
 from tests.build.gateway import PATIENCE_S, RunningGateway
-from tests.mini_upstream import MiniUpstream, json_reply
+from tests.mini_upstream import Answer, MiniUpstream, json_reply
 
 CHAT = "/v1/chat/completions"
 ASK = {"model": "gpt-4o", "max_tokens": 100, "messages": [{"role": "user", "content": "hello"}]}
 
 
-def ask(gateway: RunningGateway, key: str) -> httpx.Response:
-    return httpx.post(f"{gateway.url}{CHAT}", content=json.dumps(ASK), timeout=PATIENCE_S, headers={
+def ask(gateway: RunningGateway, key: str, **more: object) -> httpx.Response:
+    return httpx.post(f"{gateway.url}{CHAT}", content=json.dumps({**ASK, **more}), timeout=PATIENCE_S, headers={
         "authorization": "Bearer sk-own", "x-tallystick-key": key, "content-type": "application/json"})
 
 
@@ -41,4 +42,40 @@ def test_a_team_that_needs_an_envelope_calls_only_while_it_has_one(tmp_path: Pat
         assert gateway.run("envelopes", "headroom", "team:web", "--monthly-delta", "50").returncode == 1
         assert gateway.json("envelopes", "end", str(asked["id"]))["state"] == "ended"
         assert ask(gateway, key).status_code == 402
+        assert gateway.run("verify").returncode == 0
+
+
+def answer_of(model: str, prompt_tokens: int) -> Answer:
+    return json_reply({"id": "1", "object": "chat.completion", "created": 1, "model": model, "usage": {
+        "prompt_tokens": prompt_tokens, "completion_tokens": 0, "total_tokens": prompt_tokens}, "choices": [
+            {"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]})
+
+
+def test_past_eighty_percent_calls_go_out_with_the_cheaper_model_and_at_all_of_it_none_does(tmp_path: Path) -> None:
+    with MiniUpstream(strict=False) as provider, RunningGateway(tmp_path, upstream=provider.url) as gateway:
+        key = gateway.key(team="web")
+        asked = gateway.json("envelopes", "request", "team:web", "--amount", "0.05", "--until", "30d", "--purpose", "trial", "--sign")
+        shown = gateway.json("envelopes", "fallback", str(asked["id"]), "gpt-4o=gpt-4o-mini")
+        assert (shown["fallback"]["models"], shown["fallback"]["at_percent"]) == ({"gpt-4o": "gpt-4o-mini"}, 80)
+        gateway.json("budgets", "set", "--team", "web", "--limit", "$0.01/day", "--soft")      # far over, and none of its business
+        provider.expect("POST", CHAT, answer_of("gpt-4o", 8_000))                                # $0.02: 40% of it
+        assert ask(gateway, key).status_code == 200
+        gateway.calls(1)
+        sleep(1.5)                                                                              # what is spent is looked at every second
+        provider.expect("POST", CHAT, answer_of("gpt-4o", 8_800))                                # $0.022: 84%
+        kept = ask(gateway, key)
+        assert (kept.status_code, "x-tallystick-model" in kept.headers) == (200, False), kept.text
+        provider.expect("POST", CHAT, answer_of("gpt-4o-mini", 1), times=100)
+        answers, deadline = [kept], monotonic() + PATIENCE_S
+        while "x-tallystick-model" not in answers[-1].headers and monotonic() < deadline:
+            answers.append(ask(gateway, key))
+            sleep(0.2)
+        cheap = answers[-1]
+        assert (cheap.status_code, cheap.headers["x-tallystick-model"]) == (200, "gpt-4o-mini")
+        assert json.loads(provider.calls[-1].body) == {**ASK, "model": "gpt-4o-mini"}
+        gateway.calls(1 + len(answers))
+        document = gateway.call(cheap.headers["x-tallystick-request-id"])
+        assert (document["requested_model"], document["cost_nanos"], document["asked"]) == ("gpt-4o-mini", 150, {"model": "gpt-4o"})
+        assert gateway.json("envelopes", "show", str(asked["id"]))["used_percent"] > 80
+        assert ask(gateway, key, max_tokens=16_000).status_code == 402, "what is left does not hold that, not even of the cheaper model"
         assert gateway.run("verify").returncode == 0

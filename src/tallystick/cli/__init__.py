@@ -31,7 +31,7 @@ def build() -> typer.Typer:
     app.add_typer(members.build(), name="members", help="Who belongs to an organisation, and as what: add, list, role, remove.")
     app.add_typer(orgs.build(), name="orgs", help="Organisations of this installation: create, list.")
     app.add_typer(budgets.build(), name="budgets", help="Budgets: set, list, show, raise, remove, write-off, CSV in and out.")
-    app.add_typer(envelopes.build(), name="envelopes", help="Envelopes: request, sign, decline, top-up, move, headroom.")
+    app.add_typer(envelopes.build(), name="envelopes", help="Envelopes: request, sign, decline, top-up, move, fallback, headroom.")
     app.add_typer(policies.build(), name="policies", help="Policies: set, list, show, remove, kill, unkill, bypass.")
     app.add_typer(alerts.build(), name="alerts", help="Alerts: list, show, test, replay, thresholds.")
     app.add_typer(channels.build(), name="channels", help="Where alerts go: add, list, remove, test.")

@@ -1,5 +1,5 @@
 """`tallystick envelopes`: ask for money for a time, sign it or decline it, top it up, move it, and ask whether a plan fits. Who
-holds the host may sign; over the API owner and finance do.
+holds the host may sign; over the API owner, admin and finance do.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def build() -> typer.Typer:
     """The commands of this noun."""
     app = typer.Typer(no_args_is_help=True)
     for name, command in (("request", request), ("list", list_), ("show", show), ("sign", sign), ("decline", decline), ("top-up", top_up),
-                          ("move", move), ("end", end), ("require", require), ("release", release), ("headroom", headroom)):
+                          ("move", move), ("fallback", fallback), ("end", end), ("require", require), ("release", release), ("headroom", headroom)):
         app.command(name)(command)
     return app
 
@@ -130,6 +130,27 @@ def move(
 ) -> None:
     """Move allocation between an envelope and the one it lies in, or between two in the same."""
     _do(lambda here, envelopes: envelopes.move(here.organization, source, target, _limit(here, amount), reason, here.now_us(), "cli")[1],
+        as_json=as_json, org=org, data=data, config=config)
+
+
+def fallback(
+    envelope_id: EnvelopeId,
+    models: Annotated[list[str] | None, typer.Argument(metavar="PATTERN=MODEL", help="'gpt-4o*=gpt-4o-mini': the cheaper model "
+                                                                                     "for what matches; none for no fallback.")] = None,
+    at: Annotated[int, typer.Option(metavar="PERCENT", help="From how much spent on.")] = 80,
+    as_json: AsJson = False,
+    org: Org = None,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Send calls to cheaper models of the same provider once so much of an envelope is spent."""
+    from tallystick.stores.sql.envelopes import Fallback
+
+    pairs = [pair.partition("=")[::2] for pair in models or ()]
+    if not all(cheaper for _, cheaper in pairs):
+        fail("Say PATTERN=MODEL, as in 'gpt-4o*=gpt-4o-mini'.")
+    wanted = Fallback(dict(pairs), at) if pairs else None
+    _do(lambda here, envelopes: envelopes.fall_back(here.organization, envelope_id, wanted, here.now_us(), "cli"),
         as_json=as_json, org=org, data=data, config=config)
 
 

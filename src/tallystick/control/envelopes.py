@@ -21,16 +21,17 @@ from tallystick.core import currencies
 from tallystick.core.budget import BadBudget, Kind, Scope
 from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
 from tallystick.core.money import read_amount
+from tallystick.core.policies.parameters import PATTERNS_MAX
 from tallystick.stores.sql.directory import organization
 from tallystick.stores.sql.envelope_rows import EnvelopeRow, active_on_path, envelope_rows, find_envelope, is_required
-from tallystick.stores.sql.envelopes import TEXT_CHARS_MAX, Envelopes, EnvelopeSpec, Terms
+from tallystick.stores.sql.envelopes import TEXT_CHARS_MAX, Envelopes, EnvelopeSpec, Fallback, Terms
 from tallystick.stores.sql.proposals import who_may
 from tallystick.stores.sql.sight import of_budgets
 from tallystick.stores.sql.standing import not_in_force
 
 EnvelopeId = Annotated[int, Path(ge=1, lt=1 << 62)]
 Value = Annotated[str, Field(max_length=NAME_CHARS_MAX + VALUE_CHARS_MAX)]
-SIGNERS: Final = frozenset({"owner", "finance"})
+SIGNERS: Final = frozenset({"owner", "admin", "finance"})
 
 
 class NewEnvelope(BaseModel):
@@ -78,6 +79,15 @@ class TopUp(BaseModel):
     reason: Annotated[str, Field(min_length=1, max_length=VALUE_CHARS_MAX)]
 
 
+class NewFallback(BaseModel):
+    """Cheaper models of the same provider, each by the pattern of those it stands in for, from which percent spent on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    models: Annotated[dict[str, str], Field(min_length=1, max_length=PATTERNS_MAX)]
+    at_percent: Annotated[int, Field(ge=1, le=100)] = 80
+
+
 class Transfer(BaseModel):
     """Allocation to move from one envelope to another."""
 
@@ -107,6 +117,14 @@ class Signature(BaseModel):
     hash: str
 
 
+class FallbackShown(BaseModel):
+    """The policy that sends calls to cheaper models once so much of the envelope is spent."""
+
+    policy: int
+    models: dict[str, str]
+    at_percent: int
+
+
 class Envelope(BaseModel):
     """An envelope. Of an amount `x` there is `x_nanos` and `x_usd`: `amount`, and of a signed one `spent`, `held`, `remaining`,
     `allocated`."""
@@ -129,6 +147,7 @@ class Envelope(BaseModel):
     parent: int | None
     budget: int | None
     signature: Signature | None
+    fallback: FallbackShown | None = None
     warning_days: int | None = None
     not_in_force_on: list[str] = []
 
@@ -176,6 +195,8 @@ def routes() -> APIRouter:
     router.add_api_route("/{envelope_id}/sign", sign, methods=["POST"], response_model=Envelope)
     router.add_api_route("/{envelope_id}/decline", decline, methods=["POST"], response_model=Envelope)
     router.add_api_route("/{envelope_id}/top-ups", top_up, methods=["POST"], response_model=Envelope, status_code=201)
+    router.add_api_route("/{envelope_id}/fallback", fall_back, methods=["PUT"], response_model=Envelope)
+    router.add_api_route("/{envelope_id}/fallback", no_fallback, methods=["DELETE"], response_model=Envelope)
     router.add_api_route("/{envelope_id}/end", end, methods=["POST"], response_model=Envelope)
     return router
 
@@ -210,7 +231,7 @@ def ask(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new: NewEnvelo
     envelopes = Envelopes(directory.sequencer)
     if new.sign:
         if caller.role not in SIGNERS:
-            raise Problem(403, "forbidden", "Ask for it; owner and finance sign.")
+            raise Problem(403, "forbidden", "Ask for it; owner, admin and finance sign.")
         return _changed(parts, envelopes.grant(here.id, spec, now_us, actor_of(caller)), 201)
     return _changed(parts, envelopes.request(here.id, spec, now_us, actor_of(caller)), 201)
 
@@ -239,6 +260,19 @@ def top_up(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, envelope_id
     row = Envelopes(directory.sequencer).top_up(here.id, envelope_id, limit, _us(more.ends_at), more.reason, parts.clock.now_us(),
                                                 actor_of(caller))
     return _changed(parts, row, 201)
+
+
+def fall_back(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, envelope_id: EnvelopeId, new: NewFallback) -> Response:
+    """Send calls to cheaper models once so much of a signed envelope is spent; what is sent tells its caller so."""
+    here, now_us = organization(parts.database, caller.organization), parts.clock.now_us()
+    fallback = Fallback(new.models, new.at_percent)
+    return _changed(parts, Envelopes(directory.sequencer).fall_back(here.id, envelope_id, fallback, now_us, actor_of(caller)))
+
+
+def no_fallback(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, envelope_id: EnvelopeId) -> Response:
+    """Let every call keep its model."""
+    here, now_us = organization(parts.database, caller.organization), parts.clock.now_us()
+    return _changed(parts, Envelopes(directory.sequencer).fall_back(here.id, envelope_id, None, now_us, actor_of(caller)))
 
 
 def end(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, envelope_id: EnvelopeId) -> Response:

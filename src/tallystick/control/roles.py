@@ -30,6 +30,7 @@ KEY_ITSELF: Final[Cells] = {"key": "self"}
 MEMBERS: Final[Cells] = {"owner": "all", "admin": "all", "manager": "own_teams"}
 MEMBERS_READ: Final[Cells] = {**MEMBERS, "auditor": "all"}
 SETTINGS: Final[Cells] = {"owner": "all", "admin": "all"}                        # of the whole organisation
+SIGN_IN_READ: Final[Cells] = {**SETTINGS, "auditor": "all"}
 KEYS: Final[Cells] = {"owner": "all", "admin": "all", "manager": "own_teams", "member": "own"}
 KEYS_READ: Final[Cells] = {**KEYS, "auditor": "ids"}
 CREDENTIALS: Final[Cells] = {"owner": "all", "admin": "all"}                     # write-only: no route reads a value
@@ -49,8 +50,8 @@ ADJUST: Final[Cells] = {"owner": "all", "finance": "propose"}
 PROPOSALS: Final[Cells] = {"owner": "all", "finance": "all", "admin": "own"}     # take back what one proposed
 PROPOSALS_READ: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all", "auditor": "all"}
 APPROVE: Final[Cells] = {"owner": "all", "finance": "all"}                       # of each kind, its APPROVERS
-ENVELOPES: Final[Cells] = {"owner": "all", "finance": "all"}                     # sign, decline, top up, move, require
-ENVELOPES_ASK: Final[Cells] = {**ENVELOPES, "admin": "all", "manager": "own_teams", "member": "own"}
+ENVELOPES: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all"}     # sign, decline, top up, move, require
+ENVELOPES_ASK: Final[Cells] = {**ENVELOPES, "manager": "own_teams", "member": "own"}
 ENVELOPES_READ: Final[Cells] = {**ENVELOPES_ASK, "auditor": "all"}
 TEAMS: Final[Cells] = {"owner": "all", "admin": "all", "manager": "own_teams"}   # make a project in
 
@@ -74,6 +75,12 @@ GRANTS: Final = (
     Grant("GET", "/api/auth/sessions", PEOPLE),
     Grant("DELETE", "/api/auth/sessions", PEOPLE),
     Grant("DELETE", "/api/auth/sessions/{session_id}", PEOPLE),
+    Grant("GET", "/api/auth/totp", PEOPLE),
+    Grant("POST", "/api/auth/totp", PEOPLE),
+    Grant("POST", "/api/auth/totp/confirm", PEOPLE),
+    Grant("POST", "/api/auth/totp/remove", PEOPLE),
+    Grant("GET", "/api/organization/sign-in", SIGN_IN_READ),
+    Grant("PUT", "/api/organization/sign-in", SETTINGS),
     Grant("GET", "/setup", ANYONE),
     Grant("POST", "/api/setup", ANYONE),
     Grant("GET", "/api/openapi.json", ANYONE),
@@ -89,6 +96,7 @@ GRANTS: Final = (
     Grant("GET", "/api/keys/self", KEY_ITSELF),
     Grant("GET", "/api/keys/{key_id}", KEYS_READ),
     Grant("DELETE", "/api/keys/{key_id}", KEYS),
+    Grant("POST", "/api/keys/{key_id}/rotate", KEYS),
     Grant("GET", "/api/credentials", CREDENTIALS_READ),
     Grant("PUT", "/api/credentials/{provider}/{name}", CREDENTIALS),
     Grant("DELETE", "/api/credentials/{provider}/{name}", CREDENTIALS),
@@ -129,6 +137,8 @@ GRANTS: Final = (
     Grant("POST", "/api/envelopes/{envelope_id}/sign", ENVELOPES),
     Grant("POST", "/api/envelopes/{envelope_id}/decline", ENVELOPES),
     Grant("POST", "/api/envelopes/{envelope_id}/top-ups", ENVELOPES),
+    Grant("PUT", "/api/envelopes/{envelope_id}/fallback", ENVELOPES),
+    Grant("DELETE", "/api/envelopes/{envelope_id}/fallback", ENVELOPES),
     Grant("POST", "/api/envelopes/{envelope_id}/end", ENVELOPES),
     Grant("GET", "/api/teams", MONEY),
     Grant("POST", "/api/teams", SETTINGS),
@@ -140,7 +150,17 @@ GRANTS: Final = (
     Grant("GET", "/api/aggregations/by-team", MONEY_AND_KEY),
     Grant("GET", "/api/aggregations/version-comparison", MONEY_AND_KEY),
     Grant("GET", "/api/metrics/overview", MONEY),
+    Grant("GET", "/api/explore", MONEY),
+    Grant("GET", "/api/explore/rows.csv", MONEY),
+    Grant("GET", "/api/explore/values", MONEY),
+    Grant("GET", "/api/organization", PEOPLE),
 )
+
+# What is open to a person whose organisation asks for a second factor, as long as they have none.
+WITHOUT_FACTOR: Final = frozenset({
+    ("GET", "/api/auth/me"), ("GET", "/api/auth/session"), ("DELETE", "/api/auth/session"), ("POST", "/api/auth/session/organization"),
+    ("GET", "/api/auth/totp"), ("POST", "/api/auth/totp"), ("POST", "/api/auth/totp/confirm"),
+})
 
 _ADMINS: Final[frozenset[RoleName]] = frozenset({"owner", "admin"})
 _MANAGERS: Final[frozenset[RoleName]] = _ADMINS | {"manager"}
