@@ -7,7 +7,8 @@ to wherever you trust the machine, and run
 It checks the exact bytes of every entry, the chain of hashes, the tree (RFC 9162), every signed
 checkpoint (C2SP signed note, Ed25519 after RFC 8032), that names are defined before they are used, that an
 attempt settles once, every booked cost from the rates the ledger itself states, and that every correction
-leads from what an attempt cost until then to what it costs from there on. It reads the file twice.
+leads from what an attempt cost until then to what it costs from there on. It says what the calls come to, in
+money and in tokens, as budgets on the whole organisation count them. It reads the file twice.
 
 Whoever holds the signing key can sign another history. So keep what they cannot change: the key
 (`--key`, as you once saw it) and a checkpoint (`--kept`, a file with a note of an earlier export); this says
@@ -28,12 +29,14 @@ from typing import Any, BinaryIO
 FORMAT = "tallystick-ledger-1"
 LINE_BYTES_MAX = 8 << 20
 KINDS = {"ATTEMPT", "ADMIT", "DEFER", "SETTLE", "REFUSED", "REFUSALS", "DEFINE", "KEY", "CREDENTIAL", "MEMBER",
-         "ADJUST", "PRICE", "CAP", "POLICY", "WRITE-OFF"}
+         "ADJUST", "PRICE", "CAP", "POLICY", "WRITE-OFF", "ACCESS"}
 PRIVATE = {"user", "end_user", "session", "tags"}
 NAMED = {kind: kind for kind in (
     "key", "team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version", "session", "tags",
     "dimensions", "provider", "operation", "model", "dialect", "credential", "route", "price_version", "end_user", "code")}
 NAMED["served"] = "model"
+TOKENS = {"input_text", "input_audio", "input_image", "input_video", "input_tool", "cached_text", "cached_audio", "cached_image",
+          "cached_video", "cache_write_5m", "cache_write_1h", "output_text", "output_reasoning", "output_audio", "output_image"}
 EXACT = Context(prec=28, rounding=ROUND_HALF_EVEN)
 
 
@@ -145,13 +148,13 @@ class Ledger:
         self.corrected = corrected           # the attempts that some ADJUST speaks of: only their costs are kept
         self.costs: dict[int, tuple[str, int, int]] = {}          # entry of the admission → request, attempt, cost
         self.adjusted_nanos = 0
-        self.size = self.checkpoints = self.signed = self.cost_nanos = 0
+        self.size = self.checkpoints = self.signed = self.cost_nanos = self.tokens = 0
         self.head = bytes(32)
         self.frontier: list[bytes] = []
         self.defined: dict[str, set[int]] = {}
         self.rates: dict[int, tuple[Decimal, Decimal]] = {}
         self.unknown: set[str] = set()
-        self.open: dict[int, tuple[str, int, int]] = {}           # entry → request, attempt, hold
+        self.open: dict[int, tuple[str, int, int, int | None]] = {}     # entry → request, attempt, hold, bound in tokens
 
     def entry(self, line: bytes, fields: dict[str, Any]) -> None:
         where = f"entry {self.size}"
@@ -183,12 +186,14 @@ class Ledger:
             if kind == "SETTLE" and opened is not None:
                 del self.open[fields["ref"]]
                 self.settled(where, fields, opened[2], fields["ref"])
+                self.tokens += tokens_of(fields, opened[3])
         elif kind == "ADJUST":
             self.adjusted(where, fields)
         elif kind in ("ADMIT", "DEFER"):
-            self.open[self.size] = fields["request"], fields.get("attempt", 1), int(fields["hold_nanos"])
+            self.open[self.size] = fields["request"], fields.get("attempt", 1), int(fields["hold_nanos"]), bound_in_tokens(fields)
         elif kind == "ATTEMPT":
             self.settled(where, fields, int(fields["hold_nanos"]), self.size)
+            self.tokens += tokens_of(fields, bound_in_tokens(fields))
 
     def define(self, where: str, fields: dict[str, Any]) -> None:
         kind, number = fields["of"], fields["id"]
@@ -249,6 +254,32 @@ class Ledger:
                 product = EXACT.multiply(product, Decimal(line[3]))
             total = EXACT.add(total, EXACT.divide(product, per))
         return int(EXACT.multiply(total, Decimal(10**9)).to_integral_value(rounding=ROUND_HALF_EVEN, context=EXACT))
+
+
+def bound_in_tokens(fields: dict[str, Any]) -> int | None:
+    """The most tokens an admitted attempt could use; None for one that no budget counts."""
+    if "free" in fields or "sandbox" in fields:
+        return None
+    if "hold_tokens" in fields:
+        return int(fields["hold_tokens"])
+    numbers, number, shift = [], 0, 0        # the packed facts: numbers of seven bits a byte, the lowest first
+    for byte in base64.urlsafe_b64decode(fields["facts"] + "=" * (-len(fields["facts"]) % 4)):
+        number, shift = number | (byte & 127) << shift, shift + 7
+        if byte < 128:
+            numbers.append(number)
+            number = shift = 0
+    said = numbers + [0] * 10                # of these: the input's bound and the output's limit, each plus one, and the alternatives
+    return max(said[1] - 1, 0) + max(said[2] - 1, 0) * (said[9] or 1)
+
+
+def tokens_of(fields: dict[str, Any], bound: int | None) -> int:
+    """What a settled attempt counts in tokens: its usage, or its bound where it is booked at its worst case."""
+    if bound is None:
+        return 0
+    if fields["basis"] == "worst_case":
+        return bound
+    usage = fields.get("usage") or {line[0]: line[1] for line in fields.get("lines", ()) if len(line) < 6}
+    return sum(count for unit, count in usage.items() if unit in TOKENS) - fields.get("overlap", 0)
 
 
 def whole_number(text: str) -> Any:
@@ -321,7 +352,7 @@ def main() -> int:
         print(f"WRONG {wrong}" if isinstance(wrong, Wrong) else f"WRONG not an export: {type(wrong).__name__} {wrong}")
         return 1
     print(f"{ledger.size} entries of {ledger.organization}, {ledger.checkpoints} signed checkpoints, booked {ledger.cost_nanos} nanos"
-          f"{f', corrections of {ledger.adjusted_nanos} nanos included' if ledger.costs else ''}.")
+          f"{f', corrections of {ledger.adjusted_nanos} nanos included' if ledger.costs else ''}, and {ledger.tokens} tokens.")
     if ledger.unknown:
         print(f"Of kinds that this verifier does not know only the bytes were checked: {', '.join(sorted(ledger.unknown))}.")
     print("The export agrees with itself and with what its key signed"

@@ -33,6 +33,8 @@ from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.members import HOST, Members, Newcomer
 from tallystick.stores.sql.live_prices import LivePrices
 from tallystick.stores.sql.keyring import SqlKeyring
+from tallystick.stores.sql.second_factors import STEP_S, code_of
+from tallystick.stores.sql.signing_out import generation_of
 from tallystick.stores.sql.stored_credentials import SqlCredentials
 from tallystick.stores.sql.vault import Vault
 from tallystick.stores.sql.verify import Finding, verify
@@ -97,9 +99,17 @@ class Desk:
 
     def owner(self, organization: str = "default") -> httpx.AsyncClient:
         """A logged-in owner, without the cost of a password."""
-        return self.person(self._owner(organization), organization)
+        return self.person(self.owner_of(organization), organization)
 
-    def _owner(self, organization: str) -> str:
+    def second_factor(self, account: str) -> str:
+        """A second factor of theirs; its secret."""
+        factors = self.app.state.login.factors
+        secret = factors.begin(account, self.clock.at_us)
+        factors.confirm(account, code_of(secret, self.clock.at_us // 1_000_000 // STEP_S), self.clock.at_us, keep=None)
+        return str(secret.reveal())
+
+    def owner_of(self, organization: str) -> str:
+        """The account of an organisation's first owner."""
         with self.database.read() as db:
             owner: str = db.execute(
                 "SELECT a.id FROM account a JOIN membership m ON m.account = a.id JOIN organization o ON o.id = m.organization"
@@ -131,20 +141,26 @@ class Desk:
         if role == "key":
             return self.key(team="search")[1]
         account = self.member(role, *(("search",) if role in OF_TEAMS else ()))
-        token: str = self.app.state.tokens.sign(account, "default", self.clock.at_us // 1_000_000)
+        return self.login(account, "default")
+
+    def login(self, account: str, organization: str) -> str:
+        """A login token, without the cost of a password."""
+        with self.database.read() as db:
+            generation = generation_of(db, account)
+        token: str = self.app.state.tokens.sign(account, organization, self.clock.at_us // 1_000_000, generation)
         return token
 
     def session_of(self, organization: str) -> str:
         """A session of an organisation's owner, in a browser; its id."""
-        with self.database.write() as db:
-            account = by_id(db, self._owner(organization), organization)
+        with self.sequencer.append(self.clock.at_us) as pen:
+            account = by_id(pen.db, self.owner_of(organization), organization)
             assert account is not None
-            session, _ = self.app.state.sessions.open(db, account, "Firefox on Linux", self.clock.at_us)
+            session, _ = self.app.state.sessions.open(pen, account, "Firefox on Linux")
         return str(session.id)
 
     def person(self, account: str, organization: str = "default") -> httpx.AsyncClient:
         """Them, logged in, without the cost of a password."""
-        return self.client(self.app.state.tokens.sign(account, organization, self.clock.at_us // 1_000_000))
+        return self.client(self.login(account, organization))
 
     def key(self, organization: int = DEFAULT, owner: str | None = None, **labels: str) -> tuple[str, str]:
         """(id, text) of a new key."""

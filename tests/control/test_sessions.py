@@ -80,7 +80,7 @@ async def test_signed_in_with_a_cookie_that_no_script_reads(desk: Desk) -> None:
     assert reply.json() == {
         "account": {"id": "acc_1", "email": EMAIL, "name": "admin"}, "organization": "default", "role": "owner", "teams": [],
         "organizations": [{"organization": "default", "name": "Default", "role": "owner"}], "csrf": csrf,
-        "expires_at": "2026-11-21T00:00:00Z"}
+        "expires_at": "2026-11-21T00:00:00Z", "second_factor_missing": False}
     name, *attributes = reply.headers["set-cookie"].split("; ")
     assert name == f"tallystick_session={browser.cookie}"
     assert set(attributes) == {"Path=/", "HttpOnly", "SameSite=Lax"}

@@ -49,6 +49,7 @@ class Parts:
     currencies: Mapping[str, str] = field(default_factory=dict, kw_only=True)     # dollars for one unit
     session_idle_s: int = field(default=1_800, kw_only=True)
     session_lifetime_s: int = field(default=43_200, kw_only=True)
+    workers: int = field(default=1, kw_only=True)          # processes that share the port
     public_url: str | None = field(default=None, kw_only=True)                     # how people reach this installation
     alert_networks: tuple[Network, ...] = field(default=(), kw_only=True)          # of the operator's own that webhooks may reach
 

@@ -10,19 +10,19 @@ from fastapi.responses import JSONResponse
 
 from tallystick import __version__
 from tallystick.control import (
-    Parts, adjustments, aggregations, alerts, auth, budgets, channels, credentials, envelopes, keys, members, metrics, policies,
-    price_overrides, problems, projects, proposals, requests, sessions, setup, teams,
+    Parts, adjustments, aggregations, alerts, auth, budgets, channels, credentials, envelopes, explore, keys, members, metrics,
+    organization, policies, price_overrides, problems, projects, proposals, requests, second_factor, sessions, setup, teams,
 )
 from tallystick.control.bounds import Bounds
 from tallystick.control.callers import admit
 from tallystick.control.login import Login
-from tallystick.control.passwords import Passwords
 from tallystick.control.tokens import Tokens, derived
 from tallystick.stores.sql.calls import Calls
 from tallystick.stores.sql.directory import Directory
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.members import Members
 from tallystick.stores.sql.proposals import Proposals
+from tallystick.stores.sql.second_factors import SecondFactors
 from tallystick.stores.sql.sessions import Sessions
 
 
@@ -38,18 +38,20 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     app.state.proposals = Proposals(Sequencer(parts.database), secrets.token_bytes)
     app.state.calls = Calls(parts.database)
     app.state.tokens = Tokens.of(parts.secret)
-    app.state.login = Login(parts, Passwords())
-    app.state.sessions = Sessions(parts.database, derived(parts.secret, b"session"), secrets.token_bytes,
+    factors = SecondFactors(Sequencer(parts.database), parts.vault.keks, secrets.token_bytes, derived(parts.secret, b"recovery code"))
+    app.state.login = Login.of(parts, factors)
+    app.state.sessions = Sessions(Sequencer(parts.database), derived(parts.secret, b"session"), secrets.token_bytes,
                                   parts.session_idle_s * 1_000_000, parts.session_lifetime_s * 1_000_000)
     problems.install(app)
     app.add_middleware(Bounds)
     resources = [aggregations.routes()]
     if scope == "all":
         # A key's own path stands before the path of any key.
-        resources += [auth.routes(), sessions.routes(), setup.routes(), members.routes(), requests.routes(), adjustments.routes(),
+        resources += [auth.routes(), sessions.routes(), second_factor.routes(), setup.routes(), members.routes(), requests.routes(),
+                      adjustments.routes(),
                       keys.own_routes(), keys.routes(), credentials.routes(), budgets.routes(), envelopes.routes(),
                       price_overrides.routes(), proposals.routes(), teams.routes(), projects.routes(), policies.routes(),
-                      metrics.routes(), alerts.routes(), channels.routes()]
+                      metrics.routes(), explore.routes(), organization.routes(), alerts.routes(), channels.routes()]
         app.add_api_route("/api/openapi.json", openapi, methods=["GET"], include_in_schema=False)
     for resource in resources:
         app.include_router(resource)

@@ -1,7 +1,7 @@
 """Logging in: `POST /api/auth/token` changes an address and a password for a token of one hour, in the
 form OAuth2 gives it (`username`, `password`; `grant_type` may be missing) or as JSON (`email` or
 `username`); `GET /api/auth/me` says who it is. A token is for one organisation; an account that belongs to
-several says which (`organization`).
+several says which (`organization`). Where there is a second factor, its `code` comes too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from tallystick.control.login import Login
 from tallystick.core.peers import peer_address
 from tallystick.control.problems import Problem
 from tallystick.control.tokens import LIFETIME_S
+from tallystick.stores.sql.access_log import note_access
 from tallystick.stores.sql.accounts import Opened
+from tallystick.stores.sql.journal import Sequencer
+from tallystick.stores.sql.organizations import organization_number
 from tallystick.stores.sql.signing_out import generation_of
 
 
@@ -66,9 +69,9 @@ async def token(request: Request, login: LoginOf, tokens: TokensOf, parts: Parts
     email, password = fields.get("username") or fields.get("email"), fields.get("password")
     if not email or not password or fields.get("grant_type", "password") != "password":
         raise Problem(400, "invalid_request", "Send username and password, as a form or as JSON.")
-    opened = await login.check(email, password, peer_of(request))
+    opened = await login.check(email, password, peer_of(request), fields.get("code"))
     organization = _one_of(opened, fields.get("organization"))
-    generation = await run_in_threadpool(_generation, parts, opened.account)
+    generation = await run_in_threadpool(_enter, parts, opened.account, organization)
     signed = tokens.sign(opened.account, organization, parts.clock.now_us() // 1_000_000, generation)
     return JSONResponse({"access_token": signed, "token_type": "bearer", "expires_in": LIFETIME_S})
 
@@ -79,9 +82,13 @@ async def me(caller: CallerOf) -> Me:
     return Me(id=account.id, email=account.email, name=account.name, role=account.role, organization=account.organization)
 
 
-def _generation(parts: Parts, account_id: str) -> int:
-    with parts.database.read() as db:
-        return generation_of(db, account_id)
+def _enter(parts: Parts, account_id: str, slug: str) -> int:
+    """Chain that somebody came in; the generation of their logins."""
+    with Sequencer(parts.database).append(parts.clock.now_us()) as pen:
+        number = organization_number(pen.db, slug)
+        assert number is not None, "the account was found in it"
+        note_access(pen, number, "signed_in", account_id, opened="token")
+        return generation_of(pen.db, account_id)
 
 
 def _one_of(opened: Opened, wanted: str | None) -> str:
@@ -119,6 +126,7 @@ _FIELDS: Final[dict[str, Any]] = {
             "username": {"type": "string"},
             "password": {"type": "string", "format": "password"},
             "organization": {"type": "string"},
+            "code": {"type": "string", "description": "Of the second factor, where there is one; 401 totp_required without."},
         },
     },
 }

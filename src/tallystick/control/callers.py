@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 from tallystick.control import Parts, cookies
 from tallystick.control.problems import Problem
-from tallystick.control.roles import Cell, RoleName, cell_of
+from tallystick.control.roles import WITHOUT_FACTOR, Cell, RoleName, cell_of
 from tallystick.control.tokens import Claim, Tokens
 from tallystick.core.identity import Principal
 from tallystick.stores.sql import accounts
@@ -151,6 +151,8 @@ async def admit(request: Request) -> None:
         if caller.role == "anyone":
             raise Problem(401, "unauthenticated", "Log in, or send a valid key as a bearer token.", _CHALLENGE)
         raise Problem(403, "forbidden", "This is not open to you.")
+    if caller.account is not None and caller.account.lacks_factor and (method, path) not in WITHOUT_FACTOR:
+        raise Problem(403, "second_factor_required", "Your organization asks for a second factor; set it up first (POST /api/auth/totp).")
     request.state.caller = replace(caller, cell=cell)
 
 

@@ -19,13 +19,13 @@ from tallystick.control.callers import Caller, CallerOf, PartsOf, SessionsOf, To
 from tallystick.control.figures import answer
 from tallystick.control.passwords import CHARS_MAX
 from tallystick.control.problems import Problem
+from tallystick.control.second_factor import CODE_CHARS_MAX
 from tallystick.stores.sql import accounts
 from tallystick.stores.sql.accounts import EMAIL_CHARS_MAX, Account
 from tallystick.stores.sql.sessions import Session
 from tallystick.stores.sql.signing_out import end_session, end_sessions_of
 
 SLUG_CHARS_MAX: Final = 63
-CODE_CHARS_MAX: Final = 40
 SessionId = Annotated[str, Path(max_length=64)]
 Slug = Annotated[str, Field(min_length=1, max_length=SLUG_CHARS_MAX)]
 _BROWSERS: Final = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
@@ -34,13 +34,15 @@ _SYSTEMS: Final = (("Windows", "Windows"), ("Android", "Android"), ("iPhone", "i
 
 
 class SignIn(BaseModel):
-    """`organization`: which of one's own; without it the first."""
+    """`organization`: which of one's own; without it the first. `code`: of the second factor, where there is one (401
+    `totp_required` without)."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     email: Annotated[str, Field(max_length=EMAIL_CHARS_MAX)]
     password: Annotated[SecretStr, Field(max_length=CHARS_MAX)]
     organization: Slug | None = None
+    code: Annotated[SecretStr | None, Field(max_length=CODE_CHARS_MAX)] = None
 
 
 class Switch(BaseModel):
@@ -69,7 +71,8 @@ class Place(BaseModel):
 
 class SessionShown(BaseModel):
     """Who is signed in, where and as what. `csrf` goes with every change as `X-CSRF-Token`; it and `expires_at` are null for
-    who came with a token instead of a cookie."""
+    who came with a token instead of a cookie. `second_factor_missing`: the organisation asks for one; until it is set up
+    (POST /api/auth/totp), nothing else is open."""
 
     account: Person
     organization: str
@@ -78,6 +81,7 @@ class SessionShown(BaseModel):
     organizations: list[Place]
     csrf: str | None
     expires_at: datetime | None
+    second_factor_missing: bool
 
 
 class OpenSession(BaseModel):
@@ -120,7 +124,8 @@ def routes() -> APIRouter:
 async def sign_in(request: Request, parts: PartsOf, login: LoginOf, sessions: SessionsOf, asked: SignIn) -> Response:
     """Sign in with a browser; the answer brings the session's cookie, and ends the session that the browser had."""
     cookies.check_origin(request, parts, missing=True)
-    opened = await login.check(asked.email, asked.password.get_secret_value(), peer_of(request))
+    opened = await login.check(asked.email, asked.password.get_secret_value(), peer_of(request),
+                               asked.code.get_secret_value() if asked.code else None)
     if asked.organization is not None and asked.organization not in opened.organizations:
         raise Problem(403, "not_a_member", "You do not belong to that organization.")
     before = cookies.cookie_of(request, parts)
@@ -172,14 +177,13 @@ def end_one(parts: PartsOf, caller: CallerOf, session_id: SessionId) -> Response
 def open_session(request: Request, account_id: str, organization: str, before: Session | None) -> Response:
     """A new session of an account that was just proved, and its cookie; the session before it ends. Raises Problem 403."""
     parts, sessions, tokens = request.app.state.parts, request.app.state.sessions, request.app.state.tokens
-    now_us = parts.clock.now_us()
-    with parts.database.write() as db:
-        account = accounts.by_id(db, account_id, organization)
+    with sessions.sequencer.append(parts.clock.now_us()) as pen:
+        account = accounts.by_id(pen.db, account_id, organization)
         if account is None:
             raise Problem(403, "not_a_member", "You do not belong to that organization.")
         if before is not None:
-            end_session(db, before.account, before.id)
-        session, cookie = sessions.open(db, account, agent_of(request.headers.get("user-agent", "")), now_us)
+            end_session(pen.db, before.account, before.id)
+        session, cookie = sessions.open(pen, account, agent_of(request.headers.get("user-agent", "")))
     cookies.given(request, parts, cookie)
     return answer(_document(parts, sessions, tokens, account, session))
 
@@ -205,7 +209,7 @@ def _document(parts: PartsOf, sessions: SessionsOf, tokens: TokensOf, account: A
         "organization": account.organization, "role": account.role, "teams": sorted(account.teams),
         "organizations": [{"organization": slug, "name": name, "role": role} for slug, name, role in places],
         "csrf": cookies.csrf_token(tokens.csrf_key, session.id) if session else None,
-        "expires_at": moment(sessions.expires_us(session)) if session else None,
+        "expires_at": moment(sessions.expires_us(session)) if session else None, "second_factor_missing": account.lacks_factor,
     }
 
 

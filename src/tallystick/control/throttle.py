@@ -1,9 +1,7 @@
-"""Login attempts slow down as they fail: per account and per address, after a few free ones each
-further failure doubles the wait. Success clears the account; time clears both. Unknown accounts are
-counted like known ones, so that the delay tells nothing.
-
-Held in memory and bounded: a restart forgives, which costs an attacker more than it gains them
-(Argon2id still stands behind it), and no table fills up with guesses.
+"""Login attempts from one address slow down as they fail: after a few free ones each further failure doubles the wait,
+and time clears it. Accounts are counted in the database (stores/sql/login_failures.py); addresses of callers are kept
+nowhere but here, in the memory of one worker, and bounded. A restart forgives, which costs an attacker more than it
+gains them: Argon2id still stands behind it.
 """
 
 from __future__ import annotations
@@ -12,7 +10,6 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
-ACCOUNT_FREE: Final = 5
 ADDRESS_FREE: Final = 20
 DELAY_S_MAX: Final = 900
 _FORGET_S: Final = 3600
@@ -28,7 +25,7 @@ class _Failures:
 
 @dataclass(slots=True)
 class Throttle:
-    """Failures by name, of one kind (accounts or addresses). Times are monotonic microseconds."""
+    """Failures by name. Times are monotonic microseconds."""
 
     free: int
     _names: OrderedDict[str, _Failures] = field(default_factory=OrderedDict)
@@ -52,10 +49,6 @@ class Throttle:
         self._names[name] = seen
         if len(self._names) > _NAMES_MAX:
             self._names.popitem(last=False)
-
-    def succeeded(self, name: str) -> None:
-        """Forget this name's failures."""
-        self._names.pop(name, None)
 
     def took_back(self, name: str) -> None:
         """Undo one failure that turned out to be none, and keep the others: one good login must not

@@ -22,7 +22,7 @@ _EMAIL: Final = re.compile(r"[^\s@\x00-\x1f\x7f<>\"]+@[^\s@\x00-\x1f\x7f<>\"]+")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person in one organisation."""
+    """A person in one organisation. `lacks_factor`: it asks for a second factor, and they have none."""
 
     id: str
     email: str
@@ -30,6 +30,7 @@ class Account:
     role: Role
     organization: str
     teams: frozenset[str] = frozenset()
+    lacks_factor: bool = False
 
     @property
     def membership(self) -> Membership:
@@ -63,14 +64,17 @@ def opened_by(db: Connection, email: str) -> Opened | None:
 
 def by_id(db: Connection, account_id: str, organization: str) -> Account | None:
     """The account, if it may log in and still belongs to that organisation."""
-    row = db.execute("SELECT a.email, a.name, m.role, m.organization FROM account a JOIN membership m ON m.account = a.id"
+    row = db.execute("SELECT a.email, a.name, m.role, m.organization,"
+                     " EXISTS (SELECT 1 FROM sign_in_rule r WHERE r.organization = o.id AND r.second_factor = 1)"
+                     " AND NOT EXISTS (SELECT 1 FROM second_factor f WHERE f.account = a.id AND f.confirmed_us IS NOT NULL)"
+                     " FROM account a JOIN membership m ON m.account = a.id"
                      " JOIN organization o ON o.id = m.organization WHERE a.disabled_us IS NULL AND a.id = ? AND o.slug = ?",
                      (account_id, organization)).fetchone()
     if row is None:
         return None
-    email, name, role, number = row
+    email, name, role, number, lacks_factor = row
     teams = db.execute("SELECT team FROM membership_team WHERE organization = ? AND account = ?", (number, account_id))
-    return Account(account_id, email, name, cast("Role", role), organization, frozenset(team for (team,) in teams))
+    return Account(account_id, email, name, cast("Role", role), organization, frozenset(team for (team,) in teams), bool(lacks_factor))
 
 
 def places_of(db: Connection, account_id: str) -> list[tuple[str, str, str]]:

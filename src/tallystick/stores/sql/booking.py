@@ -8,16 +8,20 @@ key count as one) they are counted, and the minute's end chains one REFUSALS ent
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from tallystick.core.attempt import Admission, Refusal, Settlement
+from tallystick.core.draw import Draw
 from tallystick.core.entry import Fields, admission_fields, refusal_fields, request_hex, settlement_fields
 from tallystick.core.entry_lines import Describe
 from tallystick.core.ledger import read_body
+from tallystick.stores.sql.access_log import close_failure_minutes
 from tallystick.stores.sql.callfact import fact_of
-from tallystick.stores.sql.counting import count, count_later, draws_of_job
+from tallystick.stores.sql.adjusting import Correction, adjust
+from tallystick.stores.sql.counting import count, count_later, draws_kept, read_draws
 from tallystick.stores.sql.custody import book_object
+from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import DEFAULT_TEAM, ensure_project, ensure_team, month_sql
 from tallystick.stores.sql.journal import Appending, Chain
 
@@ -34,7 +38,7 @@ def book_attempt(pen: Appending, admission: Admission, settlement: Settlement, d
     fields = admission_fields(admission, chain.define)
     fields |= settlement_fields(settlement, chain.define, describe)
     fields["kind"] = "DEFER" if settlement.outcome == "deferred" else "ATTEMPT"
-    _chain_call(pen, chain, fields, admission, draws_of_job(settlement))
+    _chain_call(pen, chain, fields, admission, settlement.draws)
     count(pen, admission, settlement)
     book_object(pen, chain.organization, admission, settlement)
 
@@ -44,14 +48,17 @@ def book_admission(pen: Appending, admission: Admission) -> None:
     chain = pen.chain_of(admission.attribution.organization)
     fields = admission_fields(admission, chain.define)
     fields["kind"] = "ADMIT"
-    _chain_call(pen, chain, fields, admission)
+    _chain_call(pen, chain, fields, admission, admission.holds)
 
 
 def book_later_settlement(pen: Appending, settlement: Settlement, describe: Describe) -> None:
     """The settlement of an attempt whose admission is chained already. Raises LookupError when no such
-    attempt is open: it was never admitted, or has its one settlement."""
+    attempt is open: it was never admitted, or has its one settlement. One that was settled because its instance was
+    written off is adjusted."""
     request = request_hex(settlement.request_id)
     opened = find_open(pen, request, settlement.attempt)
+    if opened is None and _correct_written_off(pen, settlement, describe):
+        return
     if opened is None:
         raise LookupError(f"{settlement.request_id}/{settlement.attempt} is not open")
     organization, seq, month = opened
@@ -70,13 +77,13 @@ def book_later_settlement(pen: Appending, settlement: Settlement, describe: Desc
     opening, request_bytes = read_body(pen.packer.unpack(row[0])), bytes.fromhex(request)
     merged = ended(opening, fields)
     place = (request_bytes, settlement.attempt)
-    kept = pen.db.execute("SELECT draws FROM open_attempt WHERE request_id = ? AND attempt = ?", place).fetchone()[0]
-    count_later(pen, organization, opening, settlement, kept)
+    job, kept = pen.db.execute("SELECT deferred, draws FROM open_attempt WHERE request_id = ? AND attempt = ?", place).fetchone()
+    count_later(pen, organization, opening, settlement, kept if job else None)
     pen.take_fact(month, organization, seq, place)
     pen.add_fact(month, fact_of(merged, organization, chain.calendar))
     if deferred:
         pen.db.execute("UPDATE open_attempt SET deferred = 1, draws = ? WHERE request_id = ? AND attempt = ?",
-                       (draws_of_job(settlement), *place))
+                       (draws_kept(settlement.draws), *place))
     else:
         pen.db.execute("DELETE FROM open_attempt WHERE request_id = ? AND attempt = ?", place)
 
@@ -92,6 +99,50 @@ def find_open(pen: Appending, request: str, attempt: int) -> tuple[int, int, int
     row = pen.db.execute("SELECT organization, seq, month FROM open_attempt WHERE request_id = ? AND attempt = ?",
                          (bytes.fromhex(request), attempt)).fetchone()
     return (int(row[0]), int(row[1]), int(row[2])) if row else None
+
+
+def is_chained(pen: Appending, request_id: str, attempt: int) -> bool:
+    """Whether an attempt's admission was chained alone, and its spool's settlement, if it comes, is one of its own."""
+    request = request_hex(request_id)
+    return find_open(pen, request, attempt) is not None or _is_written_off(pen, request, attempt)
+
+
+def settle_left_open(pen: Appending, instance: str, describe: Describe, rows_max: int) -> int:
+    """Settle, at their hold, attempts that an instance left open which is gone for good, as its own recovery would; how many.
+    Jobs are not its own: whoever polls settles them."""
+    left = pen.db.execute("SELECT request_id, attempt, organization, hold_nanos, draws FROM open_attempt WHERE instance = ? AND deferred = 0"
+                          " ORDER BY admitted_us LIMIT ?", (instance, rows_max)).fetchall()
+    for request_id, attempt, organization, hold_nanos, draws in left:
+        book_later_settlement(pen, Settlement(
+            "req_" + request_id.hex(), attempt, pen.now_us, outcome="recovered", method="estimated" if hold_nanos else "unpriced",
+            basis="worst_case", cost_nanos=hold_nanos, notes=("its gateway was written off",), draws=read_draws(draws)), describe)
+        pen.db.execute("INSERT INTO written_off_attempt (request_id, attempt, organization) VALUES (?, ?, ?)",
+                       (request_id, attempt, organization))
+    return len(left)
+
+
+def _is_written_off(pen: Appending, request: str, attempt: int) -> bool:
+    return pen.db.execute("SELECT 1 FROM written_off_attempt WHERE request_id = ? AND attempt = ?",
+                          (bytes.fromhex(request), attempt)).fetchone() is not None
+
+
+def _correct_written_off(pen: Appending, settlement: Settlement, describe: Describe) -> bool:
+    """The spool of an instance that was written off has turned up: what an attempt cost that was settled at its hold; whether it
+    is such a one. A job stays as it is until a poll shows its cost. Raises ValueError where it cannot be corrected."""
+    place = bytes.fromhex(request_hex(settlement.request_id)), settlement.attempt
+    row = pen.db.execute("SELECT organization FROM written_off_attempt WHERE request_id = ? AND attempt = ?", place).fetchone()
+    if row is None:
+        return False
+    if settlement.outcome == "deferred":
+        return True
+    pen.db.execute("DELETE FROM written_off_attempt WHERE request_id = ? AND attempt = ?", place)
+    if settlement.basis != "worst_case":
+        try:
+            adjust(pen, row[0], Correction(settlement.request_id, settlement.attempt, "evidence", settlement.cost_nanos, "gateway",
+                                           f"the spool of {pen.holder} was found"), describe)
+        except Refused as reason:
+            raise ValueError(str(reason)) from reason
+    return True
 
 
 def book_refusal(pen: Appending, refusal: Refusal) -> None:
@@ -117,7 +168,8 @@ def book_refusal(pen: Appending, refusal: Refusal) -> None:
 
 
 def close_refusal_minutes(pen: Appending) -> None:
-    """Chain the counts of minutes that are over. Call it when no refusal waits unread."""
+    """Chain the counts of minutes that are over, of logins too. Call it when no refusal waits unread."""
+    close_failure_minutes(pen)
     last = (pen.now_us - MINUTE_GRACE_US) // MINUTE_US
     floods = pen.db.execute("SELECT organization, key_name, code, minute, counted FROM refusal_minute"
                             " WHERE minute < ? AND counted > 0", (last,)).fetchall()
@@ -158,14 +210,15 @@ def _meet_scope(pen: Appending, chain: Chain, labels: Mapping[str, str]) -> None
     pen.fresh[place] = team_id
 
 
-def _chain_call(pen: Appending, chain: Chain, fields: Fields, admission: Admission, draws: bytes | None = None) -> None:
+def _chain_call(pen: Appending, chain: Chain, fields: Fields, admission: Admission, draws: Sequence[Draw]) -> None:
+    """`draws`: what an attempt holds that stays open."""
     _meet_scope(pen, chain, admission.attribution.labels)
     month = chain.calendar.day_and_month(admission.at_us)[1]
     seq = chain.append(fields, month)
     pen.add_fact(month, fact_of(fields, chain.organization, chain.calendar))
     if fields["kind"] != "ATTEMPT":
         pen.db.execute(
-            "INSERT INTO open_attempt (request_id, attempt, organization, seq, month, deferred, admitted_us, hold_nanos, draws)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (bytes.fromhex(fields["request"]), admission.attempt, chain.organization, seq, month,
-             int(fields["kind"] == "DEFER"), admission.at_us, admission.hold_nanos, draws))
+            "INSERT INTO open_attempt (request_id, attempt, organization, seq, month, instance, deferred, admitted_us, hold_nanos, draws)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (bytes.fromhex(fields["request"]), admission.attempt, chain.organization, seq, month, pen.holder,
+             int(fields["kind"] == "DEFER"), admission.at_us, admission.hold_nanos, draws_kept(draws)))

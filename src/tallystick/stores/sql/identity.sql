@@ -31,3 +31,20 @@ CREATE TABLE IF NOT EXISTS login_failure_minute (
   entered INTEGER NOT NULL,
   counted INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS second_factor (
+  account TEXT PRIMARY KEY REFERENCES account (id),
+  version BIGINT NOT NULL,
+  wrapped_key BYTEA NOT NULL,
+  sealed BYTEA NOT NULL,
+  confirmed_us BIGINT,                       -- none yet: nothing is asked for
+  last_step BIGINT NOT NULL                  -- of the last code that was taken: none of it or before is taken again
+);
+CREATE TABLE IF NOT EXISTS recovery_code (
+  account TEXT NOT NULL REFERENCES account (id),
+  digest BYTEA NOT NULL,
+  PRIMARY KEY (account, digest)              -- a used one has no row
+);
+CREATE TABLE IF NOT EXISTS sign_in_rule (
+  organization INTEGER PRIMARY KEY REFERENCES organization (id),
+  second_factor INTEGER NOT NULL             -- asked of every member
+);

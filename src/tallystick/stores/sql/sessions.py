@@ -18,9 +18,11 @@ from typing import Final
 
 from tallystick.core.errors import StoreFault
 from tallystick.stores.sql import accounts
+from tallystick.stores.sql.access_log import note_access
 from tallystick.stores.sql.accounts import Account
-from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import Database
+from tallystick.stores.sql.journal import Appending, Sequencer
+from tallystick.stores.sql.organizations import organization_number
 
 SESSIONS_MAX: Final = 20                     # of one account; a further one ends the oldest
 AGENT_CHARS_MAX: Final = 60
@@ -58,24 +60,32 @@ class Found:
 class Sessions:
     """Opens, finds and ends sessions. `secret` keys the hashes; `entropy` gives cookies."""
 
-    database: Database
+    sequencer: Sequencer
     secret: bytes = field(repr=False)
     entropy: Callable[[int], bytes]
     idle_us: int
     lifetime_us: int
 
-    def open(self, db: Connection, account: Account, agent: str, now_us: int) -> tuple[Session, str]:
+    @property
+    def database(self) -> Database:
+        """Where they are."""
+        return self.sequencer.database
+
+    def open(self, pen: Appending, account: Account, agent: str) -> tuple[Session, str]:
         """A new session and its cookie, within a write transaction. What has ended is swept out on the way."""
+        db, now_us = pen.db, pen.now_us
         db.execute("DELETE FROM session WHERE seen_us <= ? OR created_us <= ?", (now_us - self.idle_us, now_us - self.lifetime_us))
         db.execute("DELETE FROM session WHERE id IN (SELECT id FROM session WHERE account = ?"
                    " ORDER BY created_us DESC, id DESC LIMIT 1000 OFFSET ?)", (account.id, SESSIONS_MAX - 1))
+        organization = organization_number(db, account.organization)
+        assert organization is not None, "the account was found in it"
         cookie = _text(self.entropy(_COOKIE_BYTES))
         session = Session("ses_" + self.entropy(_ID_BYTES).hex(), account.id, account.organization, account.role,
                           agent[:AGENT_CHARS_MAX], now_us, now_us)
         db.execute("INSERT INTO session (id, digest, rotated_us, account, organization, role, agent, created_us, seen_us)"
-                   " SELECT ?, ?, ?, ?, o.id, ?, ?, ?, ? FROM organization o WHERE o.slug = ?",
-                   (session.id, self._digest(cookie), now_us, account.id, session.role, session.agent, now_us, now_us,
-                    account.organization))
+                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                   (session.id, self._digest(cookie), now_us, account.id, organization, session.role, session.agent, now_us, now_us))
+        note_access(pen, organization, "signed_in", account.id, opened=session.id)
         return session, cookie
 
     def find(self, cookie: str, now_us: int) -> Found | None:

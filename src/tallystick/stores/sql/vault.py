@@ -27,6 +27,7 @@ from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.journal import Appending, Sequencer
+from tallystick.stores.sql.second_factors import rewrap_factors
 
 DEFAULT_NAME: Final = "default"              # what a call uses that nothing names a credential for
 NAMES_MAX: Final = 1000                      # credentials of one organisation
@@ -138,6 +139,10 @@ class Vault:
                 count = len(rows) + rewrap_channels(pen.db, keks, self.entropy)
             except BrokenSeal:
                 raise Refused("does_not_open", "The secrets of a channel of alerts do not open; set or remove it first.") from None
+            try:
+                count += rewrap_factors(pen.db, keks, self.entropy)
+            except BrokenSeal:
+                raise Refused("does_not_open", "A second factor does not open; `tallystick members reset-totp` removes it.") from None
             pen.chain(engine.SYSTEM).append({"kind": "CREDENTIAL", "at": now_us, "event": "rewrapped", "actor": by, "count": count})
             engine.note_change(pen.db)
         return count
