@@ -26,15 +26,16 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 def render(rows: Iterable[CallRow]) -> Iterator[bytes]:
     """A line of column names, then a line for each call. Tags and dimensions are `name=value`, a bare tag
     its name, joined by `;`."""
-    yield _line(COLUMNS)
+    yield line(COLUMNS)
     for row in rows:
         known = columns_of(row)
         known["tags"] = ";".join(f"{name}={value}" if value else name for name, value in row.tags)
         known["dimensions"] = ";".join(f"{name}={value}" for name, value in row.dimensions.items())
-        yield _line([_cell(known[column]) for column in COLUMNS])
+        yield line([cell(known[column]) for column in COLUMNS])
 
 
-def _cell(value: Value) -> str:
+def cell(value: Value) -> str:
+    """A value as text that no spreadsheet runs."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, str):
@@ -42,7 +43,8 @@ def _cell(value: Value) -> str:
     return f"'{value}" if value.startswith(_FORMULA) else value
 
 
-def _line(cells: Iterable[str]) -> bytes:
+def line(cells: Iterable[str]) -> bytes:
+    """One row."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerow(cells)
     return text.getvalue().encode("utf-8")

@@ -24,7 +24,7 @@ from tallystick.stores.sql.rollups import DIMENSIONS, LATENCIES, MEASURES_IN_SQL
 from tallystick.stores.sql.sight import EVERYTHING, Sight, of_calls
 
 Step = Literal["", "hour", "day"]
-Test = Literal["is", "is_not", "contains", "empty", "named"]
+Test = Literal["is", "is_not", "contains"]
 
 GROUPS_MAX: Final = 100_000                  # groups of one answer
 MATCHES_MAX: Final = 20_000                  # names that one filter may stand for
@@ -37,11 +37,12 @@ class TooMany(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """`is`, `is_not`: one of the values. `contains`: the text, in any case. `empty`, `named`: whether there is a value."""
+    """`is`, `is_not`: one of the values; None among them stands for calls that name nothing there. `contains`: one of
+    the texts, in any case."""
 
     dimension: str
     test: Test
-    values: tuple[str, ...] = ()
+    values: tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,9 @@ class Total:
     latency_us: int = 0
     latencies: list[int] = field(default_factory=lambda: [0] * len(LATENCIES))
 
-    def add(self, row: Sequence[Any], sign: int = 1) -> None:
+    def add(self, row: Sequence[Any]) -> None:
         """A row of sums, in the order of `_MEASURES` and, where asked for, of the latency buckets."""
-        counts = [sign * int(value or 0) for value in row]
+        counts = [int(value or 0) for value in row]
         self.requests += counts[0]
         self.attempts += counts[1]
         self.errors += counts[2]
@@ -94,7 +95,15 @@ class Total:
         for bucket, count in enumerate(counts[len(_MEASURES):]):
             self.latencies[bucket] += count
 
+    def merge(self, other: Total, sign: int = 1) -> None:
+        """Add another; with -1 take it out."""
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + sign * getattr(other, name))
+        for bucket, count in enumerate(other.latencies):
+            self.latencies[bucket] += sign * count
 
+
+_COUNTS: Final = tuple(name for name in Total.__slots__ if name != "latencies")
 _MEASURES: Final = (
     "requests", "attempts", "errors", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_dollars",
     "cost_nanos", "off_list_dollars", "off_list_nanos", "would_be_dollars", "would_be_nanos", "latency_us")
@@ -221,28 +230,23 @@ def _condition(db: Connection, organization: int, names: Names, asked: Filter) -
     known = dimension(asked.dimension)
     assert known is not None, "the dimension was checked before"
     split = known.kind in ("tags", "dimensions")
-    if asked.test in ("empty", "named") and not split:
-        return asked.dimension, asked.test == "empty", [0]
+    unnamed = [0] if asked.test != "contains" and None in asked.values else []
     if known.words:
         numbers = [code for code, word in enumerate(known.words, start=1) if _matches(asked, (word,))]
-    elif asked.test in ("is", "is_not") and not split:
-        numbers = [number for value in asked.values if (number := names.number(known.kind, value)) is not None]
-    else:
+    elif asked.test == "contains" or split:
         numbers = [number for number, name in _dictionary(db, organization, known.kind) if _matches(asked, _parts(asked.dimension, name))]
-        if asked.test == "empty":            # as a set of names: no set at all, or one without this name
-            numbers.append(0)
         if len(numbers) > MATCHES_MAX:
             raise TooMany("names")
-    return asked.dimension, asked.test != "is_not", numbers or [-1]      # nothing has number -1
+    else:
+        numbers = [found for value in asked.values if value is not None and (found := names.number(known.kind, value)) is not None]
+    return asked.dimension, asked.test != "is_not", [*unnamed, *numbers] or [-1]      # nothing has number -1
 
 
 def _matches(asked: Filter, labels: Sequence[str]) -> bool:
     """Whether a name is one of those asked for; for `is_not`, whether it is one of those asked against."""
-    if asked.test in ("empty", "named"):
-        return bool(labels) == (asked.test == "named")
     if asked.test == "contains":
-        return any(value.casefold() in label.casefold() for value in asked.values for label in labels)
-    return any(label in asked.values for label in labels)
+        return any(value is not None and value.casefold() in label.casefold() for value in asked.values for label in labels)
+    return any(label in asked.values for label in labels) if labels else None in asked.values
 
 
 def _dictionary(db: Connection, organization: int, kind: str) -> Iterator[tuple[int, str]]:

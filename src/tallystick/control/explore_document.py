@@ -1,0 +1,124 @@
+"""The explorer's answer put together: figures of a metric, the places on the axis of time, what is left beside the groups
+that are told one by one, and the rows of a file. Pure arithmetic on what the books gave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+from tallystick.control.figures import EPOCH, share
+from tallystick.core.money import decimal_text
+from tallystick.exports.calls_csv import cell, line
+from tallystick.stores.sql.breakdown import Group, Total
+from tallystick.stores.sql.rollup_reads import quantile_us
+
+Grain = Literal["none", "hour", "day", "week", "month"]
+Metric = Literal[
+    "cost", "off_list", "would_be", "requests", "attempts", "errors", "tokens", "input_tokens", "output_tokens", "cached_tokens",
+    "reasoning_tokens", "error_rate", "cost_per_request", "cost_per_million_tokens", "latency_mean", "latency_p50", "latency_p95"]
+QUANTILES: Final = frozenset({"latency_p50", "latency_p95"})
+Totals = Mapping[Group, Total]
+Cut = Mapping[tuple[int, Group], Total]      # by place in time and group
+
+_HOUR_S: Final = 3_600
+_COUNTS: Final = ("requests", "attempts", "errors", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_nanos",
+                  "off_list_nanos", "would_be_nanos")
+
+
+def fold(cut: Cut, grain: Grain) -> Cut:
+    """Days put together to the places of a grain."""
+    folded: dict[tuple[int, Group], Total] = {}
+    for (place, group), total in cut.items():
+        folded.setdefault((_place_of(place, grain), group), Total()).merge(total)
+    return folded
+
+
+def places(first_day: int, last_day: int, grain: Grain, zone: str) -> dict[int, str]:
+    """The places of a range in order, and how each is written."""
+    if grain == "none":
+        return {}
+    if grain == "hour":
+        at = ZoneInfo(zone)
+        begin, end = (int(datetime.combine(date.fromordinal(day + EPOCH), datetime.min.time(), at).timestamp())
+                      for day in (first_day, last_day + 1))
+        hours = range(begin // _HOUR_S, -(-end // _HOUR_S))
+        return {hour: datetime.fromtimestamp(hour * _HOUR_S, UTC).astimezone(at).isoformat() for hour in hours}
+    folded = dict.fromkeys(_place_of(day, grain) for day in range(first_day, last_day + 1))
+    return {place: date.fromordinal(place + EPOCH).isoformat() for place in folded}
+
+
+def _place_of(day: int, grain: Grain) -> int:
+    """The place that a day belongs to: the Monday of its week, the first of its month; an hour is its own."""
+    if grain == "week":
+        return day - (day + 3) % 7           # 1970-01-01 was a Thursday
+    if grain == "month":
+        return day + 1 - date.fromordinal(day + EPOCH).day
+    return day
+
+
+def span(first_day: int, last_day: int) -> dict[str, date]:
+    """A range of days, both included."""
+    return {"start": date.fromordinal(first_day + EPOCH), "end": date.fromordinal(last_day + EPOCH)}
+
+
+def ranked(totals: Totals, metric: Metric) -> list[Group]:
+    """Groups, most of the metric first, then what cost most, then by name."""
+    return sorted(totals, key=lambda group: (-Decimal(figure(totals[group], metric) or 0), -totals[group].cost_nanos, _text(group)))
+
+
+def left_beside(whole: Total, told: Iterable[Total]) -> Total:
+    """What remains of the whole."""
+    left = Total()
+    left.merge(whole)
+    for total in told:
+        left.merge(total, -1)
+    return left
+
+
+def measures(total: Total, buckets: Iterable[Total], metric: Metric) -> dict[str, Any]:
+    """What some calls come to, and their metric bucket by bucket."""
+    return {
+        **_counts(total), "cost_usd": decimal_text(total.cost_nanos), "latency_mean_us": figure(total, "latency_mean"),
+        "value": figure(total, metric), "values": [figure(bucket, metric) for bucket in buckets],
+    }
+
+
+def figure(total: Total, metric: Metric) -> int | Decimal | None:
+    """The metric of some calls: nanos, a count, microseconds, or a share to four places; None of nothing."""
+    tokens = total.input_tokens + total.output_tokens
+    match metric:
+        case "cost" | "off_list" | "would_be":
+            return int(getattr(total, f"{metric}_nanos"))
+        case "tokens":
+            return tokens
+        case "error_rate":
+            return Decimal(share(total.errors * 10_000, total.attempts)).scaleb(-4) if total.attempts else None
+        case "cost_per_request":
+            return share(total.cost_nanos, total.requests) if total.requests else None
+        case "cost_per_million_tokens":
+            return share(total.cost_nanos * 1_000_000, tokens) if tokens else None
+        case "latency_mean":
+            return share(total.latency_us, total.attempts) if total.attempts else None
+        case "latency_p50" | "latency_p95":
+            return quantile_us(tuple(total.latencies), 0.5 if metric == "latency_p50" else 0.95)
+        case _:
+            return int(getattr(total, metric))
+
+
+def csv_lines(groups: Sequence[str], axis: Mapping[int, str], cut: Cut) -> Iterator[bytes]:
+    """A line of column names, then every place and group, in order of time and then dearest first."""
+    yield line([*(["from"] if axis else []), *groups, *_COUNTS, "cost_usd"])
+    for (place, group), total in sorted(cut.items(), key=lambda one: (one[0][0], -one[1].cost_nanos, _text(one[0][1]))):
+        begins = [axis[place]] if axis else []
+        yield line([*begins, *map(cell, group), *map(str, _counts(total).values()), decimal_text(total.cost_nanos)])
+
+
+def _counts(total: Total) -> dict[str, int]:
+    return {name: getattr(total, name) for name in _COUNTS}
+
+
+def _text(group: Group) -> tuple[str, ...]:
+    return tuple(name or "" for name in group)
