@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tallystick.core.identity import Attribution
 from tests.build.control import NOON, Desk, us
 
 
@@ -60,8 +61,8 @@ async def test_what_is_not_told_one_by_one_is_other(desk: Desk) -> None:
 
 
 async def test_a_call_with_several_tags_leaves_no_other(desk: Desk) -> None:
-    desk.book(3, tags=(("nightly", ""), ("feature", "chat")))
-    desk.book(4, tags=(("nightly", ""),))
+    for cost, tags in ((3, (("nightly", ""), ("feature", "chat"))), (4, (("nightly", ""),))):
+        desk.book(cost, attribution=Attribution("key1", "default", {}, tags))
     found = await explored(desk, group=["tag"], top=1, grain="none")
     assert [(one["names"], one["value"]) for one in found["series"]] == [(["nightly"], 7)]
     assert (found["other"], found["overlapping"], found["total"]["cost_nanos"]) == (None, True, 7)
