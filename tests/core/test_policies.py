@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick.core.attempt import Judged
-from tallystick.core.budget import Scope
+from tallystick.core.budget import Scope, subject_matches
 from tallystick.core.call import Call, Facts
 from tallystick.core.errors import Denied
 from tallystick.core.facts import pack, unpack as facts_of
@@ -411,3 +411,20 @@ def test_every_kind_says_what_it_takes() -> None:
     for kind in KIND_NAMES:
         with pytest.raises(BadPolicy, match=r"it takes|give|has no"):
             rule_of(kind, {"no_such_parameter": 1})
+
+
+@given(st.lists(st.tuples(st.sampled_from(["web", "ops", ""]), st.sampled_from(["ann", "bob", ""]), st.integers(-20, 20)), min_size=1, max_size=10),
+       st.lists(st.tuples(st.sampled_from(["org", "team:web", "team:*", "user:ann", "user:*"]), st.integers(-20, 20), st.integers(1, 20)), max_size=6))
+def test_what_a_call_falls_under_does_not_depend_on_the_calls_before_it(
+        calls: list[tuple[str, str, int]], policies: list[tuple[str, int, int]]) -> None:
+    at_us = call().at_us
+    every = [policy(number, "request_size", parse_scope(on), body_bytes_max=1, starts_us=at_us + starts, ends_us=at_us + starts + lasts)
+             for number, (on, starts, lasts) in enumerate(policies, start=1)]
+    book = policy_book(every)
+    for team, user, after in calls:
+        subject = case(labels={name: value for name, value in (("team", team), ("user", user)) if value}).subject
+        found = book.applied(subject, at_us + after)
+        assert found == policy_book(every).applied(subject, at_us + after)
+        assert [one.policy.id for one in found] == [
+            each.id for each in every if each.in_force(at_us + after) and subject_matches(each.scope, subject) is not None]
+        assert all(one.whose == subject_matches(one.policy.scope, subject) for one in found)

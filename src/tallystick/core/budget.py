@@ -177,14 +177,36 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """What two calls must have in common to be the same for everything that is set on these kinds of scope."""
+
+    kinds: frozenset[Kind] = frozenset()
+    labels: tuple[str, ...] = ()             # that decide about them
+
+    def of(self, call: Subject) -> tuple[object, ...]:
+        """Equal for calls that are alike."""
+        attribution, kinds = call.attribution, self.kinds
+        labels = attribution.labels
+        return (
+            attribution.key_id if "key" in kinds else "", call.provider, call.model, attribution.claimed, call.delegated,
+            attribution.tags if "tag" in kinds else (), tuple(attribution.dimensions.items()) if "dimension" in kinds else (),
+            *[labels.get(name) for name in self.labels])
+
+
+def likeness(kinds: Iterable[Kind]) -> Likeness:
+    """For things that are set on these kinds of scope."""
+    every = frozenset(kinds)
+    return Likeness(every, tuple(sorted({label for kind in every for label in _LABELS_OF.get(kind, (kind,))})))
+
+
+@dataclass(frozen=True, slots=True)
 class BudgetBook:
     """The budgets of one organisation, ready to be looked up by what a call is. Calls that are alike in all that budgets
     watch have one path, which is remembered."""
 
     budgets: tuple[Budget, ...] = ()
     _by_value: Mapping[tuple[Kind, str], tuple[Budget, ...]] = field(default_factory=dict)
-    _kinds: frozenset[Kind] = frozenset()
-    _watched: tuple[str, ...] = ()           # the labels that a path depends on
+    _like: Likeness = field(default_factory=Likeness)
     _known: dict[tuple[object, ...], _Path] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def header(self, value: str) -> Budget | None:
@@ -196,7 +218,7 @@ class BudgetBook:
         """Every budget that the call draws on at this moment, in the order of KINDS as far as the call has them."""
         if not self.budgets:
             return ()
-        alike = self._alike(call)
+        alike = self._like.of(call)
         known = self._known.get(alike)
         if known is None or not known.from_us <= at_us < known.until_us:
             if len(self._known) >= PATHS_MAX:
@@ -204,21 +226,12 @@ class BudgetBook:
             known = self._known[alike] = self._found(call, at_us)
         return known.matches
 
-    def _alike(self, call: Subject) -> tuple[object, ...]:
-        """What two calls must have in common to draw on the same budgets."""
-        attribution, kinds = call.attribution, self._kinds
-        labels = attribution.labels
-        return (
-            attribution.key_id if "key" in kinds else "", call.provider, call.model, attribution.claimed, call.delegated,
-            attribution.tags if "tag" in kinds else (), tuple(attribution.dimensions.items()) if "dimension" in kinds else (),
-            *[labels.get(name) for name in self._watched])
-
     def _found(self, call: Subject, at_us: int) -> _Path:
         """The path, looked for among all budgets."""
         found: list[Match] = []
         from_us, until_us = 0, END_OF_TIME_US
         for kind, value, name in call.values():
-            if kind not in self._kinds:
+            if kind not in self._like.kinds:
                 continue
             verified = kind in _ALWAYS_VERIFIED or name not in call.attribution.claimed or name in call.delegated
             for place, subject in ((value, ""), (_each(kind, value), value)):
@@ -236,9 +249,7 @@ def budget_book(budgets: Iterable[Budget]) -> BudgetBook:
     every = tuple(sorted(budgets, key=lambda budget: budget.id))
     for budget in every:
         by_value[budget.scope.kind, budget.scope.value].append(budget)
-    kinds = frozenset(kind for kind, _ in by_value)
-    watched = {label for kind in kinds for label in _LABELS_OF.get(kind, (kind,))}
-    return BudgetBook(every, {place: tuple(there) for place, there in by_value.items()}, kinds, tuple(sorted(watched)))
+    return BudgetBook(every, {place: tuple(there) for place, there in by_value.items()}, likeness(kind for kind, _ in by_value))
 
 
 NO_BUDGETS: Final = BudgetBook()

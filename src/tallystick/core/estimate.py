@@ -57,6 +57,12 @@ def input_bound_tokens(facts: Facts, body_bytes: int, *, strict: bool = False) -
     return text_tokens + facts.media * MEDIUM_TOKENS_MAX + HIDDEN_PROMPT_TOKENS
 
 
+def estimated_input(facts: Facts, body_bytes: int, family: str) -> int:
+    """Input tokens guessed from a request's size. `family`: whose ratio to take, a provider's id."""
+    ratio = RATIOS.get(SAME_TOKENS.get(family, family), OTHER)
+    return _ceil(max(0, body_bytes - facts.media_bytes) * ratio.input, 1000) + facts.media * MEDIUM_TOKENS
+
+
 def estimate_usage(
     facts: Facts, body_bytes: int, output_bytes: int, family: str, floor: Usage | None = None
 ) -> Usage:
@@ -68,10 +74,8 @@ def estimate_usage(
     if floor is not None and floor.input_tokens:
         rest = max(0, output_tokens - floor.output_tokens)
         return floor.plus(usage_of(output_text=rest))
-    text_bytes = max(0, body_bytes - facts.media_bytes)
-    input_tokens = _ceil(text_bytes * ratio.input, 1000) + facts.media * MEDIUM_TOKENS
     least = floor.output_tokens if floor is not None else 0
-    return usage_of(input_text=input_tokens, output_text=max(output_tokens, least))
+    return usage_of(input_text=estimated_input(facts, body_bytes, family), output_text=max(output_tokens, least))
 
 
 def _ceil(number: int, divisor: int) -> int:

@@ -11,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from tallystick.core.attempt import Judged
-from tallystick.core.budget import EACH, Kind, Subject, subject_matches
+from tallystick.core.budget import EACH, PATHS_MAX, Kind, Likeness, Subject, likeness, subject_matches
 from tallystick.core.call import Call, name
 from tallystick.core.errors import Denied
 from tallystick.core.lean import lean
@@ -24,6 +24,7 @@ from tallystick.core.policies import (
 )
 from tallystick.core.policies.parameters import BadPolicy, Parameters
 from tallystick.core.policies.policy import Bypass, Case, Claim, Claimed, Delegate, Edit, Fallback, Policy, Rule
+from tallystick.core.windows import END_OF_TIME_US
 
 KINDS: Final[tuple[tuple[str, Callable[[Parameters], Rule]], ...]] = (
     ("kill", kill.read),
@@ -75,32 +76,67 @@ class Judgement:
     fallback: Fallback | None = None         # of the first policy that has one
 
 
+class Applied(NamedTuple):
+    """A policy that a call falls under. `whose`: of a scope that is each value's own, the call's; `about`: what a refusal
+    says of the policy."""
+
+    policy: Policy
+    whose: str
+    about: Mapping[str, str]
+
+
+class _Stretch(NamedTuple):
+    """What a call falls under from one moment until another, between which no policy on it begins or ends."""
+
+    from_us: int
+    until_us: int
+    applied: tuple[Applied, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyBook:
-    """The policies of one organisation, and the bypasses of them that may be in force."""
+    """The policies of one organisation, and the bypasses of them that may be in force. Calls that are alike in all that
+    policies are set on fall under the same ones, which are remembered."""
 
     policies: tuple[Policy, ...] = ()
     bypasses: tuple[Bypass, ...] = ()
     _by_value: Mapping[tuple[Kind, str], tuple[Policy, ...]] = field(default_factory=dict)
-    _scopes: frozenset[Kind] = frozenset()   # the kinds of scope that any of them is on
+    _like: Likeness = field(default_factory=Likeness)
+    _kinds: frozenset[str] = frozenset()     # of policies
+    _known: dict[tuple[object, ...], _Stretch] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def applied(self, subject: Subject, at_us: int) -> tuple[Applied, ...]:
+        """The policies that a call falls under, in the order in which they are asked."""
+        alike = self._like.of(subject)
+        known = self._known.get(alike)
+        if known is None or not known.from_us <= at_us < known.until_us:
+            if len(self._known) >= PATHS_MAX:
+                self._known.clear()
+            known = self._known[alike] = self._found(subject, at_us)
+        return known.applied
 
     def matching(self, subject: Subject, at_us: int) -> list[Policy]:
-        """The policies that a call falls under, in the order in which they are asked."""
-        by_value, scopes = self._by_value, self._scopes
-        found = [*by_value.get(("org", ""), ())]
-        if len(scopes) > ("org" in scopes):
-            for kind, value, _ in subject.values():
-                if kind in scopes and kind != "org":
-                    found += by_value.get((kind, value), ())
-                    found += by_value.get((kind, _each(kind, value)), ())
-        found = [policy for policy in found if policy.in_force(at_us)]
-        if len(found) > 1:
-            found.sort(key=_place)
-        return found
+        """The same, policies alone."""
+        return [one.policy for one in self.applied(subject, at_us)]
+
+    def _found(self, subject: Subject, at_us: int) -> _Stretch:
+        """They are looked for among all policies."""
+        found: list[Applied] = []
+        from_us, until_us = 0, END_OF_TIME_US
+        for kind, value, _ in subject.values():
+            if kind not in self._like.kinds:
+                continue
+            for place, whose in ((value, ""), *(() if kind == "org" else ((_each(kind, value), value),))):
+                for policy in self._by_value.get((kind, place), ()):
+                    for edge_us in (policy.starts_us, END_OF_TIME_US if policy.ends_us is None else policy.ends_us):
+                        from_us, until_us = (max(from_us, edge_us), until_us) if edge_us <= at_us else (from_us, min(until_us, edge_us))
+                    if policy.in_force(at_us):
+                        found.append(Applied(policy, whose, _about(policy)))
+        return _Stretch(from_us, until_us, tuple(sorted(found, key=lambda one: _place(one.policy))))
 
     def killed(self, subject: Subject, at_us: int, *, running: bool = False) -> Denied | None:
         """The refusal of the kill switch that a call is under. `running`: only of one that lets no reply run out."""
-        if not any(policy.kind == "kill" for policy in self.policies):
+        if "kill" not in self._kinds:
             return None
         for policy in self.matching(subject, at_us):
             rule = policy.rule
@@ -119,7 +155,7 @@ class PolicyBook:
     @property
     def asks_address(self) -> bool:
         """Whether a policy judges where calls come from; else nobody looks."""
-        return any(policy.kind == "addresses" for policy in self.policies)
+        return "addresses" in self._kinds
 
     @property
     def asks_budgets_from(self) -> int | None:
@@ -129,7 +165,7 @@ class PolicyBook:
     @property
     def has_rates(self) -> bool:
         """Whether a policy limits rates, which instances share."""
-        return any(policy.kind == "rates" for policy in self.policies)
+        return "rates" in self._kinds
 
     def bypassed(self, policy: Policy, subject: Subject, at_us: int) -> bool:
         """Whether somebody broke the glass for this policy and call. A kill switch must be named."""
@@ -146,7 +182,7 @@ def policy_book(policies: Iterable[Policy], bypasses: Iterable[Bypass] = ()) -> 
     for policy in every:
         by_value[policy.scope.kind, policy.scope.value].append(policy)
     return PolicyBook(every, tuple(bypasses), {place: tuple(there) for place, there in by_value.items()},
-                      frozenset(kind for kind, _ in by_value))
+                      likeness(kind for kind, _ in by_value), frozenset(policy.kind for policy in every))
 
 
 class Policies(Protocol):
@@ -165,15 +201,14 @@ def judge(book: PolicyBook, case: Case) -> Judgement:
     delegated: frozenset[str] = frozenset()
     fallback: Fallback | None = None
     subject, at_us = case.subject, case.call.at_us
-    for policy in book.matching(subject, at_us):
+    for policy, whose, about in book.applied(subject, at_us):
         verdict = policy.rule.judge(case)
         if verdict is None:
             continue
         if book.bypasses and book.bypassed(policy, subject, at_us):
             judged.append(Judged(policy.id, "bypassed"))
         elif isinstance(verdict, Claim):
-            whose = (subject_matches(policy.scope, subject) or "") if policy.scope.value.endswith(EACH) else ""
-            claims.append(Claimed(policy.id, whose, verdict, policy.mode == "enforce", _about(policy)))
+            claims.append(Claimed(policy.id, whose, verdict, policy.mode == "enforce", about))
         elif isinstance(verdict, Delegate):
             delegated |= verdict.names if policy.mode == "enforce" else frozenset()
         elif isinstance(verdict, Fallback):

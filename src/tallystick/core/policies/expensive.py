@@ -24,12 +24,12 @@ class Expensive:
         expected = case.expected(case.call) if case.billable else None
         if expected is None:
             return None
-        cost = decimal_text(expected)
         if self.confirm_above_nanos is not None and expected > self.confirm_above_nanos and not case.confirmed:
+            cost = decimal_text(expected)
             return Denied("confirmation_required", f"This call may cost up to ${cost}; send it again with X-Tallystick-Confirm: yes.",
                           details={"expected_cost_usd": cost})
         if self.warn_above_nanos is not None and expected > self.warn_above_nanos:
-            return Warn(f"expected_cost_usd={cost}")
+            return Warn(f"expected_cost_usd={decimal_text(expected)}")
         return None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from tallystick.core.estimate import estimate_usage
+from tallystick.core.estimate import estimated_input
 from tallystick.core.policies.parameters import Parameters
 from tallystick.core.policies.policy import Case, Claim
 
@@ -34,8 +34,7 @@ class Rates:
     def _tokens_of(self, case: Case) -> int:
         """What the call is expected to take; its settlement puts what it took in its place."""
         call = case.call
-        expected = estimate_usage(call.facts, call.body_bytes, 0, call.provider)
-        return int(expected.input_tokens) + (call.facts.output_limit or 0) * max(call.facts.n, 1)
+        return estimated_input(call.facts, call.body_bytes, call.provider) + (call.facts.output_limit or 0) * max(call.facts.n, 1)
 
 
 def read(parameters: Parameters) -> Rates:

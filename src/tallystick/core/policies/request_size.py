@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from tallystick.core.estimate import estimate_usage
+from tallystick.core.estimate import estimated_input
 from tallystick.core.policies.parameters import Parameters
 from tallystick.core.policies.policy import Case, Edit, Verdict, refused
 
@@ -45,7 +45,7 @@ class RequestSize:
     def _input_tokens(self, case: Case) -> int:
         if self.input_tokens_max is None:
             return 0
-        return int(estimate_usage(case.call.facts, case.call.body_bytes, 0, case.call.provider).input_tokens)
+        return estimated_input(case.call.facts, case.call.body_bytes, case.call.provider)
 
     def _output(self, case: Case) -> Verdict | None:
         most, stated, spelling = self.output_tokens_max, case.call.facts.output_limit, case.spelling
