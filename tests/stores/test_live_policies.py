@@ -10,11 +10,13 @@ from tallystick.core.draw import NodeKey
 from tallystick.core.errors import StoreFault
 from tallystick.core.policies.counters import Part
 from tallystick.core.policies.parameters import parse_scope
+from tallystick.core.policies.sharing import Place
 from tallystick.stores.sql.engine import DEFAULT
 from tallystick.stores.sql.live_policies import SEEN_WITHIN_US, LivePolicies
 from tallystick.stores.sql.policies import Policies, PolicySpec
 from tests.build.journal import NOON_US, Journal, open_journal
 
+WHOLE = Place(1, 0)
 RATE = PolicySpec("rates", parse_scope("org"), {"requests": 9})
 CHEAPER = PolicySpec("downgrade", parse_scope("org"), {"at_percent": 50, "models": {"a": "b"}})
 
@@ -76,9 +78,17 @@ def test_a_rate_is_shared_with_who_lives_and_who_comes_later_waits(journal: Jour
     alive(journal, "a", "b")
     for live in (first, second):
         live.poll()
-    assert (first.part, second.part) == (Part(2, 1, 0), Part(2, 0, NOON_US + SEEN_WITHIN_US))
+    assert (first.part, second.part) == (Part(2, 1, 0, (WHOLE, Place(2, 1))), Part(2, 0, NOON_US + SEEN_WITHIN_US, ()))
     assert [live.part.share(9, NOON_US + 60_000_000, 2) for live in (first, second)] == [4, 5]
     assert second.part.share(9, NOON_US, 2) == 0
+    first.within = lambda _: False
+    for live in (first, second, first, second):
+        live.poll()
+    assert (first.part.at_once, second.part.at_once) == ((WHOLE, Place(2, 1)), ()), "calls of the first have not ended"
+    first.within = lambda place: place == Place(2, 1)
+    for live in (first, second, first):
+        live.poll()
+    assert (first.part.at_once, second.part.at_once) == ((Place(2, 1),), (Place(2, 0),))
 
 
 def test_what_is_spent_is_known_where_a_policy_asks_for_it(journal: Journal) -> None:

@@ -20,6 +20,7 @@ from tallystick.core.jsonbytes import find_member, set_member
 from tallystick.core.policies.book import Policies
 from tallystick.core.policies.counters import Counters, Part
 from tallystick.core.policies.policy import Claimed
+from tallystick.core.policies.sharing import Place
 from tallystick.core.policies.spellings import limited, spelling_of
 from tallystick.edge.doors import Doors
 from tallystick.edge.inbound import Inbound
@@ -92,6 +93,10 @@ class Throttle:
         if denied is not None:
             return denied
         return replace(admission, judged=(*admission.judged, *observed)) if observed else admission
+
+    def within(self, place: Place) -> bool:
+        """Whether no more calls run than the share of an instance in this place."""
+        return self._counters.within(place)
 
     def end(self, claims: Sequence[Claimed], at_us: int, tokens: int) -> None:
         """The call that came at this moment is over."""

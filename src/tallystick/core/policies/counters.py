@@ -3,7 +3,7 @@ replays past calls. Nothing waits and nothing is refused half: a call gets all t
 
 Windows are whole multiples of their length since the epoch. A limit is shared among the instances that live
 (`Part`): `limit` places are dealt out one by one, so that the shares add up to the limit. An instance that joins others
-gets its share with the next window, when they have taken theirs back.
+gets its share with the next window, when they have taken theirs back; of calls at once, when they have agreed (sharing.py).
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ from typing import Final, NamedTuple
 from tallystick.core.attempt import Judged
 from tallystick.core.errors import Denied
 from tallystick.core.policies.policy import Claimed
+from tallystick.core.policies.sharing import Place
 
 SLOTS_MAX: Final = 100_000
 
 
 class Part(NamedTuple):
-    """This instance is number `rank` (from 0) of `among` that live; before `from_us` it has no share at all."""
+    """This instance is number `rank` (from 0) of `among` that live; before `from_us` it has no share at all. `at_once`: of calls
+    at once it has the least share in these."""
 
     among: int = 1
     rank: int = 0
     from_us: int = 0
+    at_once: tuple[Place, ...] = (Place(1, 0),)
 
     def share(self, limit: int, window_start_us: int, parts: int) -> int:
         """Its share of a limit in a window in which it was cut into so many parts. What is left over by the division goes to
@@ -39,13 +42,15 @@ WHOLE: Final = Part()
 
 @dataclass(slots=True)
 class _Slot:
-    """Of one policy and subject. `parts`: into how many the limit is cut in this window; that only grows in it."""
+    """Of one policy and subject. `parts`: into how many the limit is cut in this window; that only grows in it. `at_once`: how
+    many calls may run on all instances, None for any number."""
 
     start_us: int = -1
     requests: int = 0
     tokens: int = 0
     running: int = 0
     parts: int = 1
+    at_once: int | None = None
 
 
 @dataclass(slots=True)
@@ -79,6 +84,10 @@ class Counters:
             if slot.start_us == _start(claimed, at_us):
                 slot.tokens = max(0, slot.tokens + tokens - claimed.claim.needed_tokens)
 
+    def within(self, place: Place) -> bool:
+        """Whether no more calls run than the share of an instance in this place. May be asked from another thread."""
+        return all(slot.at_once is None or slot.running <= place.share(slot.at_once) for slot in tuple(self._slots.values()))
+
     def _slot(self, claimed: Claimed, at_us: int, part: Part) -> _Slot:
         key = claimed.policy, claimed.subject
         slot = self._slots.get(key)
@@ -89,17 +98,19 @@ class Counters:
         start_us = _start(claimed, at_us)
         if slot.start_us != start_us:
             slot.start_us, slot.requests, slot.tokens, slot.parts = start_us, 0, 0, 1
-        slot.parts = max(slot.parts, part.among)
+        slot.parts, slot.at_once = max(slot.parts, part.among), claimed.claim.concurrent
         return slot
 
     @staticmethod
     def _denied(claimed: Claimed, slot: _Slot, at_us: int, part: Part) -> Denied | None:
         claim = claimed.claim
-        asked = (("requests", claim.requests, slot.requests, 1), ("tokens", claim.tokens, slot.tokens, claim.needed_tokens),
-                 ("concurrent", claim.concurrent, slot.running, 1))
+        asked = (("requests", claim.requests, slot.requests, 1), ("tokens", claim.tokens, slot.tokens, claim.needed_tokens))
         for what, limit, taken, needed in asked:
             if limit is not None and taken + needed > part.share(limit, slot.start_us, slot.parts):
                 return _refusal(claimed, what, limit, at_us)
+        if claim.concurrent is not None:
+            if slot.running >= min((place.share(claim.concurrent) for place in part.at_once), default=0):
+                return _refusal(claimed, "concurrent", claim.concurrent, at_us)
         return None
 
     def _sweep(self, at_us: int) -> None:

@@ -15,14 +15,19 @@ from tallystick.core.errors import StoreFault
 from tallystick.core.policies.book import PolicyBook
 from tallystick.core.policies.counters import WHOLE, Part
 from tallystick.core.policies.parameters import BadPolicy
+from tallystick.core.policies.sharing import Place, Sharing, place_of
 from tallystick.ports import Clock
 from tallystick.stores.sql.engine import Database
-from tallystick.stores.sql.leases import LIVE_WITHIN_US
 from tallystick.stores.sql.policy_rows import policy_books
 
 NODES_MAX: Final = 100_000
 SPENT_EVERY_US: Final = 1_000_000
 SEEN_WITHIN_US: Final = 2_000_000            # by when every instance that reaches the database has seen a new one
+_OTHERS: Final = (
+    "SELECT i.id, m.members FROM instance i LEFT JOIN rate_members m ON m.instance = i.id"
+    " WHERE i.stopped_us IS NULL AND i.seen_us + i.staleness_us > ? AND i.id <> ?")
+_SAY: Final = ("INSERT INTO rate_members (instance, members) VALUES (?, ?)"
+               " ON CONFLICT (instance) DO UPDATE SET members = excluded.members")
 
 
 class LivePolicies:
@@ -31,6 +36,7 @@ class LivePolicies:
     def __init__(self, database: Database, clock: Clock, instance: str = "") -> None:
         """`instance`: which of the running ones this is. Raises StoreFault when the database cannot be read."""
         self.changed: Callable[[], object] = lambda: None        # called after every change, in the thread that saw it
+        self.within: Callable[[Place], bool] = lambda _: True    # whether no more calls run here than a share
         self._database = database
         self._clock = clock
         self._lock = threading.Lock()
@@ -38,6 +44,7 @@ class LivePolicies:
         self._seen = -1
         self._instance = instance
         self._joined: int | None = None      # when this instance began to have part of a rate; None: no policy sets one
+        self._sharing = Sharing(instance)
         self.part = WHOLE
         self._spent: Mapping[NodeKey, int] = {}
         self._spent_from: int | None = None  # percent of a limit from which a policy asks what is spent
@@ -93,11 +100,17 @@ class LivePolicies:
 
     def _take_part(self, *, first: bool) -> None:
         """See who else lives: the limits of rates are shared with them. Who comes to others has no share until they have
-        surely seen it."""
-        now_us = self._clock.now_us()
+        surely seen it, and none of calls at once until they agree."""
+        now_us, sharing = self._clock.now_us(), self._sharing
         with self._database.read() as db:
-            others = sorted(name for (name,) in db.execute(
-                "SELECT id FROM instance WHERE stopped_us IS NULL AND seen_us > ?", (now_us - LIVE_WITHIN_US,)) if name != self._instance)
+            others = {name: said or "" for name, said in db.execute(_OTHERS, (now_us, self._instance))}
         if self._joined is None:             # where all of them live already, all learn of the first limit at once
             self._joined = now_us + SEEN_WITHIN_US if others and first else 0
-        self.part = Part(len(others) + 1, sum(name < self._instance for name in others), self._joined)
+            if not self._joined:
+                sharing.begin(others)
+        if members := sharing.seen(others, self.within):
+            with self._database.write() as db:
+                db.execute(_SAY, (self._instance, members))
+            sharing.said = members
+        place = place_of(self._instance, others)
+        self.part = Part(place.among, place.rank, self._joined, sharing.places)

@@ -37,3 +37,9 @@ CREATE TABLE policy_bypass (
   made_by TEXT NOT NULL
 );
 CREATE INDEX policy_bypass_list ON policy_bypass (organization, id);
+
+-- Among whom a running gateway shares limits on calls at once, as it has said last: names, in order (core/policies/sharing.py).
+CREATE TABLE rate_members (
+  instance TEXT PRIMARY KEY,
+  members TEXT NOT NULL
+);
