@@ -57,7 +57,7 @@ def admission(number: int = 1, **changes: Any) -> Admission:
                                 (("feature", "answers"),), {"region": "eu"}, frozenset({"user"})),
         provider="openai", operation="chat", dialect="openai_chat", model="gpt-4o",
         facts=Facts(model="gpt-4o", stream=True, output_limit=1000, tools=2, end_user="eu-17"), body_bytes=2_500,
-        input_bound=3_300, hold_nanos=50_000_000, hold_priced=True, billable=True, price_version="2026-11-20")
+        input_bound=3_300, hold_nanos=50_000_000, hold_priced=True, billable=True, price_version="2026-11-20", hold_tokens=4_300)
     return replace(plain, **changes)
 
 

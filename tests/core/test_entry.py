@@ -23,6 +23,7 @@ from tallystick.core.entry import (
     refusal_fields,
     request_hex,
     settlement_fields,
+    worst_tokens,
 )
 from tallystick.core.identity import LABELS, Attribution
 from tallystick.core.ledger import body_of, read_body
@@ -73,7 +74,7 @@ admissions = st.builds(
     at_us=st.integers(10**15, 2 * 10**15), attribution=attributions, provider=text, operation=text, dialect=st.none() | text,
     model=st.none() | text, facts=facts, body_bytes=counts, input_bound=counts, hold_nanos=amounts, hold_priced=st.booleans(),
     billable=st.booleans(), credential=text, sandbox=st.booleans(), budget_nanos=maybe_amounts, route_name=st.none() | text,
-    price_version=text | st.just("")).map(lambda a: replace(a, facts=replace(a.facts, model=a.model)))
+    price_version=text | st.just(""), hold_tokens=counts).map(lambda a: replace(a, facts=replace(a.facts, model=a.model)))
 lines = st.builds(
     Line, unit=st.sampled_from(UNITS), quantity=quantities, row=text, rate=st.decimals("0.0001", 1000, places=4),
     per=st.sampled_from([1, 1000, 1_000_000]), factor=st.sampled_from([Decimal(1), Decimal("0.5"), Decimal("1.1")]),
@@ -97,6 +98,23 @@ def test_an_admission_comes_back(written: Admission) -> None:
     fields = stored(admission_fields(written, names.define), org="default")
     assert read_admission(fields, names.named) == written
     assert len(base64.urlsafe_b64decode(fields["facts"] + "==")) <= call_facts.BYTES_MAX
+
+
+def test_the_bound_in_tokens_stands_in_an_entry_where_the_request_does_not_say_it() -> None:
+    asked = admission()
+    told = replace(asked, hold_tokens=3_300 + 1_000)
+    assert "hold_tokens" not in admission_fields(told, Dictionary().define)
+    untold = replace(asked, facts=replace(asked.facts, output_limit=None), hold_tokens=3_300 + 16_384)
+    assert admission_fields(untold, Dictionary().define)["hold_tokens"] == 19_684
+    free = replace(asked, billable=False, hold_tokens=0)
+    assert "hold_tokens" not in admission_fields(free, Dictionary().define)
+
+
+@given(admissions)
+def test_a_worst_case_counts_the_tokens_that_were_held(written: Admission) -> None:
+    fields = stored(admission_fields(written, Dictionary().define), org="default")
+    assert worst_tokens(fields) == 0
+    assert worst_tokens({**fields, "basis": "worst_case"}) == written.hold_tokens
 
 
 @given(settlements)

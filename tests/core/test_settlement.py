@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from tallystick.core.attempt import Settlement
+from tallystick.core.draw import Draw, NodeKey
 from tallystick.core.settlement import EDGE_STATUSES, Served, drifts, settle
 from tallystick.core.usage import Reading, StatedCost, usage_of
 from tests.build.journal import NOON_US, admission
@@ -107,6 +108,16 @@ def test_a_route_that_bills_nothing_costs_nothing_whatever_happens() -> None:
 def test_a_billed_route_without_a_meter_is_unpriced_and_says_so() -> None:
     ended = end(Served(200), dialect=None)
     assert (ended.method, ended.notes) == ("unpriced", ("no meter for this route yet",))
+
+
+@pytest.mark.parametrize(("served", "asked"), [
+    (Served(200, SAID_NOTHING), {}),
+    (Served(200, reading(usage=None, opaque=True)), {}),
+    (Served(200), {"dialect": None}),
+])
+def test_under_a_hard_cap_what_says_nothing_of_its_cost_is_booked_at_its_hold(served: Served, asked: dict[str, object]) -> None:
+    ended = end(served, holds=(Draw(NodeKey(1, "", 0), 5),), **asked)
+    assert (ended.method, ended.basis, ended.cost_nanos) == ("estimated", "worst_case", HOLD)
 
 
 def test_a_model_that_nobody_knows_is_priced_as_the_requested_one_and_says_so() -> None:

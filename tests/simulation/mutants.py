@@ -18,7 +18,7 @@ from tallystick.core.errors import MayStand, StoreFault
 from tallystick.jobs.shipper import Shipper
 from tallystick.stores import spool
 from tallystick.stores.lending import Lender
-from tallystick.stores.sql import leases
+from tallystick.stores.sql import counting, leases
 from tallystick.stores.sql.leases import Counting
 
 _worst_case = spool.worst_case
@@ -26,6 +26,7 @@ _grant = leases.grant
 _hold = Lender.hold
 _holds_of = exchange.holds_of
 _spend = Counting.spend
+_cost_in = counting.cost_in
 _admit = spool.Spool.admit
 _settle = spool.Spool.settle
 
@@ -152,6 +153,11 @@ def nothing_is_beyond(db: Any, holder: str, at_us: int) -> tuple[Any, ...]:
     return ()
 
 
+def no_tokens_without_usage(unit: Any, admission: Any, settlement: Any) -> int:
+    """A worst case is one of money alone."""
+    return 0 if unit == "tokens" and settlement.basis == "worst_case" else _cost_in(unit, admission, settlement)
+
+
 _NOTHING: Final[Callable[..., None]] = lambda *_: None
 _FALSE: Final[Callable[..., bool]] = lambda *_: False
 
@@ -173,4 +179,5 @@ MUTANTS: Final = (
     Mutant("a start does not wait for what its spool still holds", spool.Spool, "behind", _FALSE, 26),
     Mutant("an admission that may be on the disk gives its hold back", spool.Spool, "admit", cancelled_all_the_same, 34),
     Mutant("a lowered cap does not call back what is idle", leases, "beyond_cap", nothing_is_beyond, 97),
+    Mutant("a worst case counts no tokens", counting, "cost_in", no_tokens_without_usage, 4),
 )

@@ -87,7 +87,7 @@ class Bill:
             for place in [place for place in self._spent if place[0] == cap.budget]:
                 del self._spent[place]
             for line in self.lines.values():
-                if line.request_id not in self.stated and (cap.unit == "tokens" or not line.held):
+                if line.request_id not in self.stated and not line.held:
                     continue                     # nothing was known of its cost but an estimate
                 if node := cap.node(line.labels, line.at_us):
                     self._spent[node] += line.amount(cap.unit)
@@ -95,12 +95,12 @@ class Bill:
     def forget(self, budget: int) -> None:
         self.caps.pop(budget, None)
 
-    def add(self, line: Billed, now_us: int) -> None:
+    def add(self, line: Billed) -> None:
         """The provider bills a request, whatever comes of it. Raises Broken where that passes a cap."""
         if line.request_id in self.lines:
             raise Broken(f"{line.request_id} went out twice")
         self.lines[line.request_id] = line
-        self._lay(line, now_us, ("money", "calls"))
+        self._lay(line)
         if line.bound_nanos is not None:
             place = line.labels["project"], str(bounds(parse_window("month"), UTC, line.at_us)[0])
             self._bounded[place] += line.nanos
@@ -108,14 +108,13 @@ class Bill:
             if self._bounded[place] > self._allowed[place]:
                 raise Broken(f"the calls with headers of {place} cost {self._bounded[place]}; they allowed {self._allowed[place]}")
 
-    def state(self, request_id: str, now_us: int) -> None:
-        """The attempt is settled by its usage. Only then are its tokens known: a worst case has none (docs/budgets-proof.md)."""
+    def state(self, request_id: str) -> None:
+        """The attempt is settled by its usage."""
         self.stated.add(request_id)
-        self._lay(self.lines[request_id], now_us, ("tokens",))
 
-    def _lay(self, line: Billed, now_us: int, units: tuple[Unit, ...]) -> None:
+    def _lay(self, line: Billed) -> None:
         for cap in self.caps.values():
-            node = cap.node(line.labels, line.at_us) if cap.unit in units else None
+            node = cap.node(line.labels, line.at_us)
             excused = not cap.first and line.at_us < cap.binds_us
             if node is None or (excused and not line.held):
                 continue

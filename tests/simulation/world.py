@@ -370,7 +370,7 @@ class Instance:
                       f"holds {[tuple(draw.node)[:2] for draw in admission.holds]}")
             world.bill.add(Billed(
                 admission.request_id, admission.at_us, labels_of(order.who, order.model), int(into * NANOS_PER_INPUT + out * NANOS_PER_OUTPUT),
-                int(into + out), bool(admission.holds), order.bound_nanos), world.clock.now_us())
+                int(into + out), bool(admission.holds), order.bound_nanos))
             served = _SERVED[order.ending](usage)
         await asyncio.sleep(order.takes_s)
         return line.Delivered(served, world.clock.now_us())
@@ -385,7 +385,7 @@ class Instance:
         else:
             self.keeper.settled(settlement, place)
             if settlement.basis == "usage" and settlement.request_id not in self.world.fetched:      # a job may have been given up
-                self.world.bill.state(settlement.request_id, self.world.clock.now_us())
+                self.world.bill.state(settlement.request_id)
 
     def knows_job(self, request_id: str) -> bool:
         """Its maker knows a job at once, the others from the database (ports.Custody)."""

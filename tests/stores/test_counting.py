@@ -3,25 +3,31 @@ at rest every node says what the ledger's own rows add up to, and holders have w
 
 from __future__ import annotations
 
+import io
 import random
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from scripts import verify_export
 from tallystick.core.attempt import Admission
 from tallystick.core.budget import Scope, parse_limit
+from tallystick.core.call import Facts
 from tallystick.core.draw import Draw, NodeKey
 from tallystick.core.identity import Attribution
 from tallystick.core.windows import parse_window
-from tallystick.stores.sql import leases
+from tallystick.exports import ledger_jsonl
+from tallystick.stores.spool import worst_case
+from tallystick.stores.sql import exported, leases
 from tallystick.stores.sql.adjusting import Correction, adjust_all
 from tallystick.stores.sql.budget_rows import budget_rows
 from tallystick.stores.sql.budgets import Budgets, BudgetSpec
 from tallystick.stores.sql.engine import DEFAULT
 from tallystick.stores.sql.spending import spent
+from tallystick.stores.sql.verify import verify
 from tests.build.databases import both_engines
-from tests.build.journal import NOON_US, Journal, admission, open_journal, request_id, run, settlement
+from tests.build.journal import KEY, NOON_US, Journal, admission, open_journal, request_id, run, settlement
 
 pytestmark = both_engines
 
@@ -74,7 +80,7 @@ def test_at_rest_every_counter_is_what_the_ledger_adds_up_to(journal: Journal, s
     for number in range(1, 60):
         journal.clock.us += dice.randint(0, HOUR_US // 4)
         opened = admission(number, at_us=journal.clock.us, attribution=dice.choice(WHO), sandbox=dice.random() < 0.1,
-                           billable=dice.random() < 0.9)
+                           billable=dice.random() < 0.9, hold_tokens=dice.choice((4_300, 19_684)))
         run(journal.spool.admit(opened))
         if dice.random() < 0.1:
             journal.ship()
@@ -82,7 +88,9 @@ def test_at_rest_every_counter_is_what_the_ledger_adds_up_to(journal: Journal, s
             journal.ship()
         closed = settlement(number, at_us=journal.clock.us, cost_nanos=0 if opened.sandbox or not opened.billable else settlement().cost_nanos,
                             upstream_nanos=dice.choice((None, 700)) if opened.billable and not opened.sandbox else None)
-        if dice.random() < 0.2 and opened.billable and not opened.sandbox:
+        if dice.random() < 0.2:
+            closed = worst_case(opened, journal.clock.us)
+        elif dice.random() < 0.2 and opened.billable and not opened.sandbox:
             closed = replace(closed, outcome="deferred", basis="deferred", cost_nanos=0, usage=None, lines=(), upstream_nanos=None)
             jobs.append(opened)
         elif opened.billable and not opened.sandbox:
@@ -103,6 +111,35 @@ def test_at_rest_every_counter_is_what_the_ledger_adds_up_to(journal: Journal, s
     journal.ship()
     assert settled(journal) == {node: amount for node, amount in by_the_ledger(journal, NOON_US, journal.clock.us + HOUR_US).items()
                                 if _counted_since(journal, node)}
+
+
+def test_without_stated_usage_a_budget_in_tokens_counts_the_bound_wherever_it_is_read(journal: Journal) -> None:
+    """By the counters as they go, by the rows that a later budget begins with, by `verify`, and by an outsider from the export."""
+    make(journal, "org", "", "1m tokens/day")
+    untold = admission(1, facts=Facts(model="gpt-4o"), hold_tokens=19_684)
+    run(journal.spool.admit(untold))
+    run(journal.spool.settle(worst_case(untold, journal.clock.us)))
+    run(journal.spool.admit(admission(2)))
+    run(journal.spool.settle(settlement(2)))
+    slow = admission(3, hold_tokens=7_000)
+    run(journal.spool.admit(slow))
+    journal.ship()
+    journal.clock.us += 61_000_000                       # chained alone, then ended in an entry of its own
+    journal.ship()
+    run(journal.spool.settle(worst_case(slow, journal.clock.us)))
+    journal.ship()
+    make(journal, "team", "search", "1m tokens/day")
+    counted = 19_684 + 1_501 + 7_000
+    assert sorted(settled(journal).values()) == [counted, counted]
+    assert verify(journal.database, KEY.public_key).findings == ()
+    assert outsider(journal).tokens == counted
+
+
+def outsider(journal: Journal) -> verify_export.Ledger:
+    """The organisation's chain as somebody reads it who has nothing of ours but the export."""
+    with journal.database.read() as db:
+        lines = ledger_jsonl.render(*exported.chain(db, DEFAULT, "default", KEY.public_key))
+        return verify_export.check(io.BytesIO(b"".join(lines)))
 
 
 def _counted_since(journal: Journal, node: NodeKey) -> bool:

@@ -40,7 +40,7 @@ class Judged(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Admission:
     """What is known before a byte goes upstream. `hold_nanos` is an upper bound of the bill, 0
-    with `hold_priced=False` where no price is known."""
+    with `hold_priced=False` where no price is known; `hold_tokens` one of input and output together."""
 
     request_id: str
     attempt: int
@@ -64,6 +64,7 @@ class Admission:
     holds: tuple[Draw, ...] = ()             # what it takes of each hard budget on its path
     judged: tuple[Judged, ...] = ()
     asked: Mapping[str, str] = field(default_factory=dict)     # of what a policy changed, what the caller wrote; "": nothing
+    hold_tokens: int = 0
 
 
 @lean

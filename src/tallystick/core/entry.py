@@ -24,6 +24,9 @@ from tallystick.core.usage import UNIT_RANK, Part, Quantity, Usage
 PRIVATE: Final = frozenset(("user", "end_user", "session", "tags"))
 """Kinds whose values are a person's or free text: the ledger holds salted HMACs of them."""
 
+_USUAL_TOKENS_MAX: Final = 1 << 31           # beyond these the packed facts may have cut what it is made of
+_USUAL_N_MAX: Final = 128
+
 Fields = dict[str, Any]
 
 
@@ -36,6 +39,9 @@ def admission_fields(admission: Admission, define: Define) -> Fields:
     fields["request"] = request_hex(admission.request_id)
     fields["facts"] = call_facts.pack(admission.facts, admission.body_bytes, admission.input_bound)
     fields["hold_nanos"] = str(admission.hold_nanos)
+    usual = _usual_tokens(admission.facts, admission.input_bound, held=admission.billable and not admission.sandbox)
+    if admission.hold_tokens != usual or usual > _USUAL_TOKENS_MAX or admission.facts.n > _USUAL_N_MAX:
+        fields["hold_tokens"] = admission.hold_tokens
     if admission.attempt != 1:
         fields["attempt"] = admission.attempt
     if admission.budget_nanos is not None:
@@ -174,6 +180,11 @@ def _names_of(admission: Admission, define: Define) -> Fields:
     return fields
 
 
+def _usual_tokens(facts: Facts, input_bound: int, *, held: bool) -> int:
+    """The bound in tokens where the request says itself how long the answer may be."""
+    return input_bound + max(facts.output_limit or 0, 0) * max(facts.n, 1) if held else 0
+
+
 def _who(attribution: Attribution, define: Define) -> Fields:
     fields: Fields = {"key": define("key", attribution.key_id)}
     for label, value in attribution.labels.items():
@@ -253,7 +264,20 @@ def read_admission(fields: Mapping[str, Any], named: Named) -> Admission:
         price_version=_name(fields, "price_version", named) or "",
         judged=_judged(fields),
         asked=fields.get("asked", {}),
+        hold_tokens=_held_tokens(fields, asked),
     )
+
+
+def worst_tokens(fields: Mapping[str, Any]) -> int:
+    """What an attempt counts in budgets of tokens beside its usage: where its end is a worst case, the bound in tokens.
+    `fields`: of its ATTEMPT, or of admission and settlement together. Raises ValueError for one that does not say enough."""
+    return _held_tokens(fields, call_facts.unpack(fields["facts"])) if fields.get("basis") == "worst_case" else 0
+
+
+def _held_tokens(fields: Mapping[str, Any], asked: call_facts.Asked) -> int:
+    said = fields.get("hold_tokens")
+    held = "free" not in fields and "sandbox" not in fields
+    return _usual_tokens(asked.facts, asked.input_bound, held=held) if said is None else int(said)
 
 
 def read_settlement(fields: Mapping[str, Any], named: Named) -> Settlement:

@@ -25,15 +25,15 @@ def holds_of(path: Iterable[Match], worst: WorstCase) -> tuple[Draw, ...]:
 
 
 def late_draw(budget: Budget, admission: Admission) -> Draw | None:
-    """What a call that is open already, or waits, holds on a budget that comes into force; None where it is none of its.
-    Of an output that the request does not bound only the money is known."""
+    """What a call that is open already, or waits, holds on a budget that comes into force; None where it is none of its."""
     if not admission.billable or admission.sandbox or not budget.in_force(admission.at_us):
+        return None
+    if budget.unit == "calls" and admission.attempt > 1:
         return None
     subject = subject_matches(budget.scope, Subject(admission.attribution, admission.provider, admission.model))
     if subject is None:
         return None
-    tokens = admission.input_bound + (admission.facts.output_limit or 0) * admission.facts.n
-    return Draw(budget.node(subject, admission.at_us), amount_in(budget.unit, admission.hold_nanos, tokens))
+    return Draw(budget.node(subject, admission.at_us), amount_in(budget.unit, admission.hold_nanos, admission.hold_tokens))
 
 
 def standing_of(details: Mapping[str, str]) -> Mapping[str, str]:
@@ -44,12 +44,15 @@ def standing_of(details: Mapping[str, str]) -> Mapping[str, str]:
 
 def cost_in(unit: Unit, admission: Admission, settlement: Settlement) -> int:
     """What a settled attempt counts in a budget of this unit. Money is what the provider charges and what a key of
-    one's own is billed for elsewhere; a worst case counts its whole hold; a job is counted when it is settled."""
+    one's own is billed for elsewhere; a worst case counts its whole bound, in tokens as in money; a job is counted when it
+    is settled."""
     if admission.sandbox or not admission.billable:
         return 0
     if unit == "money":
         return settlement.cost_nanos + (settlement.upstream_nanos or 0)
-    return tokens_of(settlement) if unit == "tokens" else 1
+    if unit == "calls":
+        return int(admission.attempt == 1)       # a call is one call, however often it is sent
+    return admission.hold_tokens if settlement.basis == "worst_case" else tokens_of(settlement)
 
 
 def tokens_of(settlement: Settlement) -> int:

@@ -61,10 +61,12 @@ class Charge:
 @lean
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """The most an attempt may cost, rounded up; `priced=False`: no bound can be given."""
+    """The most an attempt may cost, rounded up; `priced=False`: no bound can be given. `output_tokens`: the longest answer
+    that this is for, None where it is not known."""
 
     nanos: int
     priced: bool
+    output_tokens: int | None = None
 
 
 def amount(line: Line) -> Decimal:
@@ -140,19 +142,18 @@ class PriceBook:
         """
         found = self._find(provider, model, at_us)
         if found is None:
-            return Ceiling(0, False)
+            return Ceiling(0, False, output_tokens)
+        longest = found.model.output_max or found.model.context_window
         if found.free:
-            return Ceiling(0, True)
+            return Ceiling(0, True, longest if output_tokens is None else output_tokens)
         bound = found.bound(at_us, input_tokens, traits or {}, media)
-        if bound.input_rate is None:
-            return Ceiling(0, False)
-        if output_tokens is None and bound.output_rate:
-            output_tokens = found.model.output_max or found.model.context_window
-            if output_tokens is None:
-                return Ceiling(0, False)
-        total = bound.input_rate * input_tokens + bound.output_rate * (output_tokens or 0) * max(n, 1)
+        if output_tokens is None:
+            output_tokens = longest if bound.output_rate else 0
+        if bound.input_rate is None or output_tokens is None:
+            return Ceiling(0, False, output_tokens)
+        total = bound.input_rate * input_tokens + bound.output_rate * output_tokens * max(n, 1)
         total += bound.call_fee * tool_calls
-        return Ceiling(int((total * NANOS_PER_UNIT).to_integral_value(rounding=ROUND_CEILING)), True)
+        return Ceiling(int((total * NANOS_PER_UNIT).to_integral_value(rounding=ROUND_CEILING)), True, output_tokens)
 
     def limits(self, provider: str, model: str | None, at_us: int = 0) -> tuple[int | None, int | None]:
         """The model's context window and longest output in tokens, None where unknown."""

@@ -136,9 +136,9 @@ def _judge(admission: Admission, served: Served, book: PriceBook, terms: Terms) 
     if served.status == 0:
         return _worst_case(admission, outcome)
     if admission.dialect is None:
-        return _Verdict(outcome, "unpriced", "usage", notes=("no meter for this route yet",))
+        return _untold(admission, outcome, "no meter for this route yet")
     if reading is not None and reading.opaque:
-        return _Verdict(outcome, "unpriced", "usage", notes=("nothing in the reply says what it costs",))
+        return _untold(admission, outcome, "nothing in the reply says what it costs")
     return _estimate(admission, served, book, terms, outcome)
 
 
@@ -164,6 +164,13 @@ def _worst_case(admission: Admission, outcome: Outcome) -> _Verdict:
     """The hold is booked: bytes went upstream and nothing proves that they were not billed."""
     method: Method = "estimated" if admission.hold_priced else "unpriced"
     return _Verdict(outcome, method, "worst_case", cost_nanos=admission.hold_nanos)
+
+
+def _untold(admission: Admission, outcome: Outcome, why: str) -> _Verdict:
+    """A 2xx of which nothing can be estimated: its cost is not known, and under a hard cap it is the hold."""
+    if admission.holds:
+        return replace(_worst_case(admission, outcome), notes=(why,))
+    return _Verdict(outcome, "unpriced", "usage", notes=(why,))
 
 
 def _estimate(admission: Admission, served: Served, book: PriceBook, terms: Terms, outcome: Outcome) -> _Verdict:

@@ -23,36 +23,42 @@ from tallystick.core.call import Facts
 from tallystick.core.errors import Denied
 from tallystick.core.estimate import HIDDEN_PROMPT_TOKENS, MEDIUM_TOKENS_MAX, input_bound_tokens
 from tallystick.core.lean import lean
-from tallystick.core.pricebook import PriceBook
+from tallystick.core.pricebook import Ceiling, PriceBook
 
 CONFIRMED: Final = frozenset(("openai", "azure", "anthropic", "google", "vertex", "xai", "groq", "mistral", "deepseek", "openrouter"))
 """Providers whose recorded calls never had more tokens than bytes and allowance."""
 UNCONFIRMED_FACTOR: Final = 2
+TOKENS_MAX: Final = 10**12
+"""What no call has. A request may ask for more; counters of 64 bits are not to end by it."""
 
 
 @lean
 @dataclass(frozen=True, slots=True)
 class WorstCase:
     """`nanos` is 0 with `priced=False` where no price is known. `tokens`: input and output together. `unbounded` says
-    what in the request has no bound, "" where everything has one."""
+    what in the request has no bound, "" where everything has one. `endless`: how long the answer may be is not known, and
+    `tokens` is of the input alone."""
 
     nanos: int
     tokens: int
     input_tokens: int
     priced: bool
     unbounded: str = ""
+    endless: bool = False
 
 
 @lean
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Whom the request goes to. `book`: under which name its prices stand. `free`: the models cost nothing.
-    `reasons_beyond`: what the model reasons comes on top of the output limit that a request states."""
+    `reasons_beyond`: what the model reasons comes on top of the output limit that a request states. `answers`: it is asked
+    for an answer in tokens, whose length such a request could limit."""
 
     provider: str
     book: str
     free: bool = False
     reasons_beyond: bool = False
+    answers: bool = True
 
 
 NOTHING: Final = WorstCase(0, 0, 0, True)
@@ -60,16 +66,22 @@ NOTHING: Final = WorstCase(0, 0, 0, True)
 
 def worst_case(facts: Facts, body_bytes: int, asked: Asked, prices: PriceBook, at_us: int, *, strict: bool) -> WorstCase:
     """The bound. `strict`: a hard cap is on the path."""
-    window, output_max = (None, None) if not strict else prices.limits(asked.book, facts.model, at_us)
+    window = prices.limits(asked.book, facts.model, at_us)[0] if strict else None
     input_tokens, unbounded = _input(facts, body_bytes, asked, window) if strict else (input_bound_tokens(facts, body_bytes), "")
     output = None if strict and asked.reasons_beyond else facts.output_limit
     if asked.free:
-        return WorstCase(0, input_tokens + (output or 0) * facts.n, input_tokens, True, unbounded)
+        longest = prices.limits(asked.book, facts.model, at_us)[1] if output is None else output
+        return _bounded(Ceiling(0, True, longest), facts, input_tokens, unbounded, asked)
     ceiling = prices.ceiling(
         asked.book, facts.model or "", at_us, input_tokens=input_tokens, output_tokens=output, n=facts.n, traits=_traits(facts),
         media=bool(facts.media or facts.references), tool_calls=(facts.server_tool_limit or 0) if facts.server_tools else 0)
-    tokens = input_tokens + (output if output is not None else output_max or 0) * max(facts.n, 1)
-    return WorstCase(ceiling.nanos, tokens, input_tokens, ceiling.priced, unbounded)
+    return _bounded(ceiling, facts, input_tokens, unbounded, asked)
+
+
+def _bounded(ceiling: Ceiling, facts: Facts, input_tokens: int, unbounded: str, asked: Asked) -> WorstCase:
+    longest = ceiling.output_tokens
+    tokens = min(input_tokens + (longest or 0) * max(facts.n, 1), TOKENS_MAX)
+    return WorstCase(ceiling.nanos, tokens, input_tokens, ceiling.priced, unbounded, endless=longest is None and asked.answers)
 
 
 def denied_under_a_cap(worst: WorstCase, model: str | None, units: AbstractSet[Unit]) -> Denied | None:
@@ -78,6 +90,9 @@ def denied_under_a_cap(worst: WorstCase, model: str | None, units: AbstractSet[U
     if not worst.priced and "money" in units:
         return Denied("model_not_priced", f"No price is known for {model or 'this call'}, and a hard budget applies to it.",
                       details={"model": model or ""})
+    if worst.endless and "tokens" in units:
+        return Denied("cost_unbounded", "A hard budget in tokens applies to this call, it states no limit on its output, and how long an"
+                                        f" answer of {model or 'its model'} may be is not known.")
     if worst.unbounded and units & {"money", "tokens"}:
         return Denied("cost_unbounded", f"A hard budget applies to this call, and its cost has no bound: {worst.unbounded}.")
     return None

@@ -91,7 +91,8 @@ def open_holds(db: Connection, row: BudgetRow) -> list[OpenHold]:
         body = db.execute(month_sql("SELECT body FROM entry_{month} WHERE organization = ? AND seq = ?", month),
                           (row.organization, seq)).fetchone()[0]
         admission = read_admission(read_body(packer.unpack(body)), lambda kind, number: (names.of(kind, number) or "", {}))
-        amount = _held(row, admission, _draws(kept) if kept else None)
+        draws = _draws(kept)
+        amount = _held(row, admission, draws if draws or deferred else None)
         if amount is None:
             continue
         place = (admission.attribution.key_id, admission.attribution.labels.get("team", ""))
@@ -108,7 +109,7 @@ def _held(row: BudgetRow, admission: Admission, kept: tuple[Draw, ...] | None) -
         return None
     if subject_matches(row.scope, Subject(admission.attribution, admission.provider, admission.model)) is None:
         return None
-    return amount_in(row.unit, admission.hold_nanos, admission.input_bound + (admission.facts.output_limit or 0) * admission.facts.n)
+    return amount_in(row.unit, admission.hold_nanos, admission.hold_tokens)
 
 
 def _turned_away(request_id: str, fields: Mapping[str, Any], names: Names) -> TurnedAway:

@@ -12,6 +12,7 @@ from typing import Any, Final, get_args
 from zoneinfo import ZoneInfo
 
 from tallystick.core.attempt import Basis, Method, Outcome
+from tallystick.core.entry import worst_tokens
 from tallystick.core.usage import INPUT_CLASSES, OUTPUT_CLASSES
 
 # A code is the place in its tuple, from 1; 0 means "none". Only ever append.
@@ -34,7 +35,7 @@ COLUMNS: Final = (
     "key_id", "team_id", "project_id", "user_id", "agent_id", "environment_id", "cost_center_id",
     "prompt_key_id", "prompt_version_id", "session_id", "tags_id", "dimensions_id",
     "provider_id", "operation_id", "model_id", "served_id", "status", "outcome", "method", "basis",
-    "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens",
+    "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "worst_tokens",
     "cost_nanos", "upstream_nanos", "would_be_nanos", "adjusted_nanos", "off_list_nanos", "latency_us", "first_byte_us", "flags", "code_id",
 )
 FACT_INSERT: Final = (
@@ -101,7 +102,7 @@ def fact_of(fields: Mapping[str, Any], organization: int, calendar: Calendar, ad
         calendar.day_and_month(at_us)[0], at_us // 3_600_000_000, bytes.fromhex(fields["request"]), get("attempt", 1),
         *_labels_of(said),
         said["status"], _code(_OUTCOME_CODES, get("outcome")), _code(_METHOD_CODES, get("method")), _code(_BASIS_CODES, get("basis")),
-        *_tokens(usage, get("overlap", 0)),
+        *_tokens(usage, get("overlap", 0)), worst_tokens(fields),
         int(get("cost_nanos", 0)) + adjusted_nanos, int(get("upstream_nanos", 0)), int(get("would_be_nanos", 0)),
         adjusted_nanos, _off_list(fields),
         said["latency_us"], said["first_byte_us"], _flags(fields, refusal), said["code"],

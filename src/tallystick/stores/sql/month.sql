@@ -3,7 +3,8 @@
 -- `kind`, `outcome`, `method` and `basis` are the codes of core/entry.py; `flags` its bits. `cost_nanos`
 -- and its like are projections of the entry; `verify` compares every one. `cost_nanos` is what the attempt costs
 -- now, `adjusted_nanos` the part of it that later ADJUST entries posted: their difference is what was booked;
--- `off_list_nanos` is how much more that would have been at list prices.
+-- `off_list_nanos` is how much more that would have been at list prices. `worst_tokens` is the bound in tokens of an attempt
+-- that ended without stated usage, at its worst case: budgets in tokens count it, usage does not.
 CREATE TABLE entry_{month} (
   organization INTEGER NOT NULL,
   seq BIGINT NOT NULL,
@@ -28,6 +29,7 @@ CREATE TABLE call_fact_{month} (
   status INTEGER NOT NULL,
   outcome SMALLINT NOT NULL, method SMALLINT NOT NULL, basis SMALLINT NOT NULL,
   input_tokens BIGINT NOT NULL, output_tokens BIGINT NOT NULL, cached_tokens BIGINT NOT NULL, reasoning_tokens BIGINT NOT NULL,
+  worst_tokens BIGINT NOT NULL,
   cost_nanos BIGINT NOT NULL, upstream_nanos BIGINT NOT NULL, would_be_nanos BIGINT NOT NULL, adjusted_nanos BIGINT NOT NULL, off_list_nanos BIGINT NOT NULL,
   latency_us BIGINT NOT NULL, first_byte_us BIGINT NOT NULL,
   flags INTEGER NOT NULL,

@@ -27,8 +27,8 @@ _COLUMNS: Final[dict[Kind, tuple[str, str]]] = {
 # Wide sums: dollars and the nanos beyond them apart, so that no engine overflows.
 _MEASURES: Final[dict[Unit, str]] = {
     "money": "sum(cost_nanos / 1000000000 + upstream_nanos / 1000000000), sum(cost_nanos % 1000000000 + upstream_nanos % 1000000000)",
-    "tokens": "0, sum(input_tokens + output_tokens)",
-    "calls": "0, count(*)",
+    "tokens": "0, sum(input_tokens + output_tokens + worst_tokens)",
+    "calls": "0, sum(CASE WHEN attempt = 1 THEN 1 ELSE 0 END)",
 }
 _QUERY: Final = ("SELECT {column}, {other}, {measure} FROM call_fact_{month}"
                  " WHERE organization = ? AND kind = ? AND at_us >= ? AND at_us < ? AND (flags & ?) = 0 AND outcome <> ? GROUP BY 1, 2")
