@@ -32,6 +32,9 @@ POST   /api/auth/totp/confirm                     self  self     self     self  
 POST   /api/auth/totp/remove                      self  self     self     self       self  self   -
 GET    /api/organization/sign-in                  all   all      -        -          -     all    -
 PUT    /api/organization/sign-in                  all   all      -        -          -     -      -
+GET    /api/tokens                                all   all      own      own        own   all    -
+POST   /api/tokens                                self  self     self     self       self  self   -
+DELETE /api/tokens/{token_id}                     all   all      own      own        own   own    -
 GET    /api/members                               all   all      -        own_teams  -     all    -
 POST   /api/members                               all   all      -        own_teams  -     -      -
 PATCH  /api/members/{account_id}                  all   all      -        own_teams  -     -      -
@@ -54,7 +57,6 @@ GET    /api/budgets/{budget_id}                   all   all      all      own_te
 PUT    /api/budgets/{budget_id}                   all   all      all      own_teams  -     -      -
 DELETE /api/budgets/{budget_id}                   all   all      all      own_teams  -     -      -
 POST   /api/budgets/{budget_id}/raises            all   all      all      own_teams  -     -      -
-POST   /api/budgets/write-offs/{instance}         all   all      -        -          -     -      -
 GET    /api/policies                              all   all      -        own_teams  own   all    -
 POST   /api/policies                              all   all      -        own_teams  -     -      -
 GET    /api/policies/lint                         all   all      -        own_teams  own   all    -
@@ -99,6 +101,7 @@ GET    /api/aggregations/by-team                  all   all      all      own_te
 GET    /api/aggregations/version-comparison       all   all      all      own_teams  own   all    own_team
 GET    /api/metrics/overview                      all   all      all      own_teams  own   all    -
 GET    /api/explore                               all   all      all      own_teams  own   all    -
+GET    /api/live                                  all   all      all      own_teams  own   all    -
 GET    /api/explore/rows.csv                      all   all      all      own_teams  own   all    -
 GET    /api/explore/values                        all   all      all      own_teams  own   all    -
 GET    /api/organization                          self  self     self     self       self  self   -

@@ -9,6 +9,7 @@ import pytest
 from tallystick.core.dialect import CredentialPlace
 from tallystick.core.errors import Denied
 from tallystick.core.identity import Principal
+from tallystick.core.keyformat import ENTROPY_BYTES, PERSONAL, mint
 from tallystick.core.secret import Secret
 from tallystick.edge.credentials import KEY_HEADERS, Caller, identify, present
 from tallystick.edge.paths import resolve
@@ -234,3 +235,18 @@ def test_a_basic_credential_that_is_not_ours_is_the_provider_s():
     caller = identified("/v1/chat/completions", {"X-Tallystick-Key": KEY, "Authorization": basic})
     assert caller.insert is None
     assert caller.withheld == frozenset()
+
+
+@pytest.mark.parametrize(("headers", "query"), [
+    *[({name.decode(): "{}"}, b"") for name in KEY_HEADERS],
+    *[({name: form, "X-Tallystick-Key": KEY}, b"") for name in ("Authorization", "x-api-key", "x-goog-api-key", "api-key")
+      for form in ("{}", "Bearer {}", "'{}'")],
+    ({"Authorization": "Bearer {}"}, b""), ({"x-api-key": "{}"}, b""), ({"Authorization": "Basic"}, b""),
+    ({"X-Tallystick-Key": KEY}, b"key={}"), ({"X-Tallystick-Key": KEY}, b"token={}"),
+], ids=str)
+def test_a_personal_access_token_calls_nothing_and_goes_to_no_provider(headers, query):
+    token = mint(PERSONAL, bytes(range(ENTROPY_BYTES))).key.reveal()
+    basic = b64encode(f"me:{token}".encode()).decode()
+    sent = {name: f"Basic {basic}" if value == "Basic" else value.format(token) for name, value in headers.items()}
+    result = identified("/v1/chat/completions", sent, query=query.replace(b"{}", token.encode()))
+    assert code(result) == "invalid_api_key"

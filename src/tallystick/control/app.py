@@ -10,8 +10,9 @@ from fastapi.responses import JSONResponse
 
 from tallystick import __version__
 from tallystick.control import (
-    Parts, adjustments, aggregations, alerts, auth, budgets, channels, credentials, envelopes, explore, keys, members, metrics,
-    organization, policies, price_overrides, problems, projects, proposals, requests, second_factor, sessions, setup, teams,
+    Parts, adjustments, aggregations, alerts, auth, budgets, channels, credentials, envelopes, explore, keys, live, members, metrics,
+    organization, personal_tokens, policies, price_overrides, problems, projects, proposals, requests, second_factor, sessions,
+    setup, teams,
 )
 from tallystick.control.bounds import Bounds
 from tallystick.control.callers import admit
@@ -21,6 +22,7 @@ from tallystick.stores.sql.calls import Calls
 from tallystick.stores.sql.directory import Directory
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.members import Members
+from tallystick.stores.sql.personal_tokens import PersonalTokens
 from tallystick.stores.sql.proposals import Proposals
 from tallystick.stores.sql.second_factors import SecondFactors
 from tallystick.stores.sql.sessions import Sessions
@@ -37,8 +39,10 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     app.state.members = Members(Sequencer(parts.database), parts.new_id)
     app.state.proposals = Proposals(Sequencer(parts.database), secrets.token_bytes)
     app.state.calls = Calls(parts.database)
+    app.state.streams = live.Streams()
     app.state.tokens = Tokens.of(parts.secret)
     factors = SecondFactors(Sequencer(parts.database), parts.vault.keks, secrets.token_bytes, derived(parts.secret, b"recovery code"))
+    app.state.personal_tokens = PersonalTokens(Sequencer(parts.database), derived(parts.secret, b"personal token"), secrets.token_bytes)
     app.state.login = Login.of(parts, factors)
     app.state.sessions = Sessions(Sequencer(parts.database), derived(parts.secret, b"session"), secrets.token_bytes,
                                   parts.session_idle_s * 1_000_000, parts.session_lifetime_s * 1_000_000)
@@ -47,11 +51,11 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     resources = [aggregations.routes()]
     if scope == "all":
         # A key's own path stands before the path of any key.
-        resources += [auth.routes(), sessions.routes(), second_factor.routes(), setup.routes(), members.routes(), requests.routes(),
-                      adjustments.routes(),
+        resources += [auth.routes(), sessions.routes(), second_factor.routes(), personal_tokens.routes(), setup.routes(),
+                      members.routes(), requests.routes(), adjustments.routes(),
                       keys.own_routes(), keys.routes(), credentials.routes(), budgets.routes(), envelopes.routes(),
                       price_overrides.routes(), proposals.routes(), teams.routes(), projects.routes(), policies.routes(),
-                      metrics.routes(), explore.routes(), organization.routes(), alerts.routes(), channels.routes()]
+                      metrics.routes(), explore.routes(), live.routes(), organization.routes(), alerts.routes(), channels.routes()]
         app.add_api_route("/api/openapi.json", openapi, methods=["GET"], include_in_schema=False)
     for resource in resources:
         app.include_router(resource)

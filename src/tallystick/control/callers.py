@@ -2,7 +2,8 @@
 lets them in. Deny by default: a route that is not in the table is closed.
 
 A login token and a virtual key travel in the same header and are told apart by what proves them:
-a token is signed by us, a key is found in the keyring. Neither is ever taken for the other. Where that header is
+a token is signed by us, a key is found in the keyring. Neither is ever taken for the other; a personal access token is
+known by its prefix. Where that header is
 missing, a browser's session is looked for (control/cookies.py), and what it changes must come from a page of ours.
 """
 
@@ -15,16 +16,18 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
-from tallystick.control import Parts, cookies
+from tallystick.control import Parts, cookies, scopes
 from tallystick.control.problems import Problem
 from tallystick.control.roles import WITHOUT_FACTOR, Cell, RoleName, cell_of
 from tallystick.control.tokens import Claim, Tokens
 from tallystick.core.identity import Principal
+from tallystick.core.keyformat import PERSONAL
 from tallystick.stores.sql import accounts
 from tallystick.stores.sql.accounts import Account
 from tallystick.stores.sql.calls import Calls
 from tallystick.stores.sql.directory import Directory
 from tallystick.stores.sql.members import Members
+from tallystick.stores.sql.personal_tokens import PersonalTokens
 from tallystick.stores.sql.proposals import Proposals
 from tallystick.stores.sql.sessions import Session, Sessions
 from tallystick.stores.sql.signing_out import generation_of
@@ -38,13 +41,15 @@ _REACH: Final[Mapping[Cell, Reach]] = {
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks, proved. `account` for a person, `principal` for a virtual key, neither for anyone. `cell`: how far the
-    route that was asked for is open to them. `session`: the browser's, for a person who came with one."""
+    route that was asked for is open to them. `session`: the browser's, for a person who came with one; `scopes`: the
+    personal access token's, for a program of theirs."""
 
     role: RoleName
     account: Account | None = None
     principal: Principal | None = None
     cell: Cell | None = None
     session: Session | None = None
+    scopes: frozenset[str] | None = None
 
     @property
     def sight(self) -> Sight:
@@ -153,6 +158,8 @@ async def admit(request: Request) -> None:
         raise Problem(403, "forbidden", "This is not open to you.")
     if caller.account is not None and caller.account.lacks_factor and (method, path) not in WITHOUT_FACTOR:
         raise Problem(403, "second_factor_required", "Your organization asks for a second factor; set it up first (POST /api/auth/totp).")
+    if caller.scopes is not None and not scopes.opens(caller.scopes, method, path):
+        raise Problem(403, "outside_token_scope", "This token's scopes do not open this.")
     request.state.caller = replace(caller, cell=cell)
 
 
@@ -162,6 +169,8 @@ async def _identify(request: Request) -> Caller:
     if presented is None:
         return await _by_cookie(request)
     parts = parts_of(request)
+    if presented.startswith(PERSONAL.prefix):
+        return await _by_personal_token(request, presented)
     claim = tokens_of(request).read(presented, parts.clock.now_us() // 1_000_000)
     if claim is not None:
         account = await run_in_threadpool(_account, parts, claim)
@@ -177,6 +186,12 @@ def _presented(request: Request) -> str | None:
         return key.strip()
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     return value.strip() or None if scheme.lower() == "bearer" else None
+
+
+async def _by_personal_token(request: Request, presented: str) -> Caller:
+    personal: PersonalTokens = request.app.state.personal_tokens
+    found = await run_in_threadpool(personal.find, presented, parts_of(request).clock.now_us())
+    return Caller(found[0].role, account=found[0], scopes=found[1]) if found else Caller("anyone")
 
 
 async def _by_cookie(request: Request) -> Caller:

@@ -30,6 +30,8 @@ KEY_ITSELF: Final[Cells] = {"key": "self"}
 MEMBERS: Final[Cells] = {"owner": "all", "admin": "all", "manager": "own_teams"}
 MEMBERS_READ: Final[Cells] = {**MEMBERS, "auditor": "all"}
 SETTINGS: Final[Cells] = {"owner": "all", "admin": "all"}                        # of the whole organisation
+TOKENS: Final[Cells] = {"owner": "all", "admin": "all", "finance": "own", "manager": "own", "member": "own", "auditor": "own"}
+TOKENS_READ: Final[Cells] = {**TOKENS, "auditor": "all"}
 SIGN_IN_READ: Final[Cells] = {**SETTINGS, "auditor": "all"}
 KEYS: Final[Cells] = {"owner": "all", "admin": "all", "manager": "own_teams", "member": "own"}
 KEYS_READ: Final[Cells] = {**KEYS, "auditor": "ids"}
@@ -81,6 +83,9 @@ GRANTS: Final = (
     Grant("POST", "/api/auth/totp/remove", PEOPLE),
     Grant("GET", "/api/organization/sign-in", SIGN_IN_READ),
     Grant("PUT", "/api/organization/sign-in", SETTINGS),
+    Grant("GET", "/api/tokens", TOKENS_READ),
+    Grant("POST", "/api/tokens", PEOPLE),
+    Grant("DELETE", "/api/tokens/{token_id}", TOKENS),
     Grant("GET", "/setup", ANYONE),
     Grant("POST", "/api/setup", ANYONE),
     Grant("GET", "/api/openapi.json", ANYONE),
@@ -106,7 +111,6 @@ GRANTS: Final = (
     Grant("PUT", "/api/budgets/{budget_id}", BUDGETS),
     Grant("DELETE", "/api/budgets/{budget_id}", BUDGETS),
     Grant("POST", "/api/budgets/{budget_id}/raises", BUDGETS),
-    Grant("POST", "/api/budgets/write-offs/{instance}", SETTINGS),
     Grant("GET", "/api/policies", POLICIES_READ),
     Grant("POST", "/api/policies", POLICIES),
     Grant("GET", "/api/policies/lint", POLICIES_READ),
@@ -151,6 +155,7 @@ GRANTS: Final = (
     Grant("GET", "/api/aggregations/version-comparison", MONEY_AND_KEY),
     Grant("GET", "/api/metrics/overview", MONEY),
     Grant("GET", "/api/explore", MONEY),
+    Grant("GET", "/api/live", MONEY),
     Grant("GET", "/api/explore/rows.csv", MONEY),
     Grant("GET", "/api/explore/values", MONEY),
     Grant("GET", "/api/organization", PEOPLE),

@@ -35,7 +35,9 @@ FORMATS: Final[tuple[KeyFormat, ...]] = (
     KeyFormat("apc", "apc_"),
     KeyFormat("acm", "acm_proj_"),
 )
-PREFIXES: Final = tuple(form.prefix for form in FORMATS)
+PERSONAL: Final = KeyFormat("personal", "tsp_")
+"""Personal access tokens: they open the API, never a call, and go to no provider either."""
+PREFIXES: Final = tuple(form.prefix for form in (*FORMATS, PERSONAL))
 
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID_CHARS: Final = 11                        # 62¹¹ > 2⁶⁴
@@ -74,7 +76,7 @@ def recognises(text: str) -> bool:
 def well_formed(text: str) -> bool:
     """Whether a text could be a key we minted: the length and the check sum of its format. Keys
     that were imported from a source system have neither, so this is a hint, not a verdict."""
-    form = next((form for form in FORMATS if text.startswith(form.prefix)), None)
+    form = next((form for form in (*FORMATS, PERSONAL) if text.startswith(form.prefix)), None)
     if form is None or len(text) != len(form.prefix) + _ID_CHARS + len(form.joint) + _SECRET_CHARS + _SUM_CHARS:
         return False
     return _check_sum(text[:-_SUM_CHARS]) == text[-_SUM_CHARS:]

@@ -48,3 +48,16 @@ CREATE TABLE IF NOT EXISTS sign_in_rule (
   organization INTEGER PRIMARY KEY REFERENCES organization (id),
   second_factor INTEGER NOT NULL             -- asked of every member
 );
+CREATE TABLE IF NOT EXISTS personal_token (
+  id TEXT PRIMARY KEY,
+  digest BYTEA NOT NULL UNIQUE,
+  account TEXT NOT NULL REFERENCES account (id),
+  organization INTEGER NOT NULL REFERENCES organization (id),
+  name TEXT NOT NULL,
+  preview TEXT NOT NULL,
+  scopes TEXT NOT NULL,                      -- words with spaces between
+  created_us BIGINT NOT NULL,
+  expires_us BIGINT NOT NULL,
+  revoked_us BIGINT
+);
+CREATE INDEX IF NOT EXISTS personal_token_list ON personal_token (organization, created_us);

@@ -139,7 +139,10 @@ def _bytes(presented: str) -> bytes:
 
 def _possible(presented: str) -> bool:
     """Whether it is worth asking the database: our own format proves a typing error by its check
-    sum; a key in another format may have been imported, and looks like anything."""
+    sum; a key in another format may have been imported, and looks like anything. A personal access token
+    is no key."""
+    if presented.startswith(keyformat.PERSONAL.prefix):
+        return False
     return not presented.startswith(_OWN_PREFIX) or keyformat.well_formed(presented)
 
 

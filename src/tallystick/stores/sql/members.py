@@ -18,7 +18,7 @@ from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.journal import Appending, Sequencer
-from tallystick.stores.sql.signing_out import end_sessions_of
+from tallystick.stores.sql.signing_out import end_sessions_of, revoke_tokens_of
 from tallystick.stores.sql.sight import EVERYTHING, Sight, of_members
 
 MEMBERS_MAX: Final = 10_000                  # of one organisation
@@ -116,6 +116,7 @@ class Members:
             _keep_an_owner(pen.db, organization, account)
             take_membership(pen, organization, account)
             end_sessions_of(pen.db, account, organization=organization)
+            revoke_tokens_of(pen.db, account, organization, now_us)
             note_member(pen, organization, "left", account, None, by)
             return member
 

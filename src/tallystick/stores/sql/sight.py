@@ -62,6 +62,11 @@ def of_members(sight: Sight, organization: int) -> Condition:
     return _condition(_MEMBERS, sight, organization)
 
 
+def of_tokens(sight: Sight, organization: int) -> Condition:
+    """On `personal_token t`: one's own."""
+    return _condition(_TOKENS, sight, organization)
+
+
 def _condition(table: dict[Reach, str], sight: Sight, organization: int) -> Condition:
     sql = table[sight.reach]
     return Condition(sql, (organization, sight.account) * (sql.count("?") // 2))
@@ -102,6 +107,7 @@ _TEAMS: Final[dict[Reach, str]] = {
     "own": " AND t.name IN (SELECT s.team FROM membership_team s WHERE s.organization = ? AND s.account = ?"
            " UNION SELECT v.team FROM virtual_key v WHERE v.organization = ? AND v.owner = ?)",
 }
+_TOKENS: Final[dict[Reach, str]] = {"all": "", "own": " AND t.organization = ? AND t.account = ?"}
 _MEMBERS: Final[dict[Reach, str]] = {
     "all": "",
     "own_teams": " AND m.account IN (SELECT o.account FROM membership_team o JOIN membership_team s ON s.organization = o.organization"

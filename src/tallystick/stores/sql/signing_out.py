@@ -24,6 +24,12 @@ def end_sessions_of(db: Connection, account: str, *, organization: int | None = 
     return ended
 
 
+def revoke_tokens_of(db: Connection, account: str, organization: int, now_us: int) -> None:
+    """End the personal access tokens of an account in an organisation that it leaves."""
+    db.execute("UPDATE personal_token SET revoked_us = ? WHERE account = ? AND organization = ? AND revoked_us IS NULL",
+               (now_us, account, organization))
+
+
 def generation_of(db: Connection, account: str) -> int:
     """What a login token of this account must say to open anything."""
     row = db.execute("SELECT number FROM login_generation WHERE account = ?", (account,)).fetchone()
