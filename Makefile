@@ -1,12 +1,15 @@
 # `make` lists what it can do: every line `target: … ## what for`.
 .DEFAULT_GOAL := help
-.PHONY: help serve check lint reference house lock
+.PHONY: help serve console check lint reference house lock
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 serve: ## Install what is missing and start the gateway
 	@./serve
+
+console: ## Build the console (src/tallystick/console/ui) from web/
+	@lock=runtime; . scripts/venv.sh && "$$python" hatch_build.py
 
 check: ## Install what the tests need and run every check
 	@./check

@@ -9,10 +9,12 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final, cast, get_args, get_origin
 
 import msgspec
@@ -418,6 +420,11 @@ def api_page() -> str:
     return MADE + API_INTRO + "".join(rows) + f"\n## A call\n\n| field | |\n|---|---|\n{fields}"
 
 
+def openapi_document() -> str:
+    """The API's description as it answers it itself; the console's client is made from it."""
+    return json.dumps(control.build(_no_parts()).openapi(), indent=1, ensure_ascii=False) + "\n"
+
+
 _REACHED: Final = {"all": "", "self": "", "own_teams": " (own teams)", "own": " (own)", "ids": " (ids)", "names": " (names)",
                    "propose": " (proposes)", "own_team": " (its team)"}
 
@@ -429,7 +436,7 @@ def _opened_by(cells: roles.Cells) -> str:
 
 def _no_parts() -> control.Parts:
     """Enough to describe the application; nothing of it is ever called."""
-    return control.Parts(cast("Any", None), cast("Any", None), cast("Any", None), bytes(32), str, vault=cast("Any", None),
+    return control.Parts(cast("Any", None), cast("Any", None), cast("Any", None), bytes(32), str, vault=cast("Any", SimpleNamespace(keks=None)),
                          credentials=cast("Any", None), prices=cast("Any", None))
 
 
@@ -443,6 +450,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "headers.md": headers_page,
     "providers.md": providers_page,
     "api.md": api_page,
+    "openapi.json": openapi_document,
 }
 """File name → what makes its text."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -16,9 +17,10 @@ SOURCE = ROOT / "src" / "tallystick"
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with wheel and source archive, built as pip would, without a network."""
+    """The folder with wheel and source archive, built as pip would, without a network: the console as it stands, built or not."""
     folder = tmp_path_factory.mktemp("dist")
-    run = subprocess.run([sys.executable, "-m", "hatchling", "build", "-d", str(folder)], cwd=ROOT, capture_output=True, text=True, check=False)
+    run = subprocess.run([sys.executable, "-m", "hatchling", "build", "-d", str(folder)], cwd=ROOT, capture_output=True, text=True,
+                         check=False, env={**os.environ, "TALLYSTICK_SKIP_UI": "1"})
     assert run.returncode == 0, run.stderr
     return folder
 
@@ -52,7 +54,9 @@ def test_the_source_archive_can_be_built_from(built: Path) -> None:
     with tarfile.open(archive) as files:
         names = {name.partition("/")[2] for name in files.getnames()}
     assert {"pyproject.toml", "README.md", "LICENSE"} <= names
-    assert {f"src/{name}" for name in sources()} <= names
+    assert {f"src/{name}" for name in sources() if not name.startswith("tallystick/console/ui/")} <= names
+    assert {"hatch_build.py", "docs/reference/openapi.json", "web/package-lock.json", "web/.npmrc", "web/src/main.tsx"} <= names
+    assert not any(name.startswith(("web/node_modules/", "web/src/api/", "src/tallystick/console/ui/")) for name in names)
     assert not any(name.startswith(("tests/", "bench/")) for name in names)
 
 

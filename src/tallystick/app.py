@@ -247,6 +247,7 @@ def _run(installation: Installation, worker: Worker) -> int:
         trusted_networks(server), credentials=installation.credentials, prices=installation.prices, currencies=rates_of(settings),
         alert_networks=alert_networks(settings), public_url=settings.server.public_url, workers=settings.server.workers,
         session_idle_s=settings.sessions.idle_s, session_lifetime_s=settings.sessions.lifetime_s,
+        stopping=lambda: listening.should_exit,
         vault=Vault(Sequencer(installation.database), KekFiles(settings.data), origins_of(settings), os.urandom))
     setup = None if worker.number else setup_path(parts, first_admin())
     loader = _ControlLoader(parts, "aggregations" if server.role == "gateway" else "all")
@@ -293,7 +294,8 @@ def _run(installation: Installation, worker: Worker) -> int:
     for stopping in (signal.SIGINT, signal.SIGTERM):     # uvicorn raises them again once it has stopped
         signal.signal(stopping, lambda *_: None)
     _spare_the_collector()
-    uvicorn.Server(config).run(sockets=[listener, *_own_listener(settings, worker)])
+    listening = uvicorn.Server(config)
+    listening.run(sockets=[listener, *_own_listener(settings, worker)])
     return 0
 
 

@@ -5,7 +5,7 @@ answer, the one to the request that made it.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -20,6 +20,8 @@ from tallystick.control.roles import KEY_IDS, NEW_KEY
 from tallystick.core.identity import VALUE_CHARS_MAX
 from tallystick.stores.sql import directory as store
 from tallystick.stores.sql.directory import KeyRow, KeySpec, organization
+
+GRACE_S_MAX: Final = 90 * 86_400
 
 Label = Annotated[str | None, Field(min_length=1, max_length=VALUE_CHARS_MAX)]
 IdOfKey = Annotated[str, Path(max_length=64)]
@@ -105,6 +107,14 @@ class IssuedKey(Key):
     key: str
 
 
+class Rotation(BaseModel):
+    """`grace_s`: how long the old key still works; 0 ends it at once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    grace_s: Annotated[int, Field(ge=0, le=GRACE_S_MAX)] = 0
+
+
 class Keys(BaseModel):
     """A page of keys."""
 
@@ -119,6 +129,7 @@ def routes() -> APIRouter:
     router.add_api_route("", create_key, methods=["POST"], response_model=IssuedKey, status_code=201)
     router.add_api_route("/{key_id}", read_key, methods=["GET"], response_model=Key | KeyId)
     router.add_api_route("/{key_id}", revoke_key, methods=["DELETE"], response_model=Key)
+    router.add_api_route("/{key_id}/rotate", rotate_key, methods=["POST"], response_model=IssuedKey, status_code=201)
     return router
 
 
@@ -179,6 +190,20 @@ def revoke_key(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, key_id:
         raise _no_key()
     parts.keyring.poll()
     return answer(key_document(row, parts.clock.now_us()))
+
+
+def rotate_key(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, key_id: IdOfKey, asked: Rotation) -> Response:
+    """Make a key that says what an existing one says; the old one ends after the grace."""
+    here = organization(parts.database, caller.organization)
+    now_us = parts.clock.now_us()
+    made = directory.rotate_key(here.id, key_id, now_us, actor_of(caller), asked.grace_s * 1_000_000, caller.sight)
+    if made is None:
+        raise _no_key()
+    parts.keyring.poll()
+    row, key = made
+    reply = answer({"id": row.id, "key": key.reveal(), **key_document(row, now_us)})
+    reply.status_code = 201
+    return reply
 
 
 def read_self(parts: PartsOf, caller: CallerOf) -> Response:

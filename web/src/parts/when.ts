@@ -1,0 +1,24 @@
+// Moments in the organisation's zone, as short as they can be said.
+
+const forms = new Map<string, Intl.DateTimeFormat>()
+
+function form(zone: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const name = zone + JSON.stringify(options)
+  let made = forms.get(name)
+  if (!made) {
+    made = new Intl.DateTimeFormat('en-GB', { timeZone: zone, ...options })
+    forms.set(name, made)
+  }
+  return made
+}
+
+/** "21 Nov 14:03:09" */
+export function atText(moment: string, zone: string): string {
+  const at = new Date(moment)
+  return `${form(zone, { day: 'numeric', month: 'short' }).format(at)} ${form(zone, { hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(at)}`
+}
+
+/** "21 Nov 2026" */
+export function dateText(moment: string, zone: string): string {
+  return form(zone, { day: 'numeric', month: 'short', year: 'numeric' }).format(new Date(moment))
+}

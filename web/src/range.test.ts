@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest'
+import { daysOf, dayText, everyDay, labelOf, rangeOf, todayIn } from './range'
+
+describe('the days of an address', () => {
+  it.each([
+    [{}, '2026-10-23', '2026-11-21'],
+    [{ range: 'today' }, '2026-11-21', '2026-11-21'],
+    [{ range: '7d' }, '2026-11-15', '2026-11-21'],
+    [{ range: 'mtd' }, '2026-11-01', '2026-11-21'],
+    [{ range: 'last_month' }, '2026-10-01', '2026-10-31'],
+    [{ from: '2026-01-30', to: '2026-03-01' }, '2026-01-30', '2026-03-01'],
+  ])('%o', (search, start, end) => {
+    expect(daysOf(rangeOf(search), '2026-11-21')).toEqual({ start, end })
+  })
+
+  it('what makes no sense is the default, and the default is left out', () => {
+    for (const search of [
+      { range: 'constructor' },
+      { range: '30d' },
+      { from: '2026-02-30', to: '2026-03-01' },
+      { from: '2026-03-02', to: '2026-03-01' },
+    ]) {
+      expect(rangeOf(search)).toEqual({})
+    }
+  })
+
+  it('are all of them, over a change of month', () => {
+    expect(everyDay({ start: '2026-02-27', end: '2026-03-02' })).toEqual([
+      '2026-02-27',
+      '2026-02-28',
+      '2026-03-01',
+      '2026-03-02',
+    ])
+  })
+})
+
+it('a day is the zone’s', () => {
+  const late = new Date('2026-11-21T23:30:00Z')
+  expect(todayIn('UTC', late)).toBe('2026-11-21')
+  expect(todayIn('Asia/Tokyo', late)).toBe('2026-11-22')
+})
+
+it('days are said shortly', () => {
+  expect(dayText('2026-11-21', 2026)).toBe('21 Nov')
+  expect(dayText('2025-11-21', 2026)).toBe('21 Nov 2025')
+  expect(labelOf({})).toBe('Last 30 days')
+})

@@ -1,0 +1,86 @@
+// The days a page is about. They stand in its address (`?range=7d`, or `?from=…&to=…`), are days of the organisation's
+// zone, and both ends belong to them.
+
+export const PRESETS = {
+  today: 'Today',
+  '7d': 'Last 7 days',
+  '30d': 'Last 30 days',
+  mtd: 'This month',
+  last_month: 'Last month',
+} as const
+
+export type Preset = keyof typeof PRESETS
+export type RangeSearch = { range?: Preset; from?: string; to?: string }
+export type Days = { start: string; end: string }
+
+export const DEFAULT: Preset = '30d'
+const DAY = /^\d{4}-\d{2}-\d{2}$/
+
+/** The part of an address that says which days; anything else in it is the default. */
+export function rangeOf(search: Record<string, unknown>): RangeSearch {
+  const { range, from, to } = search
+  if (isDay(from) && isDay(to) && from <= to) return { from, to }
+  return typeof range === 'string' && Object.hasOwn(PRESETS, range) && range !== DEFAULT
+    ? { range: range as Preset }
+    : {}
+}
+
+/** First and last day. `today` as the organisation counts it. */
+export function daysOf(search: RangeSearch, today: string): Days {
+  if (search.from && search.to) return { start: search.from, end: search.to }
+  const range = search.range ?? DEFAULT
+  if (range === 'today') return { start: today, end: today }
+  if (range === '7d') return { start: plus(today, -6), end: today }
+  if (range === '30d') return { start: plus(today, -29), end: today }
+  const first = `${today.slice(0, 8)}01`
+  if (range === 'mtd') return { start: first, end: today }
+  const last = plus(first, -1)
+  return { start: `${last.slice(0, 8)}01`, end: last }
+}
+
+export function labelOf(search: RangeSearch): string {
+  if (search.from && search.to)
+    return search.from === search.to
+      ? dayText(search.from)
+      : `${dayText(search.from)} – ${dayText(search.to)}`
+  return PRESETS[search.range ?? DEFAULT]
+}
+
+/** Today in a zone ("Europe/London"), as YYYY-MM-DD. */
+export function todayIn(zone: string, now: Date = new Date()): string {
+  return new Intl.DateTimeFormat('en-CA', {
+    timeZone: zone,
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+  }).format(now)
+}
+
+/** Every day from the first to the last. */
+export function everyDay({ start, end }: Days): string[] {
+  const days: string[] = []
+  for (let day = start; day <= end && days.length < 400; day = plus(day, 1)) days.push(day)
+  return days
+}
+
+export function plus(day: string, count: number): string {
+  const moment = new Date(`${day}T00:00:00Z`)
+  moment.setUTCDate(moment.getUTCDate() + count)
+  return moment.toISOString().slice(0, 10)
+}
+
+/** "21 Nov", with the year where it is not this one. */
+export function dayText(day: string, thisYear: number = new Date().getUTCFullYear()): string {
+  const options: Intl.DateTimeFormatOptions = { day: 'numeric', month: 'short', timeZone: 'UTC' }
+  if (Number(day.slice(0, 4)) !== thisYear) options.year = 'numeric'
+  return new Intl.DateTimeFormat('en-GB', options).format(new Date(`${day}T00:00:00Z`))
+}
+
+function isDay(value: unknown): value is string {
+  return (
+    typeof value === 'string' &&
+    DAY.test(value) &&
+    !Number.isNaN(Date.parse(value)) &&
+    plus(value, 0) === value
+  )
+}

@@ -1,0 +1,139 @@
+// Every address of the console. The organisation stands in each of them (`/o/{slug}/…`), so that a link says whose
+// figures it shows; the bare ones lead to the same page of the organisation one is signed in to.
+import type { QueryClient } from '@tanstack/react-query'
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from '@tanstack/react-router'
+import { Fault } from './parts/states'
+import { rangeOf } from './range'
+import { callsOf } from './screens/callsearch'
+import { keysOf } from './screens/keysearch'
+import { NotFound } from './screens/NotFound'
+import { sessionQuery } from './session'
+import { Shell } from './shell/Shell'
+
+const root = createRootRouteWithContext<{ queries: QueryClient }>()({
+  component: Outlet,
+  notFoundComponent: NotFound,
+})
+
+const login = createRoute({
+  getParentRoute: () => root,
+  path: '/login',
+  validateSearch: ({ next, email }: Record<string, unknown>): { next?: string; email?: string } => ({
+    // Only to a page of this console: never to wherever a link says.
+    ...(typeof next === 'string' && /^\/(?![/\\])/.test(next) ? { next } : {}),
+    ...(typeof email === 'string' ? { email } : {}),
+  }),
+  component: lazyRouteComponent(() => import('./screens/SignIn')),
+})
+
+const setup = createRoute({
+  getParentRoute: () => root,
+  path: '/setup',
+  validateSearch: ({ code }: Record<string, unknown>): { code?: string } =>
+    code === undefined ? {} : { code: String(code) },
+  component: lazyRouteComponent(() => import('./screens/Setup')),
+})
+
+async function signedIn(queries: QueryClient, href: string) {
+  const session = await queries.ensureQueryData(sessionQuery)
+  if (!session) throw redirect({ to: '/login', search: href === '/' ? {} : { next: href } })
+  return session
+}
+
+const organization = createRoute({
+  getParentRoute: () => root,
+  path: '/o/$slug',
+  beforeLoad: async ({ context, location }) => {
+    await signedIn(context.queries, location.href)
+  },
+  component: Shell,
+  notFoundComponent: NotFound,
+  errorComponent: ({ error, reset }) => <Fault problem={error} retry={reset} />,
+})
+
+const overview = createRoute({
+  getParentRoute: () => organization,
+  path: '/overview',
+  validateSearch: (search: Record<string, unknown>) => rangeOf(search),
+  component: lazyRouteComponent(() => import('./screens/Overview')),
+})
+
+const requests = createRoute({
+  getParentRoute: () => organization,
+  path: '/requests',
+  validateSearch: callsOf,
+  component: lazyRouteComponent(() => import('./screens/Requests')),
+})
+
+const request = createRoute({
+  getParentRoute: () => organization,
+  path: '/requests/$id',
+  component: lazyRouteComponent(() => import('./screens/Request')),
+})
+
+const keys = createRoute({
+  getParentRoute: () => organization,
+  path: '/keys',
+  validateSearch: keysOf,
+  component: lazyRouteComponent(() => import('./screens/Keys')),
+})
+
+const bare = <const Path extends string>(
+  path: Path,
+  to: '/o/$slug/overview' | '/o/$slug/requests' | '/o/$slug/keys',
+  more: { follow?: true } = {},
+) =>
+  createRoute({
+    getParentRoute: () => root,
+    path,
+    beforeLoad: async ({ context, location }) => {
+      const session = await signedIn(context.queries, location.href)
+      throw redirect({ to, params: { slug: session.organization }, search: { ...location.search, ...more } })
+    },
+  })
+
+const tree = root.addChildren([
+  login,
+  setup,
+  organization.addChildren([
+    createRoute({
+      getParentRoute: () => organization,
+      path: '/',
+      beforeLoad: ({ params }) => {
+        throw redirect({ to: '/o/$slug/overview', params })
+      },
+    }),
+    overview,
+    requests,
+    request,
+    keys,
+  ]),
+  bare('/', '/o/$slug/overview'),
+  bare('/overview', '/o/$slug/overview'),
+  bare('/requests', '/o/$slug/requests'),
+  bare('/live', '/o/$slug/requests', { follow: true }),
+  bare('/admin/llm-proxy', '/o/$slug/requests', { follow: true }),
+  bare('/keys', '/o/$slug/keys'),
+])
+
+export function consoleRouter(queries: QueryClient) {
+  return createRouter({
+    routeTree: tree,
+    context: { queries },
+    defaultPreload: 'intent',
+    scrollRestoration: true,
+  })
+}
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: ReturnType<typeof consoleRouter>
+  }
+}

@@ -1,0 +1,179 @@
+// Making a key, and the only time that its text is shown.
+import { Autocomplete, Button, Group, Modal, Select, Stack, Tabs, TextInput } from '@mantine/core'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { getProjects, getTeams, postKeys } from '../api/sdk.gen'
+import type { IssuedKey as Fresh, NewKey as Wanted } from '../api/types.gen'
+import { Copy, CopyThis, Snippet } from '../parts/Copy'
+import { Fault } from '../parts/states'
+import { may, useSession } from '../session'
+import { snippets } from '../snippets'
+
+export type Issued = { key: Fresh; replaces: string | null }
+
+const ENDS = [
+  { value: '', label: 'Never' },
+  { value: '7', label: 'In 7 days' },
+  { value: '30', label: 'In 30 days' },
+  { value: '90', label: 'In 90 days' },
+  { value: '365', label: 'In a year' },
+]
+const DAY_MS = 86_400_000
+
+export function NewKey({ close, made }: { close: () => void; made: (key: Fresh) => void }) {
+  const session = useSession()
+  const queries = useQueryClient()
+  const [team, setTeam] = useState(session.teams.length === 1 ? (session.teams[0] as string) : '')
+  const [project, setProject] = useState('')
+  const [ends, setEnds] = useState('')
+  const [busy, setBusy] = useState(false)
+  const [problem, setProblem] = useState<unknown>(null)
+  const books = may(session, 'owner', 'admin', 'manager')
+  const teams = useQuery({
+    queryKey: ['teams'],
+    queryFn: async () => (await getTeams({ query: { limit: 200 }, throwOnError: true })).data.items,
+  })
+  const projects = useQuery({
+    queryKey: ['projects', team],
+    queryFn: async () => (await getProjects({ query: { limit: 200, team }, throwOnError: true })).data.items,
+    enabled: team !== '',
+  })
+
+  const submit = async (form: HTMLFormElement) => {
+    const said = new FormData(form)
+    const text = (name: string) => String(said.get(name) ?? '').trim() || undefined
+    const wanted: Wanted = {
+      name: text('name') ?? '',
+      ...defined({
+        team: team.trim() || undefined,
+        project: project.trim() || undefined,
+        environment: text('environment'),
+        agent: text('agent'),
+      }),
+      ...(books ? defined({ user: text('user'), cost_center: text('cost_center') }) : {}),
+      ...(ends ? { expires_at: new Date(Date.now() + Number(ends) * DAY_MS).toISOString() } : {}),
+    }
+    setBusy(true)
+    setProblem(null)
+    try {
+      const fresh = (await postKeys({ body: wanted, throwOnError: true })).data
+      await queries.invalidateQueries({ queryKey: ['keys'] })
+      made(fresh)
+    } catch (found) {
+      setProblem(found)
+      setBusy(false)
+    }
+  }
+
+  return (
+    <Modal opened onClose={close} title="Create a key" size="lg">
+      <form
+        onSubmit={(event) => {
+          event.preventDefault()
+          submit(event.currentTarget)
+        }}
+      >
+        <Stack>
+          <TextInput
+            label="Name"
+            name="name"
+            description="What it is for: “checkout bot, production”."
+            data-autofocus
+            required
+            maxLength={256}
+          />
+          <Group grow align="flex-start">
+            <Autocomplete
+              label="Team"
+              value={team}
+              onChange={setTeam}
+              data={teams.data?.map((one) => one.name) ?? []}
+              placeholder="The whole organisation"
+            />
+            <Autocomplete
+              label="Project"
+              value={project}
+              onChange={setProject}
+              data={projects.data?.map((one) => one.name) ?? []}
+              placeholder="Any"
+            />
+          </Group>
+          <Group grow align="flex-start">
+            <TextInput label="Environment" name="environment" placeholder="prod" />
+            <TextInput label="Agent" name="agent" />
+          </Group>
+          {books && (
+            <Group grow align="flex-start">
+              <TextInput label="User" name="user" />
+              <TextInput label="Cost centre" name="cost_center" />
+            </Group>
+          )}
+          <Select
+            label="Ends"
+            data={ENDS}
+            value={ends}
+            onChange={(value) => setEnds(value ?? '')}
+            allowDeselect={false}
+          />
+          {problem !== null && <Fault problem={problem} />}
+          <Group justify="flex-end" gap="xs">
+            <Button variant="default" onClick={close}>
+              Cancel
+            </Button>
+            <Button type="submit" loading={busy}>
+              Create key
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  )
+}
+
+export function IssuedKey({ issued: { key, replaces }, close }: { issued: Issued; close: () => void }) {
+  const codes = snippets(window.location.origin, key.key)
+  return (
+    <Modal
+      opened
+      onClose={close}
+      title={replaces ? `The new text of ${replaces}` : `${key.name || key.id} is ready`}
+      size="xl"
+      closeOnClickOutside={false}
+      closeOnEscape={false}
+    >
+      <Stack>
+        <div className="once">
+          <code data-key>{key.key}</code>
+          <CopyThis text={key.key}>Copy key</CopyThis>
+        </div>
+        <p className="soft">This is the only time it is shown: what is kept of it is a hash. It works now.</p>
+        <Tabs defaultValue={codes[0]?.name ?? ''} keepMounted={false}>
+          <Tabs.List>
+            {codes.map((code) => (
+              <Tabs.Tab key={code.name} value={code.name}>
+                {code.name}
+              </Tabs.Tab>
+            ))}
+          </Tabs.List>
+          {codes.map((code) => (
+            <Tabs.Panel key={code.name} value={code.name} pt="sm">
+              <Snippet text={code.text} what={`the ${code.name} lines`} />
+            </Tabs.Panel>
+          ))}
+        </Tabs>
+        <Group justify="space-between">
+          <span className="label">
+            Id <code>{key.id}</code> <Copy text={key.id} what="the id" />
+          </span>
+          <Button onClick={close}>I have stored it</Button>
+        </Group>
+      </Stack>
+    </Modal>
+  )
+}
+
+function defined<T extends Record<string, string | undefined>>(fields: T): { [name in keyof T]?: string } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [name in keyof T]?: string
+  }
+}

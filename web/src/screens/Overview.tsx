@@ -1,0 +1,299 @@
+// One glance: what these days cost, compared with as many before, and where it went.
+import { Button, Tooltip } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { lazy, type ReactNode, Suspense } from 'react'
+import { getExplore, getMetricsOverview } from '../api/sdk.gen'
+import { entityColour } from '../entity'
+import { grouped, money, nanosOf, percent, places } from '../money'
+import { Money } from '../parts/Money'
+import { Page, Section } from '../parts/Page'
+import { Coming, Empty, Fault } from '../parts/states'
+import { daysOf, labelOf, type RangeSearch, todayIn } from '../range'
+import { may, useSession, useZone } from '../session'
+import type { FilterName } from './callsearch'
+
+const Trend = lazy(() => import('../parts/Trend'))
+const TOLD = 4
+const ROWS = 6
+
+type Split = { group: string; title: string; filter: FilterName; none: string }
+const SPLITS: Split[] = [
+  { group: 'team', title: 'Teams', filter: 'team', none: 'No team' },
+  { group: 'model', title: 'Models', filter: 'served_model', none: 'Unknown model' },
+  { group: 'project', title: 'Projects', filter: 'project', none: 'No project' },
+  { group: 'user', title: 'Users', filter: 'user', none: 'Nobody named' },
+  { group: 'prompt_key', title: 'Prompts', filter: 'prompt_key', none: 'No prompt named' },
+  { group: 'environment', title: 'Environments', filter: 'environment', none: 'None named' },
+]
+
+export default function Overview() {
+  const search = useSearch({ from: '/o/$slug/overview' })
+  const { slug } = useParams({ from: '/o/$slug/overview' })
+  const { zone, known } = useZone()
+  const days = daysOf(search, todayIn(zone))
+  const spend = useQuery({
+    queryKey: ['explore', 'model', days],
+    queryFn: async () =>
+      (
+        await getExplore({
+          query: {
+            ...days,
+            group: ['model'],
+            grain: days.start === days.end ? 'hour' : 'day',
+            top: TOLD,
+            compare: 'previous',
+          },
+          throwOnError: true,
+        })
+      ).data,
+    enabled: known,
+  })
+  const now = useQuery({
+    queryKey: ['overview'],
+    queryFn: async () => (await getMetricsOverview({ throwOnError: true })).data,
+    refetchInterval: 30_000,
+  })
+
+  const body = () => {
+    if (spend.error || now.error) {
+      return (
+        <Fault
+          problem={spend.error ?? now.error}
+          retry={() => Promise.all([spend.refetch(), now.refetch()])}
+        />
+      )
+    }
+    if (!spend.data || !now.data) return <Coming rows={10} />
+    if (
+      spend.data.total.requests === 0 &&
+      now.data.month_to_date.requests === 0 &&
+      !search.range &&
+      !search.from
+    )
+      return <First slug={slug} />
+    const { total, before } = spend.data
+    return (
+      <>
+        <div className="figures">
+          <Figure
+            label={labelOf(search)}
+            note={<Change now={total.cost_nanos} before={before?.cost_nanos} range={search} />}
+          >
+            <Money nanos={total.cost_nanos} />
+          </Figure>
+          <Figure label="Requests" note={each(total.cost_nanos, total.requests)}>
+            <Link className="plain" to="/o/$slug/requests" params={{ slug }} search={search}>
+              {grouped(total.requests)}
+            </Link>
+          </Figure>
+          <Figure
+            label="Today"
+            note={`${grouped(now.data.today.requests)} requests${changed(now.data.today.requests_change_pct)}`}
+          >
+            <Money nanos={now.data.today.cost_nanos} />
+          </Figure>
+          <Figure label="This month" note={`${money(now.data.month_to_date.burn_per_day_nanos)} a day`}>
+            <Money nanos={now.data.month_to_date.cost_nanos} />
+          </Figure>
+          <Figure
+            label="Failed today"
+            note={
+              now.data.today.average_latency_ms === null
+                ? ''
+                : `${grouped(now.data.today.average_latency_ms)} ms on average`
+            }
+          >
+            {grouped(now.data.today.errors)}
+          </Figure>
+          <Figure label="Refused today" note="by budgets, policies and limits">
+            <Link
+              className="plain"
+              to="/o/$slug/requests"
+              params={{ slug }}
+              search={{ range: 'today', kind: 'refused' }}
+            >
+              {grouped(now.data.today.blocked)}
+            </Link>
+          </Figure>
+        </div>
+        <Section title="Spend by model" end={`days of ${spend.data.zone}`}>
+          {total.requests === 0 ? (
+            <Empty title="Nothing was called in these days">Another range is chosen top right.</Empty>
+          ) : (
+            <Suspense fallback={<div className="chart" />}>
+              <Trend explored={spend.data} />
+            </Suspense>
+          )}
+        </Section>
+        <div className="two">
+          {SPLITS.map((split) => (
+            <Ranking key={split.group} split={split} days={days} slug={slug} search={search} />
+          ))}
+        </div>
+      </>
+    )
+  }
+  return (
+    <Page title="Overview" question="What are we spending, and where does it go?">
+      {body()}
+    </Page>
+  )
+}
+
+function Figure({ label, note, children }: { label: string; note: ReactNode; children: ReactNode }) {
+  return (
+    <div>
+      <div className="label">{label}</div>
+      <div className="value">{children}</div>
+      <div className="note">{note}</div>
+    </div>
+  )
+}
+
+/** The dearest names of a dimension, and what is left beside them. */
+function Ranking({
+  split,
+  days,
+  slug,
+  search,
+}: {
+  split: Split
+  days: { start: string; end: string }
+  slug: string
+  search: RangeSearch
+}) {
+  const { data, error } = useQuery({
+    queryKey: ['explore', split.group, days, 'ranking'],
+    queryFn: async () =>
+      (
+        await getExplore({
+          query: { ...days, group: [split.group], grain: 'none', top: ROWS },
+          throwOnError: true,
+        })
+      ).data,
+  })
+  if (error)
+    return (
+      <Section title={split.title}>
+        <Fault problem={error} />
+      </Section>
+    )
+  if (!data)
+    return (
+      <Section title={split.title}>
+        <Coming rows={3} />
+      </Section>
+    )
+  const named = data.series.some((one) => one.names[0] !== null)
+  if (!named) return null
+  // The models' colours are the chart's; elsewhere one ink is enough.
+  const colour = (name: string | null) =>
+    split.group === 'model' ? entityColour('model', name) : 'var(--bar)'
+  const decimals = places(data.series.map((one) => one.cost_nanos))
+  const dearest = nanosOf(data.series[0]?.cost_nanos ?? 0n)
+  return (
+    <Section title={split.title} end={data.groups > ROWS ? `${ROWS} of ${grouped(data.groups)}` : undefined}>
+      <table className="book">
+        <thead className="visually-hidden">
+          <tr>
+            <th scope="col">Name</th>
+            <th scope="col">Requests</th>
+            <th scope="col">Share</th>
+            <th scope="col">Cost</th>
+          </tr>
+        </thead>
+        <tbody>
+          {data.series.map((one) => {
+            const name = one.names[0] ?? null
+            return (
+              <tr key={name ?? ''}>
+                <td>
+                  {split.group === 'model' && <i className="dot" style={{ background: colour(name) }} />}
+                  {name === null ? (
+                    <span className="quiet">{split.none}</span>
+                  ) : (
+                    <Link
+                      to="/o/$slug/requests"
+                      params={{ slug }}
+                      search={{ ...search, [split.filter]: name }}
+                    >
+                      {name}
+                    </Link>
+                  )}
+                </td>
+                <td className="number label wide-only">{grouped(one.requests)} requests</td>
+                <td style={{ width: '26%' }} className="wide-only">
+                  <Tooltip label={percent(one.cost_nanos, data.total.cost_nanos) ?? ''}>
+                    <i
+                      className="share"
+                      style={{ width: width(one.cost_nanos, dearest), background: colour(name) }}
+                    />
+                  </Tooltip>
+                </td>
+                <td className="number">
+                  <Money nanos={one.cost_nanos} decimals={decimals} />
+                </td>
+              </tr>
+            )
+          })}
+          {data.other && (
+            <tr>
+              <td className="quiet">
+                {split.group === 'model' && (
+                  <i className="dot" style={{ background: 'var(--entity-rest)' }} />
+                )}
+                All others
+              </td>
+              <td className="number label wide-only">{grouped(data.other.requests)} requests</td>
+              <td className="wide-only" />
+              <td className="number">
+                <Money nanos={data.other.cost_nanos} decimals={decimals} />
+              </td>
+            </tr>
+          )}
+        </tbody>
+      </table>
+    </Section>
+  )
+}
+
+function First({ slug }: { slug: string }) {
+  const navigate = useNavigate()
+  const makes = may(useSession(), 'owner', 'admin', 'manager', 'member')
+  return (
+    <Empty
+      title="Nothing was called yet"
+      action={
+        makes && (
+          <Button onClick={() => navigate({ to: '/o/$slug/keys', params: { slug }, search: { new: true } })}>
+            Create a key
+          </Button>
+        )
+      }
+    >
+      Create a key and send a first call: the lines for it come with the key, and need no provider’s account.
+      A second later its cost stands here.
+    </Empty>
+  )
+}
+
+function Change({ now, before, range }: { now: string; before: string | undefined; range: RangeSearch }) {
+  if (before === undefined || nanosOf(before) === 0n) return <>nothing in the days before</>
+  const more = nanosOf(now) - nanosOf(before)
+  if (more === 0n) return <>as much as in the days before</>
+  const share = percent(more < 0n ? -more : more, before)
+  return (
+    <>
+      {money(more < 0n ? -more : more)} {more > 0n ? 'more' : 'less'} ({more > 0n ? '+' : '−'}
+      {share}) than {range.range === 'today' ? 'yesterday' : 'the days before'}
+    </>
+  )
+}
+
+const each = (cost: string, requests: number) =>
+  requests ? `${money(nanosOf(cost) / BigInt(requests))} each` : ''
+const changed = (pct: number | null) =>
+  pct === null ? '' : `, ${pct > 0 ? '+' : pct < 0 ? '−' : ''}${Math.abs(pct)} % to yesterday`
+const width = (cost: string, dearest: bigint) =>
+  `${dearest > 0n ? Number((nanosOf(cost) * 1000n) / dearest) / 10 : 0}%`

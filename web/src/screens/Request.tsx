@@ -1,0 +1,332 @@
+// One call, down to its arithmetic: quantity × rate = amount, line by line, and the entry that was booked.
+import { useQuery } from '@tanstack/react-query'
+import { Link, useParams } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
+import { getRequestsRequestId } from '../api/sdk.gen'
+import type { CallDocument, CallLine } from '../calls'
+import { exactSum, full, grouped, nanosOfDollars } from '../money'
+import { Copy, Snippet } from '../parts/Copy'
+import { Money } from '../parts/Money'
+import { Page, Section } from '../parts/Page'
+import { Coming, Fault } from '../parts/states'
+import { atText } from '../parts/when'
+import { useZone } from '../session'
+import type { FilterName } from './callsearch'
+import { Verdict } from './Requests'
+
+const STILL_OPEN_MS = 1000
+
+export default function Request() {
+  const { slug, id } = useParams({ from: '/o/$slug/requests/$id' })
+  const { data, error, isPending, refetch } = useQuery({
+    queryKey: ['request', id],
+    queryFn: async () =>
+      (await getRequestsRequestId({ path: { request_id: id }, throwOnError: true }))
+        .data as unknown as CallDocument,
+    refetchInterval: (query) => (query.state.data?.state === 'open' ? STILL_OPEN_MS : false),
+  })
+  return (
+    <Page
+      title="Request"
+      question={
+        <>
+          <code>{id}</code> <Copy text={id} what="the request’s id" />
+        </>
+      }
+      actions={
+        <Link to="/o/$slug/requests" params={{ slug }}>
+          All requests
+        </Link>
+      }
+    >
+      {error ? (
+        <Fault problem={error} retry={refetch} />
+      ) : isPending ? (
+        <Coming rows={10} />
+      ) : (
+        <Call call={data} slug={slug} />
+      )}
+    </Page>
+  )
+}
+
+function Call({ call, slug }: { call: CallDocument; slug: string }) {
+  const { zone } = useZone()
+  const named = call.served_model ?? call.requested_model ?? 'no model'
+  return (
+    <>
+      <div className="figures">
+        <Figure label="Cost" note={costNote(call)}>
+          <Money
+            nanos={
+              call.sandbox && call.would_be_cost_nanos !== null ? call.would_be_cost_nanos : call.cost_nanos
+            }
+          />
+        </Figure>
+        <Figure label="Tokens in" note={cachedNote(call)}>
+          {grouped(Number(call.usage?.input ?? 0))}
+        </Figure>
+        <Figure
+          label="Tokens out"
+          note={call.usage?.reasoning ? `${grouped(Number(call.usage.reasoning))} of them reasoning` : ''}
+        >
+          {grouped(Number(call.usage?.output ?? 0))}
+        </Figure>
+        <Figure
+          label="Latency"
+          note={call.first_byte_ms ? `first byte after ${grouped(call.first_byte_ms)} ms` : ''}
+        >
+          {call.latency_ms === null || call.latency_ms === undefined ? '–' : `${grouped(call.latency_ms)} ms`}
+        </Figure>
+      </div>
+
+      {call.state === 'refused' ? <Refusal call={call} /> : <Arithmetic call={call} />}
+
+      <div className="two">
+        <Section title="The call">
+          <dl className="facts">
+            <Fact name="Began">
+              {atText(call.at, zone)} {zone}
+            </Fact>
+            <Fact name="Status">
+              <Verdict call={{ ...call, state: call.state === 'deferred' ? 'open' : call.state }} />
+            </Fact>
+            <Fact name="Model">{named}</Fact>
+            {call.requested_model !== call.served_model && (
+              <Fact name="Asked for">{call.requested_model}</Fact>
+            )}
+            <Fact name="Provider">{call.provider}</Fact>
+            <Fact name="Operation">{call.operation}</Fact>
+            {call.held_nanos !== undefined && (
+              <Fact name="Held before">
+                <Money nanos={call.held_nanos} />
+              </Fact>
+            )}
+            <Fact name="Known from">{call.method && `${call.method}, ${call.basis}`}</Fact>
+            {call.attempts.map((attempt) => (
+              <Fact
+                key={attempt.attempt}
+                name={call.attempts.length > 1 ? `Attempt ${attempt.attempt}` : 'Answer’s id'}
+              >
+                {attempt.response_id && <code>{attempt.response_id}</code>}
+              </Fact>
+            ))}
+          </dl>
+        </Section>
+        <Section title="On whose account">
+          <dl className="facts">
+            {ATTRIBUTES.map(([name, label, filter]) => {
+              const value = call.attribution?.[name]
+              return typeof value === 'string' && value ? (
+                <Fact key={name} name={label}>
+                  <Link to="/o/$slug/requests" params={{ slug }} search={{ [filter]: value }}>
+                    {value}
+                  </Link>
+                  {call.attribution?.claimed.includes(name) && (
+                    <span className="label"> said by the caller</span>
+                  )}
+                </Fact>
+              ) : null
+            })}
+            {call.attribution?.tags.map(([name, value]) => (
+              <Fact key={name} name="Tag">
+                {value ? `${name} = ${value}` : name}
+              </Fact>
+            ))}
+          </dl>
+        </Section>
+      </div>
+
+      {call.adjustments.length > 0 && (
+        <Section title="Corrections since it was booked">
+          <table className="book">
+            <thead>
+              <tr>
+                <th scope="col">When</th>
+                <th scope="col">Why</th>
+                <th scope="col">Ledger entry</th>
+                <th scope="col" className="number">
+                  Change
+                </th>
+                <th scope="col" className="number">
+                  Cost then
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {call.adjustments.map((one) => (
+                <tr key={one.entry}>
+                  <td>{atText(one.at, zone)}</td>
+                  <td>{one.text || one.reason}</td>
+                  <td>{one.entry}</td>
+                  <td className="number">
+                    <Money nanos={one.delta_nanos} />
+                  </td>
+                  <td className="number">
+                    <Money nanos={one.cost_nanos} />
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Section>
+      )}
+
+      <Section title="The same in a terminal">
+        <div style={{ marginTop: 12 }}>
+          <Snippet text={`tallystick explain ${call.id}`} what="the command" />
+        </div>
+      </Section>
+    </>
+  )
+}
+
+const ATTRIBUTES: [string, string, FilterName][] = [
+  ['key_id', 'Key', 'key'],
+  ['team', 'Team', 'team'],
+  ['project', 'Project', 'project'],
+  ['user', 'User', 'user'],
+  ['agent', 'Agent', 'agent'],
+  ['environment', 'Environment', 'environment'],
+  ['cost_center', 'Cost centre', 'cost_center'],
+  ['prompt_key', 'Prompt', 'prompt_key'],
+]
+
+function Figure({ label, note, children }: { label: string; note: ReactNode; children: ReactNode }) {
+  return (
+    <div>
+      <div className="label">{label}</div>
+      <div className="value">{children}</div>
+      <div className="note">{note}</div>
+    </div>
+  )
+}
+
+function Fact({ name, children }: { name: string; children: ReactNode }) {
+  return children === null || children === '' || children === undefined ? null : (
+    <>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </>
+  )
+}
+
+function costNote(call: CallDocument): string {
+  if (call.sandbox) return 'what it would have cost; a sandbox call is free'
+  if (call.state === 'refused') return 'refused before anything was sent'
+  if (call.state === 'open' || call.state === 'deferred') return 'not settled yet'
+  return full(call.cost_nanos)
+}
+
+const cachedNote = (call: CallDocument) =>
+  call.usage?.cached_read ? `${grouped(Number(call.usage.cached_read))} of them from the cache` : ''
+
+function Arithmetic({ call }: { call: CallDocument }) {
+  const priced = call.lines.filter((line) => line.amount_usd !== undefined)
+  const total = exactSum(priced.map((line) => line.amount_usd as string))
+  return (
+    <Section
+      title="How the cost comes about"
+      end={call.lines[0]?.source && `prices: ${call.lines[0].source}`}
+    >
+      {call.lines.length === 0 ? (
+        <p className="soft" style={{ paddingTop: 12 }}>
+          {NO_LINES[call.basis ?? ''] ?? 'There are no lines: nothing was counted that has a price.'}
+        </p>
+      ) : (
+        <div className="table-scroll">
+          <table className="book">
+            <thead>
+              <tr>
+                <th scope="col">What</th>
+                <th scope="col" className="number">
+                  Quantity
+                </th>
+                <th scope="col" className="number">
+                  Rate
+                </th>
+                <th scope="col" className="number">
+                  Factor
+                </th>
+                <th scope="col" className="number">
+                  Amount
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {call.lines.map((line) => (
+                <Line key={`${line.part} ${line.unit} ${line.price_row}`} line={line} />
+              ))}
+            </tbody>
+            <tfoot>
+              <tr>
+                <td colSpan={4}>Sum, rounded once to the nano-dollar</td>
+                <td className="number" data-sum={total}>
+                  ${shownExact(total)}
+                </td>
+              </tr>
+            </tfoot>
+          </table>
+        </div>
+      )}
+    </Section>
+  )
+}
+
+const NO_LINES: Record<string, string> = {
+  worst_case:
+    'Nobody said what was used, so the worst case that was held is booked until evidence corrects it.',
+  zero_proven: 'The provider refused it with an error of its own: that costs nothing.',
+  deferred: 'It only opened a job; the cost is booked when the job’s result is fetched.',
+}
+
+function Line({ line }: { line: CallLine }) {
+  return (
+    <tr>
+      <td>
+        {line.unit.replaceAll('_', ' ')}
+        {line.part && <span className="label"> {line.part}</span>}
+      </td>
+      <td className="number">{typeof line.quantity === 'number' ? grouped(line.quantity) : line.quantity}</td>
+      {line.unpriced ? (
+        <td className="number" colSpan={3}>
+          <span className="tag amber">no price</span>
+        </td>
+      ) : (
+        <>
+          <td className="number" title={line.price_row ?? undefined}>
+            ${line.rate_usd} <span className="label">per {perText(line.per ?? 1)}</span>
+          </td>
+          <td className="number">
+            {line.factor === '1' ? <span className="quiet">–</span> : `× ${line.factor}`}
+          </td>
+          <td className="number">${shownExact(line.amount_usd as string)}</td>
+        </>
+      )}
+    </tr>
+  )
+}
+
+const perText = (per: number) => (per === 1_000_000 ? '1M' : per === 1000 ? '1k' : grouped(per))
+
+/** All digits of an exact amount; at least nine decimals' place is not forced on it. */
+function shownExact(text: string): string {
+  return /\.\d{10,}$/.test(text) ? text : full(nanosOfDollars(text)).slice(1)
+}
+
+function Refusal({ call }: { call: CallDocument }) {
+  return (
+    <Section title="Why it was refused">
+      <dl className="facts">
+        <Fact name="Code">
+          <code>{call.code}</code>
+        </Fact>
+        {Object.entries(call.budget ?? {}).map(([name, value]) => (
+          <Fact key={name} name={name.replaceAll('_', ' ')}>
+            {value}
+          </Fact>
+        ))}
+      </dl>
+    </Section>
+  )
+}

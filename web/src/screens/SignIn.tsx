@@ -1,0 +1,121 @@
+// Signing in: an address and a password, then the second factor where the account has one.
+import { Button, PasswordInput, TextInput } from '@mantine/core'
+import { useQueryClient } from '@tanstack/react-query'
+import { useNavigate, useSearch } from '@tanstack/react-router'
+import { useEffect, useRef, useState } from 'react'
+import { postAuthSession } from '../api/sdk.gen'
+import { Problem } from '../problem'
+import { remember, sessionQuery } from '../session'
+
+export default function SignIn() {
+  const { next, email } = useSearch({ from: '/login' })
+  const queries = useQueryClient()
+  const navigate = useNavigate()
+  const [said, setSaid] = useState('')
+  const [busy, setBusy] = useState(false)
+  const [second, setSecond] = useState(false)
+  const code = useRef<HTMLInputElement>(null)
+
+  useEffect(() => {
+    document.title = 'Sign in · Tallystick'
+  }, [])
+  useEffect(() => {
+    if (second) code.current?.focus()
+  }, [second])
+
+  const submit = async (form: HTMLFormElement) => {
+    const text = (name: string) => String(new FormData(form).get(name) ?? '')
+    setBusy(true)
+    setSaid('')
+    try {
+      // Who follows a link to an organisation's page is signed in to that one.
+      const wanted = /^\/o\/([^/?]+)/.exec(next ?? '')?.[1]
+      const asked = {
+        email: text('email').trim(),
+        password: text('password'),
+        ...(second ? { code: text('code').trim() } : {}),
+      }
+      const session = await opened(asked, wanted ? decodeURIComponent(wanted) : undefined)
+      remember(session)
+      queries.clear()
+      queries.setQueryData(sessionQuery.queryKey, session)
+      if (next) navigate({ href: next, replace: true })
+      else navigate({ to: '/o/$slug/overview', params: { slug: session.organization }, replace: true })
+    } catch (problem) {
+      const known = problem as Problem
+      if (known.code === 'totp_required' && !second) setSecond(true)
+      else setSaid(known.message)
+    } finally {
+      setBusy(false)
+    }
+  }
+
+  return (
+    <main className="alone">
+      <div>
+        <img src="/mark.svg" width={40} height={40} alt="" />
+        <h1>Sign in to Tallystick</h1>
+        <p className="soft">Where the money of your models goes.</p>
+        <form
+          onSubmit={(event) => {
+            event.preventDefault()
+            submit(event.currentTarget)
+          }}
+        >
+          <TextInput
+            label="E-mail"
+            name="email"
+            type="email"
+            autoComplete="username"
+            defaultValue={email}
+            required
+            autoFocus={!email}
+            readOnly={second}
+          />
+          <PasswordInput
+            label="Password"
+            name="password"
+            autoComplete="current-password"
+            required
+            autoFocus={Boolean(email)}
+            readOnly={second}
+          />
+          {second && (
+            <TextInput
+              ref={code}
+              label="Code"
+              description="Six digits from your authenticator, or a recovery code."
+              name="code"
+              autoComplete="one-time-code"
+              inputMode="text"
+              required
+            />
+          )}
+          {said && (
+            <div className="said" role="alert">
+              {said}
+            </div>
+          )}
+          <Button type="submit" loading={busy} fullWidth>
+            Sign in
+          </Button>
+        </form>
+      </div>
+    </main>
+  )
+}
+
+/** The session, in the wanted organisation if the account belongs to it, else in its first. */
+async function opened(asked: { email: string; password: string; code?: string }, organization?: string) {
+  try {
+    return (
+      await postAuthSession({
+        body: { ...asked, ...(organization ? { organization } : {}) },
+        throwOnError: true,
+      })
+    ).data
+  } catch (problem) {
+    if (!organization || !(problem instanceof Problem) || problem.code !== 'not_a_member') throw problem
+    return (await postAuthSession({ body: asked, throwOnError: true })).data
+  }
+}

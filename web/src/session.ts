@@ -1,0 +1,67 @@
+// Who is signed in. The session is a cookie that no script can read; what pages need of it (`csrf`) is asked for once
+// and goes with every change. A 401 anywhere means it has ended: the page is left for the sign-in, and returned to.
+import { queryOptions, useQuery } from '@tanstack/react-query'
+import { client } from './api/client.gen'
+import { getAuthSession, getOrganization } from './api/sdk.gen'
+import type { SessionShown } from './api/types.gen'
+import { exactFetch } from './exact'
+import { Problem } from './problem'
+
+export type Session = SessionShown
+export type Role = 'owner' | 'admin' | 'finance' | 'manager' | 'member' | 'auditor'
+
+const CHANGES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
+
+export const sessionQuery = queryOptions({
+  queryKey: ['session'],
+  queryFn: async (): Promise<Session | null> => {
+    try {
+      const session = (await getAuthSession({ throwOnError: true })).data
+      csrf = session.csrf
+      return session
+    } catch (problem) {
+      if (problem instanceof Problem && problem.status === 401) return null
+      throw problem
+    }
+  },
+  staleTime: Number.POSITIVE_INFINITY,
+})
+
+let csrf: string | null = null
+
+export function connect(): void {
+  client.setConfig({ baseUrl: '', fetch: exactFetch, credentials: 'same-origin' })
+  client.interceptors.request.use((request) => {
+    if (csrf && CHANGES.has(request.method)) request.headers.set('X-CSRF-Token', csrf)
+    return request
+  })
+  client.interceptors.error.use((error, response) => Problem.of(error, response))
+}
+
+export function remember(session: Session): void {
+  csrf = session.csrf
+}
+
+/** The session of a page behind the sign-in. */
+export function useSession(): Session {
+  const { data } = useQuery(sessionQuery)
+  if (!data) throw new Error('this page is behind the sign-in')
+  return data
+}
+
+/** Whether the role may do it, as far as a page can tell; the server decides. */
+export function may(session: Session, ...roles: Role[]): boolean {
+  return roles.includes(session.role as Role)
+}
+
+const organizationQuery = queryOptions({
+  queryKey: ['organization'],
+  queryFn: async () => (await getOrganization({ throwOnError: true })).data,
+  staleTime: 300_000,
+})
+
+/** The organisation's zone, whose days all figures are of; UTC until it is known. */
+export function useZone(): { zone: string; known: boolean } {
+  const { data } = useQuery(organizationQuery)
+  return { zone: data?.zone ?? 'UTC', known: data !== undefined }
+}

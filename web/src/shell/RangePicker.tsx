@@ -1,0 +1,81 @@
+// Which days the page is about. One choice for everything on it, and it stands in the address.
+import { Button, Group, Popover, Stack, TextInput, UnstyledButton } from '@mantine/core'
+import { IconCalendar } from '@tabler/icons-react'
+import { useNavigate, useSearch } from '@tanstack/react-router'
+import { useState } from 'react'
+import { daysOf, labelOf, PRESETS, type Preset, type RangeSearch, rangeOf, todayIn } from '../range'
+import { useZone } from '../session'
+
+export function RangePicker() {
+  const search = rangeOf(useSearch({ strict: false }))
+  const navigate = useNavigate()
+  const { zone } = useZone()
+  const [open, setOpen] = useState(false)
+  const days = daysOf(search, todayIn(zone))
+  const go = (range: RangeSearch) => {
+    setOpen(false)
+    navigate({
+      to: '.',
+      search: ((before: Record<string, unknown>) => ({
+        ...before,
+        range: undefined,
+        from: undefined,
+        to: undefined,
+        ...range,
+      })) as never,
+    })
+  }
+  return (
+    <Popover opened={open} onChange={setOpen} position="bottom-end" trapFocus>
+      <Popover.Target>
+        <Button
+          variant="default"
+          leftSection={<IconCalendar size={16} />}
+          onClick={() => setOpen(!open)}
+          aria-label={`Range: ${labelOf(search)}`}
+        >
+          {labelOf(search)}
+        </Button>
+      </Popover.Target>
+      <Popover.Dropdown w={264}>
+        <Stack gap={2}>
+          {(Object.keys(PRESETS) as Preset[]).map((preset) => (
+            <UnstyledButton
+              key={preset}
+              className="choice"
+              aria-pressed={labelOf(search) === PRESETS[preset]}
+              onClick={() => go(rangeOf({ range: preset }))}
+            >
+              {PRESETS[preset]}
+            </UnstyledButton>
+          ))}
+        </Stack>
+        <form
+          onSubmit={(event) => {
+            event.preventDefault()
+            const said = new FormData(event.currentTarget)
+            const chosen = rangeOf({ from: said.get('from'), to: said.get('to') })
+            if (chosen.from) go(chosen)
+          }}
+        >
+          <Group gap="xs" mt="sm" grow>
+            <TextInput
+              type="date"
+              name="from"
+              label="From"
+              defaultValue={days.start}
+              key={`from ${days.start}`}
+            />
+            <TextInput type="date" name="to" label="To" defaultValue={days.end} key={`to ${days.end}`} />
+          </Group>
+          <Group justify="space-between" mt="sm">
+            <span className="label">Days of {zone}</span>
+            <Button type="submit" size="xs" variant="default">
+              Show
+            </Button>
+          </Group>
+        </form>
+      </Popover.Dropdown>
+    </Popover>
+  )
+}

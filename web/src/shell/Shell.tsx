@@ -1,0 +1,274 @@
+// What stands around every screen: where one can go, whose figures these are, which days, and the way out.
+import { ActionIcon, Button, Drawer, Menu, Modal, Tooltip, useMantineColorScheme } from '@mantine/core'
+import { notifications } from '@mantine/notifications'
+import { openSpotlight } from '@mantine/spotlight'
+import { IconBuilding, IconCheck, IconMenu2, IconMoon, IconSearch, IconUser } from '@tabler/icons-react'
+import { useQueryClient } from '@tanstack/react-query'
+import { Link, Outlet, useLocation, useNavigate, useParams } from '@tanstack/react-router'
+import { lazy, Suspense, useMemo, useState } from 'react'
+import { deleteAuthSession, postAuthSessionOrganization } from '../api/sdk.gen'
+import { Empty } from '../parts/states'
+import { remember, type Session, sessionQuery, useSession } from '../session'
+import { placesOf } from './places'
+import { RangePicker } from './RangePicker'
+import { focusFilter, useShortcuts } from './shortcuts'
+
+const Palette = lazy(() => import('./Palette'))
+const THEMES = { light: 'Light', dark: 'Dark', auto: 'As the system' } as const
+
+export function Shell() {
+  const session = useSession()
+  const { slug } = useParams({ from: '/o/$slug' })
+  const places = placesOf(session.role)
+  const [menu, setMenu] = useState(false)
+  const [help, setHelp] = useState(false)
+  const navigate = useNavigate()
+  const path = useLocation({ select: (location) => location.pathname })
+  const place = places.find((known) => path.startsWith(known.to.replace('$slug', encodeURIComponent(slug))))
+
+  const keys = useMemo(() => {
+    const go = Object.fromEntries(
+      placesOf(session.role).map((known) => [
+        `g ${known.keys}`,
+        () => navigate({ to: known.to, params: { slug } }),
+      ]),
+    )
+    return { ...go, '/': focusFilter, '?': () => setHelp(true) }
+  }, [session.role, slug, navigate])
+  useShortcuts(keys)
+
+  const links = (
+    <nav aria-label="Screens">
+      {places.map(({ to, name, icon: Icon }) => (
+        <Link
+          key={to}
+          to={to}
+          params={{ slug }}
+          activeProps={{ 'aria-current': 'page' }}
+          activeOptions={{ includeSearch: false }}
+          onClick={() => setMenu(false)}
+        >
+          <Icon size={18} stroke={1.7} aria-hidden />
+          {name}
+        </Link>
+      ))}
+    </nav>
+  )
+
+  return (
+    <>
+      <a className="skip" href="#main">
+        Skip to the content
+      </a>
+      <div className="shell">
+        <aside className="side">
+          <div className="stays">
+            <Link to="/o/$slug/overview" params={{ slug }} className="brand">
+              <img src="/mark.svg" width={24} height={24} alt="" />
+              Tallystick
+            </Link>
+            {links}
+            <div className="foot label">
+              <kbd>?</kbd> shows the keys
+            </div>
+          </div>
+        </aside>
+        <div>
+          <header className="top">
+            <ActionIcon
+              className="menu-button"
+              variant="subtle"
+              color="gray"
+              c="var(--ink)"
+              size="lg"
+              aria-label="Menu"
+              onClick={() => setMenu(true)}
+            >
+              <IconMenu2 size={20} />
+            </ActionIcon>
+            <Organizations session={session} />
+            <div className="space" />
+            <Tooltip label="Go to, find (⌘K)">
+              <ActionIcon
+                variant="subtle"
+                color="gray"
+                c="var(--ink-soft)"
+                size="lg"
+                aria-label="Go to, find"
+                onClick={openSpotlight}
+              >
+                <IconSearch size={18} />
+              </ActionIcon>
+            </Tooltip>
+            {place?.ranged && session.organization === slug && <RangePicker />}
+            <Account session={session} showKeys={() => setHelp(true)} />
+          </header>
+          <main className="main" id="main" tabIndex={-1}>
+            {session.organization === slug ? <Outlet /> : <Elsewhere slug={slug} session={session} />}
+          </main>
+        </div>
+      </div>
+      <Drawer opened={menu} onClose={() => setMenu(false)} title="Tallystick" size={264}>
+        <div className="side drawn">{links}</div>
+      </Drawer>
+      <Modal opened={help} onClose={() => setHelp(false)} title="Keys">
+        <dl className="facts">
+          {places.map((known) => (
+            <Fact key={known.to} keys={`g ${known.keys}`} what={`Go to ${known.name.toLowerCase()}`} />
+          ))}
+          <Fact keys="⌘ k" what="Go to or find anything (Ctrl K)" />
+          <Fact keys="/" what="Narrow the list down" />
+          <Fact keys="?" what="These keys" />
+          <Fact keys="Esc" what="Close what is open" />
+        </dl>
+      </Modal>
+      <Suspense>
+        <Palette session={session} slug={slug} />
+      </Suspense>
+    </>
+  )
+}
+
+function Fact({ keys, what }: { keys: string; what: string }) {
+  return (
+    <>
+      <dt>
+        {keys.split(' ').map((key) => (
+          <kbd key={key}>{key}</kbd>
+        ))}
+      </dt>
+      <dd>{what}</dd>
+    </>
+  )
+}
+
+/** Going on in another organisation is a new session: whatever was loaded is forgotten. */
+function useSwitch() {
+  const queries = useQueryClient()
+  const navigate = useNavigate()
+  return async (organization: string) => {
+    try {
+      const session = (await postAuthSessionOrganization({ body: { organization }, throwOnError: true })).data
+      remember(session)
+      queries.clear()
+      queries.setQueryData(sessionQuery.queryKey, session)
+      navigate({ to: '/o/$slug/overview', params: { slug: organization } })
+    } catch (problem) {
+      notifications.show({ color: 'alarm', title: 'That did not work', message: (problem as Error).message })
+    }
+  }
+}
+
+function Organizations({ session }: { session: Session }) {
+  const change = useSwitch()
+  const here = session.organizations.find((place) => place.organization === session.organization)
+  const name = here?.name || session.organization
+  if (session.organizations.length < 2) return <span className="here">{name}</span>
+  return (
+    <Menu position="bottom-start">
+      <Menu.Target>
+        <Button
+          variant="subtle"
+          color="gray"
+          c="var(--ink)"
+          leftSection={<IconBuilding size={16} />}
+          aria-label={`Organisation: ${name}`}
+        >
+          {name}
+        </Button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {session.organizations.map((place) => (
+          <Menu.Item
+            key={place.organization}
+            rightSection={
+              place.organization === session.organization ? (
+                <IconCheck size={14} />
+              ) : (
+                <span className="label">{place.role}</span>
+              )
+            }
+            onClick={() => change(place.organization)}
+          >
+            {place.name || place.organization}
+          </Menu.Item>
+        ))}
+      </Menu.Dropdown>
+    </Menu>
+  )
+}
+
+function Account({ session, showKeys }: { session: Session; showKeys: () => void }) {
+  const { colorScheme, setColorScheme } = useMantineColorScheme()
+  const queries = useQueryClient()
+  const navigate = useNavigate()
+  const leave = async () => {
+    await deleteAuthSession()
+    queries.clear()
+    queries.setQueryData(sessionQuery.queryKey, null)
+    navigate({ to: '/login' })
+  }
+  return (
+    <Menu position="bottom-end" width={232}>
+      <Menu.Target>
+        <ActionIcon
+          variant="subtle"
+          color="gray"
+          c="var(--ink-soft)"
+          size="lg"
+          aria-label={`Account: ${session.account.email}`}
+        >
+          <IconUser size={18} />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Label>
+          {session.account.email} · {session.role}
+        </Menu.Label>
+        <Menu.Divider />
+        {(Object.keys(THEMES) as (keyof typeof THEMES)[]).map((scheme) => (
+          <Menu.Item
+            key={scheme}
+            leftSection={
+              <IconMoon size={14} style={{ visibility: scheme === 'dark' ? 'visible' : 'hidden' }} />
+            }
+            rightSection={colorScheme === scheme ? <IconCheck size={14} /> : null}
+            onClick={() => setColorScheme(scheme)}
+          >
+            {THEMES[scheme]}
+          </Menu.Item>
+        ))}
+        <Menu.Divider />
+        <Menu.Item onClick={showKeys} rightSection={<kbd>?</kbd>}>
+          Keys
+        </Menu.Item>
+        <Menu.Item onClick={leave}>Sign out</Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  )
+}
+
+/** An address of another organisation than the session's. */
+function Elsewhere({ slug, session }: { slug: string; session: Session }) {
+  const change = useSwitch()
+  const belongs = session.organizations.some((place) => place.organization === slug)
+  return belongs ? (
+    <Empty
+      title={`This page is of ${slug}`}
+      action={<Button onClick={() => change(slug)}>Go on in {slug}</Button>}
+    >
+      You are signed in to {session.organization}; one session sees one organisation.
+    </Empty>
+  ) : (
+    <Empty
+      title={`You do not belong to ${slug}`}
+      action={
+        <Link to="/o/$slug/overview" params={{ slug: session.organization }}>
+          To {session.organization}
+        </Link>
+      }
+    >
+      An owner or an admin of {slug} can add {session.account.email}.
+    </Empty>
+  )
+}

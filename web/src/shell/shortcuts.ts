@@ -1,0 +1,38 @@
+// Keys that work anywhere but in a field: `g` and a letter goes somewhere, `/` to the filter, `?` shows them all.
+import { useEffect } from 'react'
+
+const SEQUENCE_MS = 1200
+
+export function useShortcuts(keys: Record<string, () => void>): void {
+  useEffect(() => {
+    let first = ''
+    let until = 0
+    const pressed = (event: KeyboardEvent) => {
+      const at = event.target as HTMLElement
+      if (
+        event.ctrlKey ||
+        event.metaKey ||
+        event.altKey ||
+        at.isContentEditable ||
+        /^(INPUT|TEXTAREA|SELECT)$/.test(at.tagName)
+      )
+        return
+      if (document.querySelector('[role="dialog"][aria-modal="true"]')) return
+      const name = first && event.timeStamp < until ? `${first} ${event.key}` : event.key
+      first = event.key === 'g' && name !== 'g g' ? 'g' : ''
+      until = event.timeStamp + SEQUENCE_MS
+      const act = keys[name]
+      if (act) {
+        event.preventDefault()
+        act()
+      }
+    }
+    document.addEventListener('keydown', pressed)
+    return () => document.removeEventListener('keydown', pressed)
+  }, [keys])
+}
+
+/** `/`: the field of the page that narrows it down. */
+export function focusFilter(): void {
+  document.querySelector<HTMLInputElement>('[data-filter]')?.focus()
+}
