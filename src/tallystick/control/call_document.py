@@ -48,7 +48,7 @@ def call_document(record: CallRecord, source: Source) -> dict[str, Any]:
         "method": end.method if end else None,
         "basis": end.basis if end else None,
         "code": end.code if end else None,
-        "policies": policies_document(first.judged), "asked": dict(first.asked),
+        "policies": policies_document([judged for one in record.attempts for judged in one.admission.judged]), "asked": dict(first.asked),
         "usage": usage_document(_sum(settled)),
         **_money(sum(attempt.cost_nanos for attempt in record.attempts)),
         **_booked(settled, record.attempts),
@@ -84,10 +84,10 @@ def policies_document(judged: Sequence[Judged]) -> list[dict[str, Any]]:
 
 
 def list_item(row: Mapping[str, Any], name: Callable[[str, int], str | None]) -> dict[str, Any]:
-    """The short document of a row of calls (columns of stores/sql/callfact.py), its numbers by name."""
+    """The short document of a call (a row of stores/sql/facts.py, `whole`), its numbers by name."""
     refused = row["kind"] == FACT_KINDS.index("refusal") + 1
     return {
-        "id": f"req_{bytes(row['request_id']).hex()}", "attempt": row["attempt"], "at": moment(row["at_us"]),
+        "id": f"req_{bytes(row['request_id']).hex()}", "attempts": row["attempts"], "at": moment(row["at_us"]),
         "key_id": name("key", row["key_id"]),
         **{label: name(label, row[f"{label}_id"]) for label in LABELS},
         "provider": name("provider", row["provider_id"]), "operation": name("operation", row["operation_id"]),

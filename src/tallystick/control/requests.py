@@ -68,12 +68,12 @@ class Filters(BaseModel):
 
 
 class Item(BaseModel):
-    """A call in a list."""
+    """A call in a list: of several attempts it has the last one's outcome and what all of them came to."""
 
     model_config = ConfigDict(extra="allow")
 
     id: str
-    attempt: int
+    attempts: int
     at: datetime
     cost_nanos: int
     cost_usd: str
@@ -128,7 +128,7 @@ def list_calls(parts: PartsOf, caller: CallerOf, filters: Annotated[Filters, Que
     here = organization(parts.database, caller.organization)
     asked = Asked(
         day_number(filters.start) if filters.start else None, day_number(filters.end) if filters.end else None, _KINDS[filters.kind],
-        filters.model_dump(exclude={"start", "end", "kind", "sort", "limit", "cursor"}, exclude_none=True), sight=caller.sight,
+        filters.model_dump(exclude={"start", "end", "kind", "sort", "limit", "cursor"}, exclude_none=True), sight=caller.sight, whole=True,
     )
     with parts.database.read() as db:
         rows = list(listed(

@@ -365,6 +365,8 @@ def admit(known: Known) -> Admission | Denied:
     if billable and not claims.sandbox and rules.budgets:
         path = rules.budgets.get(attribution.organization, NO_BUDGETS).path(
             Subject(attribution, call.provider, facts.model, known.caller.principal.delegated | judgement.delegated), call.at_us)
+    if known.attempt > 1:                        # a call is one call, however often it is sent
+        path = tuple(match for match in path if match.budget.unit != "calls")
     binding = {match.budget.unit for match in path if match.binding}
     if claims.budget_nanos is not None and billable and not claims.sandbox:
         binding.add("money")                     # a bound of the call's own is as hard as any cap

@@ -43,7 +43,8 @@ ATTEMPTS, REFUSALS, SANDBOX = 1, 2, 3        # the places of callfact.FACT_KINDS
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Which rows: days (local, inclusive; None is open), kinds, moments, and names to match.
-    `before_us` cuts the last day short (a comparison with yesterday until now), `from_us` the first."""
+    `before_us` cuts the last day short (a comparison with yesterday until now), `from_us` the first. `whole`: each call once,
+    found by its last attempt, with what all of them came to."""
 
     first_day: int | None = None
     last_day: int | None = None
@@ -52,6 +53,7 @@ class Asked:
     before_us: int | None = None
     from_us: int | None = None
     sight: Sight = EVERYTHING
+    whole: bool = False
 
 
 @dataclass(slots=True)
@@ -125,7 +127,7 @@ class Place:
 def listed(
     db: Connection, organization: int, asked: Asked, *, newest_first: bool, behind: Place | None, limit: int,
 ) -> Iterator[dict[str, Any]]:
-    """At most `limit` rows as dicts by column, in order of time, beginning behind a place."""
+    """At most `limit` rows as dicts by column, in order of time, beginning behind a place. Of whole calls: with `attempts`."""
     where = _where(Names(db, organization), organization, asked)
     if where is None:
         return
@@ -140,7 +142,8 @@ def listed(
         query = month_sql(_LIST + condition + f" ORDER BY at_us {order}, seq {order} LIMIT ?", month)
         for row in db.execute(query, (*values, left)):
             left -= 1
-            yield dict(zip(COLUMNS, row, strict=True))
+            found_row = dict(zip(COLUMNS, row, strict=True))
+            yield _whole(db, found_row) if asked.whole else found_row
         if left <= 0:
             return
 
@@ -152,6 +155,19 @@ def is_seen(db: Connection, organization: int, request_id: bytes, sight: Sight) 
     return any(db.execute(month_sql(query, month), (request_id, organization, *seen.values)).fetchone() for month in months(db))
 
 
+def _whole(db: Connection, last: dict[str, Any]) -> dict[str, Any]:
+    """The row of a call of which this is the last attempt: amounts are those of all, the rest is the last one's."""
+    rows = [last]
+    if last["attempt"] > 1:
+        rows += [dict(zip(COLUMNS, row, strict=True)) for month in months(db) for row in db.execute(
+            month_sql(_LIST + " WHERE request_id = ? AND organization = ? AND attempt < ?", month),
+            (last["request_id"], last["organization"], last["attempt"]))]
+    return {**last, "attempts": len(rows), **{column: sum(row[column] for row in rows) for column in COLUMNS[_AMOUNTS]}}
+
+
+_AMOUNTS: Final = slice(COLUMNS.index("input_tokens"), COLUMNS.index("latency_us"))
+_LAST: Final = (" AND NOT EXISTS (SELECT 1 FROM call_fact_{month} later WHERE later.request_id = call_fact_{month}.request_id"
+                " AND later.attempt = call_fact_{month}.attempt + 1)")
 _ONE: Final = "SELECT 1 FROM call_fact_{month} WHERE request_id = ? AND organization = ?"
 _LIST: Final = "SELECT " + ", ".join(COLUMNS) + " FROM call_fact_{month}"  # noqa: S608 - literals of callfact.py
 
@@ -172,6 +188,8 @@ def _where(names: Names, organization: int, asked: Asked) -> tuple[str, tuple[An
     if asked.before_us is not None:
         condition += " AND at_us < ?"
         values.append(asked.before_us)
+    if asked.whole:
+        condition += _LAST
     seen = of_calls(asked.sight, organization)
     condition += seen.sql
     values += seen.values

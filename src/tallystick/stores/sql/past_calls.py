@@ -34,7 +34,7 @@ class PastCalls:
         self._db = db
         self._calls = calls
         self._organization = organization
-        self._asked = Asked(first_day, kinds=(ATTEMPTS, REFUSALS, SANDBOX), sight=sight)
+        self._asked = Asked(first_day, kinds=(ATTEMPTS, REFUSALS, SANDBOX), sight=sight, whole=True)
         self._page = page
 
     def __iter__(self) -> Iterator[PastCall]:
@@ -42,19 +42,19 @@ class PastCalls:
         behind: Place | None = None
         while rows := list(facts.listed(self._db, self._organization, self._asked, newest_first=False, behind=behind, limit=self._page)):
             for row in rows:
-                past = self._past(row["kind"], month_of(row["day"]), row["seq"])
+                past = self._past(row["kind"], month_of(row["day"]), row["seq"], row["cost_nanos"])
                 if past is None:
                     self.unjudged += 1
                 else:
                     yield past
             behind = Place(rows[-1]["at_us"], rows[-1]["seq"])
 
-    def _past(self, kind: int, month: int, seq: int) -> PastCall | None:
+    def _past(self, kind: int, month: int, seq: int, cost_nanos: int) -> PastCall | None:
         if kind == REFUSALS:
             return past_refusal(self._calls.read_refused(self._db, self._organization, month, seq))
         record = self._calls.read_attempt(self._db, self._organization, month, seq)
         ended = record.settlement
-        return past_admission(record.admission, record.cost_nanos, tokens_of(ended) if ended is not None else 0,
+        return past_admission(record.admission, cost_nanos, tokens_of(ended) if ended is not None else 0,
                               ended.at_us if ended is not None else 0)
 
 
