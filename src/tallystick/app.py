@@ -245,7 +245,8 @@ def _run(installation: Installation, worker: Worker) -> int:
     parts = control.Parts(
         installation.database, installation.keyring, installation.clock, installation.secrets.pepper, lambda: uuid_utils.uuid7().hex,
         trusted_networks(server), credentials=installation.credentials, prices=installation.prices, currencies=rates_of(settings),
-        alert_networks=alert_networks(settings), public_url=settings.server.public_url, workers=settings.server.workers,
+        alert_networks=alert_networks(settings), public_url=settings.server.public_url,
+        mail=mail_server_of(settings), workers=settings.server.workers,
         session_idle_s=settings.sessions.idle_s, session_lifetime_s=settings.sessions.lifetime_s,
         stopping=lambda: listening.should_exit,
         vault=Vault(Sequencer(installation.database), KekFiles(settings.data), origins_of(settings), os.urandom))
@@ -400,14 +401,18 @@ def _gauges(installation: Installation, telemetry: Telemetry) -> BudgetGauges:
     return BudgetGauges(installation.database, installation.clock, telemetry, installation.settings.metrics.tenant_labels)
 
 
-def alerts_of(settings: Settings, database: Database) -> alerts.Alerts:
-    """What sends alerts. Raises BadSettings."""
+def mail_server_of(settings: Settings) -> MailServer | None:
+    """The operator's mail server, if there is one."""
     smtp = settings.alerts.smtp
     password = secret_from_env(smtp.password_env) if smtp.password_env is not None else None
-    server = None if smtp.host is None else MailServer(
+    return None if smtp.host is None else MailServer(
         smtp.host, smtp.port, smtp.sender, smtp.tls, smtp.username, None if password is None else Secret(password))
+
+
+def alerts_of(settings: Settings, database: Database) -> alerts.Alerts:
+    """What sends alerts. Raises BadSettings."""
     return alerts.Alerts(Channels(database, KekFiles(settings.data), os.urandom), SystemClock(),
-                         alerts.Outside(alert_networks(settings), server), settings.server.public_url or "")
+                         alerts.Outside(alert_networks(settings), mail_server_of(settings)), settings.server.public_url or "")
 
 
 def _ready(installation: Installation, runner: Runner, keeper: BudgetKeeper) -> Readiness:

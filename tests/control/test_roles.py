@@ -39,11 +39,15 @@ GET    /api/members                               all   all      -        own_te
 POST   /api/members                               all   all      -        own_teams  -     -      -
 PATCH  /api/members/{account_id}                  all   all      -        own_teams  -     -      -
 DELETE /api/members/{account_id}                  all   all      -        own_teams  -     -      -
+GET    /api/invitations                           all   all      -        own_teams  -     all    -
+POST   /api/invitations                           all   all      -        own_teams  -     -      -
+DELETE /api/invitations/{invitation_id}           all   all      -        own_teams  -     -      -
 GET    /api/requests                              all   all      all      own_teams  own   all    -
 GET    /api/requests/{request_id}                 all   all      all      own_teams  own   all    -
 POST   /api/requests/{request_id}/adjustments     all   -        propose  -          -     -      -
 GET    /api/keys                                  all   all      -        own_teams  own   ids    -
 POST   /api/keys                                  all   all      -        own_teams  own   -      -
+POST   /api/keys/bulk                             all   all      -        own_teams  own   -      -
 GET    /api/keys/self                             -     -        -        -          -     -      self
 GET    /api/keys/{key_id}                         all   all      -        own_teams  own   ids    -
 POST   /api/keys/{key_id}/rotate                  all   all      -        own_teams  own   -      -
@@ -53,6 +57,7 @@ PUT    /api/credentials/{provider}/{name}         all   all      -        -     
 DELETE /api/credentials/{provider}/{name}         all   all      -        -          -     -      -
 GET    /api/budgets                               all   all      all      own_teams  own   all    -
 POST   /api/budgets                               all   all      all      own_teams  -     -      -
+GET    /api/budgets/lint                          all   all      all      own_teams  own   all    -
 GET    /api/budgets/{budget_id}                   all   all      all      own_teams  own   all    -
 PUT    /api/budgets/{budget_id}                   all   all      all      own_teams  -     -      -
 DELETE /api/budgets/{budget_id}                   all   all      all      own_teams  -     -      -
@@ -65,7 +70,11 @@ POST   /api/policies/bypasses                     all   all      -        own_te
 GET    /api/policies/{policy_id}                  all   all      -        own_teams  own   all    -
 DELETE /api/policies/{policy_id}                  all   all      -        own_teams  -     -      -
 GET    /api/alerts                                all   all      all      -          -     all    -
+GET    /api/alerts/mutes                          all   all      all      -          -     all    -
+POST   /api/alerts/mutes                          all   all      all      -          -     -      -
+DELETE /api/alerts/mutes/{mute_id}                all   all      all      -          -     -      -
 GET    /api/alerts/{alert_id}                     all   all      all      -          -     all    -
+POST   /api/alerts/{alert_id}/acknowledge         all   all      all      -          -     -      -
 POST   /api/alerts/{alert_id}/replay              all   all      -        -          -     -      -
 PUT    /api/alerts/thresholds/{budget_id}         all   all      all      -          -     -      -
 GET    /api/channels                              all   all      all      -          -     all    -
@@ -106,7 +115,8 @@ GET    /api/explore/rows.csv                      all   all      all      own_te
 GET    /api/explore/values                        all   all      all      own_teams  own   all    -
 GET    /api/organization                          self  self     self     self       self  self   -
 """
-OPEN = {("POST", "/api/auth/token"), ("POST", "/api/auth/session"), ("GET", "/setup"), ("POST", "/api/setup"), ("GET", "/api/openapi.json")}
+OPEN = {("POST", "/api/auth/token"), ("POST", "/api/auth/session"), ("POST", "/api/auth/invitation"),
+        ("POST", "/api/auth/invitation/accept"), ("GET", "/setup"), ("POST", "/api/setup"), ("GET", "/api/openapi.json")}
 COLUMNS: tuple[RoleName, ...] = (*ROLES, "key")
 
 # Of four calls, keys and teams: which ones each role sees. 1 and 2 are of team search, and 1 is made with the member's own key.
@@ -246,7 +256,8 @@ async def test_budgets_in_lists_and_by_id(house: House, role: RoleName) -> None:
     budgets = await budgets_of(house)
     async with house.client(role) as client:
         listed = {budget["name"] for budget in (await client.get("/api/budgets")).json()["items"]}
-        assert listed == BUDGETS_SEEN[role]
+        linted = {budget["name"] for budget in (await client.get("/api/budgets/lint")).json()["items"]}
+        assert listed == linted == BUDGETS_SEEN[role]
         for name, number in budgets.items():
             assert (await client.get(f"/api/budgets/{number}")).status_code == (200 if name in BUDGETS_SEEN[role] else 404), name
 

@@ -29,6 +29,7 @@ BODIES: dict[str, Any] = {
     "POST /api/budgets/{budget_id}/raises": {"by": "$1", "until": "2027-01-01T00:00:00Z", "reason": "x"},
     "PUT /api/alerts/thresholds/{budget_id}": {"percents": "50"},
     "POST /api/alerts/{alert_id}/replay": {},
+    "POST /api/alerts/{alert_id}/acknowledge": {},
     "POST /api/envelopes/{envelope_id}/sign": {},
     "POST /api/envelopes/{envelope_id}/decline": {"comment": "no"},
     "POST /api/envelopes/{envelope_id}/top-ups": {"by": "1", "reason": "x"},
@@ -36,11 +37,13 @@ BODIES: dict[str, Any] = {
 }
 # What lists must be asked to say anything.
 QUERIES = {"/api/aggregations/version-comparison": {"prompt_key": CANARY}, "/api/explore/values": {"dimension": "team"},
-           "/api/explore": {"group": "team"}, "/api/explore/rows.csv": {"group": "team"},
+           "/api/explore": {"group": "team"}, "/api/explore/rows.csv": {"group": "team"}, "/api/live": {"after": "0"},
            "/api/envelopes/headroom": {"scope": "team", "value": CANARY, "monthly_delta_usd": "1"}}
 # Requests that name an id in their body, and the answer to one of another organisation.
 NAMED: list[tuple[str, str, str, dict[str, Any], int]] = [
     ("POST", "/api/keys", "account_id", {"owner": "{}"}, 400),
+    ("POST", "/api/alerts/mutes", "alert_id", {"until": "2026-11-22T00:00:00Z", "reason": "x", "alert_id": 0}, 404),
+    ("POST", "/api/alerts/mutes", "budget_id", {"until": "2026-11-22T00:00:00Z", "reason": "x", "budget_id": 0}, 404),
     ("POST", "/api/policies/bypasses", "policy_id", {"on": "org", "reason": "x", "until": "2026-11-21T00:00:00Z", "policy": 0}, 404),
     ("POST", "/api/envelopes/transfers", "envelope_id", {"source": 0, "target": 0, "amount": "1", "reason": "x"}, 404),
 ]
@@ -69,6 +72,9 @@ class Two:
             made = await owner.post("/api/tokens", json={"scopes": ["read"], "name": CANARY})
             assert made.status_code == 201, made.text
             self.ids["token_id"] = made.json()["id"]
+            made = await owner.post("/api/invitations", json={"email": f"{CANARY}@invited", "role": "auditor"})
+            assert made.status_code == 201, made.text
+            self.ids["invitation_id"] = made.json()["id"]
             terms = {"kind": "percent", "provider": "*", "unit": "all", "value": "-5", "note": CANARY}
             made = await owner.post("/api/prices/overrides", json=terms)
             assert made.status_code == 201, made.text
@@ -96,6 +102,9 @@ class Two:
         fallback = {"models": {"gpt-4o*": "gpt-4o-mini"}}
         assert (await owner.put(f"/api/envelopes/{self.ids['envelope_id']}/fallback", json=fallback)).status_code == 200
         self.ids["alert_id"] = str(fired.json()["alert_id"])
+        muted = await owner.post("/api/alerts/mutes", json={"until": "2026-11-30T00:00:00Z", "reason": CANARY, "kind": "run_rate"})
+        assert muted.status_code == 201, muted.text
+        self.ids["mute_id"] = str(muted.json()["id"])
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from tallystick.ports import Clock, Keyring
 from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.live_prices import LivePrices
 from tallystick.stores.sql.vault import Vault
+from tallystick.transport.mail import MailServer
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -49,7 +50,9 @@ class Parts:
     currencies: Mapping[str, str] = field(default_factory=dict, kw_only=True)     # dollars for one unit
     session_idle_s: int = field(default=1_800, kw_only=True)
     session_lifetime_s: int = field(default=43_200, kw_only=True)
+    mail: MailServer | None = field(default=None, kw_only=True)
     workers: int = field(default=1, kw_only=True)          # processes that share the port
+    stopping: Callable[[], bool] = field(default=lambda: False, kw_only=True)     # whether open streams are to end
     public_url: str | None = field(default=None, kw_only=True)                     # how people reach this installation
     alert_networks: tuple[Network, ...] = field(default=(), kw_only=True)          # of the operator's own that webhooks may reach
 

@@ -10,9 +10,9 @@ from fastapi.responses import JSONResponse
 
 from tallystick import __version__
 from tallystick.control import (
-    Parts, adjustments, aggregations, alerts, auth, budgets, channels, credentials, envelopes, explore, keys, live, members, metrics,
-    organization, personal_tokens, policies, price_overrides, problems, projects, proposals, requests, second_factor, sessions,
-    setup, teams,
+    Parts, adjustments, aggregations, alerts, auth, budget_lint, budgets, channels, credentials, envelopes, explore, invitations,
+    key_sets, keys, live, members, metrics, organization, personal_tokens, policies, price_overrides, problems, projects,
+    proposals, requests, second_factor, sessions, setup, teams,
 )
 from tallystick.control.bounds import Bounds
 from tallystick.control.callers import admit
@@ -20,6 +20,7 @@ from tallystick.control.login import Login
 from tallystick.control.tokens import Tokens, derived
 from tallystick.stores.sql.calls import Calls
 from tallystick.stores.sql.directory import Directory
+from tallystick.stores.sql.invitations import Invitations
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.members import Members
 from tallystick.stores.sql.personal_tokens import PersonalTokens
@@ -37,6 +38,7 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     app.state.parts = parts
     app.state.directory = Directory(Sequencer(parts.database), parts.secret, secrets.token_bytes)
     app.state.members = Members(Sequencer(parts.database), parts.new_id)
+    app.state.invitations = Invitations(app.state.members, derived(parts.secret, b"invitation"), secrets.token_bytes)
     app.state.proposals = Proposals(Sequencer(parts.database), secrets.token_bytes)
     app.state.calls = Calls(parts.database)
     app.state.streams = live.Streams()
@@ -52,10 +54,11 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     if scope == "all":
         # A key's own path stands before the path of any key.
         resources += [auth.routes(), sessions.routes(), second_factor.routes(), personal_tokens.routes(), setup.routes(),
-                      members.routes(), requests.routes(), adjustments.routes(),
-                      keys.own_routes(), keys.routes(), credentials.routes(), budgets.routes(), envelopes.routes(),
-                      price_overrides.routes(), proposals.routes(), teams.routes(), projects.routes(), policies.routes(),
-                      metrics.routes(), explore.routes(), live.routes(), organization.routes(), alerts.routes(), channels.routes()]
+                      members.routes(), invitations.routes(), requests.routes(), adjustments.routes(), keys.own_routes(),
+                      key_sets.routes(), keys.routes(), credentials.routes(), budget_lint.routes(), budgets.routes(),
+                      envelopes.routes(), price_overrides.routes(), proposals.routes(), teams.routes(), projects.routes(),
+                      policies.routes(), metrics.routes(), explore.routes(), live.routes(), organization.routes(),
+                      alerts.routes(), channels.routes()]
         app.add_api_route("/api/openapi.json", openapi, methods=["GET"], include_in_schema=False)
     for resource in resources:
         app.include_router(resource)

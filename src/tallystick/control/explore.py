@@ -206,7 +206,7 @@ def _question(parts: PartsOf, caller: Caller, asked: Asked) -> tuple[Organizatio
     start = asked.start or end - timedelta(days=29)
     if end < start:
         raise Problem(400, "invalid_request", "The end lies before the start.")
-    filters = _filters(asked.filters)
+    filters = filters_of(asked.filters)
     _check_dimensions([*asked.group, *(one.dimension for one in filters)])
     if len(set(asked.group)) < len(asked.group):
         raise Problem(400, "invalid_request", "Both groups are the same.")
@@ -219,7 +219,8 @@ class _Said(msgspec.Struct, forbid_unknown_fields=True):
     values: list[str | None]
 
 
-def _filters(text: str | None) -> tuple[Filter, ...]:
+def filters_of(text: str | None) -> tuple[Filter, ...]:
+    """The filters of a query. Raises Problem 400."""
     try:
         said = msgspec.json.decode(text or "[]", type=list[_Said])
     except (msgspec.DecodeError, UnicodeError):
