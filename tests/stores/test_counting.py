@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from scripts import verify_export
-from tallystick.core.attempt import Admission
-from tallystick.core.budget import Scope, parse_limit
+from tallystick.core.attempt import Admission, Settlement
+from tallystick.core.budget import Amount, Scope, parse_limit
 from tallystick.core.call import Facts
 from tallystick.core.draw import Draw, NodeKey
 from tallystick.core.identity import Attribution
@@ -166,6 +166,65 @@ def test_a_job_keeps_its_hold_for_whoever_settles_it(journal: Journal) -> None:
     journal.ship()
     assert leased(journal) == {}
     assert settled(journal) == {node: settlement().cost_nanos}
+
+
+def job(number: int = 1, draws: tuple[Draw, ...] = ()) -> Settlement:
+    """A reply that only opened a job."""
+    return settlement(number, outcome="deferred", basis="deferred", cost_nanos=0, usage=None, lines=(), computed_nanos=None, draws=draws)
+
+
+@pytest.mark.parametrize("alone_first", [False, True])
+def test_a_budget_that_is_made_while_a_jobs_record_waits_to_be_shipped_holds_the_job(journal: Journal, alone_first: bool) -> None:
+    run(journal.spool.admit(admission(1)))
+    if alone_first:
+        journal.ship()
+        journal.clock.us += 61_000_000
+        journal.ship()
+    run(journal.spool.settle(job()))
+    make(journal, "org", "", "500/month")
+    make(journal, "team", "search", "1m tokens/day")
+    assert leased(journal) == {}
+    journal.ship()
+    assert leased(journal) == {"deferred": 50_000_000 + 4_300}
+    run(journal.spool.settle(settlement(1)))
+    journal.ship()
+    assert leased(journal) == {}
+    assert sorted(settled(journal).values()) == [1_501, settlement().cost_nanos]
+    assert not journal.alarms
+
+
+def test_what_a_job_holds_already_is_not_held_again(journal: Journal) -> None:
+    make(journal, "org", "", "500/month")
+    hold = (Draw(NodeKey(1, "", parse_and_start(journal)), 50_000_000),)
+    with journal.database.write() as db:
+        leases.begin(db, journal.spool.instance, 0, NOON_US)
+        leases.open_node(db, hold[0].node)
+        leases.lease(db, journal.spool.instance, hold)
+    run(journal.spool.admit(admission(1, holds=hold)))
+    run(journal.spool.settle(job(draws=hold)))
+    journal.ship()
+    assert leased(journal) == {"deferred": 50_000_000}
+
+
+def test_what_a_caller_merely_claims_holds_nothing_on_a_budget_that_only_watches_it(journal: Journal) -> None:
+    make(journal, "user", "ann@example.com", "1/month")
+    journal.clock.us += 10
+    run(journal.spool.admit(admission(1, at_us=journal.clock.us)))     # its user is claimed
+    run(journal.spool.settle(job()))
+    journal.ship()
+    assert leased(journal) == {}
+
+
+def test_a_budget_that_turns_hard_holds_the_jobs_that_run_and_once(journal: Journal) -> None:
+    spec = BudgetSpec(Scope("org"), Amount(10**12, "money"), mode="soft", limit=10**12)
+    Budgets(journal.sequencer).set(DEFAULT, spec, journal.clock.now_us(), "cli")
+    run(journal.spool.admit(admission(1)))
+    run(journal.spool.settle(job()))
+    journal.ship()
+    assert leased(journal) == {}
+    for mode in ("hard", "soft", "hard"):
+        Budgets(journal.sequencer).set(DEFAULT, replace(spec, mode=mode), journal.clock.now_us(), "cli")  # type: ignore[arg-type]
+        assert leased(journal) == {"deferred": 50_000_000}
 
 
 def test_what_an_attempt_drew_leaves_its_holders_lease_and_no_more(journal: Journal) -> None:

@@ -78,14 +78,14 @@ def book_later_settlement(pen: Appending, settlement: Settlement, describe: Desc
     merged = ended(opening, fields)
     place = (request_bytes, settlement.attempt)
     job, kept = pen.db.execute("SELECT deferred, draws FROM open_attempt WHERE request_id = ? AND attempt = ?", place).fetchone()
-    count_later(pen, organization, opening, settlement, kept if job else None)
-    pen.take_fact(month, organization, seq, place)
-    pen.add_fact(month, fact_of(merged, organization, chain.calendar))
     if deferred:
         pen.db.execute("UPDATE open_attempt SET deferred = 1, draws = ? WHERE request_id = ? AND attempt = ?",
                        (draws_kept(settlement.draws), *place))
     else:
         pen.db.execute("DELETE FROM open_attempt WHERE request_id = ? AND attempt = ?", place)
+    count_later(pen, organization, opening, settlement, kept if job else None)
+    pen.take_fact(month, organization, seq, place)
+    pen.add_fact(month, fact_of(merged, organization, chain.calendar))
 
 
 def ended(opening: Mapping[str, Any], ending: Mapping[str, Any]) -> Fields:
@@ -110,8 +110,8 @@ def is_chained(pen: Appending, request_id: str, attempt: int) -> bool:
 def settle_left_open(pen: Appending, instance: str, describe: Describe, rows_max: int) -> int:
     """Settle, at their hold, attempts that an instance left open which is gone for good, as its own recovery would; how many.
     Jobs are not its own: whoever polls settles them."""
-    left = pen.db.execute("SELECT request_id, attempt, organization, hold_nanos, draws FROM open_attempt WHERE instance = ? AND deferred = 0"
-                          " ORDER BY admitted_us LIMIT ?", (instance, rows_max)).fetchall()
+    left = pen.db.execute("SELECT request_id, attempt, organization, hold_nanos, draws FROM open_attempt"
+                          " WHERE instance = ? AND deferred = 0 ORDER BY admitted_us LIMIT ?", (instance, rows_max)).fetchall()
     for request_id, attempt, organization, hold_nanos, draws in left:
         book_later_settlement(pen, Settlement(
             "req_" + request_id.hex(), attempt, pen.now_us, outcome="recovered", method="estimated" if hold_nanos else "unpriced",

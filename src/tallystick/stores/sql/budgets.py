@@ -167,6 +167,8 @@ class Budgets:
             " owner = ?, note = ?, version = ? WHERE id = ?",
             (row.name, row.amount, row.currency, row.currency_nanos, row.rate, row.mode, row.on_exceed, row.ends_us, row.owner, row.note,
              row.version, row.id))
+        if row.mode == "hard" and old.mode != "hard":
+            hold_open_jobs(pen, row.organization, row.budget())
         return self.say(pen, row, "changed", by, **more)
 
     def end(self, pen: Appending, old: BudgetRow, boundary_us: int, by: str) -> None:

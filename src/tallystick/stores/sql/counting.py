@@ -5,7 +5,7 @@ admission held, so budgets that came up while it ran, and soft ones, count it to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ import msgspec
 from tallystick.core.attempt import Admission, Settlement
 from tallystick.core.budget import NO_BUDGETS, Budget, BudgetBook, Subject
 from tallystick.core.draw import Draw, NodeKey
-from tallystick.core.entry import read_admission
+from tallystick.core.entry import read_admission, request_hex
 from tallystick.core.holding import cost_in, late_draw
 from tallystick.core.ledger import read_body
 from tallystick.stores.sql.engine import month_sql
@@ -28,7 +28,7 @@ _decoded = msgspec.msgpack.Decoder(tuple[Draw, ...]).decode
 def count(pen: Appending, admission: Admission, settlement: Settlement) -> None:
     """An attempt that is settled by the instance that admitted it."""
     if settlement.outcome == "deferred":
-        pen.counting.defer(pen.holder, settlement.draws)
+        _defer(pen, admission, settlement)
         return
     spend(pen, admission, settlement)
     pen.counting.release(pen.holder, settlement.draws)
@@ -36,16 +36,16 @@ def count(pen: Appending, admission: Admission, settlement: Settlement) -> None:
 
 def count_later(pen: Appending, organization: int, opening: Mapping[str, Any], settlement: Settlement, kept: bytes | None) -> None:
     """The end of an attempt whose admission was chained before. `opening`: that entry's fields; `kept`: what the job
-    has held since, by `draws_of_job`, None where the instance itself still holds it."""
+    has held since, by `draws_kept`, None where the instance itself still holds it."""
     admission = _admitted(pen, organization, opening)
     if settlement.outcome == "deferred":
-        pen.counting.defer(pen.holder, settlement.draws)
+        _defer(pen, admission, settlement)
         return
     spend(pen, admission, settlement)
     if kept is None:
         pen.counting.release(pen.holder, settlement.draws)
     else:
-        pen.counting.release(DEFERRED, _decoded(kept))
+        pen.counting.release(DEFERRED, read_draws(kept))
 
 
 def count_adjustment(pen: Appending, organization: int, opening: Mapping[str, Any], delta_nanos: int) -> None:
@@ -58,25 +58,50 @@ def count_adjustment(pen: Appending, organization: int, opening: Mapping[str, An
 
 
 def hold_open_jobs(pen: Appending, organization: int, budget: Budget) -> None:
-    """A budget that comes up while jobs run holds their worst case too, in the window they were admitted in."""
+    """A budget that comes up, or turns hard, while jobs run holds their worst case too, in the window they were admitted in."""
     jobs = pen.db.execute("SELECT request_id, attempt, seq, month, draws FROM open_attempt WHERE organization = ? AND deferred = 1"
                           " ORDER BY admitted_us", (organization,)).fetchall()
     for request_id, attempt, seq, month, kept in jobs:
         body = pen.db.execute(month_sql("SELECT body FROM entry_{month} WHERE organization = ? AND seq = ?", month),
                               (organization, seq)).fetchone()[0]
         admission = _admitted(pen, organization, read_body(pen.packer.unpack(body)))
+        held = read_draws(kept)
         draw = late_draw(budget, admission) if budget.mode == "hard" else None
-        if draw is None:
-            continue
+        if draw is not None and draw.amount and budget.id not in {one.node.budget for one in held}:
+            _hold_also(pen, (request_id, attempt), held, [draw])
+
+
+def _defer(pen: Appending, admission: Admission, settlement: Settlement) -> None:
+    """A job's hold leaves the instance and stays with the nodes. Hard budgets that came while its records were on their way
+    hold it from now on: its instance does not know it as open any more, and the database did not know it as a job yet."""
+    pen.counting.defer(pen.holder, settlement.draws)
+    held = {draw.node.budget for draw in settlement.draws}
+    path = [match for match in _book(pen, admission).path(_subject(admission), admission.at_us)
+            if match.budget.mode == "hard" and match.budget.id not in held]
+    if not path:
+        return
+    made = {int(row[0]) for row in pen.db.execute("SELECT id FROM budget WHERE created_us >= ?", (admission.at_us,))}
+    late = [draw for match in path if match.binding or match.budget.id in made
+            if (draw := late_draw(match.budget, admission)) is not None and draw.amount]
+    _hold_also(pen, (bytes.fromhex(request_hex(admission.request_id)), admission.attempt), settlement.draws, late)
+
+
+def _hold_also(pen: Appending, job: tuple[bytes, int], held: Sequence[Draw], late: Sequence[Draw]) -> None:
+    """Let a job hold on more nodes than it does."""
+    for draw in late:
         open_node(pen.db, draw.node)
-        lease(pen.db, DEFERRED, [draw])
-        pen.db.execute("UPDATE open_attempt SET draws = ? WHERE request_id = ? AND attempt = ?",
-                       (_encoded((*(_decoded(kept) if kept else ()), draw)), request_id, attempt))
+    lease(pen.db, DEFERRED, late)
+    pen.db.execute("UPDATE open_attempt SET draws = ? WHERE request_id = ? AND attempt = ?", (draws_kept((*held, *late)), *job))
 
 
-def draws_of_job(settlement: Settlement) -> bytes | None:
-    """What a job that is still to be settled holds, as `open_attempt` keeps it; None for what is no job."""
-    return _encoded(settlement.draws) if settlement.outcome == "deferred" else None
+def draws_kept(draws: Sequence[Draw]) -> bytes:
+    """What an open attempt holds, as `open_attempt` keeps it."""
+    return _encoded(tuple(draws))
+
+
+def read_draws(kept: bytes) -> tuple[Draw, ...]:
+    """What `draws_kept` wrote."""
+    return _decoded(kept)
 
 
 def spend(pen: Appending, admission: Admission, settlement: Settlement) -> None:
