@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import httpx
 import pytest
@@ -13,9 +14,11 @@ import pytest
 from tests.build.gateway import PATIENCE_S
 from tests.gateway.test_policies import ASK, CHAT, REPLY
 from tests.gateway.test_workers import Workers, database, provider  # noqa: F401 - fixtures
-from tests.mini_upstream import MiniUpstream, json_reply
+from tests.mini_upstream import Gate, MiniUpstream, json_reply
 
 LIMIT = 7
+AT_ONCE = 4
+SLOW = "/v1/responses"
 
 
 @pytest.fixture
@@ -53,3 +56,26 @@ def test_together_they_never_pass_a_rate(workers: Workers) -> None:
     assert len(workers.ports) <= answers.count(200) <= LIMIT * windows
     if windows == 1:
         assert answers.count(200) == LIMIT, "the shares add up to the limit"
+
+
+@pytest.mark.slow
+def test_together_they_never_let_more_run_at_once(workers: Workers, provider: MiniUpstream) -> None:  # noqa: F811 - the fixtures
+    key, gate, answers = workers.key(team="web"), Gate(), list[int]()
+    provider.expect("POST", SLOW, json_reply(REPLY).before(gate), times=AT_ONCE)
+    assert workers.json("policies", "set", "rates", "-p", f"concurrent={AT_ONCE}")["not_in_force_on"] == []
+
+    def one(port: int) -> None:
+        answers.append(httpx.post(f"http://127.0.0.1:{port}{SLOW}", json=ASK, timeout=PATIENCE_S, headers={
+            "authorization": "Bearer sk-own", "x-tallystick-key": key}).status_code)
+
+    calls = [Thread(target=one, args=(port,)) for port in workers.ports for _ in range(2 * AT_ONCE)]
+    for call in calls:
+        call.start()
+    deadline = time.monotonic() + PATIENCE_S
+    while len(answers) < len(calls) - AT_ONCE and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert answers == [429] * (len(calls) - AT_ONCE)
+    gate.open()
+    for call in calls:
+        call.join(PATIENCE_S)
+    assert answers.count(200) == AT_ONCE, "the shares add up to the limit"

@@ -4,12 +4,14 @@ running gateway that does not follow within a second is named, and the exit code
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, Org, OrgOnly, fail, print_facts, print_json, print_table, settings_of
 from tallystick.cli.apply import export_csv, import_csv
+from tallystick.cli.budget_lint import lint, warnings_of
 from tallystick.cli.expiry import expiry_us
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ def build() -> typer.Typer:
     app.command("write-off")(write_off)
     app.command("export-csv")(export_csv)
     app.command("import-csv")(import_csv)
+    app.command("lint")(lint)
     return app
 
 
@@ -88,7 +91,7 @@ def set_(
             row = Budgets(here.directory.sequencer).set(here.organization, spec, now_us, "cli")
         except (BadBudget, Refused, ValueError) as error:
             fail(str(error))
-        _done(here, row, as_json=as_json)
+        _done(here, row, as_json=as_json, warnings=warnings_of(here, settings, row))
 
 
 def list_(
@@ -260,7 +263,7 @@ def _scope(given: dict[str, str | None]) -> Scope:
     return Scope(kind, value)  # type: ignore[arg-type]  # each option's name is a kind
 
 
-def _done(here: Installation, row: BudgetRow, *, as_json: bool) -> None:
+def _done(here: Installation, row: BudgetRow, *, as_json: bool, warnings: Sequence[str] = ()) -> None:
     """Show a budget as it stands now, once every running gateway follows."""
     from tallystick.control.budget_document import budget_document
     from tallystick.stores.sql.standing import not_in_force, standing
@@ -269,9 +272,11 @@ def _done(here: Installation, row: BudgetRow, *, as_json: bool) -> None:
     with here.database.read() as db:
         document = budget_document(row, standing(db, row, here.now_us()), here.now_us())
     if as_json:
-        print_json({**document, "not_in_force_on": list(behind)})
+        print_json({**document, "not_in_force_on": list(behind), "warnings": list(warnings)})
     else:
         print_facts({name: value for name, value in document.items() if name != "nodes"})
+        for warning in warnings:
+            typer.echo(f"Mind: {warning}.", err=True)
     if behind:
         fail(f"Not in force yet on {', '.join(behind)}: it did not answer within a second.", FOUND_WRONG)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, Org, fail, print_facts, print_json, print_table, settings_of
+from tallystick.cli.budget_lint import reach_here
 from tallystick.cli.expiry import expiry_us
 
 if TYPE_CHECKING:
@@ -284,9 +285,9 @@ def lint(
     from tallystick.stores.sql.policy_rows import policy_rows
 
     with installation.opened(settings, make=False, org=org) as here:
-        keys = list(here.all_keys())
+        reach = reach_here(here, settings)
         with here.database.read() as db:
-            found = [lint_document(linted) for linted in policy_lint.lint(db, policy_rows(db, here.organization), keys, here.now_us())]
+            found = [lint_document(linted) for linted in policy_lint.lint(db, policy_rows(db, here.organization), reach, here.now_us())]
     if as_json:
         print_json({"policies": found})
     else:

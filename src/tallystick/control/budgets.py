@@ -4,6 +4,7 @@ gateway that did not follow within a second is named in `not_in_force_on`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
@@ -12,6 +13,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from tallystick.control import Parts
+from tallystick.control.budget_lint import warnings_of
 from tallystick.control.budget_document import budget_document, freed_document, trail_document
 from tallystick.control.callers import Caller, CallerOf, DirectoryOf, PartsOf, actor_of, within_teams
 from tallystick.control.figures import answer
@@ -170,9 +172,10 @@ class OneBudget(Budget):
 
 
 class ChangedBudget(Budget):
-    """A budget as it is from now on."""
+    """A budget as it is from now on. `warnings`: what is odd about one that was set, as the lint says it."""
 
     not_in_force_on: list[str]
+    warnings: list[str] = []
 
 
 class FreedPart(Figures):
@@ -228,7 +231,7 @@ def set_budget(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new: Ne
         new.on_exceed, new.name, new.owner, new.note, _us(new.ends_at), read.value, read.rate)
     _within(parts, caller, here.id, spec)
     row = Budgets(directory.sequencer).set(here.id, spec, now_us, actor_of(caller))
-    return _changed(parts, row, 201 if row.version == 1 and row.created_us == now_us else 200)
+    return _changed(parts, row, 201 if row.version == 1 and row.created_us == now_us else 200, warnings_of(parts, row))
 
 
 def read_budget(parts: PartsOf, caller: CallerOf, budget_id: BudgetId) -> Response:
@@ -336,13 +339,13 @@ def _limit(text: str, rates: currencies.Rates) -> currencies.Limit:
         raise Problem(400, "invalid_request", str(fault)) from None
 
 
-def _changed(parts: Parts, row: BudgetRow, status: int = 200) -> Response:
+def _changed(parts: Parts, row: BudgetRow, status: int = 200, warnings: Sequence[str] = ()) -> Response:
     """The budget as it is from now on, once every running gateway follows."""
     behind = not_in_force(parts.database, parts.database.change_count(), parts.clock.now_us)
     now_us = parts.clock.now_us()
     with parts.database.read() as db:
         document = budget_document(row, standing(db, row, now_us), now_us)
-    reply = answer({**document, "not_in_force_on": list(behind)})
+    reply = answer({**document, "not_in_force_on": list(behind), "warnings": list(warnings)})
     reply.status_code = status
     return reply
 

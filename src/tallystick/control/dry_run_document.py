@@ -9,6 +9,7 @@ from tallystick.control.call_document import moment
 from tallystick.core.money import decimal_text
 from tallystick.core.policies.book import PolicyBook
 from tallystick.core.policies.dry_run import SIMULATED, DryRun, Tally
+from tallystick.stores.sql.budget_lint import LintedBudget
 from tallystick.stores.sql.policy_lint import Linted
 
 WHO_MAX: Final = 100
@@ -34,6 +35,13 @@ def dry_run_document(run: DryRun, book: PolicyBook, days: int, unjudged: int) ->
 def lint_document(linted: Linted) -> dict[str, Any]:
     """One policy. `last_matched_at` is null where no call was found; `asked` says whether calls could be looked for."""
     return {"id": linted.row.id, "kind": linted.row.kind, "on": str(linted.row.scope), "name": linted.row.name,
+            "last_matched_at": moment(linted.last_matched_us), "asked": linted.asked, "findings": list(linted.findings)}
+
+
+def budget_lint_document(linted: LintedBudget) -> dict[str, Any]:
+    """One budget, told as `lint_document` tells a policy."""
+    row = linted.row
+    return {"id": row.id, "scope": row.kind, "value": row.value, "window": row.span, "name": row.name,
             "last_matched_at": moment(linted.last_matched_us), "asked": linted.asked, "findings": list(linted.findings)}
 
 

@@ -27,6 +27,7 @@ from tallystick.stores.sql.members import find_member
 from tallystick.stores.sql.past_calls import proposed, try_policies
 from tallystick.stores.sql.policies import Policies, PolicySpec
 from tallystick.stores.sql.policy_rows import PolicyRow, bypass_rows, policy_rows, policy_versions
+from tallystick.stores.sql.scope_reach import reach_of
 from tallystick.stores.sql.standing import not_in_force
 
 PolicyId = Annotated[int, Path(ge=1, lt=1 << 62)]
@@ -219,9 +220,9 @@ def dry_run_policy(parts: PartsOf, caller: CallerOf, new: NewPolicy, days: Days 
 def lint_policies(parts: PartsOf, caller: CallerOf) -> Response:
     """Which policies reach nothing, and when each last did."""
     here, now_us = organization(parts.database, caller.organization), parts.clock.now_us()
-    keys = list(_keys(parts, here.id))
+    reach = reach_of(every_key(parts, here.id), parts.vault.origins, now_us)
     with parts.database.read() as db:
-        return answer({"items": [lint_document(one) for one in policy_lint.lint(db, policy_rows(db, here.id, caller.sight), keys, now_us)]})
+        return answer({"items": [lint_document(one) for one in policy_lint.lint(db, policy_rows(db, here.id, caller.sight), reach, now_us)]})
 
 
 def break_glass(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new: NewBypass) -> Response:
@@ -283,7 +284,8 @@ def _spec(new: NewPolicy) -> PolicySpec:
         raise Problem(400, "invalid_request", str(fault)) from None
 
 
-def _keys(parts: Parts, organization_id: int) -> Iterator[KeyRow]:
+def every_key(parts: Parts, organization_id: int) -> Iterator[KeyRow]:
+    """Every key of an organisation, read in pages."""
     after: tuple[int, str] | None = None
     while page := list_keys(parts.database, organization_id, after=after, limit=_KEYS_PAGE):
         yield from page
