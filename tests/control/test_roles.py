@@ -114,6 +114,10 @@ GET    /api/live                                  all   all      all      own_te
 GET    /api/explore/rows.csv                      all   all      all      own_teams  own   all    -
 GET    /api/explore/values                        all   all      all      own_teams  own   all    -
 GET    /api/organization                          self  self     self     self       self  self   -
+GET    /api/views                                 self  self     self     self       self  self   -
+POST   /api/views                                 self  self     self     self       self  self   -
+PUT    /api/views/{view_id}                       self  self     self     self       self  self   -
+DELETE /api/views/{view_id}                       self  self     self     self       self  self   -
 """
 OPEN = {("POST", "/api/auth/token"), ("POST", "/api/auth/session"), ("POST", "/api/auth/invitation"),
         ("POST", "/api/auth/invitation/accept"), ("GET", "/setup"), ("POST", "/api/setup"), ("GET", "/api/openapi.json")}

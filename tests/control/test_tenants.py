@@ -21,7 +21,9 @@ WITH_IDS = [grant for grant in GRANTS if "{" in grant.path and not {grant.path, 
 LISTS = [grant for grant in GRANTS if grant.method == "GET" and "{" not in grant.path and grant.path not in
          {"/setup", "/api/openapi.json", "/api/auth/me", "/api/keys/self"}]
 CANARY = "theirs-7f3"
+VIEW = {"screen": "explore", "name": CANARY, "state": CANARY}
 BODIES: dict[str, Any] = {
+    "PUT /api/views/{view_id}": VIEW,
     "PATCH /api/members/{account_id}": {"role": "admin"},
     "POST /api/keys/{key_id}/rotate": {},
     "POST /api/requests/{request_id}/adjustments": {"cost_nanos": 1, "evidence": "x"},
@@ -81,6 +83,8 @@ class Two:
             self.ids["override_id"] = made.json()["id"]
             assert (await owner.put(f"/api/credentials/openai/{CANARY}", json={"value": "sk-x"})).status_code == 200
             self.ids["account_id"] = self.desk.member("member", CANARY, organization=self.other, email=f"{CANARY}@other")
+            view = await owner.post("/api/views", json={**VIEW, "shared": True})
+            self.ids["view_id"] = view.json()["id"]
             await self.govern(owner)
             self.desk.member("finance", organization=self.other)
             proposed = await owner.post("/api/prices/overrides", json=terms)

@@ -38,8 +38,8 @@ class Login:
         """Workers share an address's free attempts: each has its part of them."""
         return cls(parts, Passwords(), factors, Throttle(max(1, ADDRESS_FREE // parts.workers)), derived(parts.secret, b"login name"))
 
-    async def check(self, email: str, password: str, peer: str, code: str | None = None) -> Opened:
-        """What address, password and code open.
+    async def check(self, email: str, password: str, peer: str, code: str | None = None, *, of_nowhere: bool = False) -> Opened:
+        """What address, password and code open. `of_nowhere`: also an account that belongs to no organisation.
 
         Raises Problem 401 (`invalid_credentials`, `totp_required` where only a code is missing, `totp_wrong`) or 429
         (`too_many_attempts`, with Retry-After).
@@ -51,6 +51,8 @@ class Login:
             raise Problem(429, "too_many_attempts", "Too many failed logins; wait.", {"retry-after": str(wait_s)})
         self.by_peer.failed(network, monotonic_us)           # taken back below, as the account's is
         opened, has_factor = await run_in_threadpool(self._find, email)
+        if opened is not None and not opened.organizations and not of_nowhere:
+            opened = None
         stored = opened.password_hash if opened else None
         if not await self.passwords.matches(password[:CHARS_MAX + 1], stored) or opened is None:
             await run_in_threadpool(self._note, opened, "password")

@@ -55,11 +55,12 @@ def canonical_email(text: str) -> str | None:
 
 
 def opened_by(db: Connection, email: str) -> Opened | None:
-    """What the password of a canonical address opens; None where nobody may log in under it."""
-    rows = db.execute("SELECT a.id, a.password_hash, o.slug FROM account a JOIN membership m ON m.account = a.id"
-                      " JOIN organization o ON o.id = m.organization WHERE a.disabled_us IS NULL AND a.email = ? ORDER BY o.id",
+    """What the password of a canonical address opens, which is nothing for who belongs nowhere; None where nobody may log
+    in under it."""
+    rows = db.execute("SELECT a.id, a.password_hash, o.slug FROM account a LEFT JOIN membership m ON m.account = a.id"
+                      " LEFT JOIN organization o ON o.id = m.organization WHERE a.disabled_us IS NULL AND a.email = ? ORDER BY o.id",
                       (email,)).fetchall()
-    return Opened(rows[0][0], rows[0][1], tuple(row[2] for row in rows)) if rows else None
+    return Opened(rows[0][0], rows[0][1], tuple(row[2] for row in rows if row[2] is not None)) if rows else None
 
 
 def by_id(db: Connection, account_id: str, organization: str) -> Account | None:

@@ -61,3 +61,21 @@ CREATE TABLE IF NOT EXISTS personal_token (
   revoked_us BIGINT
 );
 CREATE INDEX IF NOT EXISTS personal_token_list ON personal_token (organization, created_us);
+CREATE TABLE IF NOT EXISTS invitation (
+  id TEXT PRIMARY KEY,
+  digest BYTEA NOT NULL UNIQUE,
+  organization INTEGER NOT NULL REFERENCES organization (id),
+  email TEXT NOT NULL,
+  role TEXT NOT NULL,
+  invited_by TEXT NOT NULL,                  -- an account, or `cli`
+  created_us BIGINT NOT NULL,
+  expires_us BIGINT NOT NULL,
+  accepted_us BIGINT,
+  revoked_us BIGINT
+);
+CREATE INDEX IF NOT EXISTS invitation_list ON invitation (organization, created_us);
+CREATE TABLE IF NOT EXISTS invitation_team (
+  invitation TEXT NOT NULL REFERENCES invitation (id),
+  team TEXT NOT NULL,
+  PRIMARY KEY (invitation, team)
+);

@@ -65,21 +65,31 @@ class Members:
         Raises Refused: `exists` for who is a member, `account_exists` for who has an account elsewhere and is not taken
         in by the host, `password_required`, `forbidden`, `invalid_request`.
         """
-        _check(newcomer.membership)
         with self.sequencer.append(now_us) as pen:
-            _allow(pen.db, organization, by, newcomer.membership)
-            _check_teams(pen.db, organization, newcomer.membership)
-            row = pen.db.execute("SELECT id FROM account WHERE email = ?", (newcomer.email,)).fetchone()
-            account = row[0] if row else self._make(pen, newcomer)
-            if row is not None:
-                _may_join(pen.db, organization, account, newcomer, by)
-            if pen.db.execute("SELECT count(*) FROM membership WHERE organization = ?", (organization,)).fetchone()[0] >= MEMBERS_MAX:
-                raise Refused("too_many", f"An organisation has at most {MEMBERS_MAX} members.")
-            put_membership(pen, organization, account, newcomer.membership)
-            note_member(pen, organization, "joined", account, newcomer.membership, by)
-            member = find_member(pen.db, organization, account)
-            assert member is not None, "it was just put there"
+            return self.take_in(pen, organization, newcomer, by)
+
+    def take_in(self, pen: Appending, organization: int, newcomer: Newcomer, by: str, *, agreed: bool = False) -> tuple[Member, bool]:
+        """As `add`, in a transaction that is open. `agreed`: the account has proved that it wants to, so it may belong
+        elsewhere too."""
+        self.judge(pen, organization, by, newcomer.membership)
+        row = pen.db.execute("SELECT id FROM account WHERE email = ?", (newcomer.email,)).fetchone()
+        account = row[0] if row else self._make(pen, newcomer)
+        if row is not None:
+            _may_join(pen.db, organization, account, newcomer, by=HOST if agreed else by)
+        if pen.db.execute("SELECT count(*) FROM membership WHERE organization = ?", (organization,)).fetchone()[0] >= MEMBERS_MAX:
+            raise Refused("too_many", f"An organisation has at most {MEMBERS_MAX} members.")
+        put_membership(pen, organization, account, newcomer.membership)
+        note_member(pen, organization, "joined", account, newcomer.membership, by)
+        member = find_member(pen.db, organization, account)
+        assert member is not None, "it was just put there"
         return member, row is None
+
+    def judge(self, pen: Appending, organization: int, by: str, membership: Membership) -> None:
+        """Whether this can be held at all, and `by` may give it as they are now. Raises Refused `forbidden`,
+        `unknown_team`, `invalid_request`."""
+        _check(membership)
+        _allow(pen.db, organization, by, membership)
+        _check_teams(pen.db, organization, membership)
 
     def change(self, organization: int, account: str, change: Callable[[Membership], Membership], now_us: int, by: str,
                sight: Sight = EVERYTHING) -> Member | None:

@@ -64,6 +64,12 @@ def organizations(db: Connection) -> list[OrganizationRow]:
     return [OrganizationRow(*row) for row in db.execute(_SELECT + " ORDER BY o.id", (engine.SYSTEM,)).fetchall()]
 
 
+def named(db: Connection, number: int) -> tuple[str, str]:
+    """Short name and name of an organisation that is there."""
+    slug, name = db.execute("SELECT slug, name FROM organization WHERE id = ?", (number,)).fetchone()
+    return slug, name
+
+
 def organization_number(db: Connection, slug: str) -> int | None:
     """The number of an organisation by its short name; `system` is none."""
     row = db.execute("SELECT id FROM organization WHERE slug = ? AND id <> ?", (slug, engine.SYSTEM)).fetchone()

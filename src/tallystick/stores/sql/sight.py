@@ -67,6 +67,11 @@ def of_tokens(sight: Sight, organization: int) -> Condition:
     return _condition(_TOKENS, sight, organization)
 
 
+def of_invitations(sight: Sight, organization: int) -> Condition:
+    """On `invitation i`: those to a team of one's own."""
+    return _condition(_INVITATIONS, sight, organization)
+
+
 def _condition(table: dict[Reach, str], sight: Sight, organization: int) -> Condition:
     sql = table[sight.reach]
     return Condition(sql, (organization, sight.account) * (sql.count("?") // 2))
@@ -108,6 +113,11 @@ _TEAMS: Final[dict[Reach, str]] = {
            " UNION SELECT v.team FROM virtual_key v WHERE v.organization = ? AND v.owner = ?)",
 }
 _TOKENS: Final[dict[Reach, str]] = {"all": "", "own": " AND t.organization = ? AND t.account = ?"}
+_INVITATIONS: Final[dict[Reach, str]] = {
+    "all": "",
+    "own_teams": " AND i.id IN (SELECT x.invitation FROM invitation_team x JOIN membership_team s ON s.team = x.team"
+                 " WHERE s.organization = ? AND s.account = ?)",
+}
 _MEMBERS: Final[dict[Reach, str]] = {
     "all": "",
     "own_teams": " AND m.account IN (SELECT o.account FROM membership_team o JOIN membership_team s ON s.organization = o.organization"
