@@ -17,7 +17,7 @@ from tallystick.control import (
 from tallystick.control.bounds import Bounds
 from tallystick.control.callers import admit
 from tallystick.control.login import Login
-from tallystick.control.tokens import Tokens, derived
+from tallystick.control.tokens import INVITATION, Tokens, derived
 from tallystick.stores.sql.calls import Calls
 from tallystick.stores.sql.directory import Directory
 from tallystick.stores.sql.invitations import Invitations
@@ -38,7 +38,7 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     app.state.parts = parts
     app.state.directory = Directory(Sequencer(parts.database), parts.secret, secrets.token_bytes)
     app.state.members = Members(Sequencer(parts.database), parts.new_id)
-    app.state.invitations = Invitations(app.state.members, derived(parts.secret, b"invitation"), secrets.token_bytes)
+    app.state.invitations = Invitations(app.state.members, derived(parts.secret, INVITATION), secrets.token_bytes)
     app.state.proposals = Proposals(Sequencer(parts.database), secrets.token_bytes)
     app.state.calls = Calls(parts.database)
     app.state.streams = live.Streams()

@@ -192,6 +192,7 @@ def _add_organization(db: Connection, organization: int, slug: str, name: str, n
 def _create(db: Connection, now_us: int) -> None:
     _run(db, _resource("schema.sql"))
     _run(db, _resource("accounts.sql"))
+    _run(db, _resource("key_sets.sql"))
     _run(db, _resource("proposals.sql"))
     _run(db, _resource("budgets.sql"))
     _run(db, _resource("envelopes.sql"))
@@ -199,6 +200,7 @@ def _create(db: Connection, now_us: int) -> None:
     _run(db, _resource("policies.sql"))
     _run(db, _resource("credential_health.sql"))
     _run(db, _resource("rollups.sql"))
+    _run(db, _resource("views.sql"))
     db.execute("INSERT INTO schema_version (version) VALUES (?)", (SCHEMA_VERSION,))
     db.execute("INSERT INTO change_counter (id, value) VALUES (1, 0)")
     _add_organization(db, SYSTEM, "system", "Installation", now_us, "UTC")
