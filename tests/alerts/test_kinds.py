@@ -197,10 +197,25 @@ def test_an_envelope_that_ends_is_told_three_times_with_what_is_left(scene: Scen
     spec = EnvelopeSpec(Scope("team", "search"), read_limit("$100", {}), "$100", now_us + 20 * DAY_US, "a pilot", owner="ann")
     Envelopes(scene.journal.sequencer).grant(DEFAULT, spec, now_us, "finance")
     scene.spend(30 * DOLLAR)
-    for _ in range(21):
+    for day in range(21):
+        if day % 2:
+            scene.restart()
         scene.send()
         scene.pass_time(DAY_US)
     told = [row for row in scene.alerts() if row.kind == "envelope_expiry"]
+    raised = [said for said in scene.service.said() if (said["type"], said["data"]["kind"]) == ("alert.raised", "envelope_expiry")]
+    assert len(raised) == 3, "each step is sent once, whoever sends"
     assert [row.title for row in told] == [f"Envelope of team search ends within {days}" for days in ("14 days", "7 days", "1 day")]
     assert told[0].text == "Envelope 1 of team search (owner ann) ends on Fri 11 Dec 2026, 12:00 UTC. $70.00 of it is not spent."
     assert all(row.resolved_us for row in told)
+
+
+def test_an_envelope_that_another_follows_is_not_told_to_end(scene: Scene) -> None:
+    now_us = scene.journal.clock.us
+    envelopes, limit = Envelopes(scene.journal.sequencer), read_limit("$100", {})
+    for start_us, end_us in ((None, now_us + 20 * DAY_US), (now_us + 20 * DAY_US, now_us + 60 * DAY_US)):
+        envelopes.grant(DEFAULT, EnvelopeSpec(Scope("team", "search"), limit, "$100", end_us, "a pilot", start_us), now_us, "finance")
+    for _ in range(21):
+        scene.send()
+        scene.pass_time(DAY_US)
+    assert titles(scene) == []

@@ -15,7 +15,6 @@ from tallystick.core.budget import Subject
 from tallystick.stores.sql.budget_rows import books
 from tallystick.stores.sql.engine import DEFAULT
 from tallystick.stores.sql.entries import stored_entries
-from tallystick.stores.sql.envelope_rows import expiring
 from tallystick.stores.sql.packing import Packer
 from tallystick.stores.sql.verify import verify
 from tests.build.control import Desk
@@ -151,6 +150,9 @@ async def test_allocations_move_between_parent_and_children_and_balance_to_zero(
         assert (await move(team["id"], team["id"], "1")).status_code == 400
         desk.book(cost_nanos=440 * 10**9, labels={"team": "search", "project": "web"})
         assert (await move(web["id"], app["id"], "11")).status_code == 409, "what is spent cannot be given away"
+        assert (await client.post(f"{PLACE}/{web['id']}/end")).status_code == 200
+        allocated = (await client.get(f"{PLACE}/{team['id']}")).json()["allocated_usd"]
+        assert allocated == "940.000000000", "of what has ended only what it spent: $440, and $500 of the other"
     legs: dict[int, int] = {}
     for fields, _ in entries(desk).values():
         if "transfer" in fields:
@@ -203,22 +205,6 @@ async def test_whether_a_plan_fits(desk: Desk) -> None:
         assert await fits("team", "ops", "1") is None
         await client.put(f"{PLACE}/requirements", json={"scope": "team", "value": "ops", "required": True})
         assert await fits("team", "ops", "1") is False
-
-
-@both_engines
-async def test_expiry_is_warned_of_at_14_7_and_1_days_unless_another_follows(desk: Desk) -> None:
-    async with desk.owner() as client:
-        envelope = await made(client)
-    end_us = desk.clock.at_us + int(40.5 * DAY_US)
-
-    def warned(days: float) -> list[tuple[int, int]]:
-        with desk.database.read() as db:
-            return [(row.id, left) for row, left in expiring(db, DEFAULT, end_us - int(days * DAY_US))]
-
-    assert [warned(days) for days in (14.1, 14, 8, 7, 2, 1, 0.1)] == [[]] + [[(envelope["id"], left)] for left in (14, 14, 7, 7, 1, 1)]
-    async with desk.owner() as client:
-        await made(client, starts_at="2026-12-31T00:00:00Z", ends_at="2027-02-01T00:00:00Z")
-    assert warned(7) == []
 
 
 async def test_an_envelopes_budget_is_changed_by_nobody_else(desk: Desk) -> None:

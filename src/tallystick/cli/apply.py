@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, Org, fail, print_json, printable, settings_of
+from tallystick.cli.sheets import BadSheet, read_sheet, write_sheet
 
 if TYPE_CHECKING:
     from tallystick.cli.installation import Installation
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 File = Annotated[Path, typer.Option("--file", "-f", metavar="FILE", help="The file; - is standard input.")]
 Diff = Annotated[bool, typer.Option("--diff", help="Only print what would change; exit code 1 if anything would.")]
 Prune = Annotated[bool, typer.Option("--prune", help="Remove what stands and is not in the file, in the sections that the file has.")]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
@@ -45,7 +45,7 @@ def apply(
 
     with installation.opened(settings, org=org) as here:
         try:
-            document = parse(_read(file))
+            document = parse(text_in(file))
         except Refused as refused:
             fail(str(refused))
         carry_out(here, document, diff=diff, prune=prune, yes=yes, as_json=as_json)
@@ -72,15 +72,11 @@ def export_csv(
 ) -> None:
     """Write all budgets as CSV, one a line, as `import-csv` reads it."""
     settings = settings_of(data, config)
-    import csv
-
     from tallystick.cli import installation
 
     with installation.opened(settings, make=False, org=org) as here, here.database.read() as db:
         section = _budgets(here)
-        writer = csv.DictWriter(sys.stdout, section.fields, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: _guarded(value) for name, value in fields.items()} for fields in section.standing(db).values())
+        write_sheet(sys.stdout, section.fields, section.standing(db).values())
 
 
 def import_csv(
@@ -95,16 +91,13 @@ def import_csv(
 ) -> None:
     """Make budgets as a CSV file says, with the columns of `export-csv`. An empty cell leaves as it is."""
     settings = settings_of(data, config)
-    import csv
-    import io
-
     from tallystick.cli import installation
 
     with installation.opened(settings, org=org) as here:
-        lines = list(csv.DictReader(io.StringIO(_read(file).removeprefix("\ufeff"), newline="")))
-        if any(None in line for line in lines):
-            fail("A line has more cells than there are columns.")
-        items = [{name: _unguarded(cell) for name, cell in line.items() if cell} for line in lines]
+        try:
+            items = read_sheet(text_in(file))
+        except BadSheet as fault:
+            fail(str(fault))
         carry_out(here, {"budgets": items}, diff=diff, prune=prune, yes=yes, as_json=as_json)
 
 
@@ -158,17 +151,8 @@ def _budgets(here: Installation) -> Section:
     return next(section for section in sections_on(here)(here.directory.sequencer) if section.name == "budgets")
 
 
-def _guarded(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula: what begins like one gets an apostrophe before it (OWASP, CSV
-    injection), and so does what begins with an apostrophe, so that it can be told."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
-
-
-def _unguarded(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
-
-
-def _read(file: Path) -> str:
+def text_in(file: Path) -> str:
+    """What a file or, for -, standard input says; ends the command where it cannot be read."""
     try:
         return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:

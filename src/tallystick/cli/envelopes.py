@@ -30,7 +30,8 @@ def build() -> typer.Typer:
     """The commands of this noun."""
     app = typer.Typer(no_args_is_help=True)
     for name, command in (("request", request), ("list", list_), ("show", show), ("sign", sign), ("decline", decline), ("top-up", top_up),
-                          ("move", move), ("fallback", fallback), ("end", end), ("require", require), ("release", release), ("headroom", headroom)):
+                          ("move", move), ("fallback", fallback), ("end", end), ("require", require), ("release", release),
+                          ("headroom", headroom)):
         app.command(name)(command)
     return app
 

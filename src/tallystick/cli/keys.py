@@ -4,12 +4,14 @@ and works when the command returns.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from tallystick.cli.answers import AsJson, Config, Data, Org, fail, print_facts, print_json, print_table, settings_of
 from tallystick.cli.expiry import expiry_us
+from tallystick.cli.key_sets import create_set, lines_of
 
 _NO_KEY: Final = "There is no key of that id; `tallystick keys list` shows them."
 
@@ -36,12 +38,17 @@ def create(
     format_: Annotated[str, typer.Option("--format", metavar="F", help="tallystick, cartie, aso, vk, apc or acm.")] = "tallystick",
     credential: Annotated[str | None, typer.Option(help="Stored provider credential it uses, by name.")] = None,
     owner: Annotated[str | None, typer.Option(metavar="EMAIL", help="Whose key it is: a member, who then sees its calls.")] = None,
+    from_: Annotated[Path | None, typer.Option("--from", metavar="FILE", help="Many keys: CSV, one a line; - is standard input.")] = None,
+    count: Annotated[int | None, typer.Option(metavar="N", help="Many keys: so many alike.")] = None,
+    name_pattern: Annotated[str | None, typer.Option(metavar="P", help="What each of --count is called: 'ci-{n}'.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write many keys into a new file that only you read.")] = None,
     org: Org = None,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
 ) -> None:
-    """Make a key. Without --team and --project it is organisation-wide."""
+    """Make a key, or with --from or --count many at once, all or none. Without --team and --project a key is
+    organisation-wide."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.cli.members import found_member
@@ -52,6 +59,13 @@ def create(
         "team": team, "project": project, "user": user, "agent": agent, "environment": environment, "cost_center": cost_center,
     }
     with installation.opened(settings, org=org) as here:
+        if from_ is not None or count is not None or name_pattern is not None:
+            more = {"name": name or None, "expires": expires, "format": format_, "credential": credential, "owner": owner}
+            alike = {column: value for column, value in {**given, **more}.items() if value is not None}
+            create_set(here, lines_of(from_, count, name_pattern, alike), out, as_json=as_json)
+            return
+        if out is not None:
+            fail("--out goes with --from or --count.")
         now_us = here.now_us()
         try:
             spec = KeySpec(
@@ -90,7 +104,8 @@ def list_(
 
 def rotate(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `keys list` shows it.")],
-    grace: Annotated[str | None, typer.Option(metavar="SPAN", help="How long the old key still works: 30d, 12h, 90m [not at all].")] = None,
+    grace: Annotated[str | None, typer.Option("--overlap", "--grace", metavar="SPAN",
+                                              help="How long the old key still works: 30d, 12h, 90m [not at all].")] = None,
     org: Org = None,
     as_json: AsJson = False,
     data: Data = None,

@@ -30,7 +30,7 @@ def envelope_document(db: Connection, row: EnvelopeRow, now_us: int) -> dict[str
         "fallback": None if falls is None else {"policy": falls.id, "models": falls.said["models"], "at_percent": falls.said["at_percent"]},
         "signature": {"approver": row.decided_by, "entry": row.signed_seq, "hash": row.signed_hash},
         **_amount("spent", node.settled), **_amount("held", node.leased), **_amount("remaining", row.granted - node.settled - node.leased),
-        **_amount("allocated", allocated(db, row)), "used_percent": round(100 * node.settled / row.granted, 2) if row.granted else None,
+        **_amount("allocated", allocated(db, row, now_us)), "used_percent": round(100 * node.settled / row.granted, 2) if row.granted else None,
         "warning_days": row.warning_days(now_us),
     }
 

@@ -4,7 +4,7 @@ answer, the one to the request that made it.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Response
@@ -18,6 +18,7 @@ from tallystick.control.pages import LIMIT, Cursor, Limit, cursor_of, place_of
 from tallystick.control.problems import Problem
 from tallystick.control.roles import KEY_IDS, NEW_KEY
 from tallystick.core.identity import VALUE_CHARS_MAX
+from tallystick.core.moments import us_of
 from tallystick.stores.sql import directory as store
 from tallystick.stores.sql.directory import KeyRow, KeySpec, organization
 
@@ -155,22 +156,25 @@ def list_keys(parts: PartsOf, caller: CallerOf, limit: Limit = LIMIT, cursor: Cu
 def create_key(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new: NewKey) -> Response:
     """Make a key, and its team and project where they are missing. It works at once. A manager makes keys of their own
     teams; a member, in teams of their own, keys that they own."""
-    check_fields(caller, new.model_fields_set, NEW_KEY)
-    within_teams(caller, new.team)
     here = organization(parts.database, caller.organization)
     now_us = parts.clock.now_us()
-    expires_us = None if new.expires_at is None else (new.expires_at - _EPOCH) // timedelta(microseconds=1)
-    if expires_us is not None and expires_us <= now_us:
-        raise Problem(400, "invalid_request", "expires_at is in the past.")
-    labels = new.model_dump(include=_LABELS, exclude_none=True)
-    spec = KeySpec(
-        labels=labels, dimensions=new.dimensions, name=new.name, credential=new.credential, expires_us=expires_us,
-        format=new.format, created_by=actor_of(caller), owner=actor_of(caller) if caller.cell == "own" else new.owner,
-    )
-    row, key = directory.create_key(here.id, spec, now_us)
+    row, key = directory.create_key(here.id, asked_for(caller, new, now_us), now_us)
     reply = answer({"id": row.id, "key": key.reveal(), **key_document(row, now_us)})
     reply.status_code = 201
     return reply
+
+
+def asked_for(caller: Caller, new: NewKey, now_us: int) -> KeySpec:
+    """The key that somebody asks for, where all of it is theirs to say. Raises Problem."""
+    check_fields(caller, new.model_fields_set, NEW_KEY)
+    within_teams(caller, new.team)
+    expires_us = None if new.expires_at is None else us_of(new.expires_at)
+    if expires_us is not None and expires_us <= now_us:
+        raise Problem(400, "invalid_request", "expires_at is in the past.")
+    return KeySpec(
+        labels=new.model_dump(include=_LABELS, exclude_none=True), dimensions=new.dimensions, name=new.name, credential=new.credential,
+        expires_us=expires_us, format=new.format, created_by=actor_of(caller),
+        owner=actor_of(caller) if caller.cell == "own" else new.owner)
 
 
 def read_key(parts: PartsOf, caller: CallerOf, key_id: IdOfKey) -> Response:
@@ -230,4 +234,3 @@ def _no_key() -> Problem:
 
 
 _LABELS = {"team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version"}
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

@@ -111,10 +111,16 @@ def active_on_path(db: Connection, organization: int, scope: Scope, at_us: int) 
     return [row for place in around(scope) for row in signed_on(db, organization, place) if row.active(at_us)]
 
 
-def allocated(db: Connection, envelope: EnvelopeRow) -> int:
-    """What of an envelope is allocated to others, in nano-USD."""
+def allocated(db: Connection, envelope: EnvelopeRow, now_us: int) -> int:
+    """What of an envelope is allocated to others, in nano-USD. One of them that has ended gives back what it did not use."""
     children = envelope_rows(db, envelope.organization, " AND parent = ? AND state = 'signed'", (envelope.id,))
-    return sum(child.granted for child in children)
+    return sum(child.granted if child.span_us[1] > now_us else min(child.granted, used(db, child)) for child in children)
+
+
+def used(db: Connection, envelope: EnvelopeRow) -> int:
+    """What of a signed envelope is spent or held, in nano-USD."""
+    row = db.execute("SELECT coalesce(sum(settled + leased), 0) FROM budget_node WHERE budget = ?", (envelope.budget,)).fetchone()
+    return int(row[0])
 
 
 def fallbacks(db: Connection, organization: int) -> frozenset[int]:
@@ -133,13 +139,3 @@ def is_required(db: Connection, organization: int, scope: Scope) -> bool:
     """Whether a scope may spend only while it has an envelope."""
     return db.execute("SELECT 1 FROM envelope_required WHERE organization = ? AND kind = ? AND value = ?",
                       (organization, scope.kind, scope.value)).fetchone() is not None
-
-
-def expiring(db: Connection, organization: int, now_us: int) -> list[tuple[EnvelopeRow, int]]:
-    """Active envelopes with 14, 7 or 1 days left and nothing signed to follow them, and which of the three it is."""
-    found = []
-    for row in envelope_rows(db, organization, " AND state = 'signed'"):
-        days = row.warning_days(now_us)
-        if days is not None and not any(other.active(row.span_us[1]) for other in signed_on(db, organization, row.scope)):
-            found.append((row, days))
-    return found

@@ -24,7 +24,7 @@ from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import note_change
 from tallystick.stores.sql.envelope_rows import (
-    COLUMNS, EnvelopeRow, allocated, around, fallback_of, find_envelope, is_required, signed_on,
+    COLUMNS, EnvelopeRow, allocated, around, fallback_of, find_envelope, is_required, signed_on, used,
 )
 from tallystick.stores.sql.journal import Appending, Sequencer
 from tallystick.stores.sql.policies import Policies, PolicySpec
@@ -113,7 +113,7 @@ class Envelopes:
             if budget.ends_us is not None and budget.ends_us <= now_us:
                 raise Refused("ended", "This envelope has ended; ask for a new one.")
             _check_free(pen.db, row, (budget.starts_us, end_us))
-            _check_parent(pen.db, row, extra)
+            _check_parent(pen.db, row, extra, pen.now_us)
             self._alter(pen, row, budget, budget.amount + extra, end_us, by, event="topped up", reason=reason)
             return _reread(pen.db, row)
 
@@ -198,7 +198,7 @@ class Envelopes:
         row = replace(asked, parent=parent.id if parent else None)
         limit = terms.limit
         granted = asked.amount if limit is None else limit.value
-        _check_parent(pen.db, row, granted)
+        _check_parent(pen.db, row, granted, pen.now_us)
         budget = self._budget(pen, row, granted, limit, (start_us, end_us), by)
         chain = pen.chain(row.organization)
         return _set(pen, replace(
@@ -290,10 +290,10 @@ def _check_free(db: Connection, row: EnvelopeRow, span_us: tuple[int, int]) -> N
             raise Refused("overlap", f"Envelope {other.id} is signed for this scope in that time; top it up instead.")
 
 
-def _check_parent(db: Connection, row: EnvelopeRow, more: int) -> None:
+def _check_parent(db: Connection, row: EnvelopeRow, more: int, now_us: int) -> None:
     """Whether the parent has so much that is not allocated."""
     parent = find_envelope(db, row.organization, row.parent) if row.parent is not None else None
-    if parent is not None and more > parent.granted - allocated(db, parent):
+    if parent is not None and more > parent.granted - allocated(db, parent, now_us):
         raise Refused("above_the_parent", f"Envelope {parent.id}, in which it lies, has less than that unallocated.")
 
 
@@ -304,10 +304,9 @@ def _check_can_give(db: Connection, giver: EnvelopeRow, amount: int, taker: Enve
         raise Refused("invalid_request", "Say how much is to be moved.")
     if not (giver.active(now_us) and taker.active(now_us)):
         raise Refused("ended", "Both envelopes must be active.")
-    free = giver.granted - allocated(db, giver)
+    free = giver.granted - allocated(db, giver, now_us)
     if taker.parent != giver.id:
-        used = db.execute("SELECT coalesce(sum(settled + leased), 0) FROM budget_node WHERE budget = ?", (giver.budget,)).fetchone()[0]
-        free = min(free, giver.granted - int(used))
+        free = min(free, giver.granted - used(db, giver))
     if amount > free:
         raise Refused("above_the_parent", f"Envelope {giver.id} has less than that to give.")
 
