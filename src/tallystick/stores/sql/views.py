@@ -50,7 +50,7 @@ def list_views(db: Connection, organization: int, account: str) -> list[View]:
 
 def find_view(db: Connection, organization: int, view_id: str) -> View:
     """Raises Refused `not_found`."""
-    row = db.execute(f"SELECT {_COLUMNS} {_FROM} AND v.id = ?", (organization, view_id)).fetchone()  # noqa: S608 - literals
+    row = db.execute(f"SELECT {_COLUMNS} {_FROM} AND v.id = ?", (organization, view_id)).fetchone()
     if row is None:
         raise Refused("not_found", "There is no such view.")
     return _view(row)
@@ -82,5 +82,5 @@ def remove_view(db: Connection, organization: int, view_id: str) -> None:
 
 
 def _view(row: Any) -> View:
-    *texts, shared, standard, changed_us = row
-    return View(*texts, bool(shared), bool(standard), int(changed_us))
+    view_id, account, owner, screen, name, state, shared, standard, changed_us = row
+    return View(view_id, account, owner, screen, name, state, bool(shared), bool(standard), int(changed_us))
