@@ -193,7 +193,6 @@ def _create(db: Connection, now_us: int) -> None:
     _run(db, _resource("schema.sql"))
     _run(db, _resource("accounts.sql"))
     _run(db, _resource("key_sets.sql"))
-    _run(db, _resource("key_sets.sql"))
     _run(db, _resource("proposals.sql"))
     _run(db, _resource("budgets.sql"))
     _run(db, _resource("envelopes.sql"))
