@@ -4,7 +4,7 @@ running gateway that does not follow within a second is named, and the exit code
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -147,7 +147,7 @@ def show(
     print_table(
         "This window", ("subject", "spent", "held", "left", "used %", "held by"),
         ([node["subject"] or document["value"] or "organisation", *(_figure(node, name) for name in ("spent", "held", "remaining")),
-          node["used_percent"], ", ".join(f"{holder['id'][:8]}{'' if holder['alive'] else ' (gone)'}" for holder in node["holders"])]
+          node["used_percent"], ", ".join(f"{holder['id'][:8]}{_state(holder)}" for holder in node["holders"])]
          for node in nodes), right=("spent", "held", "left", "used %"))
     if trail["open_calls"]:
         print_table("Open calls that the ledger knows", ("key", "team", "calls", "of them jobs", "held", "since"),
@@ -161,31 +161,42 @@ def show(
                      for one in trail["last_refusals"]), right=("spent", "held", "needed"))
 
 
+def _state(holder: Mapping[str, object]) -> str:
+    return "" if holder["alive"] else " (written off)" if holder["written_off"] else " (gone)"
+
+
 def write_off(
     instance: Annotated[str, typer.Argument(help="The gateway that is gone, as `budgets show` names it.")],
     reason: Annotated[str, typer.Option(help="Why; it stands in the ledger.")],
+    release: Annotated[bool, typer.Option("--release", help="Free what stayed drawn of one that was written off: you have seen what "
+                                          "the providers billed.")] = False,
     as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
 ) -> None:
-    """Free what a gateway that is gone for good has leased: one that was stopped, or not seen for 15 seconds. What its calls
-    really cost is not known unless its spool turns up; by at most what is freed the bill may pass a cap."""
+    """Book what a gateway that is gone for good may have cost: one that was stopped, or not seen for 15 seconds (or
+    `database.max_staleness_s`, where that is longer). Its calls that the ledger knows as open are settled at their worst
+    case, and what it had leased beyond them stays drawn until it is released, or its windows end."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
-    from tallystick.control.budget_document import freed_document
+    from tallystick.control.budget_document import part_document
+    from tallystick.stores.sql import write_off as gone
     from tallystick.stores.sql.directory import Refused
-    from tallystick.stores.sql.write_off import write_off as free
 
     with installation.opened(settings, make=False) as here:
+        asked = (here.directory.sequencer, instance, reason, here.now_us(), "cli")
         try:
-            freed = [freed_document(one) for one in free(here.directory.sequencer, instance, reason, here.now_us(), "cli")]
+            done = gone.WrittenOff(0, gone.release(*asked)) if release else gone.write_off(*asked)
         except Refused as error:
             fail(str(error))
+    parts = [part_document(one) for one in done.kept]
     if as_json:
-        print_json({"instance": instance, "freed": freed})
+        print_json({"instance": instance, "released": parts} if release else {"instance": instance, "settled": done.settled, "kept": parts})
         return
-    print_table(f"Freed, of {instance}", ("budget", "subject", "amount"),
-                ([part["budget"], part["subject"], _figure(part, "amount")] for part in freed), right=("amount",))
+    if not release:
+        print(f"{done.settled} open calls were settled at their worst case.")
+    print_table("Released" if release else "Stays drawn", ("budget", "subject", "amount"),
+                ([part["budget"], part["subject"], _figure(part, "amount")] for part in parts), right=("amount",))
 
 
 def raise_(

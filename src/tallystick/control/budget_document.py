@@ -15,7 +15,7 @@ from tallystick.stores.sql.budget_rows import BudgetRow, budget_rows
 from tallystick.stores.sql.budget_trail import open_holds, turned_away
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.standing import NodeStanding, node_standing
-from tallystick.stores.sql.write_off import Freed
+from tallystick.stores.sql.write_off import Part
 
 _OWN_KINDS: Final = frozenset({"key", "project", "team", "user", "agent"})
 
@@ -58,13 +58,14 @@ def node_document(node: NodeStanding, unit: Unit, limit: int) -> dict[str, Any]:
         "subject": node.node.subject, **_amounts(unit, "spent", node.settled), **_amounts(unit, "held", node.leased),
         **_amounts(unit, "remaining", limit - node.settled - node.leased), **_amounts(unit, "stranded", node.stranded),
         "used_percent": round(100 * node.settled / limit, 2) if limit else None,
-        "holders": [{"id": holder.id, **_amounts(unit, "amount", holder.amount), "alive": holder.alive} for holder in node.holders],
+        "holders": [{"id": holder.id, **_amounts(unit, "amount", holder.amount), "alive": holder.alive,
+                     "written_off": holder.written_off} for holder in node.holders],
     }
 
 
-def freed_document(freed: Freed) -> dict[str, Any]:
-    """What a write-off freed of one node."""
-    return {"budget": freed.node.budget, "subject": freed.node.subject, **_amounts(freed.unit, "amount", freed.amount)}
+def part_document(part: Part) -> dict[str, Any]:
+    """What stays drawn of one node after a write-off, or was released."""
+    return {"budget": part.node.budget, "subject": part.node.subject, **_amounts(part.unit, "amount", part.amount)}
 
 
 def own_budgets(db: Connection, organization: int, principal: Principal, now_us: int) -> list[dict[str, Any]]:

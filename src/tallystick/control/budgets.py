@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from tallystick.control import Parts
 from tallystick.control.budget_lint import warnings_of
-from tallystick.control.budget_document import budget_document, freed_document, trail_document
+from tallystick.control.budget_document import budget_document, trail_document
 from tallystick.control.callers import Caller, CallerOf, DirectoryOf, PartsOf, actor_of, within_teams
 from tallystick.control.figures import answer
 from tallystick.control.pages import LIMIT, Cursor, Limit, cursor_of, place_of
@@ -28,7 +28,6 @@ from tallystick.stores.sql.budgets import Budgets, BudgetSpec, spec_of
 from tallystick.stores.sql.directory import find_key, organization
 from tallystick.stores.sql.sight import of_budgets
 from tallystick.stores.sql.standing import not_in_force, standing
-from tallystick.stores.sql.write_off import write_off
 
 BudgetId = Annotated[int, Path(ge=1, lt=1 << 62)]
 LimitText = Annotated[str, Field(min_length=1, max_length=64, description="`$500/month`, `500 EUR`, `2m tokens/day`, `10k calls/hour`")]
@@ -78,14 +77,6 @@ class NewRaise(BaseModel):
     reason: Annotated[str, Field(min_length=1, max_length=VALUE_CHARS_MAX)]
 
 
-class NewWriteOff(BaseModel):
-    """Why what a gateway that is gone has leased is to be freed; it stands in the ledger."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    reason: Annotated[str, Field(min_length=1, max_length=VALUE_CHARS_MAX)]
-
-
 class Figures(BaseModel):
     """Of an amount `x` there is `x_nanos` and `x_usd`, or `x_tokens`, or `x_calls`, by the budget's unit."""
 
@@ -97,6 +88,7 @@ class Holder(Figures):
 
     id: str
     alive: bool
+    written_off: bool
 
 
 class Node(Figures):
@@ -178,20 +170,6 @@ class ChangedBudget(Budget):
     warnings: list[str] = []
 
 
-class FreedPart(Figures):
-    """What was leased of one budget (`amount`)."""
-
-    budget: int
-    subject: str
-
-
-class WriteOff(BaseModel):
-    """What was freed."""
-
-    instance: str
-    freed: list[FreedPart]
-
-
 class BudgetPage(BaseModel):
     """A page of budgets."""
 
@@ -208,7 +186,6 @@ def routes() -> APIRouter:
     router.add_api_route("/{budget_id}", change_budget, methods=["PUT"], response_model=ChangedBudget)
     router.add_api_route("/{budget_id}", remove_budget, methods=["DELETE"], response_model=ChangedBudget)
     router.add_api_route("/{budget_id}/raises", raise_budget, methods=["POST"], response_model=ChangedBudget, status_code=201)
-    router.add_api_route("/write-offs/{instance}", write_off_instance, methods=["POST"], response_model=WriteOff, status_code=201)
     return router
 
 
@@ -279,17 +256,6 @@ def raise_budget(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, budge
     _within(parts, caller, here.id, replace(spec_of(row), limit=row.budget().cap(parts.clock.now_us()) + extra))
     row = Budgets(directory.sequencer).raise_for(here.id, budget_id, extra, until_us, new.reason, parts.clock.now_us(), actor_of(caller))
     return _changed(parts, row, 201)
-
-
-def write_off_instance(
-    parts: PartsOf, caller: CallerOf, directory: DirectoryOf, instance: Annotated[str, Path(max_length=64)], new: NewWriteOff,
-) -> Response:
-    """Free what a gateway that is gone has leased of all budgets: one that has stopped, or was not seen for 15 seconds (409
-    otherwise). Its spool may still be shipped later; nothing counts twice."""
-    freed = write_off(directory.sequencer, instance, new.reason, parts.clock.now_us(), actor_of(caller))
-    reply = answer({"instance": instance, "freed": [freed_document(one) for one in freed]})
-    reply.status_code = 201
-    return reply
 
 
 def _within(parts: Parts, caller: Caller, organization_id: int, spec: BudgetSpec) -> None:

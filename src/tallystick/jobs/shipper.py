@@ -21,7 +21,6 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tallystick.core.attempt import Admission, Refusal, Settlement
-from tallystick.core.entry import request_hex
 from tallystick.core.entry_lines import Describe
 from tallystick.core.errors import StoreFault
 from tallystick.ports import Clock
@@ -160,7 +159,7 @@ class Shipper:
         state.high = high
         with self._sequencer.append(self._clock.now_us()) as pen:
             for request_id, attempt in list(state.waiting):
-                if booking.find_open(pen, request_hex(request_id), attempt) is not None:
+                if booking.is_chained(pen, request_id, attempt):
                     del state.waiting[request_id, attempt]
         return state
 

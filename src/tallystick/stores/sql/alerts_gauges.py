@@ -35,7 +35,8 @@ def budget_figures(db: Connection, now_us: int) -> list[BudgetFigures]:
     stranded = dict(db.execute(
         "SELECT l.budget, sum(l.amount) FROM budget_lease l JOIN budget_node n ON n.budget = l.budget AND n.subject = l.subject"
         " AND n.start_us = l.start_us WHERE n.start_us <= ? AND n.end_us > ? AND l.holder <> ? AND NOT EXISTS"
-        " (SELECT 1 FROM instance i WHERE i.id = l.holder AND i.stopped_us IS NULL AND i.seen_us > ?) GROUP BY l.budget",
+        " (SELECT 1 FROM instance i WHERE i.id = l.holder AND (i.written_off_us IS NOT NULL OR i.stopped_us IS NULL AND i.seen_us > ?))"
+        " GROUP BY l.budget",
         (now_us, now_us, DEFERRED, now_us - LIVE_WITHIN_US)).fetchall())
     found = []
     for row in rows(db, " WHERE removed_us IS NULL AND kind <> 'header' ORDER BY id LIMIT ?", (BUDGETS_MAX,)):

@@ -159,16 +159,13 @@ def _keys(db: Connection, news: _News, now_us: int) -> None:
 
 
 def _envelopes(db: Connection, news: _News, now_us: int) -> None:
-    """Envelopes that have come to a step before their end, unless one is signed that follows. Their end stands in the budget
-    that they became."""
+    """Envelopes that have come to a step before their end. Their end stands in the budget that they became."""
     latest_us = now_us + max(key_expiry.DAYS) * key_expiry.DAY_US
     ending = "b.removed_us IS NULL AND b.ends_us > ? AND b.ends_us <= ?"
     for number, organization, kind, value, owner, signed_us, ends_us, amount, spent in db.execute(
             "SELECT e.id, e.organization, e.kind, e.value, e.owner, e.decided_us, b.ends_us, b.amount,"  # noqa: S608 - literals
             " (SELECT coalesce(sum(n.settled), 0) FROM budget_node n WHERE n.budget = b.id)"
-            f" FROM envelope e JOIN budget b ON b.id = e.budget WHERE e.state = 'signed' AND {ending} AND NOT EXISTS (SELECT 1"
-            " FROM envelope f JOIN budget c ON c.id = f.budget WHERE f.organization = e.organization AND f.kind = e.kind"
-            " AND f.value = e.value AND c.starts_us <= b.ends_us AND c.ends_us > b.ends_us)", (now_us, latest_us)).fetchall():
+            f" FROM envelope e JOIN budget b ON b.id = e.budget WHERE e.state = 'signed' AND {ending}", (now_us, latest_us)).fetchall():
         days = key_expiry.step(signed_us or 0, ends_us, now_us)
         if days is not None:
             alert = envelope_expiry.alert(number, f"{kind} {value}".strip(), owner, amount - spent, ends_us, days)

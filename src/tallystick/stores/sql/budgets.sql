@@ -75,5 +75,6 @@ CREATE TABLE instance (
   acknowledged BIGINT NOT NULL,
   staleness_us BIGINT NOT NULL DEFAULT 15000000,         -- not seen for so long it lets no governed call through
   stopped_us BIGINT,
-  written_off_us BIGINT                      -- what it had leased was freed; what its spool still brings releases nothing
+  written_off_us BIGINT,                     -- gone for good: what it had leased stays drawn, and it is fenced
+  released_us BIGINT                         -- that was freed after all; what its spool still brings releases nothing
 );

@@ -2,7 +2,7 @@
 
 Every function runs inside a write transaction, which nobody else is in (engine.py), so `settled + leased`
 never passes a cap by a grant. Leases have no clock: an instance that is gone keeps what it had until its
-spool is shipped or a person writes it off (books.md §2.4).
+spool is shipped, or a person who has seen what was billed releases it (write_off.py; books.md §2.4).
 
 A shipped settlement moves money from `leased` to `settled` in the transaction that books it, once; a job
 whose cost is still to come moves its hold to the holder `deferred`, where any instance can settle it.
@@ -72,7 +72,7 @@ def begin(db: Connection, instance: str, acknowledged: int, now_us: int, stalene
     db.execute("INSERT INTO instance (id, epoch, started_us, seen_us, acknowledged, staleness_us) VALUES (?, 1, ?, ?, ?, ?)"
                " ON CONFLICT (id) DO UPDATE SET epoch = instance.epoch + 1, started_us = excluded.started_us,"
                " seen_us = excluded.seen_us, acknowledged = excluded.acknowledged, staleness_us = excluded.staleness_us,"
-               " stopped_us = NULL, written_off_us = NULL",
+               " stopped_us = NULL, written_off_us = NULL, released_us = NULL",
                (instance, now_us, now_us, acknowledged, staleness_us))
     return int(db.execute("SELECT epoch FROM instance WHERE id = ?", (instance,)).fetchone()[0])
 
@@ -204,7 +204,7 @@ class Counting:
             [(*node, end_us, amount) for (node, end_us), amount in self.settled.items()])
         for node in {node for _, node in (*self.returned, *self.moved)} - {node for node, _ in self.settled}:
             open_node(db, node)              # a budget that is gone again counts nothing, and may never have had a row
-        freed = _written_off(db, {holder for holder, _ in (*self.returned, *self.moved)})
+        freed = _released(db, {holder for holder, _ in (*self.returned, *self.moved)})
         for (holder, node), amount in self.returned.items():
             if holder not in freed:
                 lease(db, holder, [Draw(node, -amount)])
@@ -312,18 +312,27 @@ def wanted_since(db: Connection, since_us: int) -> tuple[NodeKey, ...]:
         "SELECT budget, subject, start_us FROM budget_node WHERE wanted_us >= ? ORDER BY budget, subject, start_us", (since_us,)))
 
 
-def write_off(db: Connection, instance: str, now_us: int) -> tuple[Draw, ...]:
-    """Free what an instance that is gone has leased; what that was. Whatever still speaks for it is fenced, and what its
-    spool still brings is spent but takes nothing out of leases, for there are none. The caller has seen that it is gone."""
-    freed = leases_of(db, instance)
+def write_off(db: Connection, instance: str, now_us: int) -> None:
+    """An instance is gone for good: whatever still speaks for it is fenced. What it had leased stays drawn."""
     db.execute("UPDATE instance SET epoch = epoch + 1, written_off_us = ? WHERE id = ?", (now_us, instance))
+
+
+def is_written_off(db: Connection, instance: str) -> bool:
+    return db.execute("SELECT 1 FROM instance WHERE id = ? AND written_off_us IS NOT NULL", (instance,)).fetchone() is not None
+
+
+def release(db: Connection, instance: str, now_us: int) -> tuple[Draw, ...]:
+    """Free what stayed drawn of an instance that was written off; what that was. What its spool still brings is spent from
+    then on but takes nothing out of leases, for there are none."""
+    freed = leases_of(db, instance)
+    db.execute("UPDATE instance SET released_us = ? WHERE id = ?", (now_us, instance))
     give_back(db, instance, freed)
     return freed
 
 
-def _written_off(db: Connection, holders: set[str]) -> set[str]:
+def _released(db: Connection, holders: set[str]) -> set[str]:
     return {holder for holder in holders
-            if db.execute("SELECT 1 FROM instance WHERE id = ? AND written_off_us IS NOT NULL", (holder,)).fetchone()}
+            if db.execute("SELECT 1 FROM instance WHERE id = ? AND released_us IS NOT NULL", (holder,)).fetchone()}
 
 
 def beyond_cap(db: Connection, holder: str, at_us: int) -> tuple[NodeKey, ...]:

@@ -129,17 +129,28 @@ CREATE TABLE entry_standing (
 );
 CREATE TABLE journal_month (month INTEGER PRIMARY KEY, created_us BIGINT NOT NULL, pruned_us BIGINT);
 
--- Attempts whose admission is chained and whose settlement is still to come.
+-- Attempts whose admission is chained and whose settlement is still to come. `instance`: whose settlement it will be, save of jobs;
+-- `draws`: what it holds on budgets.
 CREATE TABLE open_attempt (
   request_id BYTEA NOT NULL,
   attempt INTEGER NOT NULL,
   organization INTEGER NOT NULL,
   seq BIGINT NOT NULL,
   month INTEGER NOT NULL,
+  instance TEXT NOT NULL,
   deferred INTEGER NOT NULL,
   admitted_us BIGINT NOT NULL,
   hold_nanos BIGINT NOT NULL,
-  draws BYTEA,                               -- of a job: what it holds on budgets, until its cost is known
+  draws BYTEA NOT NULL,
+  PRIMARY KEY (request_id, attempt)
+);
+
+-- Attempts that were settled at their hold when their instance was written off. Should its spool turn up, what they cost is
+-- posted as an adjustment.
+CREATE TABLE written_off_attempt (
+  request_id BYTEA NOT NULL,
+  attempt INTEGER NOT NULL,
+  organization INTEGER NOT NULL,
   PRIMARY KEY (request_id, attempt)
 );
 

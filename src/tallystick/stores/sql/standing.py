@@ -24,11 +24,12 @@ _ASK_EVERY_S: Final = 0.02
 @dataclass(frozen=True, slots=True)
 class Holder:
     """Who has leased a part of a node. `alive`: its gateway was seen in the last 15 seconds; what one that is gone
-    holds stays drawn until it comes back or is written off."""
+    holds stays drawn until it comes back, or is written off and released."""
 
     id: str
     amount: int
     alive: bool
+    written_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +44,22 @@ class NodeStanding:
 
     @property
     def stranded(self) -> int:
-        """What gateways that are gone hold."""
-        return sum(holder.amount for holder in self.holders if not holder.alive)
+        """What gateways hold that are gone and wait to be started again, or written off."""
+        return sum(holder.amount for holder in self.holders if not holder.alive and not holder.written_off)
 
 
 def standing(db: Connection, row: BudgetRow, now_us: int) -> list[NodeStanding]:
     """A budget's nodes of the window that runs, those that have spent most first; a template has none before its
     first spend."""
     start_us, end_us = row.budget().span(now_us)
-    alive = {name for (name,) in db.execute("SELECT id FROM instance WHERE stopped_us IS NULL AND seen_us > ?", (now_us - LIVE_WITHIN_US,))}
+    alive = {name for (name,) in db.execute("SELECT id FROM instance WHERE stopped_us IS NULL AND written_off_us IS NULL AND seen_us > ?",
+                                            (now_us - LIVE_WITHIN_US,))}
+    gone = {name for (name,) in db.execute("SELECT id FROM instance WHERE written_off_us IS NOT NULL")}
     found = []
     for subject, settled, leased in db.execute(
             "SELECT subject, settled, leased FROM budget_node WHERE budget = ? AND start_us = ? ORDER BY settled DESC, subject LIMIT ?",
             (row.id, start_us, NODES_MAX)).fetchall():
-        holders = tuple(Holder(name, amount, name in alive or name == DEFERRED) for name, amount in db.execute(
+        holders = tuple(Holder(name, amount, name in alive or name == DEFERRED, name in gone) for name, amount in db.execute(
             "SELECT holder, amount FROM budget_lease WHERE budget = ? AND subject = ? AND start_us = ? ORDER BY amount DESC, holder",
             (row.id, subject, start_us)))
         found.append(NodeStanding(NodeKey(row.id, subject, start_us), end_us, settled, leased, holders))
