@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from tallystick.cli.answers import AsJson, Config, Data, Org, fail, print_facts, print_json, print_table, settings_of
+from tallystick.cli.password_reset import reset_password
 
 if TYPE_CHECKING:
     from tallystick.cli.installation import Installation
@@ -27,13 +28,18 @@ _NO_MEMBER: Final = "There is no such member; `tallystick members list` shows th
 
 def build() -> typer.Typer:
     """The commands of this noun."""
+    from tallystick.cli import sign_in       # which is built on this module
+
     app = typer.Typer(no_args_is_help=True)
     app.command("add")(add)
+    app.command("invite")(sign_in.invite)
     app.command("list")(list_)
     app.command("role")(role_)
     app.command("remove")(remove)
+    app.command("reset-password")(reset_password)
     app.command("disable")(disable)
     app.command("enable")(enable)
+    app.command("reset-totp")(sign_in.reset_totp)
     return app
 
 
@@ -59,13 +65,13 @@ def add(
     if given is not None and (fault := fault_of(given)):
         fail(fault)
     with installation.opened(settings, org=org) as here:
-        address, membership = _address(email), _membership(here, role, team or [])
+        address, membership = address_of(email), membership_of(here, role, team or [])
         with here.database.read() as db:
             made = None if given or has_account(db, address) else token_urlsafe(_MADE_BYTES)
         password = given or made
         newcomer = Newcomer(address, name, membership, None if password is None else hash_password(password))
         try:
-            member, _ = _members(here).add(here.organization, newcomer, here.now_us(), HOST)
+            member, _ = members_of(here).add(here.organization, newcomer, here.now_us(), HOST)
         except Refused as error:
             fail(str(error))
     document = _document(member) | ({} if made is None else {"password": made})
@@ -103,9 +109,9 @@ def role_(
     from tallystick.stores.sql.members import HOST
 
     with installation.opened(settings, make=False, org=org) as here:
-        account, membership = found_member(here, email).account, _membership(here, role, team or [])
+        account, membership = found_member(here, email).account, membership_of(here, role, team or [])
         try:
-            changed = _members(here).change(here.organization, account, lambda _before: membership, here.now_us(), HOST)
+            changed = members_of(here).change(here.organization, account, lambda _before: membership, here.now_us(), HOST)
         except Refused as error:
             fail(str(error))
         _answer(changed, as_json=as_json)
@@ -120,7 +126,7 @@ def remove(email: Email, org: Org = None, as_json: AsJson = False, data: Data = 
 
     with installation.opened(settings, make=False, org=org) as here:
         try:
-            gone = _members(here).remove(here.organization, found_member(here, email).account, here.now_us(), HOST)
+            gone = members_of(here).remove(here.organization, found_member(here, email).account, here.now_us(), HOST)
         except Refused as error:
             fail(str(error))
         _answer(gone, as_json=as_json)
@@ -143,13 +149,14 @@ def _set_disabled(email: str, org: str | None, data: Any, config: Any, *, disabl
 
     with installation.opened(settings, make=False, org=org) as here:
         try:
-            _members(here).set_disabled(found_member(here, email).account, disabled=disabled, now_us=here.now_us())
+            members_of(here).set_disabled(found_member(here, email).account, disabled=disabled, now_us=here.now_us())
         except Refused as error:
             fail(str(error))
         _answer(found_member(here, email), as_json=as_json)
 
 
-def _members(here: Installation) -> Members:
+def members_of(here: Installation) -> Members:
+    """What changes who belongs to an organisation."""
     import uuid_utils
 
     from tallystick.stores.sql.members import Members
@@ -157,7 +164,7 @@ def _members(here: Installation) -> Members:
     return Members(here.directory.sequencer, lambda: uuid_utils.uuid7().hex)
 
 
-def _membership(here: Installation, role: str, teams: list[str]) -> Any:
+def membership_of(here: Installation, role: str, teams: list[str]) -> Any:
     """What was asked for, its missing teams made. Ends the command for what nobody can be."""
     from tallystick.core.membership import Membership, fault_of
     from tallystick.stores.sql.directory import Refused
@@ -174,7 +181,8 @@ def _membership(here: Installation, role: str, teams: list[str]) -> Any:
     return membership
 
 
-def _address(email: str) -> str:
+def address_of(email: str) -> str:
+    """An address as it is kept; ends the command for what is none."""
     from tallystick.stores.sql.accounts import canonical_email
 
     address = canonical_email(email)
@@ -188,7 +196,7 @@ def found_member(here: Installation, email: str) -> Member:
     from tallystick.stores.sql.members import member_named
 
     with here.database.read() as db:
-        member = member_named(db, here.organization, _address(email))
+        member = member_named(db, here.organization, address_of(email))
     if member is None:
         fail(_NO_MEMBER)
     return member

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from tallystick import __version__
 from tallystick.control import (
     Parts, adjustments, aggregations, alerts, auth, budget_lint, budgets, channels, credentials, envelopes, explore, invitations,
-    key_sets, keys, live, members, metrics, organization, personal_tokens, policies, price_overrides, problems, projects,
+    key_sets, keys, live, members, metrics, organization, own_password, personal_tokens, policies, price_overrides, problems, projects,
     proposals, requests, second_factor, sessions, setup, teams, views,
 )
 from tallystick.control.bounds import Bounds
@@ -53,7 +53,7 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     resources = [aggregations.routes()]
     if scope == "all":
         # A key's own path stands before the path of any key.
-        resources += [auth.routes(), sessions.routes(), second_factor.routes(), personal_tokens.routes(), setup.routes(),
+        resources += [auth.routes(), sessions.routes(), second_factor.routes(), own_password.routes(), personal_tokens.routes(), setup.routes(),
                       members.routes(), invitations.routes(), requests.routes(), adjustments.routes(), keys.own_routes(),
                       key_sets.routes(), keys.routes(), credentials.routes(), budget_lint.routes(), budgets.routes(),
                       envelopes.routes(), price_overrides.routes(), proposals.routes(), teams.routes(), projects.routes(),

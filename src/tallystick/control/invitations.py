@@ -7,27 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from email.message import EmailMessage
-from email.utils import formatdate
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from starlette.concurrency import run_in_threadpool
 
-from tallystick.channels.email import recipients
 from tallystick.control import Parts, cookies
 from tallystick.control.auth import LoginOf, peer_of
 from tallystick.control.call_document import moment
 from tallystick.control.callers import Caller, CallerOf, PartsOf, account_of, actor_of
 from tallystick.control.figures import answer
+from tallystick.control.invitation_document import PATH, invitation_document, mail_fault
 from tallystick.control.members import Teams
 from tallystick.control.pages import LIMIT, Cursor, Limit, cursor_of, place_of
 from tallystick.control.passwords import CHARS_MAX, fault_of
 from tallystick.control.problems import Problem
 from tallystick.control.second_factor import CODE_CHARS_MAX
 from tallystick.control.sessions import SessionShown, open_session
-from tallystick.core.errors import UpstreamFault
 from tallystick.core.identity import VALUE_CHARS_MAX
 from tallystick.core.membership import Membership, Role
 from tallystick.stores.sql.accounts import EMAIL_CHARS_MAX, canonical_email
@@ -35,9 +32,7 @@ from tallystick.stores.sql.directory import organization
 from tallystick.stores.sql.invitations import DAYS, DAYS_MAX, Invitation, Invitations
 from tallystick.stores.sql.members import has_account
 from tallystick.stores.sql.organizations import named
-from tallystick.transport.mail import MailServer, send
 
-PATH: Final = "/invite/"
 InvitationId = Annotated[str, Path(max_length=64)]
 Token = Annotated[SecretStr, Field(min_length=1, max_length=100)]
 
@@ -192,37 +187,6 @@ async def accept(request: Request, parts: PartsOf, invitations: InvitationsOf, l
     return await run_in_threadpool(open_session, request, member.account, slug, None)
 
 
-def mail_fault(server: MailServer | None, public_url: str | None, made: Invitation, place: str, inviter: str, token: str) -> str | None:
-    """Send an invitation by mail; why it did not go out, None when it did. Blocks."""
-    if server is None:
-        return "There is no mail server (alerts.smtp.host)."
-    if public_url is None:
-        return "The link needs an address of this installation (server.public_url)."
-    try:
-        to = recipients(made.email)
-        status, _ = send(server, _message(made, place, inviter, public_url.rstrip("/") + PATH + token), to)
-    except (ValueError, UpstreamFault):
-        return "The mail server did not take it."
-    return None if status < 300 else "The mail server refused it."
-
-
-def _message(made: Invitation, place: str, inviter: str, link: str) -> EmailMessage:
-    """Plain text; whatever somebody named themselves stands on one line."""
-    message = EmailMessage()
-    message["Subject"] = f"Invitation to {_line(place)} on Tallystick"
-    message["To"] = made.email
-    message["Date"] = formatdate(made.created_us // 1_000_000)
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(
-        f"{_line(inviter)} invites you to {_line(place)} as {made.membership.role}.\n\n{link}\n\n"
-        f"The link works once, until {moment(made.expires_us)}. If you did not expect it, do nothing.\n")
-    return message
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())[:80]
-
-
 def _has_account(parts: Parts, email: str) -> bool:
     with parts.database.read() as db:
         return has_account(db, email)
@@ -237,11 +201,3 @@ def _shown(caller: Caller, row: Invitation, now_us: int) -> Mapping[str, Any]:
     """As much of an invitation as this caller may see: of teams, a manager sees their own."""
     mine = account_of(caller).teams if caller.cell == "own_teams" else row.membership.teams
     return invitation_document(row, now_us) | {"teams": sorted(row.membership.teams & mine)}
-
-
-def invitation_document(row: Invitation, now_us: int) -> dict[str, Any]:
-    """An invitation as commands and the API show it."""
-    return {
-        "id": row.id, "email": row.email, "role": row.membership.role, "teams": sorted(row.membership.teams), "status": row.status(now_us),
-        "invited_by": row.invited_by, "created_at": moment(row.created_us), "expires_at": moment(row.expires_us),
-    }

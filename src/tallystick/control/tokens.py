@@ -19,6 +19,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
 LIFETIME_S: Final = 3600
+INVITATION: Final = b"invitation"            # what the key of their hashes is derived for, here and in commands
 _ISSUER: Final = "tallystick"
 _ALGORITHMS: Final = ["HS256"]
 

@@ -85,11 +85,14 @@ class SecondFactors:
                                   (account, self._digest(account, code))).rowcount > 0
 
     def remove(self, account: str, now_us: int, by: str) -> bool:
-        """Ask for no codes any more. False where none were asked for."""
+        """Ask for no codes any more. False where none were asked for. Where it is not the account itself that says so, its
+        sessions and login tokens end too."""
         with self.sequencer.append(now_us) as pen:
             stood = stands(pen.db, account)
             pen.db.execute("DELETE FROM recovery_code WHERE account = ?", (account,))
             pen.db.execute("DELETE FROM second_factor WHERE account = ?", (account,))
+            if by != account:
+                end_sessions_of(pen.db, account)
             if stood:
                 _note(pen, account, "factor_removed", by)
         return stood
