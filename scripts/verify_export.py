@@ -29,7 +29,7 @@ from typing import Any, BinaryIO
 FORMAT = "tallystick-ledger-1"
 LINE_BYTES_MAX = 8 << 20
 KINDS = {"ATTEMPT", "ADMIT", "DEFER", "SETTLE", "REFUSED", "REFUSALS", "DEFINE", "KEY", "CREDENTIAL", "MEMBER",
-         "ADJUST", "PRICE", "CAP", "POLICY", "WRITE-OFF", "ACCESS"}
+         "ADJUST", "SEEN", "PRICE", "CAP", "POLICY", "WRITE-OFF", "ACCESS"}
 PRIVATE = {"user", "end_user", "session", "tags"}
 NAMED = {kind: kind for kind in (
     "key", "team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version", "session", "tags",
@@ -189,6 +189,8 @@ class Ledger:
                 self.tokens += tokens_of(fields, opened[3])
         elif kind == "ADJUST":
             self.adjusted(where, fields)
+        elif kind == "SEEN":
+            demand(fields["ref"] < self.size and fields["ref"] not in self.open, where, f"entry {fields['ref']} is no settled attempt")
         elif kind in ("ADMIT", "DEFER"):
             self.open[self.size] = fields["request"], fields.get("attempt", 1), int(fields["hold_nanos"]), bound_in_tokens(fields)
         elif kind == "ATTEMPT":

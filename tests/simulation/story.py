@@ -28,6 +28,7 @@ from tallystick.stores.sql.engine import DEFAULT, FILE_NAME, month_sql, months, 
 from tallystick.stores.sql.leases import DEFERRED
 from tallystick.stores.sql.spending import spent
 from tallystick.stores.sql.verify import verify
+from tallystick.stores.sql.write_off import write_off
 from tests.build.journal import KEY
 from tests.simulation.loop import Process
 from tests.simulation.truth import NEVER_US, Broken, Cap
@@ -45,14 +46,18 @@ TRACE_LINES: Final = 60
 CHANCES: Final = {
     "call": 560, "burst": 35, "end_job": 40, "start": 90, "kill": 20, "power": 15, "kill_in_io": 30, "away": 15, "lossy": 20, "slow": 15,
     "full": 8, "sick": 8, "make": 20, "lower": 15, "lift": 15, "raise": 12, "remove": 6, "soften": 6, "adjust": 35, "jump": 20, "idle": 15,
+    "cut": 8, "lose_disk": 3, "write_off": 6,
 }
 MOODS: Final[tuple[dict[str, int], ...]] = (
     {},
     {"make": 60, "lower": 70, "soften": 25, "lift": 30, "kill": 5, "kill_in_io": 5, "away": 4},      # people change their minds
     {"lossy": 90, "slow": 60, "away": 30},                                                         # the way to the database is bad
     {"kill": 60, "power": 60, "kill_in_io": 90, "sick": 60, "away": 30, "start": 200},             # machines die
+    {"cut": 60, "lose_disk": 20, "write_off": 60, "lower": 50, "burst": 60, "start": 120, "jump": 10},         # or are out of reach
 )
 """What happens more often, or less; a seed is of one mood."""
+PACES: Final = (1, 4, 1, 1, 12)
+"""How slowly it goes on in each mood: changes need time to come into force, and who is cut off notices it after a while."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +171,7 @@ class Story:
         await asyncio.sleep(0.2)
         chances = CHANCES | MOODS[plan.mood]
         kinds = [kind for kind in chances if kind not in plan.without]
-        pace = 4 if plan.mood == 1 else 1        # changes need time to come into force
+        pace = PACES[plan.mood]
         for _ in range(plan.steps):
             kind = dice.choices(kinds, [chances[kind] for kind in kinds])[0]
             getattr(self, f"do_{kind}")()
@@ -203,7 +208,10 @@ class Story:
         if self.world.jobs and (instance := self.somebody()):
             request_id = self.dice.choice(sorted(self.world.jobs))
             if instance.knows_job(request_id):
-                self.world.loop.spawn(instance.process, instance.end_job(*self.world.jobs.pop(request_id)))
+                who = [one for one in self.world.live() if one.knows_job(request_id)] if int(request_id[-4:], 16) % 3 == 0 else [instance]
+                job = self.world.jobs.pop(request_id)
+                for one in who:                          # several may poll at the same moment
+                    self.world.loop.spawn(one.process, one.end_job(*job))
 
     def do_start(self) -> None:
         dead = [one for one in self.world.instances.values() if not one.process.alive]
@@ -229,6 +237,30 @@ class Story:
 
     def database_comes_back(self) -> None:
         self.world.weather.away = False
+
+    def do_cut(self) -> None:
+        instance, cut = self.anybody(), self.world.weather.cut
+        cut.add(instance.name)
+        self.world.say(f"{instance.name} is cut off from the database")
+        self.world.loop.call_later(self.dice.choice((2, 17, 40)), cut.discard, instance.name)
+
+    def do_lose_disk(self) -> None:
+        self.anybody().lose_disk()
+
+    def do_write_off(self) -> None:
+        """Somebody takes a gateway for lost that nobody has heard of for a while; it may have lost its way only."""
+        if gone := self.unheard():
+            self.write_off(self.dice.choice(gone))
+
+    def unheard(self) -> list[str]:
+        with self.world.fair.read() as db:
+            return [name for (name,) in db.execute(
+                "SELECT id FROM instance WHERE stopped_us IS NULL AND written_off_us IS NULL AND seen_us + staleness_us <= ? ORDER BY id",
+                (self.world.clock.now_us(),))]
+
+    def write_off(self, spool: str) -> None:
+        done = write_off(self.world.cli, spool, "its disk is lost", self.world.clock.now_us(), "cli")
+        self.world.say(f"{spool} is written off: {done.settled} open calls, {[(tuple(one.node)[:2], one.amount) for one in done.kept]} kept")
 
     def do_lossy(self) -> None:
         weather = self.world.weather
@@ -272,7 +304,8 @@ class Story:
         world.say(f"budget {row.id} on {scope}: {limit} {unit} a {span}, {mode}")
         known = world.bill.caps.get(row.id)
         world.bill.forget(row.id) if mode != "hard" else world.bill.promise(
-            Cap(row.id, scope, unit, span, limit, first, world.fair.change_count(), extra=known.extra if known else 0))
+            Cap(row.id, scope, unit, span, limit, first, world.fair.change_count(), extra=known.extra if known else 0,
+                fell=known is not None and known.bound, falls_us=known.falls_us if known else 0))
 
     def a_cap(self) -> Cap | None:
         caps = self.world.bill.caps
@@ -304,7 +337,7 @@ class Story:
         """A raise ends."""
         cap = self.world.bill.caps.get(budget)
         if cap is not None:
-            self.world.bill.promise(replace(cap, extra=0, first=False, binds_us=max(cap.binds_us * (not cap.first), self.world.clock.now_us() + HELD_GRACE_US)))
+            self.world.bill.promise(replace(cap, extra=0, first=False, fell=cap.bound, binds_us=NEVER_US, falls_us=self.world.clock.now_us()))
 
     def do_remove(self) -> None:
         if cap := self.a_cap():
@@ -335,25 +368,34 @@ class Story:
             return
 
     async def follow_changes(self) -> None:
-        """When a change is in force everywhere: whoever serves has acknowledged it, and looked at the database since."""
+        """When a change is in force everywhere: whoever serves has acknowledged it. A cap that was there before binds even those who
+        are dead or cut off: what they have leased is counted, and they let nothing more through. One that is new does not:
+        what their spools hold is known to nobody; and who holds on it already is known to the others a moment later."""
         world = self.world
         while True:
             await asyncio.sleep(0.05)
             waiting = [cap for cap in world.bill.caps.values() if not cap.first and cap.binds_us == NEVER_US and cap.change != NEVER_US]
-            if not waiting or not all(one.serving for one in world.instances.values()):
-                continue                         # what a dead gateway's spool still holds is known to nobody
+            now_us = world.clock.now_us()
             with world.fair.read() as db:
                 said = dict(db.execute("SELECT id, acknowledged FROM instance").fetchall())
-            upto = min(said.get(name, -1) for name in world.instances)
+                heard = [change for (change,) in db.execute(
+                    "SELECT acknowledged FROM instance WHERE stopped_us IS NULL AND written_off_us IS NULL AND seen_us + staleness_us > ?", (now_us,))]
+            all_serve = all(one.serving for one in world.instances.values())
+            upto = min(said.get(one.id, -1) for one in world.instances.values())
             for cap in waiting:
-                if upto >= cap.change:
-                    cap.binds_us = world.clock.now_us() + HELD_GRACE_US
+                if cap.falls_us and not all(one.heard_since(cap.falls_us) for one in world.live()):
+                    continue
+                if cap.fell and all(change >= cap.change for change in heard):
+                    cap.binds_us = now_us
+                elif all_serve and upto >= cap.change:
+                    cap.binds_us = now_us + HELD_GRACE_US
 
     # --- rest -------------------------------------------------------------------------------------
 
     async def come_to_rest(self) -> None:
         world, weather = self.world, self.world.weather
         weather.away, weather.refused, weather.lost = False, 0, 0
+        weather.cut.clear()
         for instance in world.instances.values():
             instance.paused_s = 0
             instance.disk.full = instance.disk.sick = False
@@ -361,6 +403,7 @@ class Story:
         for instance in world.live():
             if instance.broken or instance.spool._fault is not None:
                 instance.crash()                 # only a restart knows what its disk holds
+        await self.see_to_the_lost()
         world.say("all is mended")
         if not world.live() or self.dice.random() < 0.5:
             await self.all_alive()
@@ -384,6 +427,21 @@ class Story:
                 raise Broken(f"{instance.name} still holds {opened}")
             await instance.stop()
         self.look_at_the_books()
+
+    async def see_to_the_lost(self) -> None:
+        """Machines that are gone are written off; whoever was written off and is there all the same is started anew."""
+        world = self.world
+        if world.lost:
+            world.loop.us += 16_000_000
+            await asyncio.sleep(2)
+            for spool in self.unheard():
+                if spool in world.lost:
+                    self.write_off(spool)
+        with world.fair.read() as db:
+            written_off = {name for (name,) in db.execute("SELECT id FROM instance WHERE written_off_us IS NOT NULL")}
+        for instance in world.live():
+            if instance.id in written_off:
+                instance.crash()
 
     async def all_alive(self) -> None:
         world = self.world
@@ -422,7 +480,7 @@ class Story:
     def free(self, who: Principal) -> list[tuple[Unit, int]]:
         """What is left for a call of theirs, cap by cap."""
         world, found = self.world, list[tuple[Unit, int]]()
-        alive = {one.name for one in world.live()}
+        alive = {one.id for one in world.live()}
         with world.fair.read() as db:
             self.jobs_hold = bool(db.execute("SELECT 1 FROM budget_lease WHERE holder = ?", (DEFERRED,)).fetchone())
             for cap in world.bill.caps.values():
@@ -436,6 +494,20 @@ class Story:
                 found.append((cap.unit, cap.top - settled - held))
         return found
 
+    def look_at_what_is_lost(self, unknown: set[str], kept: list[tuple[str, int, str, int, int]]) -> None:
+        """What was billed and is in no book stays drawn, on every cap that was there from the start."""
+        drawn = Counter[tuple[int, str, int]]()
+        for _, budget, subject, start_us, amount in kept:
+            drawn[budget, subject, start_us] += amount
+        for cap in self.world.bill.caps.values():
+            spent = Counter[tuple[int, str, int]]()
+            for request in unknown if cap.first else ():
+                line = self.world.bill.lines[request]
+                if node := cap.node(line.labels, line.at_us):
+                    spent[node] += line.amount(cap.unit)
+            if short := {node: (amount, drawn[node]) for node, amount in spent.items() if amount > drawn[node]}:
+                raise Broken(f"more was spent by the lost than stays drawn: {short}")
+
     def look_at_the_books(self) -> None:
         world = self.world
         with world.fair.read() as db:
@@ -448,15 +520,18 @@ class Story:
                     costs["req_" + request.hex()] = cost
             if double := [request for request, times in settled.items() if times != 1]:
                 raise Broken(f"{double} are settled more than once")
-            if lost := world.bill.lines.keys() - settled.keys():
+            unknown = {request for request in world.bill.lines.keys() - settled.keys() if world.made_by.get(request) in world.lost}
+            if lost := world.bill.lines.keys() - settled.keys() - unknown:
                 raise Broken(f"{sorted(lost)} were billed and are in no book")
             if opened := db.execute("SELECT count(*) FROM open_attempt").fetchone()[0]:
                 raise Broken(f"{opened} attempts are still open")
             for request, billed in world.bill.lines.items():
-                if billed.held and billed.labels["model"] == MODEL and costs[request] < billed.nanos:
+                if request not in unknown and billed.held and billed.labels["model"] == MODEL and costs[request] < billed.nanos:
                     raise Broken(f"{request} is booked at {costs[request]} and was billed {billed.nanos}")
-            if left := db.execute("SELECT holder, budget, subject, start_us, amount FROM budget_lease").fetchall():
+            kept = db.execute("SELECT holder, budget, subject, start_us, amount FROM budget_lease").fetchall()
+            if left := [row for row in kept if row[0] not in world.lost]:
                 raise Broken(f"at rest somebody still has leases: {left}")
+            self.look_at_what_is_lost(unknown, kept)
             counted = {row[:3]: row[3] for row in db.execute("SELECT budget, subject, start_us, settled FROM budget_node") if row[3]}
             booked: dict[tuple[int, str, int], int] = {}
             for row in budget_rows(db, DEFAULT):

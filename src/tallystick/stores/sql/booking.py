@@ -24,6 +24,7 @@ from tallystick.stores.sql.custody import book_object
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import DEFAULT_TEAM, ensure_project, ensure_team, month_sql
 from tallystick.stores.sql.journal import Appending, Chain
+from tallystick.stores.sql.second_endings import book_second_ending
 
 MINUTE_US: Final = 60_000_000
 REFUSALS_A_MINUTE: Final = 60                # of one key and code, one by one
@@ -54,10 +55,10 @@ def book_admission(pen: Appending, admission: Admission) -> None:
 def book_later_settlement(pen: Appending, settlement: Settlement, describe: Describe) -> None:
     """The settlement of an attempt whose admission is chained already. Raises LookupError when no such
     attempt is open: it was never admitted, or has its one settlement. One that was settled because its instance was
-    written off is adjusted."""
+    written off is adjusted, and a job's end may be seen again."""
     request = request_hex(settlement.request_id)
     opened = find_open(pen, request, settlement.attempt)
-    if opened is None and _correct_written_off(pen, settlement, describe):
+    if opened is None and (_correct_written_off(pen, settlement, describe) or book_second_ending(pen, settlement, describe)):
         return
     if opened is None:
         raise LookupError(f"{settlement.request_id}/{settlement.attempt} is not open")

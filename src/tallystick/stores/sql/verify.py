@@ -293,6 +293,10 @@ class _Check:
     # --- calls ---------------------------------------------------------------------------------
 
     def _check_call(self, seq: int, kind: str, fields: dict[str, Any], month: int, fact: tuple[Any, ...] | None) -> None:
+        if kind == "SEEN":
+            if not self._adjustments.is_settled(fields, month, self._unpack):
+                self._found("settlement", seq, f"entry {fields['ref']} is no settled attempt of this call")
+            return
         if "ref" in fields:
             self._adjustments.note_later(fields["ref"], seq)
         if kind in ("SETTLE", "DEFER") and "ref" in fields:

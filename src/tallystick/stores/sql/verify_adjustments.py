@@ -54,6 +54,11 @@ class Adjustments:
         if adjusted_nanos:
             self._expected[seq] = adjusted_nanos
 
+    def is_settled(self, fields: Mapping[str, Any], month: int, unpack: Callable[[bytes], bytes]) -> bool:
+        """Whether an entry of a month speaks of an attempt (`ref`) that was settled before it."""
+        attempt = self._attempts.get(fields["ref"]) or self._settled(fields, month, unpack)
+        return attempt is not None and (attempt.request, attempt.attempt) == (fields["request"], fields.get("attempt", 1))
+
     def judge(self, fields: Mapping[str, Any], month: int, calendar: Calendar,
               unpack: Callable[[bytes], bytes]) -> Iterator[tuple[str, str]]:
         """What is wrong with one ADJUST entry of a month, as check and message."""
@@ -81,11 +86,11 @@ class Adjustments:
         for ref, seq in sorted(listed ^ self._later):
             yield ref, f"whether entry {seq} speaks of it is listed otherwise than the entries say"
 
-    def _settled(self, adjustment: Mapping[str, Any], month: int, unpack: Callable[[bytes], bytes]) -> _Attempt | None:
+    def _settled(self, later: Mapping[str, Any], month: int, unpack: Callable[[bytes], bytes]) -> _Attempt | None:
         """The attempt as it was settled before this entry; None where there is none, or none that costs anything."""
-        if adjustment["ref"] >= adjustment["seq"]:
+        if later["ref"] >= later["seq"]:
             return None
-        row = self._db.execute(month_sql(_BODY, month), (self._organization, adjustment["ref"])).fetchone()
+        row = self._db.execute(month_sql(_BODY, month), (self._organization, later["ref"])).fetchone()
         if row is None:
             return None
         fields = read_body(unpack(row[0]))
