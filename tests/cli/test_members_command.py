@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -87,3 +88,13 @@ def test_no_password_is_kept_or_listed(tmp_path: Path) -> None:
     db.close()
     assert stored.startswith("$argon2id$")
     assert all(b"canary-9fz3" not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_a_lost_password_is_reset_by_the_host(tmp_path: Path) -> None:
+    tallystick("members", "add", "ann@example.test", "--role", "owner", "--password-stdin", data=tmp_path, said="the first of them\n")
+    made = document("members", "reset-password", "ann@example.test", data=tmp_path)
+    assert (made["email"], len(made["password"]) >= 12) == ("ann@example.test", True)
+    given = tallystick("members", "reset-password", "ann@example.test", "--password-stdin", "--json", data=tmp_path, said="one of their own\n")
+    assert (given.returncode, "password" in json.loads(given.stdout)) == (0, False)
+    assert tallystick("members", "reset-password", "ann@example.test", "--password-stdin", data=tmp_path, said="short\n").returncode == 2
+    assert tallystick("members", "reset-password", "nobody@example.test", data=tmp_path).returncode == 2

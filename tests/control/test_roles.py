@@ -26,6 +26,7 @@ POST   /api/auth/session/organization             self  self     self     self  
 GET    /api/auth/sessions                         self  self     self     self       self  self   -
 DELETE /api/auth/sessions                         self  self     self     self       self  self   -
 DELETE /api/auth/sessions/{session_id}            self  self     self     self       self  self   -
+POST   /api/auth/password                         self  self     self     self       self  self   -
 GET    /api/auth/totp                             self  self     self     self       self  self   -
 POST   /api/auth/totp                             self  self     self     self       self  self   -
 POST   /api/auth/totp/confirm                     self  self     self     self       self  self   -

@@ -53,7 +53,8 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     resources = [aggregations.routes()]
     if scope == "all":
         # A key's own path stands before the path of any key.
-        resources += [auth.routes(), sessions.routes(), second_factor.routes(), own_password.routes(), personal_tokens.routes(), setup.routes(),
+        resources += [auth.routes(), sessions.routes(), second_factor.routes(), own_password.routes(),
+                      personal_tokens.routes(), setup.routes(),
                       members.routes(), invitations.routes(), requests.routes(), adjustments.routes(), keys.own_routes(),
                       key_sets.routes(), keys.routes(), credentials.routes(), budget_lint.routes(), budgets.routes(),
                       envelopes.routes(), price_overrides.routes(), proposals.routes(), teams.routes(), projects.routes(),

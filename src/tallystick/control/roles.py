@@ -70,6 +70,7 @@ class Grant:
 GRANTS: Final = (
     Grant("POST", "/api/auth/token", ANYONE),
     Grant("GET", "/api/auth/me", PEOPLE),
+    Grant("POST", "/api/auth/password", PEOPLE),
     Grant("POST", "/api/auth/session", ANYONE),
     Grant("GET", "/api/auth/session", PEOPLE),
     Grant("DELETE", "/api/auth/session", PEOPLE),

@@ -11,9 +11,11 @@ from typing import Final, cast
 
 from tallystick.core.membership import Membership, Role
 from tallystick.stores.sql import engine
+from tallystick.stores.sql.access_log import note_access, organizations_of
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.members import note_member, put_membership
+from tallystick.stores.sql.signing_out import end_sessions_of
 
 EMAIL_CHARS_MAX: Final = 254
 # No top-level domain is asked for: `admin@local` is an address in a house of one's own.
@@ -101,3 +103,13 @@ def add_first_owner(database: engine.Database, account_id: str, email: str, pass
         put_membership(pen, engine.DEFAULT, account_id, Membership("owner"))
         note_member(pen, engine.DEFAULT, "joined", account_id, Membership("owner"), account_id)
     return True
+
+
+def set_password(sequencer: Sequencer, account: str, password_hash: str, now_us: int, by: str, keep: str | None = None) -> int:
+    """Give an account another password and end what the old one opened, login tokens too: all sessions but `keep`; how many
+    there were. Chained wherever the account belongs. `by`: the account itself, or `HOST`."""
+    with sequencer.append(now_us) as pen:
+        pen.db.execute("UPDATE account SET password_hash = ? WHERE id = ?", (password_hash, account))
+        for organization in organizations_of(pen.db, account):
+            note_access(pen, organization, "password_set", account, actor=by)
+        return end_sessions_of(pen.db, account, keep=keep)
