@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 
 from tallystick.config import BadSettings, FirstAdmin
+from tallystick.control import build
 from tallystick.control.first_start import setup_path
 from tallystick.core.peers import network_of, peer_address
 from tallystick.control.throttle import Throttle
 from tallystick.control.tokens import LIFETIME_S, Tokens
+from tallystick.stores.sql.members import Members
 from tests.build.control import EMAIL, PASSWORD, Desk
 
 
@@ -89,6 +93,45 @@ async def test_failures_slow_an_account_down_known_or_not(desk: Desk) -> None:
     desk.clock.at_us += 1_000_000
     assert (await log_in(desk)).status_code == 200
     assert (await log_in(desk, password="wrong")).status_code == 401
+
+
+async def test_failures_on_another_worker_count_too(desk: Desk) -> None:
+    workers = (desk.app, build(desk.parts, scope="all"))
+    answers = []
+    for number in range(6):
+        desk.app = workers[number % 2]
+        answers.append((await log_in(desk, password="wrong")).status_code)
+    assert answers == [401] * 5 + [429]
+    for desk.app in workers:
+        assert (await log_in(desk)).status_code == 429
+    desk.clock.at_us += 1_000_000
+    assert (await log_in(desk)).status_code == 200
+    desk.app = workers[0]
+    assert (await log_in(desk, password="wrong")).status_code == 401                # forgiven there as well
+
+
+async def test_workers_share_an_addresss_free_attempts(desk: Desk) -> None:
+    desk.app = build(replace(desk.parts, workers=4), scope="all")
+    answers = [(await log_in(desk, f"user{number}@local", "x", peer="10.0.0.9")).status_code for number in range(6)]
+    assert answers == [401] * 5 + [429]
+
+
+async def test_every_answer_costs_one_password(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.member("member", email="gone@house")
+    Members(desk.sequencer, lambda: "").set_disabled("acc_member_1", disabled=True, now_us=5)
+    checked: list[str] = []
+    verify = PasswordHasher.verify
+
+    def counted(self: PasswordHasher, stored: str, password: str) -> bool:
+        checked.append(stored.rpartition("$")[0].rpartition("$")[0])
+        return verify(self, stored, password)
+
+    monkeypatch.setattr(PasswordHasher, "verify", counted)
+    for email in (EMAIL, "nobody@local", "gone@house", "no address", ""):
+        async with desk.client() as client:
+            reply = await client.post("/api/auth/session", json={"email": email, "password": "wrong"})
+        assert reply.json()["code"] == "invalid_credentials", email
+    assert checked == ["$argon2id$v=19$m=65536,t=3,p=4"] * 5                        # the same costs for whoever it is
 
 
 async def test_failures_slow_an_address_down_whatever_the_account(desk: Desk) -> None:
