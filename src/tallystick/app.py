@@ -72,6 +72,7 @@ from tallystick.stores.sql.engine import DEFAULT, Database, open_database
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.keyring import SqlKeyring
 from tallystick.stores.sql.live_policies import LivePolicies
+from tallystick.stores.sql.live_prompts import LivePrompts
 from tallystick.stores.sql.live_prices import LivePrices, settings_overrides
 from tallystick.stores.sql.stored_credentials import Place, SqlCredentials
 from tallystick.stores.sql.vault import Vault
@@ -147,6 +148,7 @@ class Installation:
     spool: Spool
     prices: LivePrices
     policies: LivePolicies
+    prompts: LivePrompts
     standings: Standings
 
 
@@ -203,7 +205,7 @@ def open_installation(settings: Settings, number: int = 0) -> Installation:
         settings, clock, secrets, database, Sequencer(database, secrets.ledger_key),
         SqlKeyring(database, secrets.pepper, clock),
         SqlCredentials(database, KekFiles(settings.data), origins_of(settings), _configured_credentials(settings)), spool,
-        open_prices(database, settings), LivePolicies(database, clock, spool.instance),
+        open_prices(database, settings), LivePolicies(database, clock, spool.instance), LivePrompts(database),
         Standings(clock.now_us, settings.gateway.limits.cool_down_s_max * 1_000_000))
 
 
@@ -269,6 +271,7 @@ def _run(installation: Installation, worker: Worker) -> int:
 
     async def stop() -> None:
         await upstreams.close()
+        await gateway.settling.finish()
         await runner.stop()
         await keeping.stop()
         installation.spool.close()
@@ -394,7 +397,8 @@ def _runner(installation: Installation, telemetry: Telemetry) -> Runner:
         Job("credential_health", sharing.step, WATCH_PERIOD_S),
         Job("alerts", alerts_of(installation.settings, installation.database).step, alerts.PERIOD_S, only_running=True),
         Job("budget_gauges", _gauges(installation, telemetry).step, budget_gauges.PERIOD_S, only_running=True),
-        Job("watch_prices", installation.prices.poll, WATCH_PERIOD_S), Job("watch_policies", installation.policies.poll, WATCH_PERIOD_S)))
+        Job("watch_prices", installation.prices.poll, WATCH_PERIOD_S), Job("watch_policies", installation.policies.poll, WATCH_PERIOD_S),
+        Job("watch_prompts", installation.prompts.poll, WATCH_PERIOD_S)))
 
 
 def _gauges(installation: Installation, telemetry: Telemetry) -> BudgetGauges:
@@ -426,7 +430,8 @@ def _setup(installation: Installation, keeper: BudgetKeeper) -> Setup:
     return Setup(
         providers=providers,
         origins=origins_of(settings),
-        rules=Rules(installation.prices, keeper.books, installation.policies, installation.policies.spent, installation.standings.cooling),
+        rules=Rules(installation.prices, keeper.books, installation.policies, installation.policies.spent, installation.standings.cooling,
+                    installation.prompts),
         limits=BodyLimits(limits.body_bytes_max, limits.upload_bytes_max),
         models={(provider_id, deployment): model
                 for provider_id, provider in settings.providers.items() for deployment, model in provider.models.items()},

@@ -112,6 +112,12 @@ GET    /api/aggregations/version-comparison       all   all      all      own_te
 GET    /api/metrics/overview                      all   all      all      own_teams  own   all    -
 GET    /api/explore                               all   all      all      own_teams  own   all    -
 GET    /api/live                                  all   all      all      own_teams  own   all    -
+GET    /api/prompts                               all   all      all      own_teams  own   all    -
+PUT    /api/prompts                               all   all      -        all        all   -      -
+DELETE /api/prompts                               all   all      -        all        all   -      -
+GET    /api/prompts/one                           all   all      all      own_teams  own   all    -
+POST   /api/prompts/versions                      all   all      -        all        all   -      -
+PUT    /api/prompts/active                        all   all      -        all        all   -      -
 GET    /api/explore/rows.csv                      all   all      all      own_teams  own   all    -
 GET    /api/explore/values                        all   all      all      own_teams  own   all    -
 GET    /api/organization                          self  self     self     self       self  self   -

@@ -12,7 +12,7 @@ from tallystick import __version__
 from tallystick.control import (
     Parts, adjustments, aggregations, alerts, auth, budget_lint, budgets, channels, credentials, envelopes, explore, invitations,
     key_sets, keys, live, members, metrics, organization, own_password, personal_tokens, policies, price_overrides, problems, projects,
-    proposals, requests, second_factor, sessions, setup, teams, views,
+    prompts, proposals, requests, second_factor, sessions, setup, teams, views,
 )
 from tallystick.control.bounds import Bounds
 from tallystick.control.callers import admit
@@ -58,8 +58,8 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
                       members.routes(), invitations.routes(), requests.routes(), adjustments.routes(), keys.own_routes(),
                       key_sets.routes(), keys.routes(), credentials.routes(), budget_lint.routes(), budgets.routes(),
                       envelopes.routes(), price_overrides.routes(), proposals.routes(), teams.routes(), projects.routes(),
-                      policies.routes(), metrics.routes(), explore.routes(), live.routes(), views.routes(), organization.routes(),
-                      alerts.routes(), channels.routes()]
+                      policies.routes(), metrics.routes(), explore.routes(), live.routes(), prompts.routes(), views.routes(),
+                      organization.routes(), alerts.routes(), channels.routes()]
         app.add_api_route("/api/openapi.json", openapi, methods=["GET"], include_in_schema=False)
     for resource in resources:
         app.include_router(resource)

@@ -1,6 +1,6 @@
 """Calls as they end, as server-sent events: what the live view and `tallystick tail` show. An event is an item of the list
-of calls, of a call with several attempts one for each; its id is the number of the ledger's entry, so who was cut off goes on behind the last one seen
-(`Last-Event-ID`).
+of calls, of a call with several attempts one for each; its id is the number of the ledger's entry, so who was cut off
+goes on behind the last one seen (`Last-Event-ID`).
 
 A stream lasts some minutes at most: then the client comes again, and what its proof still opens is looked at anew. A
 client that is further behind than a screen can show is told how many entries it was moved past.

@@ -55,6 +55,7 @@ APPROVE: Final[Cells] = {"owner": "all", "finance": "all"}                      
 ENVELOPES: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all"}     # sign, decline, top up, move, require
 ENVELOPES_ASK: Final[Cells] = {**ENVELOPES, "manager": "own_teams", "member": "own"}
 ENVELOPES_READ: Final[Cells] = {**ENVELOPES_ASK, "auditor": "all"}
+PROMPTS: Final[Cells] = {"owner": "all", "admin": "all", "manager": "all", "member": "all"}      # names and notes; no money hangs on them
 TEAMS: Final[Cells] = {"owner": "all", "admin": "all", "manager": "own_teams"}   # make a project in
 
 
@@ -168,6 +169,12 @@ GRANTS: Final = (
     Grant("GET", "/api/metrics/overview", MONEY),
     Grant("GET", "/api/explore", MONEY),
     Grant("GET", "/api/live", MONEY),
+    Grant("GET", "/api/prompts", MONEY),
+    Grant("PUT", "/api/prompts", PROMPTS),
+    Grant("DELETE", "/api/prompts", PROMPTS),
+    Grant("GET", "/api/prompts/one", MONEY),
+    Grant("POST", "/api/prompts/versions", PROMPTS),
+    Grant("PUT", "/api/prompts/active", PROMPTS),
     Grant("GET", "/api/views", PEOPLE),
     Grant("POST", "/api/views", PEOPLE),
     Grant("PUT", "/api/views/{view_id}", PEOPLE),

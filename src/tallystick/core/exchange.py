@@ -33,7 +33,7 @@ from tallystick.core.dialect import Provider, Route
 from tallystick.core.draw import NodeKey
 from tallystick.core.errors import Denied
 from tallystick.core.holding import holds_of, standing_of
-from tallystick.core.identity import Attribution, Claims, Principal, attribute, check_claims
+from tallystick.core.identity import ActiveVersions, Attribution, Claims, Principal, attribute, check_claims, with_active_version
 from tallystick.core.lean import lean
 from tallystick.core.policies.book import Judgement, Policies, PolicyBook, changed, denied_to_change, judge
 from tallystick.core.policies.policy import Case, Claimed, Edit
@@ -191,6 +191,7 @@ class Rules:
     policies: Policies = field(default_factory=dict[str, PolicyBook])
     spent: Callable[[NodeKey], int] = lambda _: 0        # of a budget's node, as it was a moment ago, for policies that ask
     cooling: Callable[[Place, str | None], Cooling | None] = lambda _place, _model: None
+    versions: ActiveVersions = field(default_factory=dict[str, Mapping[str, str]])       # of prompts, for calls that name none
 
 
 @lean
@@ -229,6 +230,8 @@ def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settleme
     attribution = check_claims(asked.claims) or attribute(caller.principal, asked.claims)
     if isinstance(attribution, Denied):
         return (yield from _refuse(opening, attribution, caller, asked))
+    if (active := rules.versions.get(attribution.organization)) is not None:
+        attribution = with_active_version(attribution, active)
     if caller.credential != OWN_CREDENTIAL:
         closed = denied_with_stored(opening.route, asked.call.facts, owner_of(attribution), asked.previous)
         if closed is not None:

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
 
 from tallystick.core.errors import Denied
 from tallystick.core.lean import lean
@@ -15,6 +15,9 @@ from tallystick.core.lean import lean
 # Names of the single-valued labels, in the order in which they stand in entries and exports.
 LABELS: Final = ("team", "project", "user", "agent", "environment", "cost_center",
                  "prompt_key", "prompt_version", "session")
+
+# In `claimed`: the prompt's version is the one that was active; nobody named it.
+ASSUMED_VERSION: Final = "assumed.prompt_version"
 
 TAGS_MAX = 32
 NAME_CHARS_MAX = 64
@@ -54,7 +57,7 @@ class Claims:
 @dataclass(frozen=True, slots=True)
 class Attribution:
     """What an attempt is booked on. `claimed` names what only the caller asserts: labels, `dimension.NAME`, and
-    `tags` where there are any, which no key fixes."""
+    `tags` where there are any, which no key fixes; and ASSUMED_VERSION."""
 
     key_id: str
     organization: str
@@ -88,6 +91,21 @@ def attribute(principal: Principal, claims: Claims) -> Attribution | Denied:
         claimed.add("tags")
     claimed.update(f"dimension.{name}" for name in claims.dimensions if name not in principal.dimensions)
     return Attribution(principal.key_id, principal.organization, labels, claims.tags, dimensions, frozenset(claimed))
+
+
+class ActiveVersions(Protocol):
+    """By organisation, the active version of each prompt that has one."""
+
+    def get(self, organization: str, /) -> Mapping[str, str] | None:
+        """None for an organisation without any."""
+
+
+def with_active_version(attribution: Attribution, active: Mapping[str, str]) -> Attribution:
+    """Where the call names a prompt and no version: booked on the one that is active for it, and marked so. `active`: by prompt."""
+    version = active.get(attribution.labels.get("prompt_key", ""))
+    if version is None or "prompt_version" in attribution.labels:
+        return attribution
+    return replace(attribution, labels={**attribution.labels, "prompt_version": version}, claimed=attribution.claimed | {ASSUMED_VERSION})
 
 
 def check_claims(claims: Claims) -> Denied | None:

@@ -19,6 +19,7 @@ from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.sqlite import SqliteDatabase
 
 FILE_NAME: Final = "tallystick.db"
+MOVED_NAME: Final = "tallystick.moved.db"    # what `tallystick move` leaves of it
 SCHEMA_VERSION: Final = 2
 SYSTEM: Final = 0                            # the organisation `system`: the installation's own chain
 DEFAULT: Final = 1                           # the organisation `default`, made at first start
@@ -77,14 +78,13 @@ def open_database(data: Path, now_us: int, *, url: str | None = None, strict: bo
         with database.write() as db:
             version = int(db.execute("SELECT version FROM schema_version").fetchone()[0]) if database.has_tables(db) else None
             if version is None:
-                _create(db, now_us)
+                make_tables(db, now_us)
             elif version > SCHEMA_VERSION:
                 raise StoreFault(f"{database} has schema {version}; this program knows up to {SCHEMA_VERSION}. Use a newer release.")
             elif version < SCHEMA_VERSION:
                 raise StoreFault(f"{database} has schema {version}, from before the first release; this program begins with "
                                  f"{SCHEMA_VERSION}. Make a new one.")
-            _run(db, _resource("prices.sql"))
-            _run(db, _resource("identity.sql"))
+            _make_missing(db)
             if mark is not None:
                 _claim(db, mark, f"{database}")
     except BaseException:
@@ -104,6 +104,9 @@ def _claim(db: Connection, mark: str, where: str) -> None:
 
 
 def _file(path: Path, *, strict: bool) -> Database:
+    if not path.exists() and path.with_name(MOVED_NAME).exists():
+        raise StoreFault(f"This installation was moved to a PostgreSQL server: set database.url to it. To go back to what was here "
+                         f"then, rename {MOVED_NAME} to {FILE_NAME}.")
     database = SqliteDatabase(path, strict=strict)
     path.chmod(0o600)
     return database
@@ -189,7 +192,8 @@ def _add_organization(db: Connection, organization: int, slug: str, name: str, n
     return organization
 
 
-def _create(db: Connection, now_us: int) -> None:
+def make_tables(db: Connection, now_us: int) -> None:
+    """All tables and the first names, in a database without any."""
     _run(db, _resource("schema.sql"))
     _run(db, _resource("accounts.sql"))
     _run(db, _resource("key_sets.sql"))
@@ -201,12 +205,20 @@ def _create(db: Connection, now_us: int) -> None:
     _run(db, _resource("credential_health.sql"))
     _run(db, _resource("rollups.sql"))
     _run(db, _resource("views.sql"))
+    _run(db, _resource("prompts.sql"))
+    _make_missing(db)
     db.execute("INSERT INTO schema_version (version) VALUES (?)", (SCHEMA_VERSION,))
     db.execute("INSERT INTO change_counter (id, value) VALUES (1, 0)")
     _add_organization(db, SYSTEM, "system", "Installation", now_us, "UTC")
     _add_organization(db, DEFAULT, "default", "Default", now_us, "UTC")
     team = ensure_team(db, DEFAULT, "default", now_us)
     ensure_project(db, DEFAULT, team, "default", now_us)
+
+
+def _make_missing(db: Connection) -> None:
+    """The tables that came later, where they are not there."""
+    _run(db, _resource("prices.sql"))
+    _run(db, _resource("identity.sql"))
 
 
 def _run(db: Connection, script: str) -> None:

@@ -1,0 +1,244 @@
+"""Prompts: what calls named, and what somebody registered beforehand; their versions, which one is active, and what each
+costs. A prompt that calls name is there without being registered; registering adds versions with what they stand for,
+and one of them may be active: calls that name the prompt alone are booked on it, and say that it was assumed.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from tallystick.control.call_document import moment
+from tallystick.control.callers import Caller, CallerOf, PartsOf, actor_of
+from tallystick.control.explore_document import measures
+from tallystick.control.figures import Day, answer, day_number, local
+from tallystick.control.problems import Problem
+from tallystick.core.identity import VALUE_CHARS_MAX
+from tallystick.stores.sql.breakdown import Filter, Question, Total, broken_down
+from tallystick.stores.sql.connection import Connection
+from tallystick.stores.sql.directory import Organization, organization
+from tallystick.stores.sql.prompts import (
+    Prompt, PromptVersion, VersionSpec, activate, add_version, find_prompt, list_prompts, register, unregister,
+)
+
+LISTED_MAX: Final = 500
+Start = Annotated[Day | None, Query(description="First day, YYYY-MM-DD; without both the last 30.")]
+End = Annotated[Day | None, Query(description="Last day, included.")]
+Name = Annotated[str, Field(min_length=1, max_length=VALUE_CHARS_MAX, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Named = Annotated[str, Query(alias="prompt_key", min_length=1, max_length=VALUE_CHARS_MAX)]
+
+
+class Registered(BaseModel):
+    """A prompt to register, or its new note."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt_key: Name
+    note: Annotated[str, Field(max_length=2_000)] = ""
+
+
+class NewVersion(BaseModel):
+    """A version. Without a name it gets the next number."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt_key: Name
+    version: Name | None = None
+    model: Annotated[str | None, Field(max_length=VALUE_CHARS_MAX)] = None
+    temperature: Annotated[str | None, Field(pattern=r"^\d{1,3}(\.\d{1,6})?$")] = None
+    max_tokens: Annotated[int | None, Field(ge=1, le=10_000_000)] = None
+    note: Annotated[str, Field(max_length=2_000)] = ""
+    active: bool = False
+
+
+class Activated(BaseModel):
+    """The version to book calls on that name none; null: they stay without."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt_key: Name
+    version: Name | None
+
+
+class PromptShown(BaseModel):
+    """A prompt and what its calls came to."""
+
+    model_config = ConfigDict(extra="allow")
+
+    prompt_key: str | None
+    registered: bool
+    active_version: str | None
+    versions: int
+    requests: int
+    cost_nanos: int
+    cost_usd: str
+    cost_per_request_nanos: int | None
+
+
+class Prompts(BaseModel):
+    """Prompts, dearest first; `more`: how many are left out."""
+
+    items: list[PromptShown]
+    more: int
+
+
+class VersionShown(BaseModel):
+    """A version, registered or only named by calls (null: calls that name none), and what its calls came to."""
+
+    model_config = ConfigDict(extra="allow")
+
+    version: str | None
+    registered: bool
+    active: bool
+    model: str | None
+    temperature: str | None
+    max_tokens: int | None
+    note: str
+    created_at: datetime | None
+    activated_at: datetime | None
+    requests: int
+    cost_nanos: int
+    cost_usd: str
+    cost_per_request_nanos: int | None
+
+
+class OnePrompt(PromptShown):
+    """A prompt with its versions, newest first."""
+
+    note: str
+    version_list: list[VersionShown]
+
+
+def routes() -> APIRouter:
+    """The routes of this resource."""
+    router = APIRouter(prefix="/api/prompts", tags=["prompts"])
+    router.add_api_route("", list_all, methods=["GET"], response_model=Prompts)
+    router.add_api_route("", register_one, methods=["PUT"], response_model=OnePrompt)
+    router.add_api_route("", forget, methods=["DELETE"], status_code=204)
+    router.add_api_route("/one", read_one, methods=["GET"], response_model=OnePrompt)
+    router.add_api_route("/versions", new_version, methods=["POST"], response_model=OnePrompt, status_code=201)
+    router.add_api_route("/active", set_active, methods=["PUT"], response_model=OnePrompt)
+    return router
+
+
+def list_all(
+    parts: PartsOf, caller: CallerOf, start: Start = None, end: End = None,
+    contains: Annotated[str, Query(max_length=VALUE_CHARS_MAX)] = "",
+) -> Response:
+    """Prompts with what their calls came to, dearest first, the registered ones without calls at the end."""
+    here, (first, last) = _days(parts, caller, start, end)
+    with parts.database.read() as db:
+        used = {group[0]: total for (_, group), total in broken_down(
+            db, here.id, Question(first, last, ("prompt_key",), sight=caller.sight)).items()}
+        known = {prompt.name: prompt for prompt in list_prompts(db, here.id)}
+    names = [name for name in {*used, *known} if name is not None and contains.casefold() in name.casefold()]
+    ranked = sorted(names, key=lambda name: (-used.get(name, Total()).cost_nanos, name))
+    items = [_summary(name, known.get(name), used.get(name, Total())) for name in ranked[:LISTED_MAX]]
+    return answer({"items": items, "more": max(len(ranked) - LISTED_MAX, 0)})
+
+
+def read_one(parts: PartsOf, caller: CallerOf, name: Named, start: Start = None, end: End = None) -> Response:
+    """One prompt with its versions. 404 where nobody registered it and no call one may see named it in these days."""
+    here, days = _days(parts, caller, start, end)
+    with parts.database.read() as db:
+        return answer(_whole(db, here, caller, name, days))
+
+
+def register_one(parts: PartsOf, caller: CallerOf, asked: Registered) -> Response:
+    """Register a prompt, or change its note."""
+    here, days = _days(parts, caller, None, None)
+    with parts.database.write() as db:
+        register(db, here.id, asked.prompt_key, asked.note, parts.clock.now_us(), actor_of(caller))
+        return answer(_whole(db, here, caller, asked.prompt_key, days))
+
+
+def new_version(parts: PartsOf, caller: CallerOf, asked: NewVersion) -> Response:
+    """Add a version; 409 where there is one of that name."""
+    here, days = _days(parts, caller, None, None)
+    with parts.database.write() as db:
+        version = asked.version or _next(find_prompt(db, here.id, asked.prompt_key))
+        spec = VersionSpec(version, asked.model, asked.temperature, asked.max_tokens, asked.note)
+        add_version(db, here.id, asked.prompt_key, spec, parts.clock.now_us(), actor_of(caller))
+        if asked.active:
+            activate(db, here.id, asked.prompt_key, version, parts.clock.now_us())
+        reply = answer(_whole(db, here, caller, asked.prompt_key, days))
+    reply.status_code = 201
+    return reply
+
+
+def set_active(parts: PartsOf, caller: CallerOf, asked: Activated) -> Response:
+    """Choose what calls are booked on that name the prompt and no version."""
+    here, days = _days(parts, caller, None, None)
+    with parts.database.write() as db:
+        activate(db, here.id, asked.prompt_key, asked.version, parts.clock.now_us())
+        return answer(_whole(db, here, caller, asked.prompt_key, days))
+
+
+def forget(parts: PartsOf, caller: CallerOf, name: Named) -> Response:
+    """Forget what was registered of a prompt. Its calls stay what they are."""
+    here = organization(parts.database, caller.organization)
+    with parts.database.write() as db:
+        unregister(db, here.id, name)
+    return Response(status_code=204)
+
+
+def _days(parts: PartsOf, caller: Caller, start: date | None, end: date | None) -> tuple[Organization, tuple[int, int]]:
+    here = organization(parts.database, caller.organization)
+    end = end or max(local(parts.clock.now_us(), here.zone).date(), start or date.min)
+    start = start or end - timedelta(days=29)
+    if end < start:
+        raise Problem(400, "invalid_request", "The end lies before the start.")
+    return here, (day_number(start), day_number(end))
+
+
+def _whole(db: Connection, here: Organization, caller: Caller, name: str, days: tuple[int, int]) -> dict[str, Any]:
+    known = find_prompt(db, here.id, name)
+    question = Question(*days, ("prompt_version",), filters=(Filter("prompt_key", "is", (name,)),), sight=caller.sight)
+    used = {group[0]: total for (_, group), total in broken_down(db, here.id, question).items()}
+    if known is None and not used:
+        raise Problem(404, "not_found", "There is no such prompt.")
+    whole = Total()
+    for total in used.values():
+        whole.merge(total)
+    registered = {one.spec.version: one for one in known.versions} if known else {}
+    versions = sorted({*used, *registered}, key=_newest_first)
+    return {**_summary(name, known, whole), "versions": len(versions), "note": known.note if known else "",
+            "version_list": [_version(version, registered.get(version or ""), used.get(version, Total())) for version in versions]}
+
+
+def _summary(name: str | None, known: Prompt | None, total: Total) -> dict[str, Any]:
+    return {"prompt_key": name, "registered": known is not None, "active_version": known.active if known else None,
+            "versions": len(known.versions) if known else 0, **_figures(total)}
+
+
+def _version(version: str | None, known: PromptVersion | None, total: Total) -> dict[str, Any]:
+    spec = known.spec if known else VersionSpec("")
+    return {"version": version, "registered": known is not None, "active": known is not None and known.active,
+            "model": spec.model, "temperature": spec.temperature, "max_tokens": spec.max_tokens, "note": spec.note,
+            "created_at": moment(known.created_us) if known else None, "activated_at": moment(known.activated_us) if known else None,
+            **_figures(total)}
+
+
+def _figures(total: Total) -> dict[str, Any]:
+    figures = measures(total, (), "cost_per_request")
+    return {**{name: figures[name] for name in figures if name not in ("value", "values")}, "cost_per_request_nanos": figures["value"]}
+
+
+def _next(known: Prompt | None) -> str:
+    """The number after the largest."""
+    numbers = [int(one.spec.version) for one in known.versions if _is_number(one.spec.version)] if known else []
+    return str(max(numbers, default=0) + 1)
+
+
+def _newest_first(version: str | None) -> tuple[int, int, str]:
+    """Numbers from the largest down, then words, then none."""
+    if version is None:
+        return 2, 0, ""
+    return (0, -int(version), "") if _is_number(version) else (1, 0, version)
+
+
+def _is_number(version: str) -> bool:
+    return version.isascii() and version.isdigit() and len(version) < 10
