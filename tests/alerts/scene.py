@@ -99,7 +99,8 @@ class Scene:
     def channel(self, name: str = "ops", kind: str = "webhook", **more: Any) -> None:
         spec = ChannelSpec(name, kind, "https://hooks.example", more.pop("settings", {}),
                            more.pop("secrets", {"url": "https://hooks.example/in", "secret": SECRET}), **more)
-        self.job.channels.set(DEFAULT, spec, self.journal.clock.now_us(), "cli")
+        with self.journal.sequencer.append(self.journal.clock.now_us()) as pen:
+            self.job.channels.set(pen, DEFAULT, spec, "cli")
 
     def alerts(self) -> list[AlertRow]:
         """The oldest first."""

@@ -183,7 +183,8 @@ def test_two_instances_send_a_thing_once_and_a_late_word_changes_nothing(scene: 
 def test_a_removed_channel_is_silent_and_its_secret_is_gone(scene: Scene) -> None:
     scene.channel()
     alert = note(scene)
-    scene.job.channels.remove(DEFAULT, "ops", 1)
+    with scene.journal.sequencer.append(scene.journal.clock.us) as pen:
+        scene.job.channels.remove(pen, DEFAULT, "ops", "cli")
     scene.send()
     assert states(scene, alert) == ["skipped"]
     with scene.journal.database.read() as db:

@@ -29,6 +29,10 @@ def build() -> typer.Typer:
     app.command("test")(try_)
     app.command("replay")(replay)
     app.command("thresholds")(thresholds)
+    app.command("acknowledge")(acknowledge)
+    app.command("mute")(mute)
+    app.command("mutes")(mutes)
+    app.command("unmute")(unmute)
     return app
 
 
@@ -47,8 +51,9 @@ def list_(
     if as_json:
         print_json({"alerts": found})
         return
-    print_table(f"{len(found)} alerts", ("id", "raised", "severity", "title", "resolved"), (
-        [one["id"], _minute(one["raised_at"]), one["severity"], one["title"], _minute(one["resolved_at"])] for one in found), right=("id",))
+    print_table(f"{len(found)} alerts", ("id", "raised", "severity", "title", "acknowledged", "resolved"), (
+        [one["id"], _minute(one["raised_at"]), one["severity"], one["title"],
+         _minute(one["acknowledged_at"]), _minute(one["resolved_at"])] for one in found), right=("id",))
 
 
 def show(alert_id: AlertId, org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
@@ -142,13 +147,105 @@ def thresholds(
     with installation.opened(settings, make=False, org=org) as here:
         try:
             found = read_percents(percents)
-            set_percents(here.database, here.organization, budget_id, found, here.now_us(), "cli")
+            set_percents(here.directory.sequencer, here.organization, budget_id, found, here.now_us(), "cli")
         except (BadThresholds, Refused) as error:
             fail(str(error))
     if as_json:
         print_json({"budget_id": budget_id, "percents": list(found)})
         return
     print(f"Budget {budget_id} tells at {', '.join(f'{percent}%' for percent in found) or 'nothing'}.")
+
+
+def acknowledge(
+    alert_id: AlertId, note: Annotated[str, typer.Option(metavar="TEXT", help="What you say about it.")] = "",
+    org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None,
+) -> None:
+    """Say that you see to what is open of an alert's thread."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.stores.sql import alerts_handling
+    from tallystick.stores.sql.directory import Refused
+
+    with installation.opened(settings, make=False, org=org) as here:
+        try:
+            with here.database.write() as db:
+                count = alerts_handling.acknowledge(db, here.organization, alert_id, "cli", note, here.now_us())
+        except Refused as error:
+            fail(str(error))
+    if as_json:
+        print_json({"acknowledged": count})
+        return
+    print(f"{count} {'alert is' if count == 1 else 'alerts are'} acknowledged.")
+
+
+def mute(
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; it is chained in the ledger.")],
+    until: Annotated[str, typer.Option(metavar="TIME", help="How long (90m, 8h, 7d), or until when; at most 90d.")],
+    alert_id: Annotated[int | None, typer.Argument(metavar="ID", help="An alert, to mute its thread.")] = None,
+    kind: Annotated[str, typer.Option(metavar="K", help="A kind of alerts.")] = "",
+    budget: Annotated[int | None, typer.Option(metavar="N", help="A budget's number, to mute all its windows.")] = None,
+    org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None,
+) -> None:
+    """Say nothing of something for a while. What is still so when that ends is said then, and what is over by then is not."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.cli.expiry import expiry_us
+    from tallystick.control.alert_document import mute_document
+    from tallystick.stores.sql import alerts_handling
+    from tallystick.stores.sql.directory import Refused
+
+    with installation.opened(settings, make=False, org=org) as here:
+        now_us = here.now_us()
+        try:
+            spec = alerts_handling.MuteSpec(expiry_us(until, now_us), reason, alert_id, kind, budget)
+            with here.directory.sequencer.append(now_us) as pen:
+                made = alerts_handling.mute(pen, here.organization, spec, "cli")
+        except (Refused, ValueError) as error:
+            fail(str(error))
+    if as_json:
+        print_json(mute_document(made))
+        return
+    print(f"Mute {made.id} lasts until {_minute(mute_document(made)['until'])} UTC; `tallystick alerts unmute {made.id}` ends it.")
+
+
+def mutes(org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
+    """List the mutes in force."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.alert_document import mute_document
+    from tallystick.stores.sql import alerts_handling
+
+    with installation.opened(settings, make=False, org=org) as here, here.database.read() as db:
+        found = [mute_document(row) for row in alerts_handling.mutes(db, here.organization, here.now_us())]
+    if as_json:
+        print_json({"mutes": found})
+        return
+    print_table(f"{len(found)} mutes", ("id", "until", "kind", "budget", "thread", "reason", "by"), (
+        [one["id"], _minute(one["until"]), one["kind"], one["budget_id"], one["thread"], one["reason"], one["set_by"]] for one in found),
+        right=("id",))
+
+
+def unmute(
+    mute_id: Annotated[int, typer.Argument(metavar="MUTE", help="The mute's number, as `alerts mutes` shows it.")],
+    org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None,
+) -> None:
+    """End a mute now."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.alert_document import mute_document
+    from tallystick.stores.sql import alerts_handling
+    from tallystick.stores.sql.directory import Refused
+
+    with installation.opened(settings, make=False, org=org) as here:
+        try:
+            with here.directory.sequencer.append(here.now_us()) as pen:
+                ended = alerts_handling.unmute(pen, here.organization, mute_id, "cli")
+        except Refused as error:
+            fail(str(error))
+    if as_json:
+        print_json(mute_document(ended))
+        return
+    print(f"Mute {ended.id} has ended.")
 
 
 def _sent(here: Installation, numbers: list[int], before: int = 0) -> list[dict[str, Any]]:

@@ -39,6 +39,8 @@ def add(
     quiet: Annotated[str, typer.Option(metavar="HH:MM-HH:MM", help="Hours in which nothing is sent.")] = "",
     zone: Annotated[str, typer.Option(metavar="Z", help="Of the quiet hours.")] = "UTC",
     breaks: Annotated[str, typer.Option(help="What breaks through them: info, warning, critical or none.")] = "critical",
+    scope: Annotated[list[str] | None, typer.Option("--scope", metavar="S", help="Only what is theirs: team:search, project:search/web; "
+                                                    "may be repeated [whoever's].")] = None,
     org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None,
 ) -> None:
     """Make a channel, or put another in the place of the one of that name. Its secret fields are asked for, or read from
@@ -60,9 +62,11 @@ def add(
     with installation.opened(settings, org=org) as here:
         entropy = here.directory.entropy
         try:
-            asked = Asked(name, kind, values, tuple(part for part in kinds.split(",") if part), severity, quiet, zone, breaks)
+            asked = Asked(name, kind, values, tuple(part for part in kinds.split(",") if part), severity, quiet, zone, breaks,
+                          tuple(scope or ()))
             spec, drawn = spec_of(asked, alert_networks(settings), entropy)
-            row = Channels(here.database, KekFiles(settings.data), entropy).set(here.organization, spec, here.now_us(), "cli")
+            with here.directory.sequencer.append(here.now_us()) as pen:
+                row = Channels(here.database, KekFiles(settings.data), entropy).set(pen, here.organization, spec, "cli")
         except (Refused, BadSettings) as error:
             fail(str(error))
     document = {**channel_document(row), "secret": drawn}
@@ -86,9 +90,9 @@ def list_(org: Org = None, as_json: AsJson = False, data: Data = None, config: C
     if as_json:
         print_json({"channels": found})
         return
-    columns = ("name", "kind", "origin", "severity", "kinds", "quiet_hours", "zone", "breaks_through")
+    columns = ("name", "kind", "origin", "severity", "kinds", "scopes", "quiet_hours", "zone", "breaks_through")
     print_table(f"{len(found)} channels", columns, (
-        [", ".join(one[column]) if column == "kinds" else one[column] for column in columns] for one in found))
+        [", ".join(one[column]) if column in ("kinds", "scopes") else one[column] for column in columns] for one in found))
 
 
 def remove(name: Name, org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
@@ -99,8 +103,8 @@ def remove(name: Name, org: Org = None, as_json: AsJson = False, data: Data = No
     from tallystick.stores.secrets import KekFiles
     from tallystick.stores.sql.alerts_channels import Channels
 
-    with installation.opened(settings, make=False, org=org) as here:
-        row = Channels(here.database, KekFiles(settings.data), here.directory.entropy).remove(here.organization, name, here.now_us())
+    with installation.opened(settings, make=False, org=org) as here, here.directory.sequencer.append(here.now_us()) as pen:
+        row = Channels(here.database, KekFiles(settings.data), here.directory.entropy).remove(pen, here.organization, name, "cli")
     if row is None:
         fail("There is no such channel; `tallystick channels list` shows them.")
     if as_json:

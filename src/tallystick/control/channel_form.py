@@ -33,6 +33,7 @@ class Asked:
     quiet: str = ""
     zone: str = "UTC"
     breaks: str = "critical"
+    scopes: tuple[str, ...] = ()
 
 
 def spec_of(asked: Asked, networks: Sequence[Network], entropy: Callable[[int], bytes]) -> tuple[ChannelSpec, str | None]:
@@ -55,7 +56,7 @@ def spec_of(asked: Asked, networks: Sequence[Network], entropy: Callable[[int], 
     spec = ChannelSpec(
         asked.name, channel.kind, origin, {name: value for name, value in values.items() if name not in secret},
         {name: value for name, value in values.items() if name in secret}, asked.kinds, asked.severity,  # type: ignore[arg-type]  # checked when stored
-        asked.quiet, asked.zone, asked.breaks)
+        asked.quiet, asked.zone, asked.breaks, asked.scopes)
     return spec, drawn
 
 
@@ -66,7 +67,8 @@ def channel_document(row: ChannelRow) -> dict[str, Any]:
         "name": row.name, "kind": row.kind, "origin": row.origin, "settings": dict(row.settings), "version": row.version,
         "kinds": list(row.kinds), "severity": row.severity,
         "quiet_hours": f"{quiet.begins:%H:%M}-{quiet.ends:%H:%M}" if quiet else None, "zone": quiet.zone if quiet else None,
-        "breaks_through": (quiet.breaks or NO_BREAK) if quiet else None, "set_at": moment_text(row.set_us), "set_by": row.set_by}
+        "breaks_through": (quiet.breaks or NO_BREAK) if quiet else None, "scopes": list(row.scopes),
+        "set_at": moment_text(row.set_us), "set_by": row.set_by}
 
 
 def _check(channel: Channel, each: Field, value: str, networks: Sequence[Network]) -> str | None:

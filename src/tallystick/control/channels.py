@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from tallystick.control import Parts
-from tallystick.control.callers import CallerOf, PartsOf, account_of, actor_of
+from tallystick.control.callers import CallerOf, DirectoryOf, PartsOf, account_of, actor_of
 from tallystick.control.channel_form import Asked, channel_document, spec_of
 from tallystick.control.figures import answer
 from tallystick.control.problems import Problem
@@ -35,10 +35,11 @@ class NewChannel(BaseModel):
     quiet_hours: Annotated[str, Field(max_length=11)] = ""
     zone: Annotated[str, Field(max_length=64)] = "UTC"
     breaks_through: Severity | Literal["none"] = "critical"
+    scopes: Annotated[list[Annotated[str, Field(max_length=600)]], Field(max_length=50)] = []
 
 
 class Channel(BaseModel):
-    """A channel, without what is sealed. `kinds` empty: alerts of all kinds."""
+    """A channel, without what is sealed. `kinds` empty: alerts of all kinds; `scopes` empty: whoever's they are."""
 
     name: str
     kind: str
@@ -50,6 +51,7 @@ class Channel(BaseModel):
     quiet_hours: str | None
     zone: str | None
     breaks_through: str | None
+    scopes: list[str]
     set_at: datetime
     set_by: str
 
@@ -90,18 +92,22 @@ def read_channels(parts: PartsOf, caller: CallerOf) -> Response:
         return answer({"items": [channel_document(row) for row in list_channels(db, here.id)], "next_cursor": None})
 
 
-def set_channel(parts: PartsOf, caller: CallerOf, name: Name, new: NewChannel) -> Response:
+def set_channel(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, name: Name, new: NewChannel) -> Response:
     """Make a channel, or put another in the place of the one of that name."""
     here = organization(parts.database, caller.organization)
-    asked = Asked(name, new.kind, new.values, tuple(new.kinds), new.severity, new.quiet_hours, new.zone, new.breaks_through)
+    asked = Asked(name, new.kind, new.values, tuple(new.kinds), new.severity, new.quiet_hours, new.zone, new.breaks_through,
+                  tuple(new.scopes))
     spec, drawn = spec_of(asked, parts.alert_networks, parts.vault.entropy)
-    return answer({**channel_document(_channels(parts).set(here.id, spec, parts.clock.now_us(), actor_of(caller))), "secret": drawn})
+    with directory.sequencer.append(parts.clock.now_us()) as pen:
+        row = _channels(parts).set(pen, here.id, spec, actor_of(caller))
+    return answer({**channel_document(row), "secret": drawn})
 
 
-def remove_channel(parts: PartsOf, caller: CallerOf, name: Name) -> Response:
+def remove_channel(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, name: Name) -> Response:
     """Remove a channel; what waits for it is not sent."""
     here = organization(parts.database, caller.organization)
-    row = _channels(parts).remove(here.id, name, parts.clock.now_us())
+    with directory.sequencer.append(parts.clock.now_us()) as pen:
+        row = _channels(parts).remove(pen, here.id, name, actor_of(caller))
     if row is None:
         raise Problem(404, "not_found", "There is no such channel.")
     return answer(channel_document(row))

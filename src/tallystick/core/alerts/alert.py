@@ -22,7 +22,8 @@ _CENT: Final = NANOS_PER_UNIT // 100
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """`facts` are the figures of `text` for programs, `path` is where the API shows what it is about."""
+    """`facts` are the figures of `text` for programs, `path` is where the API shows what it is about. `scopes`: whose it is,
+    as in `team:search` (`scopes_of`); nobody's in particular where there are none."""
 
     kind: str
     thread: str
@@ -32,6 +33,15 @@ class Alert:
     text: str
     facts: Mapping[str, str | int] = field(default_factory=dict)
     path: str = ""
+    scopes: tuple[str, ...] = ()
+
+
+def scopes_of(kind: str, value: str) -> tuple[str, ...]:
+    """A scope and those that it lies in, as texts: of a project `team/project`, its team too."""
+    if not value:
+        return (kind,)
+    team = value.partition("/")[0]
+    return (f"project:{value}", f"team:{team}") if kind == "project" else (f"{kind}:{value}",)
 
 
 def at_least(severity: str, least: str) -> bool:

@@ -54,7 +54,7 @@ def alert(node: Node, percent: int) -> Alert:
     if percent >= EXHAUSTED and node.budget.mode == "hard":
         text += " Calls that do not fit are refused."
     return Alert(KIND, node.thread, _mark(node, percent), _severity(node, percent), title, text,
-                 {**node.facts, "threshold_percent": percent}, node.path)
+                 {**node.facts, "threshold_percent": percent}, node.path, node.scopes)
 
 
 def refused(node: Node, needed: int) -> Alert:
@@ -62,7 +62,7 @@ def refused(node: Node, needed: int) -> Alert:
     text = (f"A call was refused: it needs up to {figure(node.budget.unit, needed)}, and {node.spent_text()} is spent;"
             f" {node.until}.")
     return Alert(KIND, node.thread, _mark(node, EXHAUSTED), "critical", f"Budget of {node.name}: exhausted, calls are refused", text,
-                 {**node.facts, "threshold_percent": EXHAUSTED, "refused_needing": needed}, node.path)
+                 {**node.facts, "threshold_percent": EXHAUSTED, "refused_needing": needed}, node.path, node.scopes)
 
 
 def _mark(node: Node, percent: int) -> str:

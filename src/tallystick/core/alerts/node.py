@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tallystick.core.alerts.alert import day, figure, moment, moment_text
+from tallystick.core.alerts.alert import day, figure, moment, moment_text, scopes_of
 from tallystick.core.budget import Budget
 from tallystick.core.draw import NodeKey
 from tallystick.core.windows import END_OF_TIME_US
@@ -60,6 +60,10 @@ class Node:
         if self.end_us < END_OF_TIME_US:
             found["resets_at"] = moment_text(self.end_us)
         return found
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        return scopes_of(self.budget.scope.kind, self.key.subject or self.budget.scope.value)
 
     @property
     def path(self) -> str:

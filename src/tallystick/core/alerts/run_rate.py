@@ -43,4 +43,4 @@ def alert(node: Node, at_us: int) -> Alert:
             f" {figure(unit, forecast(node))} by the end of the window ({node.day_text(node.end_us - 1)}).")
     return Alert(KIND, node.thread, f"run-rate/{node.cap_version}", "warning",
                  f"Budget of {node.name}: will pass its cap on {node.day_text(at_us)}", text,
-                 {**node.facts, "per_day": by_day, "forecast": forecast(node), "passes_on": node.day_text(at_us)}, node.path)
+                 {**node.facts, "per_day": by_day, "forecast": forecast(node), "passes_on": node.day_text(at_us)}, node.path, node.scopes)

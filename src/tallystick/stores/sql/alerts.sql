@@ -1,7 +1,8 @@
 -- Alerts, the channels they go out by, and what became of each sending.
 
 -- One row for each crossing: a thread's mark is there once, whoever sees it first. What concerns a budget says of which
--- node and share it speaks and under how many changes of the cap; an alert is open until it is resolved.
+-- node and share it speaks and under how many changes of the cap; an alert is open until it is resolved. `scopes`: a JSON
+-- list of whose it is. Acknowledged: somebody has said that they see to it.
 CREATE TABLE alert (
   id BIGINT PRIMARY KEY,
   organization INTEGER NOT NULL REFERENCES organization (id),
@@ -21,6 +22,10 @@ CREATE TABLE alert (
   cap_version BIGINT,
   resolved_us BIGINT,
   resolution TEXT NOT NULL DEFAULT '',
+  scopes TEXT NOT NULL DEFAULT '[]',
+  acknowledged_us BIGINT,
+  acknowledged_by TEXT NOT NULL DEFAULT '',
+  note TEXT NOT NULL DEFAULT '',
   UNIQUE (organization, thread, mark)
 );
 CREATE INDEX alert_open ON alert (resolved_us, kind);
@@ -35,7 +40,7 @@ CREATE TABLE alert_threshold (
 );
 
 -- A channel's address, tokens and signing keys are sealed together (stores/sealing.py); `origin` is all of them that is
--- shown. `settings` is JSON without secrets; `kinds` empty means all. Removed: the seals are empty.
+-- shown. `settings` is JSON without secrets; `kinds` and `scopes` empty mean all. Removed: the seals are empty.
 CREATE TABLE alert_channel (
   id TEXT PRIMARY KEY,
   organization INTEGER NOT NULL REFERENCES organization (id),
@@ -51,6 +56,7 @@ CREATE TABLE alert_channel (
   quiet TEXT NOT NULL DEFAULT '',
   zone TEXT NOT NULL DEFAULT 'UTC',
   breaks TEXT NOT NULL DEFAULT 'critical',
+  scopes TEXT NOT NULL DEFAULT '',
   set_us BIGINT NOT NULL,
   set_by TEXT NOT NULL,
   removed_us BIGINT,
@@ -93,6 +99,33 @@ CREATE TABLE alert_ticket (
   thread TEXT NOT NULL,
   ticket TEXT NOT NULL,
   PRIMARY KEY (channel, thread)
+);
+
+-- For a while nothing is said of a thread, of a kind or of a budget, whichever are named; what is over by then is not said
+-- at all. One that was ended early ends then.
+CREATE TABLE alert_mute (
+  id BIGINT PRIMARY KEY,
+  organization INTEGER NOT NULL REFERENCES organization (id),
+  thread TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  budget BIGINT,
+  until_us BIGINT NOT NULL,
+  reason TEXT NOT NULL,
+  made_us BIGINT NOT NULL,
+  made_by TEXT NOT NULL
+);
+CREATE INDEX alert_mute_until ON alert_mute (organization, until_us);
+
+-- How far a walk round each chain has come (alerts_ledger.py): the next entry, the hash before it and the tree so far;
+-- `began_us` of this round, `whole_us` when the last one that found nothing had begun.
+CREATE TABLE alert_ledger (
+  organization INTEGER PRIMARY KEY REFERENCES organization (id),
+  next_seq BIGINT NOT NULL,
+  leaf BYTEA NOT NULL,
+  frontier BYTEA NOT NULL,
+  began_us BIGINT NOT NULL,
+  sound INTEGER NOT NULL,
+  whole_us BIGINT NOT NULL DEFAULT 0
 );
 
 -- How far the look at past calls has come (alerts_sweep.py).

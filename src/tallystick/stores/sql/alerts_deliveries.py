@@ -15,7 +15,7 @@ from tallystick.channels.channel import Outcome
 from tallystick.core.alerts.alert import Alert
 from tallystick.core.alerts.sending import next_try_us
 from tallystick.stores.sql.alerts_channels import ChannelRow, channel_rows
-from tallystick.stores.sql.alerts_raised import RAISED, TEST, AlertRow, alerts_by_id, put_out, raise_alert
+from tallystick.stores.sql.alerts_raised import EASED, RAISED, TEST, AlertRow, alerts_by_id, muted_until, put_out, raise_alert
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Refused
 
@@ -74,8 +74,8 @@ def is_due(db: Connection, now_us: int) -> bool:
 
 
 def claim(db: Connection, now_us: int) -> list[Claimed]:
-    """Take what is due, channel by channel; nothing of a channel that an instance is sending to. Quiet hours put off what
-    they hold back. In a write transaction."""
+    """Take what is due, channel by channel; nothing of a channel that an instance is sending to. Quiet hours and mutes
+    put off what they hold back. In a write transaction."""
     due = db.execute(
         "SELECT d.id, a.severity FROM alert_delivery d JOIN alert a ON a.id = d.alert"
         " WHERE d.state = 'waiting' AND d.next_us <= ? AND d.claimed_until_us <= ?"
@@ -92,6 +92,8 @@ def claim(db: Connection, now_us: int) -> list[Claimed]:
             _set_state(db, number, "skipped", now_us)
             continue
         until_us = channel.quiet.until_us(severity, now_us) if channel.quiet is not None and row.event != TEST else now_us
+        if row.event in (RAISED, EASED):
+            until_us = max(until_us, muted_until(db, row.alert, now_us) or 0)
         if until_us > now_us:
             db.execute("UPDATE alert_delivery SET next_us = ? WHERE id = ?", (until_us, number))
             continue

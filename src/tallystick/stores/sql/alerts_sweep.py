@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
 
 from tallystick.core.alerts import envelope_expiry, key_expiry, kill_switch, price_drift, price_release, run_rate, unpriced_model
-from tallystick.core.alerts.alert import Alert
+from tallystick.core.alerts.alert import Alert, scopes_of
 from tallystick.core.alerts.budget_threshold import reached
 from tallystick.core.alerts.node import Node
 from tallystick.core.draw import NodeKey
@@ -145,7 +145,7 @@ def _keys(db: Connection, news: _News, now_us: int) -> None:
         days = key_expiry.step(created_us, expires_us, now_us)
         if days is not None:
             labels = "/".join(label for label in (team, project, user) if label)
-            alert = key_expiry.alert(key, name, labels, expires_us, days)
+            alert = replace(key_expiry.alert(key, name, labels, expires_us, days), scopes=scopes_of("key", key))
             if not _known(db, organization, alert):
                 news.raised.append((organization, alert, None))
     for thread, numbers in _open_threads(db, key_expiry.KIND).items():
@@ -159,16 +159,20 @@ def _keys(db: Connection, news: _News, now_us: int) -> None:
 
 
 def _envelopes(db: Connection, news: _News, now_us: int) -> None:
-    """Envelopes that have come to a step before their end. Their end stands in the budget that they became."""
+    """Envelopes that have come to a step before their end, unless one is signed that follows. Their end stands in the budget
+    that they became."""
     latest_us = now_us + max(key_expiry.DAYS) * key_expiry.DAY_US
     ending = "b.removed_us IS NULL AND b.ends_us > ? AND b.ends_us <= ?"
     for number, organization, kind, value, owner, signed_us, ends_us, amount, spent in db.execute(
             "SELECT e.id, e.organization, e.kind, e.value, e.owner, e.decided_us, b.ends_us, b.amount,"  # noqa: S608 - literals
             " (SELECT coalesce(sum(n.settled), 0) FROM budget_node n WHERE n.budget = b.id)"
-            f" FROM envelope e JOIN budget b ON b.id = e.budget WHERE e.state = 'signed' AND {ending}", (now_us, latest_us)).fetchall():
+            f" FROM envelope e JOIN budget b ON b.id = e.budget WHERE e.state = 'signed' AND {ending} AND NOT EXISTS (SELECT 1"
+            " FROM envelope f JOIN budget c ON c.id = f.budget WHERE f.organization = e.organization AND f.kind = e.kind"
+            " AND f.value = e.value AND c.starts_us <= b.ends_us AND c.ends_us > b.ends_us)", (now_us, latest_us)).fetchall():
         days = key_expiry.step(signed_us or 0, ends_us, now_us)
         if days is not None:
-            alert = envelope_expiry.alert(number, f"{kind} {value}".strip(), owner, amount - spent, ends_us, days)
+            alert = replace(envelope_expiry.alert(number, f"{kind} {value}".strip(), owner, amount - spent, ends_us, days),
+                            scopes=scopes_of(kind, value))
             if not _known(db, organization, alert):
                 news.raised.append((organization, alert, None))
     for thread, numbers in _open_threads(db, envelope_expiry.KIND).items():
@@ -188,7 +192,8 @@ def _switches(db: Connection, news: _News, now_us: int) -> None:
         scope = "the organisation" if kind == "org" else f"{kind} {value}"
         account = db.execute("SELECT email FROM account WHERE id = ?", (by,)).fetchone()
         by = account[0] if account else "the command line" if by == "cli" else by
-        alert = kill_switch.alert(number, version, scope, by, str(json.loads(parameters).get("reason") or ""))
+        alert = replace(kill_switch.alert(number, version, scope, by, str(json.loads(parameters).get("reason") or "")),
+                        scopes=scopes_of(kind, value))
         on.add((alert.thread, alert.mark))
         if not _known(db, organization, alert):
             news.raised.append((organization, alert, None))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from tallystick.stores.sql.budget_rows import find_budget
 from tallystick.stores.sql.directory import Refused
-from tallystick.stores.sql.engine import Database, note_change
+from tallystick.stores.sql.engine import note_change
+from tallystick.stores.sql.journal import Sequencer
 
 
-def set_percents(database: Database, organization: int, budget: int, percents: tuple[int, ...], now_us: int, by: str) -> None:
+def set_percents(sequencer: Sequencer, organization: int, budget: int, percents: tuple[int, ...], now_us: int, by: str) -> None:
     """Set a budget's thresholds; none of them: it is silent. Running servers follow at their next transaction. Raises
     Refused."""
-    with database.write() as db:
-        row = find_budget(db, organization, budget)
+    with sequencer.append(now_us) as pen:
+        row = find_budget(pen.db, organization, budget)
         if row is None or row.removed_us is not None or row.kind == "header":
             raise Refused("not_found", "There is no such budget.")
-        db.execute("INSERT INTO alert_threshold (budget, percents, set_us, set_by) VALUES (?, ?, ?, ?)"
+        pen.db.execute("INSERT INTO alert_threshold (budget, percents, set_us, set_by) VALUES (?, ?, ?, ?)"
                    " ON CONFLICT (budget) DO UPDATE SET percents = excluded.percents, set_us = excluded.set_us, set_by = excluded.set_by",
                    (budget, ",".join(map(str, percents)), now_us, by))
-        note_change(db)
+        pen.chain(organization).append(
+            {"kind": "ALERTS", "at": now_us, "event": "thresholds", "actor": by, "budget": budget, "percents": list(percents)})
+        note_change(pen.db)
