@@ -106,3 +106,33 @@ def test_two_gateways_share_keys_and_caps(tmp_path: Path, provider: MiniUpstream
         assert httpx.get(f"{one.url}/readyz", timeout=PATIENCE_S).json()["status"] == "ready"
         assert [ask(gateway, key).status_code for gateway in (one, other)] == [200, 200]
     assert one.run("verify").returncode == 0
+
+
+def test_an_installation_moves_from_its_file_to_a_server_with_its_whole_ledger(tmp_path: Path, provider: MiniUpstream, postgresql: Server) -> None:
+    gateway, url = RunningGateway(tmp_path, upstream=provider.url), postgresql.new_database()
+    provider.expect("POST", CHAT, json_reply(chat()), times=10)
+    with gateway:
+        key = gateway.key(team="web", project="search", user="ann")
+        gateway.json("budgets", "set", "--team", "web", "--limit", "$5/month")
+        gateway.json("envelopes", "request", "team:web", "--amount", "3", "--until", "30d", "--purpose", "trial", "--sign")
+        ids = [ask(gateway, key).headers["x-tallystick-request-id"] for _ in range(3)]
+        gateway.calls(3)
+        busy = gateway.run("move", "--to", url)
+        assert (busy.returncode, "Stop it first" in busy.stderr) == (2, True)
+        gateway.stop()
+        exported = gateway.run("export", "ledger-jsonl").stdout
+        moved = gateway.json("move", "--to", url)
+        assert (moved["findings"], moved["put_aside"]) == ([], str(gateway.data / "tallystick.moved.db"))
+        assert "database.url" in gateway.run("keys", "list").stderr, "nobody goes on with the file by mistake"
+        gateway.config.write_text(gateway.config.read_text() + f'[database]\nurl = "{url}"\n')
+        assert gateway.run("export", "ledger-jsonl").stdout == exported, "to the byte"
+        gateway.start()
+        after = ask(gateway, key).headers["x-tallystick-request-id"]
+        assert [row["id"] for row in gateway.calls(4)] == [after, *ids[::-1]]
+        [budget] = [one for one in gateway.json("budgets", "list")["budgets"] if not one["name"].startswith("envelope")]
+        assert budget["nodes"][0]["spent_nanos"] == 4 * COST_NANOS
+        assert gateway.json("verify")["findings"] == []
+        gateway.stop()
+        (gateway.data / "tallystick.moved.db").rename(gateway.data / "tallystick.db")
+        again = gateway.run("move")
+        assert (again.returncode, "already" in again.stderr) == (2, True)

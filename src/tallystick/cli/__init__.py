@@ -11,7 +11,7 @@ import typer
 
 from tallystick import __version__
 from tallystick.cli import (
-    adjust, alerts, apply, budgets, channels, credentials, demo, doctor, envelopes, explain, export, keys, members, orgs,
+    adjust, alerts, apply, budgets, channels, credentials, demo, doctor, envelopes, explain, export, keys, members, move, orgs,
     policies, prices, rollups, serve, verify,
 )
 
@@ -42,6 +42,7 @@ def build() -> typer.Typer:
     app.command("explain")(explain.explain)
     app.command("adjust")(adjust.adjust)
     app.command("verify")(verify.verify)
+    app.command("move")(move.move)
     app.command("export")(export.export)
     app.command("doctor")(doctor.doctor)
     return app

@@ -56,7 +56,8 @@ class Installation:
 
 def is_there(settings: Settings) -> bool:
     """Whether something was installed here: the database's file, or the secrets that go with a server's."""
-    return (settings.data / (engine.FILE_NAME if settings.database.url is None else "pepper")).exists()
+    marks = (engine.FILE_NAME, engine.MOVED_NAME) if settings.database.url is None else ("pepper",)
+    return any((settings.data / mark).exists() for mark in marks)
 
 
 @contextmanager
