@@ -32,7 +32,7 @@ export type CallItem = {
 export type CallLine = {
   unit: string
   quantity: number | string
-  part: string | null
+  part: number
   price_row: string | null
   unpriced?: true
   rate_usd?: string

@@ -6,13 +6,13 @@ import './tokens.css'
 import './console.css'
 import { MantineProvider } from '@mantine/core'
 import { Notifications } from '@mantine/notifications'
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { Problem } from './problem'
 import { consoleRouter } from './router'
-import { connect } from './session'
+import { connect, forget } from './session'
 import { theme, variables } from './theme'
 
 const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? ''
@@ -22,7 +22,16 @@ Object.assign(window, { __webpack_nonce__: nonce })
 
 connect()
 
-const queries = new QueryClient({
+const queries: QueryClient = new QueryClient({
+  // A session that ended elsewhere, or by itself: sign in again, and go on where one was.
+  queryCache: new QueryCache({
+    onError: async (error) => {
+      const here = router.state.location
+      if (!(error instanceof Problem) || error.status !== 401 || here.pathname === '/login') return
+      await router.navigate({ to: '/login', search: { next: here.href } })
+      forget(queries)
+    },
+  }),
   defaultOptions: {
     queries: {
       staleTime: 10_000,

@@ -1,6 +1,6 @@
 // Who is signed in. The session is a cookie that no script can read; what pages need of it (`csrf`) is asked for once
 // and goes with every change. A 401 anywhere means it has ended: the page is left for the sign-in, and returned to.
-import { queryOptions, useQuery } from '@tanstack/react-query'
+import { type QueryClient, queryOptions, useQuery } from '@tanstack/react-query'
 import { client } from './api/client.gen'
 import { getAuthSession, getOrganization } from './api/sdk.gen'
 import type { SessionShown } from './api/types.gen'
@@ -40,6 +40,13 @@ export function connect(): void {
 
 export function remember(session: Session): void {
   csrf = session.csrf
+}
+
+/** After its end: nothing that was loaded in it stays. */
+export function forget(queries: QueryClient): void {
+  csrf = null
+  queries.clear()
+  queries.setQueryData(sessionQuery.queryKey, null)
 }
 
 /** The session of a page behind the sign-in. */

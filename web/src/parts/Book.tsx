@@ -20,6 +20,7 @@ export type Column<Row> = {
   number?: boolean
   wide?: boolean
   unsorted?: boolean
+  unnamed?: boolean
 }
 
 type Asked<Row> = {
@@ -70,7 +71,7 @@ export function Book<Row extends object>({ caption, columns, rows, id, sorted, t
               return (
                 <th key={column.id} scope="col" aria-sort={way} className={classes(column)}>
                   {column.unsorted ? (
-                    column.title
+                    <span className={column.unnamed ? 'visually-hidden' : undefined}>{column.title}</span>
                   ) : (
                     <button type="button" onClick={() => table.getColumn(column.id)?.toggleSorting()}>
                       {column.title}
@@ -111,7 +112,7 @@ export function AsCsv<Row>({
   columns: readonly Column<Row>[]
   rows: readonly Row[]
 }) {
-  const written = columns.filter((column) => column.title)
+  const written = columns.filter((column) => !column.unnamed)
   const text = () =>
     csvOf(
       written.map((column) => column.id),

@@ -79,29 +79,31 @@ export default function Trend({ explored }: { explored: Explored }) {
           </BarChart>
         </ResponsiveContainer>
       </div>
-      <table className="visually-hidden">
-        <caption>Spend by model and time</caption>
-        <thead>
-          <tr>
-            <th scope="col">Time</th>
-            {stacks.map((one) => (
-              <th scope="col" key={one.id}>
-                {one.name}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr key={row.bucket}>
-              <th scope="row">{short(row.bucket)}</th>
+      <div className="visually-hidden">
+        <table>
+          <caption>Spend by model and time</caption>
+          <thead>
+            <tr>
+              <th scope="col">Time</th>
               {stacks.map((one) => (
-                <td key={one.id}>{money(row[one.id] ?? '0')}</td>
+                <th scope="col" key={one.id}>
+                  {one.name}
+                </th>
               ))}
             </tr>
-          ))}
-        </tbody>
-      </table>
+          </thead>
+          <tbody>
+            {rows.map((row) => (
+              <tr key={row.bucket}>
+                <th scope="row">{short(row.bucket)}</th>
+                {stacks.map((one) => (
+                  <td key={one.id}>{money(row[one.id] ?? '0')}</td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     </>
   )
 }

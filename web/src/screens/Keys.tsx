@@ -67,7 +67,8 @@ export default function Keys() {
       },
       {
         id: 'id',
-        title: '',
+        title: 'Actions',
+        unnamed: true,
         value: (key) => key.id,
         unsorted: true,
         shown: (key) => <Act apiKey={key} slug={slug} makes={makes} end={setEnding} turn={setTurning} />,

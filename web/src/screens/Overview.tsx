@@ -99,22 +99,16 @@ export default function Overview() {
           <Figure
             label="Failed today"
             note={
-              now.data.today.average_latency_ms === null
-                ? ''
-                : `${grouped(now.data.today.average_latency_ms)} ms on average`
+              <>
+                <Link to="/o/$slug/requests" params={{ slug }} search={{ range: 'today', kind: 'refused' }}>
+                  {grouped(now.data.today.blocked)} refused
+                </Link>
+                {now.data.today.average_latency_ms !== null &&
+                  `, ${grouped(now.data.today.average_latency_ms)} ms on average`}
+              </>
             }
           >
             {grouped(now.data.today.errors)}
-          </Figure>
-          <Figure label="Refused today" note="by budgets, policies and limits">
-            <Link
-              className="plain"
-              to="/o/$slug/requests"
-              params={{ slug }}
-              search={{ range: 'today', kind: 'refused' }}
-            >
-              {grouped(now.data.today.blocked)}
-            </Link>
           </Figure>
         </div>
         <Section title="Spend by model" end={`days of ${spend.data.zone}`}>

@@ -285,7 +285,7 @@ function Line({ line }: { line: CallLine }) {
     <tr>
       <td>
         {line.unit.replaceAll('_', ' ')}
-        {line.part && <span className="label"> {line.part}</span>}
+        {line.part > 0 && <span className="label"> part {line.part + 1}</span>}
       </td>
       <td className="number">{typeof line.quantity === 'number' ? grouped(line.quantity) : line.quantity}</td>
       {line.unpriced ? (

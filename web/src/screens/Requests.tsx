@@ -265,6 +265,12 @@ function AddFilter({ add }: { add: (name: FilterName, value: string) => void }) 
       (await getExploreValues({ query: { dimension, contains: value }, throwOnError: true })).data.values,
     enabled: open,
   })
+  const chosen = (text: string) => {
+    if (!text.trim()) return
+    add(name, text.trim())
+    setValue('')
+    setOpen(false)
+  }
   return (
     <Popover opened={open} onChange={setOpen} position="bottom-start" trapFocus>
       <Popover.Target>
@@ -282,10 +288,7 @@ function AddFilter({ add }: { add: (name: FilterName, value: string) => void }) 
         <form
           onSubmit={(event) => {
             event.preventDefault()
-            if (!value.trim()) return
-            add(name, value.trim())
-            setValue('')
-            setOpen(false)
+            chosen(value)
           }}
         >
           <Stack gap="xs">
@@ -304,6 +307,7 @@ function AddFilter({ add }: { add: (name: FilterName, value: string) => void }) 
               label="Is"
               value={value}
               onChange={setValue}
+              onOptionSubmit={chosen}
               data={known.data ?? []}
               limit={12}
               data-autofocus

@@ -57,6 +57,7 @@ export default function Palette({ session, slug }: { session: Session; slug: str
       query={query}
       onQueryChange={setQuery}
       shortcut={['mod + K']}
+      tagsToIgnore={[]}
       nothingFound="Nothing of that name. A request's id, a team or a user may be typed too."
       searchProps={{
         placeholder: 'Go to, or type a request’s id',

@@ -8,7 +8,7 @@ import { Link, Outlet, useLocation, useNavigate, useParams } from '@tanstack/rea
 import { lazy, Suspense, useMemo, useState } from 'react'
 import { deleteAuthSession, postAuthSessionOrganization } from '../api/sdk.gen'
 import { Empty } from '../parts/states'
-import { remember, type Session, sessionQuery, useSession } from '../session'
+import { forget, remember, type Session, sessionQuery, useSession } from '../session'
 import { placesOf } from './places'
 import { RangePicker } from './RangePicker'
 import { focusFilter, useShortcuts } from './shortcuts'
@@ -74,7 +74,7 @@ export function Shell() {
           </div>
         </aside>
         <div>
-          <header className="top">
+          <section className="top" aria-label="Organisation, days, account">
             <ActionIcon
               className="menu-button"
               variant="subtle"
@@ -102,7 +102,7 @@ export function Shell() {
             </Tooltip>
             {place?.ranged && session.organization === slug && <RangePicker />}
             <Account session={session} showKeys={() => setHelp(true)} />
-          </header>
+          </section>
           <main className="main" id="main" tabIndex={-1}>
             {session.organization === slug ? <Outlet /> : <Elsewhere slug={slug} session={session} />}
           </main>
@@ -204,9 +204,8 @@ function Account({ session, showKeys }: { session: Session; showKeys: () => void
   const navigate = useNavigate()
   const leave = async () => {
     await deleteAuthSession()
-    queries.clear()
-    queries.setQueryData(sessionQuery.queryKey, null)
-    navigate({ to: '/login' })
+    await navigate({ to: '/login' })
+    forget(queries)
   }
   return (
     <Menu position="bottom-end" width={232}>
