@@ -6,23 +6,28 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tallystick.core.errors import StoreFault
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import Database
+from tests.simulation.loop import PROCESS
 
 
 @dataclass
 class Weather:
-    """How the database is reached just now. Chances are in thousandths."""
+    """How the database is reached just now. Chances are in thousandths; `cut`: instances that do not reach it at all."""
 
     dice: random.Random
     away: bool = False
+    cut: set[str] = field(default_factory=set)
     refused: int = 0
     lost: int = 0
 
     def before(self) -> None:
+        process = PROCESS.get()
+        if process is not None and process.name.partition(".")[0] in self.cut:
+            raise StoreFault("the way to the database is cut")
         if self.away or self.dice.randrange(1000) < self.refused:
             raise StoreFault("the database is away")
 

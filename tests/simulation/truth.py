@@ -26,7 +26,8 @@ class Broken(AssertionError):
 class Cap:
     """A hard budget as it was promised. `first`: it was there before the first call, and its limit never fell, so that
     nothing excuses a bill above it. Otherwise calls that were open when it came, or fell, may pass it, but no call that
-    is sent after `binds_us`."""
+    is sent after `binds_us`. `fell`: a cap was there that bound everybody, and its limit moved; `falls_us`: since when a
+    raise of it is over."""
 
     budget: int
     scope: Scope
@@ -37,6 +38,13 @@ class Cap:
     change: int
     binds_us: int = NEVER_US
     extra: int = 0                               # a raise, until it ends
+    fell: bool = False
+    falls_us: int = 0
+
+    @property
+    def bound(self) -> bool:
+        """Whether it has bound everybody who is there."""
+        return self.first or self.fell or self.binds_us != NEVER_US
 
     @property
     def top(self) -> int:
@@ -76,6 +84,7 @@ class Bill:
     lines: dict[str, Billed] = field(default_factory=dict)
     caps: dict[int, Cap] = field(default_factory=dict)
     stated: set[str] = field(default_factory=set)        # attempts that were settled by their usage
+    gone: set[str] = field(default_factory=set)          # calls of a machine that is gone: what comes later does not know them
     _spent: defaultdict[_Node, int] = field(default_factory=lambda: defaultdict(int))
     _bounded: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     _allowed: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
@@ -84,13 +93,23 @@ class Bill:
         known = self.caps.get(cap.budget)
         self.caps[cap.budget] = cap
         if known is None:
-            for place in [place for place in self._spent if place[0] == cap.budget]:
-                del self._spent[place]
-            for line in self.lines.values():
-                if line.request_id not in self.stated and not line.held:
-                    continue                     # nothing was known of its cost but an estimate
-                if node := cap.node(line.labels, line.at_us):
-                    self._spent[node] += line.amount(cap.unit)
+            self._lay_all(cap)
+
+    def lose(self, requests: set[str]) -> None:
+        """The machine that made these calls is gone: a cap that did not bind it yet does not know of them."""
+        self.gone |= requests
+        for cap in self.caps.values():
+            if not cap.bound:
+                self._lay_all(cap)
+
+    def _lay_all(self, cap: Cap) -> None:
+        for place in [place for place in self._spent if place[0] == cap.budget]:
+            del self._spent[place]
+        for line in self.lines.values():
+            if line.request_id in self.gone or (line.request_id not in self.stated and not line.held):
+                continue                         # nothing was known of its cost but an estimate
+            if node := cap.node(line.labels, line.at_us):
+                self._spent[node] += line.amount(cap.unit)
 
     def forget(self, budget: int) -> None:
         self.caps.pop(budget, None)
