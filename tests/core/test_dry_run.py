@@ -117,6 +117,22 @@ def test_rates_are_replayed_in_the_order_of_the_calls() -> None:
     assert dry_run(policies(("rates", "user:*", {"tokens": 399})), calls).tally.stopped == 1, "of which each took 20"
 
 
+def test_caps_of_sessions_are_replayed_in_the_order_of_the_calls() -> None:
+    def of(session: str | None, cost_nanos: int = 100) -> PastCall:
+        one = past("ann", cost_nanos=cost_nanos)
+        labels = {"team": "web"} | ({"session": session} if session else {})
+        who = Attribution("k1", "default", labels, claimed=frozenset({"session"}))
+        return replace(one, case=replace(one.case, attribution=who, expected=lambda _: cost_nanos * 2))
+
+    calls = [of("s1"), of("s2"), of("s1"), of("s1"), of(None)]
+    counted = dry_run(policies(("session_caps", "org", {"calls": 2})), calls)
+    assert [one.code for one in counted.stopped] == ["budget_exceeded", "policy_denied"]
+    assert dry_run(policies(("session_caps", "org", {"calls": 2, "optional": True})), calls).tally.stopped == 1
+    paid = dry_run(policies(("session_caps", "team:web", {"usd": "0.0000003", "optional": True})), calls)
+    assert paid.tally.stopped == 1, "300 spent is no room for 200 more, 200 spent neither"
+    assert dry_run(policies(("session_caps", "team:ops", {"calls": 1})), calls).tally.stopped == 0
+
+
 def test_what_cannot_be_asked_is_counted_and_what_nobody_would_stop_any_more_too() -> None:
     refused = past("ann", stopped_by=9, cost_nanos=0)
     run = dry_run(policies(("addresses", "org", {"allow": "10.0.0.0/8"}), ("expensive", "org", {"confirm_above_usd": 1})), [past("bob"), refused])

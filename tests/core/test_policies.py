@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick.core.attempt import Judged
-from tallystick.core.budget import Scope, subject_matches
+from tallystick.core.budget import bound_by, Scope, subject_matches
 from tallystick.core.call import Call, Facts
 from tallystick.core.errors import Denied
 from tallystick.core.facts import pack, unpack as facts_of
@@ -20,7 +20,7 @@ from tallystick.core.identity import Attribution
 from tallystick.core.policies.book import KIND_NAMES, Judgement, asked_before, changed, judge, policy_book, rule_of
 from tallystick.core.policies.counters import WHOLE, Counters, Part
 from tallystick.core.policies.parameters import BadPolicy, parse_scope
-from tallystick.core.policies.policy import Bypass, Case, Claimed, Edit, Policy, Verdict, Warn
+from tallystick.core.policies.policy import Capped, Bypass, Case, Claimed, Edit, Policy, Verdict, Warn
 from tallystick.core.policies.spellings import limited, spelling_of
 
 NOON_US = 1_795_262_400_000_000              # Saturday 2026-11-21 12:00 UTC
@@ -251,6 +251,19 @@ def test_a_callers_word_counts_where_a_policy_says_so() -> None:
     assert judge(policy_book([policy(1, "delegation", mode="observe", dimensions="session")]), about).delegated == frozenset()
 
 
+@pytest.mark.parametrize(("per", "subject"), [(None, "run-1"), ("tag:app", "app=x"), ("dimension:run", "run=7")])
+def test_a_call_falls_under_the_cap_of_its_session_and_must_name_one(per: str | None, subject: str) -> None:
+    about = case(labels={"session": "run-1"}, tags=(("app", "x"),))
+    about = replace(about, attribution=replace(about.attribution, dimensions={"run": "7"}))
+    terms = {"calls": 50, "usd": "2"} | ({"per": per} if per else {})
+    assert says("session_caps", about, **terms) == Capped(subject, 50, 2 * 10**9)
+    judgement = judge(policy_book([policy(7, "session_caps", **terms), policy(8, "session_caps", mode="observe", calls=1, optional=True)]), about)
+    assert (judgement.delegated, judgement.caps) == ({bound_by(7)}, ((7, Capped(subject, 50, 2 * 10**9)),))
+    assert refuses("session_caps", case(), **terms)
+    assert says("session_caps", case(), optional=True, **terms) is None
+    assert says("session_caps", replace(case(), billable=False), **terms) is None
+
+
 # --- rates
 
 def claimed(about: Case, *, enforced: bool = True, scope: str = "org", **limits: Any) -> tuple[Claimed, ...]:
@@ -395,6 +408,8 @@ def test_what_was_changed_can_be_undone(limit: int | None, model: str | None, ed
     ("downgrade", {}), ("downgrade", {"at_percent": 101, "models": {"a": "b"}}), ("downgrade", {"at_percent": 80, "models": {"a": ["b", "c"]}}),
     ("rates", {}), ("rates", {"requests": 5, "window": "hour"}),
     ("kill", {"now": "yes"}), ("kill", {"reason": "a\nb"}), ("nonsense", {}),
+    ("session_caps", {}), ("session_caps", {"calls": 0}), ("session_caps", {"calls": 1, "per": "user"}), ("session_caps", {"usd": "x"}),
+    ("session_caps", {"calls": 1, "per": "tag:"}),
 ])
 def test_what_no_rule_would_apply_is_an_error(kind: str, parameters: dict[str, Any]) -> None:
     with pytest.raises(BadPolicy):

@@ -77,7 +77,8 @@ class Budget:
     """`limit` is nano-USD, tokens or calls, by `unit`; what was set in another currency has been converted,
     once and by a rate that its entry names. `raises` add to it until they end. `version` counts changes. `clamp`: where an
     answer only asks for too many tokens, they are lowered to what fits. `except_in`: spans of time (first instant, first
-    after it) in which it is not in force, for something else is."""
+    after it) in which it is not in force, for something else is. `policy`: it is one that a policy keeps, and binds only the
+    calls of which that policy says so (`bound_by` is among what is delegated)."""
 
     id: int
     scope: Scope
@@ -93,6 +94,7 @@ class Budget:
     version: int = 1
     clamp: bool = False
     except_in: tuple[tuple[int, int], ...] = ()
+    policy: int = 0
     _last: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)], init=False, repr=False, compare=False)
 
     def cap(self, at_us: int) -> int:
@@ -239,7 +241,8 @@ class BudgetBook:
                     for edge_us in budget.edges(at_us):
                         from_us, until_us = (max(from_us, edge_us), until_us) if edge_us <= at_us else (from_us, min(until_us, edge_us))
                     if budget.in_force(at_us):
-                        found.append(Match(budget, subject, verified and budget.mode == "hard", budget.node(subject, at_us)))
+                        binds = bound_by(budget.policy) in call.delegated if budget.policy else verified
+                        found.append(Match(budget, subject, binds and budget.mode == "hard", budget.node(subject, at_us)))
         return _Path(from_us, until_us, tuple(found))
 
 
@@ -253,6 +256,11 @@ def budget_book(budgets: Iterable[Budget]) -> BudgetBook:
 
 
 NO_BUDGETS: Final = BudgetBook()
+
+
+def bound_by(policy: int) -> str:
+    """Under which name a call is known to be bound by the budgets that a policy keeps."""
+    return f"policy.{policy}"
 
 
 def _each(kind: Kind, value: str) -> str:

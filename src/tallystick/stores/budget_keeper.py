@@ -248,6 +248,8 @@ class BudgetKeeper:
         cap, spent, held, needed = (_figure(unit, amount) for amount in (short.cap, short.settled, short.leased, short.needed))
         said = {"budget_id": str(short.node.budget), "scope": scope, f"limit_{_UNITS[unit]}": cap, f"spent_{_UNITS[unit]}": spent,
                 f"held_{_UNITS[unit]}": held, f"needed_{_UNITS[unit]}": needed}
+        if budget is not None and budget.policy:
+            said["policy_id"] = str(budget.policy)
         if short.end_us < END_OF_TIME_US:
             said["resets_at"] = datetime.fromtimestamp(short.end_us / 1e6, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         about = f"The budget of {scope} is {cap} {_UNITS[unit]}: {spent} spent, {held} held, {needed} needed by this call at most."

@@ -14,16 +14,16 @@ from datetime import tzinfo
 from typing import Any, Final, NamedTuple, Protocol
 
 from tallystick.core.attempt import Judged
-from tallystick.core.budget import EACH, PATHS_MAX, Kind, Likeness, Subject, likeness, subject_matches
+from tallystick.core.budget import EACH, PATHS_MAX, Kind, Likeness, Subject, bound_by, likeness, subject_matches
 from tallystick.core.call import Call, name
 from tallystick.core.errors import Denied
 from tallystick.core.lean import lean
 from tallystick.core.policies import (
     addresses, default_output, delegation, downgrade, expensive, failover, hours, kill, model_access, rates, reasoning,
-    request_size, required_dimensions,
+    request_size, required_dimensions, session_caps,
 )
 from tallystick.core.policies.parameters import BadPolicy, Parameters
-from tallystick.core.policies.policy import Bypass, Case, Claim, Claimed, Delegate, Edit, Fallback, Policy, Rule
+from tallystick.core.policies.policy import Bypass, Capped, Case, Claim, Claimed, Delegate, Edit, Fallback, Policy, Rule
 from tallystick.core.windows import END_OF_TIME_US
 
 KINDS: Final[tuple[tuple[str, Callable[[Parameters], Rule]], ...]] = (
@@ -39,6 +39,7 @@ KINDS: Final[tuple[tuple[str, Callable[[Parameters], Rule]], ...]] = (
     ("reasoning", reasoning.read),
     ("expensive", expensive.read),
     ("rates", rates.read),
+    ("session_caps", session_caps.read),
     ("failover", failover.read),
 )
 """Every kind and how its parameters are read, in the order in which they are asked."""
@@ -73,6 +74,7 @@ class Judgement:
     judged: tuple[Judged, ...] = ()
     claims: tuple[Claimed, ...] = ()
     delegated: frozenset[str] = frozenset()  # claims that bind under hard budgets, besides those that the key delegates
+    caps: tuple[tuple[int, Capped], ...] = ()            # by policy: what `delegated` has of them, in figures
     fallback: Fallback | None = None         # of the first policy that has one
 
 
@@ -198,6 +200,7 @@ def judge(book: PolicyBook, case: Case) -> Judgement:
     warnings: list[str] = []
     judged: list[Judged] = []
     claims: list[Claimed] = []
+    caps: list[tuple[int, Capped]] = []
     delegated: frozenset[str] = frozenset()
     fallback: Fallback | None = None
     subject, at_us = case.subject, case.call.at_us
@@ -209,6 +212,10 @@ def judge(book: PolicyBook, case: Case) -> Judgement:
             judged.append(Judged(policy.id, "bypassed"))
         elif isinstance(verdict, Claim):
             claims.append(Claimed(policy.id, whose, verdict, policy.mode == "enforce", about))
+        elif isinstance(verdict, Capped):
+            if policy.mode == "enforce":
+                delegated |= {bound_by(policy.id)}
+                caps.append((policy.id, verdict))
         elif isinstance(verdict, Delegate):
             delegated |= verdict.names if policy.mode == "enforce" else frozenset()
         elif isinstance(verdict, Fallback):
@@ -228,7 +235,7 @@ def judge(book: PolicyBook, case: Case) -> Judgement:
             warnings.append(verdict.text)
             judged.append(Judged(policy.id, "warned"))
     return Judgement(case.call, edit=edit, warnings=tuple(warnings), judged=tuple(judged), claims=tuple(claims),
-                     delegated=delegated, fallback=fallback)
+                     delegated=delegated, caps=tuple(caps), fallback=fallback)
 
 
 def denied_to_change(edit: Edit) -> Denied:

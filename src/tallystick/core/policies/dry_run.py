@@ -9,7 +9,7 @@ addresses and on how budgets stand cannot be asked, for neither is kept; their c
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -17,14 +17,15 @@ from tallystick.core.attempt import Admission, Refusal
 from tallystick.core.call import Call, Facts
 from tallystick.core.policies.book import Judgement, PolicyBook, asked_before, judge, policy_book
 from tallystick.core.policies.counters import Counters
-from tallystick.core.policies.policy import Case, Claimed
+from tallystick.core.policies.policy import Capped, Case, Claimed
 
 EXACT: Final = frozenset(
     ("kill", "hours", "model_access", "required_dimensions", "delegation", "request_size", "default_output", "reasoning"))
-SIMULATED: Final = frozenset(("rates", "expensive"))
+SIMULATED: Final = frozenset(("rates", "session_caps", "expensive"))
 _NEVER: Final = frozenset(("addresses", "downgrade", "failover"))
-_UNKEPT: Final = _NEVER | {"expensive"}                        # of a refused call no expected cost is kept
+_UNKEPT: Final = _NEVER | {"expensive", "session_caps"}                        # of a refused call no expected cost is kept
 GROUPS_MAX: Final = 10_000
+SESSIONS_MAX: Final = 100_000
 STOPPED_MAX: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def dry_run(book: PolicyBook, calls: Iterable[PastCall]) -> DryRun:
     """Judge past calls, in the order of their admissions."""
     asked = policy_book(policy for policy in book.policies if policy.kind not in _NEVER)
     doubtful = policy_book(policy for policy in book.policies if policy.kind in _UNKEPT)
-    found, counters = DryRun(), Counters()
+    found, counters, sessions = DryRun(), Counters(), _Sessions()
     running: list[tuple[int, int, tuple[Claimed, ...], int, int]] = []
     for number, past in enumerate(calls):
         at_us = past.case.call.at_us
@@ -124,8 +125,34 @@ def dry_run(book: PolicyBook, calls: Iterable[PastCall]) -> DryRun:
             stopped_by = int(denied.details["policy_id"]) if denied is not None else None
             if denied is None:
                 heapq.heappush(running, (max(past.ended_us, at_us), number, judgement.claims, at_us, past.tokens))
-        found.count(past, judgement, stopped_by, denied.code if denied is not None else "")
+        code = denied.code if denied is not None else ""
+        if denied is None and judgement.caps and (stopped_by := sessions.take(judgement.caps, past)) is not None:
+            code = "budget_exceeded"
+        found.count(past, judgement, stopped_by, code)
     return found
+
+
+class _Sessions:
+    """What sessions have come to in a replay: calls and nano-USD, by policy and session. Beyond `SESSIONS_MAX` the one that began
+    first is forgotten."""
+
+    def __init__(self) -> None:
+        self._spent: dict[tuple[int, str], tuple[int, int]] = {}
+
+    def take(self, caps: Sequence[tuple[int, Capped]], past: PastCall) -> int | None:
+        """Count a call in all of its sessions, or say which policy's cap it does not fit, and then in none. It must fit with the
+        most that it could have cost, and counts with what it did."""
+        most_nanos = past.case.expected(past.case.call) or past.cost_nanos
+        for policy, cap in caps:
+            calls, nanos = self._spent.get((policy, cap.subject), (0, 0))
+            if (cap.calls is not None and calls + 1 > cap.calls) or (cap.nanos is not None and nanos + most_nanos > cap.nanos):
+                return policy
+        for policy, cap in caps:
+            calls, nanos = self._spent.get((policy, cap.subject), (0, 0))
+            if (policy, cap.subject) not in self._spent and len(self._spent) >= SESSIONS_MAX:
+                del self._spent[next(iter(self._spent))]
+            self._spent[policy, cap.subject] = calls + 1, nanos + past.cost_nanos
+        return None
 
 
 def past_admission(admission: Admission, cost_nanos: int = 0, tokens: int = 0, ended_us: int = 0) -> PastCall:

@@ -121,6 +121,16 @@ class Claimed:
     about: Mapping[str, str]
 
 
+@lean
+@dataclass(frozen=True, slots=True)
+class Capped:
+    """The call falls under a cap of its own for this subject: so many calls, so many nano-USD in total; None: any number."""
+
+    subject: str
+    calls: int | None
+    nanos: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Delegate:
     """What the caller says of itself in these respects counts for hard budgets."""
@@ -140,7 +150,7 @@ class Fallback:
     policy: int = 0
 
 
-Verdict = Denied | Edit | Warn | Claim | Delegate | Fallback
+Verdict = Denied | Edit | Warn | Claim | Capped | Delegate | Fallback
 
 
 class Rule(Protocol):

@@ -14,8 +14,8 @@ from tallystick.stores.sql.connection import Connection
 COLUMNS: Final = ("id", "organization", "name", "kind", "value", "span", "zone", "unit", "amount", "currency", "currency_nanos", "rate",
                    "mode", "on_exceed", "starts_us", "ends_us", "owner", "note", "version", "created_us", "created_by", "removed_us")
 NO_ENVELOPES: Final = ("id NOT IN (SELECT budget FROM envelope WHERE budget IS NOT NULL)"
-                       " AND id NOT IN (SELECT budget FROM envelope_required)")
-"""A condition on budgets: those that people set as such."""
+                       " AND id NOT IN (SELECT budget FROM envelope_required) AND id NOT IN (SELECT budget FROM policy_cap)")
+"""A condition on budgets: those that people set as such, neither an envelope's nor a policy's."""
 _SELECT: Final = "SELECT " + ", ".join(COLUMNS) + " FROM budget"  # noqa: S608 - literals, above
 
 
@@ -73,11 +73,13 @@ def books(db: Connection) -> dict[str, BudgetBook]:
     """Every organisation's budgets, compiled, by the organisation's name in records."""
     slugs = dict(db.execute("SELECT id, slug FROM organization").fetchall())
     granted = _granted(db)
+    kept = {int(budget): int(policy) for budget, policy in db.execute("SELECT budget, policy FROM policy_cap").fetchall()}
     by_slug: dict[str, list[Budget]] = {}
     for row in rows(db, " WHERE removed_us IS NULL ORDER BY id", ()):
         budget = row.budget()
-        by_slug.setdefault(slugs[row.organization], []).append(
-            replace(budget, except_in=granted[row.id]) if row.id in granted else budget)
+        if row.id in granted or row.id in kept:
+            budget = replace(budget, except_in=granted.get(row.id, ()), policy=kept.get(row.id, 0))
+        by_slug.setdefault(slugs[row.organization], []).append(budget)
     return {slug: budget_book(budgets) for slug, budgets in by_slug.items()}
 
 

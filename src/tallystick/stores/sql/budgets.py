@@ -210,7 +210,7 @@ def _one(db: Connection, organization: int, budget_id: int) -> BudgetRow:
     if row is None or row.removed_us is not None or row.kind == "header":
         raise Refused("not_found", "There is no such budget.")
     if not rows(db, f" WHERE id = ? AND {NO_ENVELOPES}", (budget_id,)):
-        raise Refused("invalid_request", "This budget is an envelope's; `tallystick envelopes` changes it.")
+        raise Refused("invalid_request", "This budget is an envelope's or a policy's; `tallystick envelopes` and `policies` change it.")
     return row
 
 

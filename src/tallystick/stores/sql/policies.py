@@ -16,6 +16,8 @@ from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
 from tallystick.core.policies.book import rule_of
 from tallystick.core.policies.parameters import BadPolicy
 from tallystick.core.policies.policy import MODES, Mode
+from tallystick.stores.sql import policy_caps
+from tallystick.stores.sql.budgets import Budgets
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import note_change
@@ -68,12 +70,15 @@ class Policies:
                 0, 1, organization, spec.name, spec.kind, spec.scope.kind, spec.scope.value, parameters, spec.mode,
                 spec.starts_us or 0, spec.ends_us, spec.owner, spec.note, now_us, by, None)
             if old is None:
-                return _said(pen, _kept(pen.db, replace(row, id=_next_id(pen.db, "policy_version", POLICIES_MAX))), "made", by)
+                row = _said(pen, _kept(pen.db, replace(row, id=_next_id(pen.db, "policy_version", POLICIES_MAX))), "made", by)
+                policy_caps.keep(pen, Budgets(self.sequencer), row, by)
+                return row
             self.may(pen.db, old)
             row = replace(row, id=old.id, version=old.version + 1, owner=spec.owner or old.owner, note=spec.note or old.note)
             if replace(row, version=old.version, made_us=old.made_us, made_by=old.made_by) == old:
                 return old
             _end(pen.db, old, now_us)
+            policy_caps.keep(pen, Budgets(self.sequencer), row, by)
             return _said(pen, _kept(pen.db, row), "changed", by)
 
     def remove(self, organization: int, policy: int, now_us: int, by: str) -> PolicyRow:
@@ -82,7 +87,9 @@ class Policies:
             old = standing(pen.db, organization, policy)
             self.may(pen.db, old)
             _end(pen.db, old, now_us, removed=True)
-            return _said(pen, replace(old, until_us=now_us, removed=1), "removed", by)
+            gone = _said(pen, replace(old, until_us=now_us, removed=1), "removed", by)
+            policy_caps.keep(pen, Budgets(self.sequencer), gone, by)
+            return gone
 
     def bypass(self, organization: int, scope: Scope, policy: int, reason: str, until_us: int, now_us: int, by: str) -> BypassRow:
         """Break the glass: until a moment a policy (0: all but kill switches) does nothing to calls in this scope. Raises

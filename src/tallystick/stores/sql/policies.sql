@@ -43,3 +43,10 @@ CREATE TABLE rate_members (
   instance TEXT PRIMARY KEY,
   members TEXT NOT NULL
 );
+
+-- The budgets that a policy on sessions keeps, those of earlier versions too.
+CREATE TABLE policy_cap (
+  policy BIGINT NOT NULL,
+  budget BIGINT PRIMARY KEY REFERENCES budget (id)
+);
+CREATE INDEX policy_cap_list ON policy_cap (policy);
