@@ -273,6 +273,9 @@ dimensions, names of at most {name} and values of at most {value} characters. A 
 |---|---|
 | `x-tallystick-request-id` | the call's id, on every answer: what `tallystick explain` and the API take |
 | `x-tallystick-cost-usd` | on JSON replies of at most 1 MiB that were priced |
+| `x-tallystick-model` | the model that a policy asked for instead |
+| `x-tallystick-credential` | the stored credential that a `failover` policy let carry the call instead of its own |
+| `x-tallystick-attempts` | how many times the call was sent, where that is more than once |
 | `x-tallystick-warning` | something that was asked for and is not in force |
 | `x-should-retry` | on our own refusals: whether the same call may succeed later |
 """

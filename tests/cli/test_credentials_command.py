@@ -24,6 +24,9 @@ def test_a_credential_is_set_listed_and_removed(tmp_path: Path) -> None:
     assert document("credentials", "set", "openai", "batch", data=tmp_path, said=CANARY)["name"] == "batch"
     listed = document("credentials", "list", data=tmp_path)["credentials"]
     assert [(each["provider"], each["name"]) for each in listed] == [("openai", "batch"), ("openai", "default")]
+    unused = {"state": "healthy", "answers": 0, "failures": 0, "last_answer_at": None, "last_failure_at": None, "last_failure_status": None,
+              "cooling": []}
+    made["health"] = unused
     assert listed[1] == made
     assert document("credentials", "remove", "openai", "batch", data=tmp_path)["name"] == "batch"
     assert document("credentials", "list", data=tmp_path)["credentials"] == [made]

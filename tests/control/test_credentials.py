@@ -34,7 +34,9 @@ async def test_set_listed_replaced_and_removed(desk: Desk) -> None:
             "provider": "openai", "name": "default", "origin": "https://api.openai.com", "version": 1, "status": "usable",
             "set_at": "2026-11-20T12:00:00Z", "set_by": "acc_1"}
         assert await in_use(desk) == CANARY
-        assert (await client.get("/api/credentials")).json() == {"items": [made], "next_cursor": None}
+        (listed,) = (await client.get("/api/credentials")).json()["items"]
+        assert listed.pop("health")["state"] == "healthy"
+        assert listed == made
         assert (await client.put("/api/credentials/openai/default", json={"value": "sk-new"})).json()["version"] == 2
         assert await in_use(desk) == "sk-new"
         assert (await client.delete("/api/credentials/openai/default")).json()["version"] == 2

@@ -21,7 +21,7 @@ def credential_document(vault: Vault, stored: StoredCredential, standing: Standi
     return {
         "provider": stored.provider, "name": stored.name, "origin": stored.origin, "version": stored.version,
         "status": "usable" if vault.usable(stored) else "origin_changed", "set_at": moment(stored.set_us), "set_by": stored.set_by,
-        "health": None if standing is None else _health_document(standing),
+        **({} if standing is None else {"health": _health_document(standing)}),
     }
 
 

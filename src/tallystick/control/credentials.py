@@ -70,7 +70,7 @@ class Credential(CredentialName):
     status: str
     set_at: datetime
     set_by: str
-    health: CredentialHealth | None
+    health: CredentialHealth | None = None
 
 
 class Credentials(BaseModel):
