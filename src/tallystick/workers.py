@@ -6,6 +6,9 @@ All accept from the parent's listener, so whoever is idle takes the next connect
 that dies. Each is a program of its own, not a fork: nothing random, open or locked is shared. It gets its settings
 on standard input, which stays open for as long as the parent lives; at its end the worker stops too. A worker of a
 number takes over the spool and the leases that the one before it left.
+
+What the settings bound for the whole (connections, calls of a key, memory of bodies, replies that are drained) is divided:
+each worker has its share of it and knows of no other's, so together they never take more.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from types import FrameType
 from typing import Final
 
 import structlog
+from msgspec.structs import replace
 
 from tallystick import app
 from tallystick.config import Settings, decoded, encoded
@@ -34,6 +38,7 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY_S: Final = 0.05
 AGAIN_AFTER_S_MAX: Final = 30.0              # the pause before a restart doubles up to this
 SOUND_AFTER_S: Final = 10.0                  # whoever has lived this long is started again at once
+DIVIDED: Final = ("connections_max", "upstream_connections_max", "connections_per_address_max", "calls_per_key_max", "wrong_keys_per_minute_max")
 
 
 @dataclass(slots=True)
@@ -142,6 +147,15 @@ def serve(settings: Settings) -> int:
     return app.answered(run)
 
 
+def share_of(settings: Settings) -> Settings:
+    """One worker's settings: its share of what is bounded for all of them, at least 1 of each, and room for one body."""
+    workers, gateway, limits = settings.server.workers, settings.gateway, settings.gateway.limits
+    bodies = max(limits.body_bytes_max, limits.bodies_bytes_max // workers) if workers > 1 else limits.bodies_bytes_max
+    shares = {name: max(1, getattr(limits, name) // workers) for name in DIVIDED}
+    drain = replace(gateway.drain, at_once_max=max(1, gateway.drain.at_once_max // workers))
+    return replace(settings, gateway=replace(gateway, limits=replace(limits, bodies_bytes_max=bodies, **shares), drain=drain))
+
+
 def _says_something(pipe: int) -> bool:
     try:
         return bool(os.read(pipe, 1))
@@ -162,7 +176,7 @@ def _work(number: int, listener: int, ready: int) -> int:
     settings = decoded(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with, args=(0, partial(os.kill, os.getpid(), signal.SIGTERM)), daemon=True).start()
     with socket.socket(fileno=listener) as shared:
-        return app.serve(settings, app.Worker(number, settings.server.workers, shared, partial(os.write, ready, b"+")))
+        return app.serve(share_of(settings), app.Worker(number, settings.server.workers, shared, partial(os.write, ready, b"+")))
 
 
 def _end_with(parent: int, end: Callable[[], None]) -> None:

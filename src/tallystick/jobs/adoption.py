@@ -17,16 +17,22 @@ from tallystick.stores.sql import leases
 from tallystick.stores.sql.engine import Database
 
 _TURNS_MAX: Final = 100_000
+_SHIPPED: Final = ".shipped"
 
 
 def left_behind(spools: Path, workers: int) -> Iterator[Path]:
-    """The spools of workers beyond the number that is run now."""
+    """The spools of workers beyond the number that is run now. What an earlier start had shipped and did not get to
+    remove goes first."""
     if spools.is_dir():
+        for folder in spools.glob(f"*{_SHIPPED}"):
+            rmtree(folder)
         yield from sorted(folder for folder in spools.iterdir() if folder.name.isdigit() and int(folder.name) >= workers)
 
 
 def adopt(folder: Path, spool: Spool, shipper: Shipper, database: Database, clock: Clock) -> None:
-    """Ship an open spool, give back its leases, and remove it. Raises StoreFault; then it is there at the next start."""
+    """Ship an open spool, give back its leases, and remove it. Raises StoreFault; then it is there at the next start. Whoever
+    dies in here any number of times loses nothing and ships nothing twice: the cursor stands in the database, and a
+    spool that is shipped loses its name first, for one that is removed by half would pass for a new one."""
     for _ in range(_TURNS_MAX):
         if not shipper.step():
             break
@@ -36,5 +42,6 @@ def adopt(folder: Path, spool: Spool, shipper: Shipper, database: Database, cloc
         leases.begin(db, spool.instance, 0, clock.now_us())
         leases.give_back(db, spool.instance, leases.leases_of(db, spool.instance))
         leases.end(db, spool.instance, clock.now_us())
-    rmtree(folder)
+    shipped = folder.rename(folder.with_suffix(_SHIPPED))
+    rmtree(shipped)
     spool.close()
