@@ -39,6 +39,7 @@ from tallystick.edge.outgoing import Outgoing
 from tallystick.edge.paths import error_shape, resolve
 from tallystick.edge.relay import Client, DrainSlots, Relay, Send, own_error, reply_head
 from tallystick.edge.replies import refuse, status_of, upstream_failed
+from tallystick.edge.settling import Settling
 from tallystick.ports import Budgets, Clock, Credentials, Custody, Ids, Journal, Keyring, RawHeaders, UpstreamReply, Upstreams
 from tallystick.providers.dialects.stream_usage import UsageRemover
 from tallystick.telemetry import Telemetry
@@ -91,6 +92,7 @@ class Gateway:
         self.setup = setup
         self.telemetry = telemetry
         self._tasks: set[asyncio.Future[None]] = set()   # or they might be collected before they end
+        self.settling = Settling(ports.journal, ports.budgets)
         self.admitted: set[_Conversation] = set()
         self.throttle = policing.Throttle(setup.part)
 
@@ -205,24 +207,17 @@ class _Conversation:
 
     async def _give_up(self) -> None:
         """A defect of ours must not leave an attempt open until the next start: what it may have cost is booked."""
+        if self._relay is not None:
+            await self._relay.discard()
         admission, self._admitted = self._admitted, None
         if admission is None:
             return
-        if self._relay is not None:
-            await self._relay.discard()
         book, now_us = line.book_of(admission, self._setup.rules), self._ports.clock.now_us()
         await self._book(settle(admission, Served(fault="cancelled"), book, self._target.provider, now_us))
 
     async def _book(self, settlement: Settlement) -> None:
-        """Make a settlement durable and count it. One that cannot be written leaves its admission open:
-        recovery books the worst case, so the caller need not suffer for it."""
-        settlement = self._ports.budgets.drawn(settlement)
-        try:
-            place = await self._ports.journal.settle(settlement)
-        except StoreFault:
-            log.exception("a settlement could not be journaled", request_id=settlement.request_id)
-        else:
-            self._ports.budgets.settled(settlement, place)
+        """Make a settlement durable and count it. One that cannot be written yet is no reason to let the caller wait."""
+        await self._gateway.settling.book(settlement)
         self._gateway.telemetry.observe_settlement(self._target.provider.id, settlement)
 
     async def refuse(self, command: line.Refuse) -> None:
