@@ -395,7 +395,8 @@ def _runner(installation: Installation, telemetry: Telemetry) -> Runner:
         Job("ship", shipper.step, SHIP_PERIOD_S, shipper.close_books), Job("watch", installation.keyring.poll, WATCH_PERIOD_S),
         Job("watch_credentials", installation.credentials.poll, WATCH_PERIOD_S),
         Job("credential_health", sharing.step, WATCH_PERIOD_S),
-        Job("alerts", alerts_of(installation.settings, installation.database).step, alerts.PERIOD_S, only_running=True),
+        Job("alerts", alerts_of(installation.settings, installation.database, installation.secrets.ledger_key.public_key).step,
+            alerts.PERIOD_S, only_running=True),
         Job("budget_gauges", _gauges(installation, telemetry).step, budget_gauges.PERIOD_S, only_running=True),
         Job("watch_prices", installation.prices.poll, WATCH_PERIOD_S), Job("watch_policies", installation.policies.poll, WATCH_PERIOD_S),
         Job("watch_prompts", installation.prompts.poll, WATCH_PERIOD_S)))
@@ -413,10 +414,10 @@ def mail_server_of(settings: Settings) -> MailServer | None:
         smtp.host, smtp.port, smtp.sender, smtp.tls, smtp.username, None if password is None else Secret(password))
 
 
-def alerts_of(settings: Settings, database: Database) -> alerts.Alerts:
-    """What sends alerts. Raises BadSettings."""
+def alerts_of(settings: Settings, database: Database, ledger_key: bytes | None = None) -> alerts.Alerts:
+    """What sends alerts, and walks round the ledger where it is given the key that signs it. Raises BadSettings."""
     return alerts.Alerts(Channels(database, KekFiles(settings.data), os.urandom), SystemClock(),
-                         alerts.Outside(alert_networks(settings), mail_server_of(settings)), settings.server.public_url or "")
+                         alerts.Outside(alert_networks(settings), mail_server_of(settings)), settings.server.public_url or "", ledger_key)
 
 
 def _ready(installation: Installation, runner: Runner, keeper: BudgetKeeper) -> Readiness:

@@ -1,6 +1,6 @@
-"""Sends alerts, and looks for those that no call brings up. A round: sweep when it is time or something changed, claim
-what is due, say it, write down how it went. Channels are spoken to side by side, one after another within each; a round
-ends well before its claims do.
+"""Sends alerts, and looks for those that no call brings up. A round: sweep when it is time or something changed, walk a piece
+round the ledger, claim what is due, say it, write down how it went. Channels are spoken to side by side, one after another
+within each; a round ends well before its claims do.
 
 What is sent may arrive twice (this process may die between sending and writing that down), and says so by its id.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from time import sleep
 from typing import Final, Protocol
 
 import structlog
@@ -22,7 +23,7 @@ from tallystick.core.errors import UpstreamFault
 from tallystick.core.peers import Network
 from tallystick.ports import Clock
 from tallystick.stores.sealing import BrokenSeal
-from tallystick.stores.sql import alerts_deliveries as outbox
+from tallystick.stores.sql import alerts_deliveries as outbox, alerts_ledger
 from tallystick.stores.sql.alerts_channels import Channels
 from tallystick.stores.sql.alerts_deliveries import Claimed, DeliveryRow
 from tallystick.stores.sql.alerts_raised import EASED, RESOLVED, AlertRow, open_marks
@@ -32,6 +33,7 @@ from tallystick.transport import mail, outbound
 log = structlog.get_logger(__name__)
 
 PERIOD_S: Final = 1.0
+BREATH_S: Final = 0.005                      # between two pieces of the walk round the ledger, for calls
 SWEEP_EVERY_US: Final = 60_000_000
 SAY_S: Final = 20.0                          # one message, all its requests
 ROUND_S: Final = 20.0                        # after it no further message is begun: a stop need not wait long
@@ -70,12 +72,15 @@ class Outside:
 
 @dataclass(slots=True)
 class Alerts:
-    """The job. `public_url`: how people reach this installation, for links."""
+    """The job. `public_url`: how people reach this installation, for links. `ledger_key`: whose signatures the ledger has;
+    None: nobody walks round it here."""
 
     channels: Channels
     clock: Clock
     post: Post
     public_url: str = ""
+    ledger_key: bytes | None = None
+    _looked_us: int = field(default=0, init=False)
     _swept_us: int = field(default=0, init=False)
     _change: int = field(default=-1, init=False)
     _forecast_since: dict[str, int] = field(default_factory=dict, init=False)
@@ -87,6 +92,9 @@ class Alerts:
         if change != self._change or now_us - self._swept_us >= SWEEP_EVERY_US:
             sweep(database, now_us, self._forecast_since)
             self._change, self._swept_us = change, now_us
+        if self.ledger_key is not None and now_us - self._looked_us >= alerts_ledger.LOOK_EVERY_US:
+            self._looked_us = now_us
+            alerts_ledger.look(database, self.ledger_key, now_us, lambda: sleep(BREATH_S))
         with database.read() as db:
             if not outbox.is_due(db, now_us):
                 return False

@@ -116,8 +116,8 @@ CREATE TABLE alert_mute (
 );
 CREATE INDEX alert_mute_until ON alert_mute (organization, until_us);
 
--- How far a walk round each chain has come (alerts_ledger.py): the next entry, the hash before it and the tree so far;
--- `began_us` of this round, `whole_us` when the last one that found nothing had begun.
+-- How far the walk round each chain has come (alerts_ledger.py): the next entry, the hash before it and the tree so far;
+-- when this round began, and whether it has found nothing yet.
 CREATE TABLE alert_ledger (
   organization INTEGER PRIMARY KEY REFERENCES organization (id),
   next_seq BIGINT NOT NULL,
@@ -125,7 +125,7 @@ CREATE TABLE alert_ledger (
   frontier BYTEA NOT NULL,
   began_us BIGINT NOT NULL,
   sound INTEGER NOT NULL,
-  whole_us BIGINT NOT NULL DEFAULT 0
+  looked_us BIGINT NOT NULL
 );
 
 -- How far the look at past calls has come (alerts_sweep.py).
