@@ -18,7 +18,7 @@ from tallystick.core.membership import GRANTABLE, OF_TEAMS, ROLES, Role
 from tallystick.stores.sql.engine import DEFAULT
 from tallystick.stores.sql.entries import exact_entries
 from tallystick.transport.mail import MailServer
-from tests.build.control import PASSWORD, Desk
+from tests.build.control import EMAIL, PASSWORD, Desk
 
 DAY_US = 86_400_000_000
 NEW = "a password of mine"
@@ -108,6 +108,18 @@ async def test_who_has_an_account_proves_it(desk: Desk) -> None:
         done = await accept(desk, token, PASSWORD)
         assert (done.status_code, done.json()["organization"], done.json()["role"]) == (200, "default", "auditor")
         assert [place["organization"] for place in done.json()["organizations"]] == ["default", "other"]
+
+
+async def test_accepting_ends_the_session_the_browser_had(desk: Desk) -> None:
+    async with desk.owner() as owner, desk.client() as browser:
+        token = await invited(owner)
+        await browser.post("/api/auth/session", json={"email": EMAIL, "password": PASSWORD})
+        before = browser.cookies["tallystick_session"]
+        assert (await browser.post("/api/auth/invitation/accept", json={"token": token, "password": NEW})).status_code == 200
+        assert (await browser.get("/api/auth/me")).json()["email"] == "ana@house"
+    async with desk.client() as late:
+        late.cookies["tallystick_session"] = before
+        assert (await late.get("/api/auth/me")).status_code == 401
 
 
 async def test_who_has_a_second_factor_shows_it(desk: Desk) -> None:

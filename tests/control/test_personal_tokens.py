@@ -11,7 +11,9 @@ import pytest
 from tallystick.control.roles import GRANTS
 from tallystick.control.scopes import AREAS, SCOPES, area_of, fault_of, opens
 from tallystick.core.keyformat import well_formed
-from tallystick.core.membership import OF_TEAMS, ROLES, Role
+from tallystick.core.membership import OF_TEAMS, ROLES, Membership, Role
+from tallystick.stores.sql.engine import DEFAULT
+from tallystick.stores.sql.members import HOST, note_member, put_membership
 from tallystick.stores.sql.personal_tokens import TOKENS_MAX
 from tests.build.control import Desk
 from tests.control.test_access import SAMPLES
@@ -146,6 +148,20 @@ async def test_whose_tokens_are_seen_and_ended_by_whom(desk: Desk) -> None:
             for other in ROLES:
                 status = (await client.delete(f"/api/tokens/{ids[other]}")).status_code
                 assert status == (200 if role in ("owner", "admin") or other == role else 404), (role, other)
+
+
+async def test_it_is_for_the_organisation_it_was_made_in(desk: Desk) -> None:
+    other = desk.other_organization()
+    theirs = desk.owner_of("other")
+    async with desk.owner("other") as owner:
+        text = await token_of(owner, "write")
+    with desk.sequencer.append(1) as pen:
+        put_membership(pen, DEFAULT, theirs, Membership("owner"))
+        note_member(pen, DEFAULT, "joined", theirs, Membership("owner"), HOST)
+    ours, hidden = desk.key(team="search")[0], desk.key(other, team="ads")[0]
+    async with desk.client(text) as program:
+        assert [key["id"] for key in (await program.get("/api/keys")).json()["items"]] == [hidden]
+        assert (await program.delete(f"/api/keys/{ours}")).status_code == 404
 
 
 async def test_nobody_has_more_than_so_many(desk: Desk) -> None:

@@ -184,7 +184,7 @@ async def accept(request: Request, parts: PartsOf, invitations: InvitationsOf, l
         hashed = await login.passwords.hash(password)
     member = await run_in_threadpool(invitations.accept, token, said.name, hashed, parts.clock.now_us())
     slug = (await run_in_threadpool(_place, parts, found))[0]
-    return await run_in_threadpool(open_session, request, member.account, slug, None)
+    return await run_in_threadpool(open_session, request, member.account, slug)
 
 
 def _has_account(parts: Parts, email: str) -> bool:

@@ -121,17 +121,14 @@ def routes() -> APIRouter:
     return router
 
 
-async def sign_in(request: Request, parts: PartsOf, login: LoginOf, sessions: SessionsOf, asked: SignIn) -> Response:
+async def sign_in(request: Request, parts: PartsOf, login: LoginOf, asked: SignIn) -> Response:
     """Sign in with a browser; the answer brings the session's cookie, and ends the session that the browser had."""
     cookies.check_origin(request, parts, missing=True)
     opened = await login.check(asked.email, asked.password.get_secret_value(), peer_of(request),
                                asked.code.get_secret_value() if asked.code else None)
     if asked.organization is not None and asked.organization not in opened.organizations:
         raise Problem(403, "not_a_member", "You do not belong to that organization.")
-    before = cookies.cookie_of(request, parts)
-    found = await run_in_threadpool(sessions.find, before, parts.clock.now_us()) if before else None
-    place = opened.account, asked.organization or opened.organizations[0], found.session if found else None
-    return await run_in_threadpool(open_session, request, *place)
+    return await run_in_threadpool(open_session, request, opened.account, asked.organization or opened.organizations[0])
 
 
 def read(parts: PartsOf, caller: CallerOf, sessions: SessionsOf, tokens: TokensOf) -> Response:
@@ -150,7 +147,7 @@ def sign_out(request: Request, parts: PartsOf, caller: CallerOf) -> Response:
 
 def switch(request: Request, caller: CallerOf, asked: Switch) -> Response:
     """Go on in another of one's organisations, in a new session; this one ends."""
-    return open_session(request, account_of(caller).id, asked.organization, _session_of(caller))
+    return open_session(request, _session_of(caller).account, asked.organization)
 
 
 def list_sessions(parts: PartsOf, caller: CallerOf, sessions: SessionsOf) -> Response:
@@ -174,15 +171,17 @@ def end_one(parts: PartsOf, caller: CallerOf, session_id: SessionId) -> Response
     return answer({"ended": 1})
 
 
-def open_session(request: Request, account_id: str, organization: str, before: Session | None) -> Response:
-    """A new session of an account that was just proved, and its cookie; the session before it ends. Raises Problem 403."""
+def open_session(request: Request, account_id: str, organization: str) -> Response:
+    """A new session of an account that was just proved, and its cookie; the one that the browser had ends. Raises Problem 403."""
     parts, sessions, tokens = request.app.state.parts, request.app.state.sessions, request.app.state.tokens
+    cookie = cookies.cookie_of(request, parts)
+    before = sessions.find(cookie, parts.clock.now_us()) if cookie else None
     with sessions.sequencer.append(parts.clock.now_us()) as pen:
         account = accounts.by_id(pen.db, account_id, organization)
         if account is None:
             raise Problem(403, "not_a_member", "You do not belong to that organization.")
         if before is not None:
-            end_session(pen.db, before.account, before.id)
+            end_session(pen.db, before.session.account, before.session.id)
         session, cookie = sessions.open(pen, account, agent_of(request.headers.get("user-agent", "")))
     cookies.given(request, parts, cookie)
     return answer(_document(parts, sessions, tokens, account, session))

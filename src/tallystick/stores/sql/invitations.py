@@ -18,6 +18,8 @@ from tallystick.core.secret import Secret
 from tallystick.stores.sql.access_log import note_access
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Refused
+from tallystick.stores.sql.journal import Appending
+from tallystick.stores.sql.keyring import digest_mark
 from tallystick.stores.sql.members import Member, Members, Newcomer, member_named
 from tallystick.stores.sql.sight import EVERYTHING, Sight, of_invitations
 
@@ -76,18 +78,21 @@ class Invitations:
             self.members.judge(pen, organization, by, membership)
             if member_named(pen.db, organization, email) is not None:
                 raise Refused("exists", "This address is a member already.")
-            pen.db.execute("UPDATE invitation SET revoked_us = ? WHERE organization = ? AND email = ? AND accepted_us IS NULL"
-                           " AND revoked_us IS NULL", (now_us, organization, email))
+            for (earlier,) in pen.db.execute("SELECT id FROM invitation WHERE organization = ? AND email = ? AND accepted_us IS NULL"
+                                             " AND revoked_us IS NULL", (organization, email)).fetchall():
+                _revoke(pen, organization, earlier, by)
             pending = pen.db.execute("SELECT count(*) FROM invitation WHERE organization = ? AND accepted_us IS NULL AND revoked_us IS NULL"
                                      " AND expires_us > ?", (organization, now_us)).fetchone()[0]
             if pending >= PENDING_MAX:
                 raise Refused("too_many", f"At most {PENDING_MAX} invitations wait at once; revoke some.")
+            digest = self._digest(token)
             pen.db.execute("INSERT INTO invitation (id, digest, organization, email, role, invited_by, created_us, expires_us)"
                            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                           (made.id, self._digest(token), organization, email, membership.role, by, now_us, made.expires_us))
+                           (made.id, digest, organization, email, membership.role, by, now_us, made.expires_us))
             pen.db.executemany("INSERT INTO invitation_team (invitation, team) VALUES (?, ?)",
                                [(made.id, team) for team in sorted(membership.teams)])
-            note_access(pen, organization, "invited", "", actor=by, membership=membership, invitation=made.id, ends=made.expires_us)
+            note_access(pen, organization, "invited", "", actor=by, membership=membership, invitation=made.id, ends=made.expires_us,
+                        digest=digest_mark(digest))
         return made, Secret(token)
 
     def find(self, token: str, now_us: int) -> Invitation:
@@ -117,8 +122,7 @@ class Invitations:
             if found is None or found.status(now_us) != "pending":
                 return found
             self.members.judge(pen, organization, by, found.membership)
-            pen.db.execute("UPDATE invitation SET revoked_us = ? WHERE id = ?", (now_us, invitation_id))
-            note_access(pen, organization, "invitation_revoked", "", actor=by, invitation=invitation_id)
+            _revoke(pen, organization, invitation_id, by)
             return _find(pen.db, organization, invitation_id, EVERYTHING)
 
     def list(self, organization: int, sight: Sight = EVERYTHING, *, after: tuple[int, str] | None = None, limit: int) -> list[Invitation]:
@@ -140,6 +144,11 @@ class Invitations:
 
     def _digest(self, token: str) -> bytes:
         return hmac.digest(self.secret, token.encode("utf-8", "surrogateescape"), "sha256")
+
+
+def _revoke(pen: Appending, organization: int, invitation: str, by: str) -> None:
+    pen.db.execute("UPDATE invitation SET revoked_us = ? WHERE id = ?", (pen.now_us, invitation))
+    note_access(pen, organization, "invitation_revoked", "", actor=by, invitation=invitation)
 
 
 def _find(db: Connection, organization: int, invitation: str, sight: Sight) -> Invitation | None:

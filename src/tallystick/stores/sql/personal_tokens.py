@@ -18,6 +18,7 @@ from tallystick.stores.sql.access_log import note_access
 from tallystick.stores.sql.accounts import Account
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.journal import Sequencer
+from tallystick.stores.sql.keyring import digest_mark
 from tallystick.stores.sql.sight import EVERYTHING, Sight, of_tokens
 
 TOKENS_MAX: Final = 50                       # of one person in one organisation, that are in force
@@ -64,11 +65,13 @@ class PersonalTokens:
                                   " AND expires_us > ?", (organization, account, now_us)).fetchone()[0]
             if held >= TOKENS_MAX:
                 raise Refused("too_many", f"Nobody has more than {TOKENS_MAX} tokens; revoke one first.")
+            digest = self._digest(minted.key.reveal())
             pen.db.execute("INSERT INTO personal_token (id, digest, account, organization, name, preview, scopes, created_us, expires_us)"
                            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                           (row.id, self._digest(minted.key.reveal()), account, organization, name, row.preview, " ".join(row.scopes),
+                           (row.id, digest, account, organization, name, row.preview, " ".join(row.scopes),
                             now_us, ends_us))
-            note_access(pen, organization, "token_made", account, token=row.id, scopes=" ".join(row.scopes), ends=ends_us)
+            note_access(pen, organization, "token_made", account, token=row.id, scopes=" ".join(row.scopes), ends=ends_us,
+                        digest=digest_mark(digest))
         return row, minted.key
 
     def find(self, presented: str, now_us: int) -> tuple[Account, frozenset[str]] | None:

@@ -31,6 +31,7 @@ from tallystick.stores.sql.entries import STANDING, stored_entries
 from tallystick.stores.sql.journal import origin_of, private_mac
 from tallystick.stores.sql.packing import Packer
 from tallystick.stores.sql.rollup_days import differences
+from tallystick.stores.sql.verify_access import Access
 from tallystick.stores.sql.verify_adjustments import Adjustments
 from tallystick.stores.sql.verify_budgets import Budgets
 from tallystick.stores.sql.verify_directory import Directory
@@ -156,6 +157,7 @@ class _Check:
         self._adjustments = Adjustments(db, organization)
         self._credentials: dict[tuple[int, int], tuple[int, str, int, int]] = {}
         self._directory = Directory(db, organization)
+        self._access = Access(db, organization)
         self._prices = Prices(db, organization)
         self._budgets = Budgets(db, organization)
         self._policies = Policies(db, organization)
@@ -226,6 +228,8 @@ class _Check:
             else:
                 self._check_names(seq, fields)
                 self._directory.gather(seq, fields)
+                if kind in ("ACCESS", "MEMBER"):
+                    self._access.gather(seq, fields)
                 if kind == "PRICE":
                     self._prices.gather(seq, fields)
                 if kind == "CAP":
@@ -444,6 +448,8 @@ class _Check:
         for seq, message in self._adjustments.differences():
             self._found("columns", seq, message)
         for seq_of, message in self._directory.differences():
+            self._found("directory", seq_of, message)
+        for seq_of, message in self._access.differences():
             self._found("directory", seq_of, message)
         for seq_of, message in self._prices.differences():
             self._found("prices", seq_of, message)
