@@ -38,7 +38,8 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY_S: Final = 0.05
 AGAIN_AFTER_S_MAX: Final = 30.0              # the pause before a restart doubles up to this
 SOUND_AFTER_S: Final = 10.0                  # whoever has lived this long is started again at once
-DIVIDED: Final = ("connections_max", "upstream_connections_max", "connections_per_address_max", "calls_per_key_max", "wrong_keys_per_minute_max")
+DIVIDED: Final = ("connections_max", "upstream_connections_max", "connections_per_address_max", "calls_per_key_max",
+                  "wrong_keys_per_minute_max")
 
 
 @dataclass(slots=True)

@@ -11,23 +11,24 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from unittest import mock
 
-from tallystick.core import exchange
+from tallystick.core import admitting
 from tallystick.core.broker import Attempt, Broker, _Open
 from tallystick.core.draw import Draw
 from tallystick.core.errors import MayStand, StoreFault
 from tallystick.jobs.shipper import Shipper
 from tallystick.stores import spool
 from tallystick.stores.lending import Lender
-from tallystick.stores.sql import counting, leases
+from tallystick.stores.sql import booking, counting, leases
 from tallystick.stores.sql.leases import Counting
 
 _worst_case = spool.worst_case
 _grant = leases.grant
 _hold = Lender.hold
-_holds_of = exchange.holds_of
+_holds_of = admitting.holds_of
 _spend = Counting.spend
 _cost_in = counting.cost_in
 _admit = spool.Spool.admit
+_write_off = leases.write_off
 _settle = spool.Spool.settle
 
 
@@ -134,7 +135,7 @@ async def read_once(self: Lender) -> None:
         with lending.database.read() as db:
             return leases.leases_of(db, lending.instance), leases.counted_upto(db, lending.instance)
 
-    mine, upto = await self._aside(read)
+    mine, upto = await lending.aside(read)
     self.shipped(upto or (0, 0))
     self._broker.lease_is(mine)
     self._unsure = False
@@ -158,6 +159,17 @@ def no_tokens_without_usage(unit: Any, admission: Any, settlement: Any) -> int:
     return 0 if unit == "tokens" and settlement.basis == "worst_case" else _cost_in(unit, admission, settlement)
 
 
+def freed_at_write_off(db: Any, instance: str, now_us: int) -> None:
+    """What a gateway that is gone had leased is free for all at once."""
+    _write_off(db, instance, now_us)
+    leases.give_back(db, instance, leases.leases_of(db, instance))
+
+
+def still_open(*_: Any) -> int:
+    """What the ledger knows as open of a gateway that was written off stays so."""
+    return 0
+
+
 _NOTHING: Final[Callable[..., None]] = lambda *_: None
 _FALSE: Final[Callable[..., bool]] = lambda *_: False
 
@@ -168,16 +180,20 @@ MUTANTS: Final = (
     Mutant("sent before it is written", spool.Spool, "admit", admit_later),
     Mutant("sent before it is synced", spool.Spool, "_wait_synced", no_sync),
     Mutant("looked at, then taken", Lender, "hold", check_then_act, 49),
-    Mutant("half the worst case is held", exchange, "holds_of", half_the_hold),
+    Mutant("half the worst case is held", admitting, "holds_of", half_the_hold),
     Mutant("rule 4: freed before the settlement is durable", spool.Spool, "settle", freed_before_it_is_durable, 6),
     Mutant("leases are added to, not set", Broker, "lease_is", leases_add_up),
     Mutant("money in floats", Counting, "spend", in_floats, 2),
-    Mutant("what has no price goes out", exchange, "denied_under_a_cap", _NOTHING),
+    Mutant("what has no price goes out", admitting, "denied_under_a_cap", _NOTHING),
     Mutant("held on some of the path", Broker, "take", whatever_fits),
     # What the simulation found in this code.
     Mutant("leases are believed that were read too early", Lender, "_sure", read_once, 130),
     Mutant("a start does not wait for what its spool still holds", spool.Spool, "behind", _FALSE, 26),
     Mutant("an admission that may be on the disk gives its hold back", spool.Spool, "admit", cancelled_all_the_same, 34),
     Mutant("a lowered cap does not call back what is idle", leases, "beyond_cap", nothing_is_beyond, 97),
+    # Gateways that are cut off, or gone for good.
+    Mutant("who is cut off goes on", Lender, "cut_off", False),
+    Mutant("what was leased is freed at a write-off", leases, "write_off", freed_at_write_off, 10),
+    Mutant("what was open stays open at a write-off", booking, "settle_left_open", still_open, 19),
     Mutant("a worst case counts no tokens", counting, "cost_in", no_tokens_without_usage, 4),
 )

@@ -156,6 +156,7 @@ class Story:
         self.dice = world.dice
         self.budgets = Budgets(world.cli)
         self.jobs_hold = False
+        self.resting = False
         self.raised: set[int] = set()                # once each, so that what a cap is stays simple
 
     async def told(self) -> None:
@@ -239,10 +240,26 @@ class Story:
         self.world.weather.away = False
 
     def do_cut(self) -> None:
-        instance, cut = self.anybody(), self.world.weather.cut
-        cut.add(instance.name)
-        self.world.say(f"{instance.name} is cut off from the database")
-        self.world.loop.call_later(self.dice.choice((2, 17, 40)), cut.discard, instance.name)
+        """With calls under way that free what they hold once nobody hears of it; and as likely as not caps fall meanwhile."""
+        instance, cut, dice = self.anybody(), self.world.weather.cut, self.dice
+        if instance.serving:
+            for _ in range(dice.choice((0, 8))):
+                instance.call(Order(dice.choice(WHO), ending="error", takes_s=1))
+
+        def begin() -> None:
+            if not self.resting:
+                cut.add(instance.name)
+                self.world.say(f"{instance.name} is cut off from the database")
+
+        def lower() -> None:
+            if not self.resting:
+                self.do_lower()
+
+        lasts_s = dice.choice((2, 17, 40))
+        self.world.loop.call_later(0.5, begin)
+        self.world.loop.call_later(0.5 + lasts_s, cut.discard, instance.name)
+        for after_s in (1, 2) if "lower" not in self.plan.without and dice.random() < 0.5 else ():
+            self.world.loop.call_later(after_s, lower)
 
     def do_lose_disk(self) -> None:
         self.anybody().lose_disk()
@@ -270,6 +287,7 @@ class Story:
         self.anybody().paused_s = self.dice.choice((0, 0, 0.05, 0.5))
 
     def do_full(self) -> None:
+        """No room for a new segment, and every second time none for what was allocated either (a file system that copies)."""
         disk = self.anybody().disk
         disk.full = True
         self.world.loop.call_later(self.dice.choice((0.1, 2)), lambda: setattr(disk, "full", False))
@@ -400,6 +418,7 @@ class Story:
             instance.paused_s = 0
             instance.disk.full = instance.disk.sick = False
             instance.disk.crash_in = 0
+        self.resting = True
         for instance in world.live():
             if instance.broken or instance.spool._fault is not None:
                 instance.crash()                 # only a restart knows what its disk holds
@@ -417,7 +436,7 @@ class Story:
         await self.nobody_is_turned_away_who_fits()
         await self.all_alive()
         for request_id in sorted(world.jobs):
-            if self.dice.random() < 0.5:
+            if self.dice.random() < 0.5 and world.live()[0].knows_job(request_id):       # none that was lost with its machine
                 await world.live()[0].end_job(*world.jobs.pop(request_id))
         world.loop.us += DEFERRED_MAX_AGE_US + 11_000_000            # what jobs are left are settled at their hold
         await asyncio.sleep(1)

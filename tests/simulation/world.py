@@ -337,7 +337,7 @@ class Instance:
                 case line.Settle():
                     await self._book(command.settlement)
                     if command.settlement.outcome == "deferred":
-                        world.jobs[request_id] = self.name, self._last[request_id]
+                        world.jobs[request_id] = self.id, self._last[request_id]
                     world.say(f"{request_id[-4:]} settled at {command.settlement.cost_nanos}, {command.settlement.basis}")
                     world.counted(command.settlement.basis)
                     return str(command.settlement.basis)
@@ -404,7 +404,7 @@ class Instance:
 
     def knows_job(self, request_id: str) -> bool:
         """Its maker knows a job at once, the others from the database (ports.Custody)."""
-        if self.world.jobs[request_id][0] == self.name:
+        if self.world.jobs[request_id][0] == self.id:
             return True
         with self.world.fair.read() as db:
             return db.execute("SELECT 1 FROM open_attempt WHERE request_id = ? AND deferred = 1",
