@@ -69,6 +69,7 @@ GET    /api/policies/lint                         all   all      -        own_te
 POST   /api/policies/dry-run                      all   all      -        own_teams  -     -      -
 POST   /api/policies/bypasses                     all   all      -        own_teams  -     -      -
 GET    /api/policies/{policy_id}                  all   all      -        own_teams  own   all    -
+DELETE /api/policies/bypasses/{bypass_id}         all   all      -        own_teams  -     -      -
 DELETE /api/policies/{policy_id}                  all   all      -        own_teams  -     -      -
 GET    /api/alerts                                all   all      all      -          -     all    -
 GET    /api/alerts/mutes                          all   all      all      -          -     all    -
@@ -339,8 +340,9 @@ async def test_a_manager_adds_policies_to_their_teams_and_moves_only_what_manage
                                 ("/bypasses", {"on": scope, "reason": "x", "until": until, "policy": own["team"]})):
                 assert (await client.post(f"/api/policies{place}", json=body)).status_code == 403, (place, scope)
         assert (await client.post("/api/policies/bypasses", json={"on": "team:search", "reason": "x", "until": until})).status_code == 403
-        assert (await client.post("/api/policies", json={
-            "kind": "delegation", "on": "team:search", "parameters": {"dimensions": "user"}})).status_code == 403
+        for kind, parameters in (("delegation", {"dimensions": "user"}), ("failover", {"credentials": ["everybodys"]})):
+            assert (await client.post("/api/policies", json={
+                "kind": kind, "on": "team:search", "parameters": parameters})).status_code == 403, kind
         for name, number in above.items():
             status = 403 if name in own else 404
             loose = {"kind": "hours", "on": scopes[name], "name": f"{name} owner", "parameters": {"closed": "08:00-08:01"}}
@@ -348,8 +350,15 @@ async def test_a_manager_adds_policies_to_their_teams_and_moves_only_what_manage
             assert (await client.post("/api/policies/bypasses", json={
                 "on": "team:search", "reason": "x", "until": until, "policy": number})).status_code == status, name
             assert (await client.delete(f"/api/policies/{number}")).status_code == status, name
+        seen = (await client.get("/api/policies")).json()["bypasses"]
+        assert {(await client.delete(f"/api/policies/bypasses/{bypass['id']}")).status_code for bypass in seen} == {200}
         for number in own.values():
             assert (await client.delete(f"/api/policies/{number}")).status_code == 200
+    async with house.client("owner") as owner:
+        kept = (await owner.get("/api/policies")).json()["bypasses"]
+        assert {bypass["on"] for bypass in kept} == {scopes["org"], scopes["ads"]}
+        async with house.client("manager") as client:
+            assert {(await client.delete(f"/api/policies/bypasses/{bypass['id']}")).status_code for bypass in kept} == {404}
 
 
 async def test_a_dry_run_counts_the_calls_that_one_sees(house: House) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.build import chat
 from tests.build.gateway import ADMIN, PATIENCE_S, RunningGateway
-from tests.mini_upstream import Answer, MiniUpstream, Received, json_reply, sse_reply
+from tests.mini_upstream import Answer, MiniUpstream, Received, chunked, json_reply, sse_reply
 
 LIMIT = {"error": {"message": "Rate limit reached", "type": "requests", "param": None, "code": "rate_limit_exceeded"}}
 LONG = ((b"Retry-After", b"500"),)           # no test waits for its end
@@ -203,6 +203,24 @@ def test_the_last_answer_is_the_callers_where_every_attempt_fails(team: Team) ->
     team.meets(limited(()), json_reply({"error": {"message": "second"}}, status=429))
     reply = team.ask(stream=True)
     assert (reply.status_code, reply.json()["error"]["message"], reply.headers["x-tallystick-attempts"]) == (429, "second", "2")
+
+
+def test_an_error_that_comes_as_a_stream_is_held_back_as_well(team: Team) -> None:
+    team.moves()
+    event = b'data: {"error": {"message": "Rate limit reached"}}\n\n'
+    for status, served in ((429, 200), (400, 400)):
+        team.meets(chunked(status, [(b"Content-Type", b"text/event-stream")], [event, chat.DONE]), *([chat.answers(1)[1]] if status == 429 else []))
+        reply = team.ask(stream=True)
+        assert (reply.status_code, reply.content == event + chat.DONE) == (served, status == 400)
+        assert reply.text.endswith("data: [DONE]\n\n")
+
+
+def test_an_error_too_long_to_be_held_back_is_passed_on(team: Team) -> None:
+    team.moves()
+    flood = [b"x" * 65_536] * 20
+    team.meets(chunked(429, [(b"Content-Type", b"application/json")], flood))
+    reply = team.ask()
+    assert (reply.status_code, len(reply.content), len(team.seen)) == (429, 20 * 65_536, 1)
 
 
 def test_an_answer_that_has_begun_is_never_begun_again(team: Team) -> None:

@@ -235,6 +235,15 @@ def test_where_all_cool_the_call_is_answered_here_with_the_soonest_end() -> None
     assert (story.outcome.code, story.outcome.model, story.outcome.provider) == ("credential_cooling_down", "m-1", "acme")
 
 
+def test_where_the_others_are_not_held_the_caller_is_told_of_the_limit() -> None:
+    story = Story(cooling={"default": stated(20)})
+    for credential in ("second", "third"):
+        assert story.expect(Admit).admission.credential == credential
+        story.answer(Denied("provider_credential_missing", "None."))
+    denied = story.expect(Refuse).denied
+    assert (denied.code, denied.retry_after_s) == ("credential_cooling_down", 20)
+
+
 def test_without_a_policy_only_a_stated_limit_turns_a_call_away() -> None:
     def alone(cooling: Cooling) -> Story:
         return Story(mode="observe", cooling={"default": cooling})

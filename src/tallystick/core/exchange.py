@@ -36,7 +36,7 @@ from tallystick.core.lean import lean
 from tallystick.core.policies.book import Judgement, denied_to_change, judge
 from tallystick.core.policies.policy import Claimed, Edit
 from tallystick.core.settlement import Served, settle
-from tallystick.core.succession import NOT_HELD, bound_to_its_own, carriers, may_follow
+from tallystick.core.succession import NOT_HELD, Carriers, bound_to_its_own, carriers, may_follow
 
 __all__ = (
     "OWN_CREDENTIAL", "SYSTEM", "Admit", "Asked", "Authenticate", "Book", "Caller", "Command", "Delivered", "Forward", "GiveBack",
@@ -169,14 +169,14 @@ def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settleme
         return (yield from _refuse(opening, judgement.denied, caller, asked, Judging(attribution, judgement)))
     if judgement.edit is not None and caller.sealed:
         return (yield from _refuse(opening, denied_to_change(judgement.edit), caller, asked))
-    order = _carriers(opening, caller, attribution, judgement, rules)
-    if isinstance(order, Denied):
-        return (yield from _refuse(opening, order, caller, asked))
-    admitted = yield from _carried(Known(opening, caller, asked, attribution, judgement, rules, order))
+    order, otherwise = _carriers(opening, caller, attribution, judgement, rules)
+    admitted = (yield from _carried(Known(opening, caller, asked, attribution, judgement, rules, order))) if order else otherwise
     if isinstance(admitted, Denied):
+        admitted = otherwise if otherwise is not None and admitted.code in NOT_HELD else admitted
         of_policy = admitted.details.get("policy_id")
         judging = Judging(attribution, replace(judgement, policy=int(of_policy))) if of_policy is not None else None
         return (yield from _refuse(opening, admitted, caller, asked, judging))
+    assert admitted is not None, "where nobody carries a call, its caller is told why"
     return (yield from _attempts(*admitted))
 
 
@@ -201,11 +201,11 @@ def _attempts(known: Known, admission: Admission) -> Generator[Command, Any, Set
         known, admission = admitted
 
 
-def _carriers(opening: Opening, caller: Caller, attribution: Attribution, judgement: Judgement, rules: Rules) -> tuple[str, ...] | Denied:
+def _carriers(opening: Opening, caller: Caller, attribution: Attribution, judgement: Judgement, rules: Rules) -> Carriers:
     """The credentials that may carry the call, in their order. A caller's own is nobody's business but the caller's."""
     usual, call, route = caller.credential, judgement.call, opening.route
     if usual == OWN_CREDENTIAL:
-        return (usual,)
+        return Carriers((usual,))
     model = None if route.free else name(call.facts.model)
 
     def cooling(credential: str) -> Cooling | None:

@@ -9,7 +9,7 @@ only where somebody still waits. What may still be worked on, because it was wri
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from tallystick.core.call import Facts
 from tallystick.core.credential_health import Cooling, Failure
@@ -26,18 +26,25 @@ def bound_to_its_own(route: Route, facts: Facts) -> bool:
     return route.keeps or route.poll or facts.background or bool(facts.objects) or facts.previous_response is not None
 
 
-def carriers(usual: str, fallback: Fallback | None, cooling: Callable[[str], Cooling | None], at_us: int) -> tuple[str, ...] | Denied:
-    """The credentials that may carry the call, in the order in which they are tried: those that cool by a guess of ours
-    come last. Denied where of none is left more than the provider's word to stay away."""
+class Carriers(NamedTuple):
+    """The credentials that may carry a call, in the order in which they are tried. `otherwise`: what its caller is told where
+    there is none, or none of them is held; None: why the last one is not."""
+
+    order: tuple[str, ...]
+    otherwise: Denied | None = None
+
+
+def carriers(usual: str, fallback: Fallback | None, cooling: Callable[[str], Cooling | None], at_us: int) -> Carriers:
+    """Who may carry a call: not what its provider said to leave alone, and last what cools by a guess of ours."""
     own = cooling(usual)
     if fallback is None or (own is not None and own.why not in fallback.on):
-        return _stay_away(own, at_us) if own is not None and own.stated else (usual,)
+        return Carriers((), _stay_away(own, at_us)) if own is not None and own.stated else Carriers((usual,))
     names = dict.fromkeys((usual, *fallback.credentials))
     found = {name: cooling(name) for name in names}
     fit = [name for name in names if (one := found[name]) is None or not one.stated]
-    if not fit:
-        return _stay_away(min((one for one in found.values() if one is not None), key=lambda one: one.until_us), at_us)
-    return tuple(sorted(fit, key=lambda name: found[name] is not None))
+    soonest = min((one for one in found.values() if one is not None and one.stated), key=lambda one: one.until_us, default=None)
+    return Carriers(tuple(sorted(fit, key=lambda name: found[name] is not None)),
+                    _stay_away(soonest, at_us) if soonest is not None and usual not in fit else None)
 
 
 def may_follow(fallback: Fallback | None, attempt: int, failure: Failure | None) -> bool:
