@@ -36,7 +36,7 @@ ScopeText = Annotated[str, Field(max_length=NAME_CHARS_MAX + VALUE_CHARS_MAX + 1
 Days = Annotated[int, Query(ge=1, le=400)]
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _KEYS_PAGE: Final = 1000
-OF_THE_ORGANIZATION: Final = frozenset(("delegation",))        # whose word counts under everybody's budgets
+OF_THE_ORGANIZATION: Final = frozenset(("delegation", "failover"))     # whose word counts under everybody's budgets; whose account pays
 
 
 class NewPolicy(BaseModel):
