@@ -75,6 +75,12 @@ class Server:
             self._process.wait(PATIENCE_S)
             self._process = None
 
+    @property
+    def pid(self) -> int:
+        """Of its first process."""
+        assert self._process is not None, "it runs"
+        return self._process.pid
+
     def end(self) -> None:
         """Stop for good."""
         self.stop(signal.SIGQUIT)            # without saving anything
