@@ -150,6 +150,7 @@ async def test_allocations_move_between_parent_and_children_and_balance_to_zero(
         assert (await move(team["id"], team["id"], "1")).status_code == 400
         desk.book(cost_nanos=440 * 10**9, labels={"team": "search", "project": "web"})
         assert (await move(web["id"], app["id"], "11")).status_code == 409, "what is spent cannot be given away"
+        desk.clock.at_us += 1
         assert (await client.post(f"{PLACE}/{web['id']}/end")).status_code == 200
         allocated = (await client.get(f"{PLACE}/{team['id']}")).json()["allocated_usd"]
         assert allocated == "940.000000000", "of what has ended only what it spent: $440, and $500 of the other"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, Org, fail, print_json, printable, settings_of
+from tallystick.cli.in_force import fail_behind, followed
 from tallystick.cli.sheets import BadSheet, read_sheet, write_sheet
 
 if TYPE_CHECKING:
@@ -41,14 +42,9 @@ def apply(
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.stores.declaring import parse
-    from tallystick.stores.sql.directory import Refused
 
     with installation.opened(settings, org=org) as here:
-        try:
-            document = parse(text_in(file))
-        except Refused as refused:
-            fail(str(refused))
-        carry_out(here, document, diff=diff, prune=prune, yes=yes, as_json=as_json)
+        carry_out(here, parse(text_in(file)), diff=diff, prune=prune, yes=yes, as_json=as_json)
 
 
 def dump(
@@ -104,26 +100,19 @@ def import_csv(
 def carry_out(here: Installation, document: Any, *, diff: bool, prune: bool, yes: bool, as_json: bool) -> None:
     """Print the plan, ask, do it, and wait until it is in force."""
     from tallystick.stores import declaring
-    from tallystick.stores.sql.directory import Refused
-    from tallystick.stores.sql.standing import not_in_force
 
     sections = sections_on(here)
-    try:
-        with here.database.read() as db:
-            changes = declaring.plan(db, sections(here.directory.sequencer), document, prune=prune)
-        behind: tuple[str, ...] = ()
-        if not as_json:
-            _print_plan(changes)
-        doing = bool(changes) and not diff and (yes or _agreed(len(changes)))
-        if doing:
-            declaring.apply(here.directory.sequencer, here.now_us(), sections, document, changes, prune=prune)
-            behind = not_in_force(here.database, here.database.change_count(), here.now_us)
-    except Refused as refused:
-        fail(str(refused))
+    with here.database.read() as db:
+        changes = declaring.plan(db, sections(here.directory.sequencer), document, prune=prune)
+    if not as_json:
+        _print_plan(changes)
+    doing, behind = bool(changes) and not diff and (yes or _agreed(len(changes))), list[str]()
+    if doing:
+        declaring.apply(here.directory.sequencer, here.now_us(), sections, document, changes, prune=prune)
+        behind = followed(here)
     if as_json:
-        print_json({"changes": [_document(change) for change in changes], "applied": doing, "not_in_force_on": list(behind)})
-    if behind:
-        fail(f"Not in force yet on {', '.join(behind)}: it did not answer within a second.", FOUND_WRONG)
+        print_json({"changes": [_document(change) for change in changes], "applied": doing, "not_in_force_on": behind})
+    fail_behind(behind)
     if changes and not doing:
         raise typer.Exit(FOUND_WRONG)
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, Org, OrgOnly, fail, print_facts, print_json, print_table, settings_of
+from tallystick.cli.answers import AsJson, Config, Data, Org, OrgOnly, fail, print_facts, print_json, print_table, settings_of
 from tallystick.cli.apply import export_csv, import_csv
 from tallystick.cli.budget_lint import lint, warnings_of
 from tallystick.cli.expiry import expiry_us
+from tallystick.cli.in_force import answer_in_force
 
 if TYPE_CHECKING:
     from tallystick.cli.installation import Installation
@@ -69,10 +70,8 @@ def set_(
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.config import rates_of
-    from tallystick.core.budget import BadBudget
     from tallystick.core.currencies import read_limit
     from tallystick.stores.sql.budgets import Budgets, BudgetSpec
-    from tallystick.stores.sql.directory import Refused
 
     scope = _scope({"org": "" if org else None, "team": team, "project": project, "key": key, "user": user, "agent": agent, "tag": tag,
                     "dimension": dimension, "session": session, "provider": provider, "model": model})
@@ -81,16 +80,13 @@ def set_(
         fail("Give one of --hard, --soft and --observe.")
     with installation.opened(settings, org=organization) as here:
         now_us = here.now_us()
-        try:
-            read = read_limit(limit, rates_of(settings))
-            spec = BudgetSpec(
-                scope, read.amount, window or (str(read.window) if read.window else "month"), zone,
-                modes[0] if modes else "hard", "clamp" if clamp else "reject",  # type: ignore[arg-type]  # the three modes
-                name=name, owner=owner, note=note, limit=read.value, rate=read.rate,
-                ends_us=None if ends is None else expiry_us(ends, now_us))
-            row = Budgets(here.directory.sequencer).set(here.organization, spec, now_us, "cli")
-        except (BadBudget, Refused, ValueError) as error:
-            fail(str(error))
+        read = read_limit(limit, rates_of(settings))
+        spec = BudgetSpec(
+            scope, read.amount, window or (str(read.window) if read.window else "month"), zone,
+            modes[0] if modes else "hard", "clamp" if clamp else "reject",  # type: ignore[arg-type]  # the three modes
+            name=name, owner=owner, note=note, limit=read.value, rate=read.rate,
+            ends_us=None if ends is None else expiry_us(ends, now_us))
+        row = Budgets(here.directory.sequencer).set(here.organization, spec, now_us, "cli")
         _done(here, row, as_json=as_json, warnings=warnings_of(here, settings, row))
 
 
@@ -181,14 +177,10 @@ def write_off(
     from tallystick.cli import installation
     from tallystick.control.budget_document import part_document
     from tallystick.stores.sql import write_off as gone
-    from tallystick.stores.sql.directory import Refused
 
     with installation.opened(settings, make=False) as here:
         asked = (here.directory.sequencer, instance, reason, here.now_us(), "cli")
-        try:
-            done = gone.WrittenOff(0, gone.release(*asked)) if release else gone.write_off(*asked)
-        except Refused as error:
-            fail(str(error))
+        done = gone.WrittenOff(0, gone.release(*asked)) if release else gone.write_off(*asked)
     parts = [part_document(one) for one in done.kept]
     if as_json:
         print_json({"instance": instance, "released": parts} if release else {"instance": instance, "settled": done.settled, "kept": parts})
@@ -212,11 +204,9 @@ def raise_(
     """Raise a limit for a while."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
-    from tallystick.core.budget import BadBudget
     from tallystick.core.currencies import read_extra
     from tallystick.stores.sql.budget_rows import find_budget
     from tallystick.stores.sql.budgets import Budgets
-    from tallystick.stores.sql.directory import Refused
 
     with installation.opened(settings, make=False, org=org) as here:
         now_us = here.now_us()
@@ -224,12 +214,9 @@ def raise_(
             row = find_budget(db, here.organization, budget_id)
         if row is None:
             fail(_NO_BUDGET)
-        try:
-            extra = read_extra(by, row.unit, row.currency, row.rate)
-            row = Budgets(here.directory.sequencer).raise_for(
-                here.organization, budget_id, extra, expiry_us(until, now_us), reason, now_us, "cli")
-        except (BadBudget, Refused, ValueError) as error:
-            fail(str(error))
+        extra = read_extra(by, row.unit, row.currency, row.rate)
+        row = Budgets(here.directory.sequencer).raise_for(
+            here.organization, budget_id, extra, expiry_us(until, now_us), reason, now_us, "cli")
         _done(here, row, as_json=as_json)
 
 
@@ -245,13 +232,9 @@ def remove(
     from tallystick.cli import installation
     from tallystick.stores.sql.budget_rows import find_budget
     from tallystick.stores.sql.budgets import Budgets
-    from tallystick.stores.sql.directory import Refused
 
     with installation.opened(settings, make=False, org=org) as here:
-        try:
-            Budgets(here.directory.sequencer).remove(here.organization, budget_id, here.now_us(), "cli")
-        except Refused as error:
-            fail(str(error))
+        Budgets(here.directory.sequencer).remove(here.organization, budget_id, here.now_us(), "cli")
         with here.database.read() as db:
             row = find_budget(db, here.organization, budget_id)
         assert row is not None, "it was there a moment ago"
@@ -277,19 +260,16 @@ def _scope(given: dict[str, str | None]) -> Scope:
 def _done(here: Installation, row: BudgetRow, *, as_json: bool, warnings: Sequence[str] = ()) -> None:
     """Show a budget as it stands now, once every running gateway follows."""
     from tallystick.control.budget_document import budget_document
-    from tallystick.stores.sql.standing import not_in_force, standing
+    from tallystick.stores.sql.standing import standing
 
-    behind = not_in_force(here.database, here.database.change_count(), here.now_us)
-    with here.database.read() as db:
-        document = budget_document(row, standing(db, row, here.now_us()), here.now_us())
-    if as_json:
-        print_json({**document, "not_in_force_on": list(behind), "warnings": list(warnings)})
-    else:
-        print_facts({name: value for name, value in document.items() if name != "nodes"})
+    def document() -> dict[str, Any]:
+        with here.database.read() as db:
+            return {**budget_document(row, standing(db, row, here.now_us()), here.now_us()), "warnings": list(warnings)}
+
+    if not as_json:
         for warning in warnings:
             typer.echo(f"Mind: {warning}.", err=True)
-    if behind:
-        fail(f"Not in force yet on {', '.join(behind)}: it did not answer within a second.", FOUND_WRONG)
+    answer_in_force(here, document, as_json=as_json, hidden=("nodes", "warnings"))
 
 
 def _line(budget: dict[str, Any]) -> list[object]:

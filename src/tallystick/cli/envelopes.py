@@ -11,6 +11,7 @@ import typer
 
 from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, Org, fail, print_facts, print_json, print_table, settings_of
 from tallystick.cli.expiry import expiry_us
+from tallystick.cli.in_force import answer_in_force
 
 if TYPE_CHECKING:
     from tallystick.cli.installation import Installation
@@ -240,28 +241,27 @@ def headroom(
     data: Data = None,
     config: Config = None,
 ) -> None:
-    """Say whether a planned change fits the envelopes of a scope; exit code 1 if it does not."""
+    """Say whether a planned change fits the envelopes of a scope; exit code 1 if it does not, or if one is needed and missing."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
-    from tallystick.control.envelope_document import headroom_document
-    from tallystick.core.money import read_amount
-    from tallystick.stores.sql.envelope_rows import active_on_path
+    from tallystick.control.envelope_document import fit_document, read_delta
 
     with installation.opened(settings, make=False, org=org) as here, here.database.read() as db:
-        now_us = here.now_us()
         try:
-            delta = read_amount(monthly_delta)
+            delta = read_delta(monthly_delta)
         except ValueError as fault:
             fail(str(fault))
-        found = [headroom_document(db, row, delta, now_us) for row in active_on_path(db, here.organization, _scope(on), now_us)]
+        found = fit_document(db, here.organization, _scope(on), delta, here.now_us())
     if as_json:
-        print_json({"fits": all(one["fits"] for one in found) if found else None, "envelopes": found})
+        print_json(found)
+    elif not found["envelopes"]:
+        print(f"{on} needs an envelope and has none." if found["envelope_required"] else f"{on} draws on no envelope.")
     else:
         print_table(f"{monthly_delta} dollars more a month",
                     ("envelope", "scope", "fits", "left", "the pace takes", "head-room", "planned"),
                     ([one["envelope"], f"{one['scope']} {one['value']}".strip(), "yes" if one["fits"] else "no", one["remaining_usd"],
-                      one["expected_usd"], one["headroom_usd"], one["planned_usd"]] for one in found))
-    if not all(one["fits"] for one in found):
+                      one["expected_usd"], one["headroom_usd"], one["planned_usd"]] for one in found["envelopes"]))
+    if found["fits"] is False:
         raise typer.Exit(FOUND_WRONG)
 
 
@@ -270,33 +270,22 @@ def _do(change: Callable[[Installation, Envelopes], EnvelopeRow | None], *, as_j
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.control.envelope_document import envelope_document
-    from tallystick.core.budget import BadBudget
-    from tallystick.stores.sql.directory import Refused
     from tallystick.stores.sql.envelopes import Envelopes
-    from tallystick.stores.sql.standing import not_in_force
 
     with installation.opened(settings, org=org) as here:
-        try:
-            row = change(here, Envelopes(here.directory.sequencer))
-        except (Refused, BadBudget, ValueError) as refused:
-            fail(str(refused))
-        behind = not_in_force(here.database, here.database.change_count(), here.now_us)
-        with here.database.read() as db:
-            document = envelope_document(db, row, here.now_us()) if row is not None else {}
-    if as_json:
-        print_json({**document, "not_in_force_on": list(behind)})
-    else:
-        print_facts(document)
-    if behind:
-        fail(f"Not in force yet on {', '.join(behind)}: it did not answer within a second.", FOUND_WRONG)
+        row = change(here, Envelopes(here.directory.sequencer))
+
+        def document() -> dict[str, Any]:
+            with here.database.read() as db:
+                return envelope_document(db, row, here.now_us()) if row is not None else {}
+
+        answer_in_force(here, document, as_json=as_json)
 
 
 def _scope(on: str) -> Scope:
-    """`team:search`, `project:search/web`, `org`."""
-    from tallystick.core.budget import Scope
+    from tallystick.core.policies.parameters import parse_scope
 
-    kind, _, value = on.partition(":")
-    return Scope(kind, value)  # type: ignore[arg-type]  # what is no kind is refused where it is checked
+    return parse_scope(on)
 
 
 def _limit(here: Installation, text: str) -> Limit:

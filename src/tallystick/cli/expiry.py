@@ -12,10 +12,14 @@ _MINUTES: Final = {"d": 24 * 60, "h": 60, "m": 1}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class BadTime(ValueError):
+    """What names no moment to come; the message says what does."""
+
+
 def expiry_us(text: str, now_us: int) -> int:
     """The moment the text names, in microseconds since the epoch.
 
-    Raises ValueError for what names none, and for the past.
+    Raises BadTime for what names none, and for the past.
     """
     if span := _SPAN.fullmatch(text):
         return now_us + int(span[1]) * _MINUTES[span[2]] * 60_000_000
@@ -25,10 +29,10 @@ def expiry_us(text: str, now_us: int) -> int:
         else:
             end = datetime.fromisoformat(text)
     except (ValueError, OverflowError):
-        raise ValueError(f"'{text}' is no time: give 30d, 12h, 2026-12-31 or 2026-12-31T18:00:00Z") from None
+        raise BadTime(f"'{text}' is no time: give 30d, 12h, 2026-12-31 or 2026-12-31T18:00:00Z") from None
     if end.tzinfo is None:
-        raise ValueError(f"'{text}' names no zone: end it with Z or +01:00")
+        raise BadTime(f"'{text}' names no zone: end it with Z or +01:00")
     moment_us = (end - _EPOCH) // timedelta(microseconds=1)
     if moment_us <= now_us:
-        raise ValueError(f"'{text}' is in the past")
+        raise BadTime(f"'{text}' is in the past")
     return moment_us

@@ -14,11 +14,14 @@ from typing import Final
 
 from tallystick import logs
 from tallystick.cli.answers import fail
+from tallystick.cli.expiry import BadTime
 from tallystick.config import Settings
+from tallystick.core.budget import BadBudget
 from tallystick.core.errors import StoreFault
+from tallystick.core.policies.parameters import BadPolicy
 from tallystick.stores.secrets import BadSecret, KekFiles, Secrets, open_secrets
 from tallystick.stores.sql import engine
-from tallystick.stores.sql.directory import Directory, KeyRow, list_keys
+from tallystick.stores.sql.directory import Directory, KeyRow, Refused, list_keys
 from tallystick.stores.sql.engine import Database, open_database
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.organizations import organization_number
@@ -63,8 +66,8 @@ def is_there(settings: Settings) -> bool:
 @contextmanager
 def opened(settings: Settings, *, make: bool = True, org: str | None = None) -> Iterator[Installation]:
     """The installation of these settings, made if it is new and `make` says so, and of its organisations the one named
-    (`default`). A store that fails ends the command with exit code 2; what happens beside the answer is logged on standard
-    error."""
+    (`default`). A store that fails, and what was asked for and cannot be, ends the command with exit code 2; what happens
+    beside the answer is logged on standard error."""
     logs.configure()
     if not make and not is_there(settings):
         fail(f"There is no installation in {settings.data}.")
@@ -76,7 +79,7 @@ def opened(settings: Settings, *, make: bool = True, org: str | None = None) -> 
             yield Installation(settings, database, own, directory, _organization(database, org))
         finally:
             database.close()
-    except (StoreFault, BadSecret, OSError) as fault:
+    except (StoreFault, BadSecret, OSError, Refused, BadBudget, BadPolicy, BadTime) as fault:
         fail(str(fault))
 
 

@@ -53,7 +53,7 @@ def create(
     from tallystick.cli import installation
     from tallystick.cli.members import found_member
     from tallystick.control.key_document import key_document
-    from tallystick.stores.sql.directory import KeySpec, Refused
+    from tallystick.stores.sql.directory import KeySpec
 
     given = {
         "team": team, "project": project, "user": user, "agent": agent, "environment": environment, "cost_center": cost_center,
@@ -67,15 +67,12 @@ def create(
         if out is not None:
             fail("--out goes with --from or --count.")
         now_us = here.now_us()
-        try:
-            spec = KeySpec(
-                labels={label: value for label, value in given.items() if value is not None}, name=name, format=format_,
-                credential=credential, expires_us=None if expires is None else expiry_us(expires, now_us),
-                owner=None if owner is None else found_member(here, owner).account,
-            )
-            row, key = here.directory.create_key(here.organization, spec, now_us)
-        except (Refused, ValueError) as error:
-            fail(str(error))
+        spec = KeySpec(
+            labels={label: value for label, value in given.items() if value is not None}, name=name, format=format_,
+            credential=credential, expires_us=None if expires is None else expiry_us(expires, now_us),
+            owner=None if owner is None else found_member(here, owner).account,
+        )
+        row, key = here.directory.create_key(here.organization, spec, now_us)
     _show_new({"id": row.id, "key": key.reveal(), **key_document(row, now_us)}, as_json=as_json)
 
 
@@ -115,15 +112,11 @@ def rotate(
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.control.key_document import key_document
-    from tallystick.stores.sql.directory import Refused
 
     with installation.opened(settings, make=False, org=org) as here:
         now_us = here.now_us()
-        try:
-            grace_us = 0 if grace is None else expiry_us(grace, now_us) - now_us
-            made = here.directory.rotate_key(here.organization, key_id, now_us, "cli", grace_us)
-        except (Refused, ValueError) as error:
-            fail(str(error))
+        grace_us = 0 if grace is None else expiry_us(grace, now_us) - now_us
+        made = here.directory.rotate_key(here.organization, key_id, now_us, "cli", grace_us)
         if made is None:
             fail(_NO_KEY)
     row, key = made

@@ -58,7 +58,6 @@ def add(
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.control.passwords import fault_of, hash_password
-    from tallystick.stores.sql.directory import Refused
     from tallystick.stores.sql.members import HOST, Newcomer, has_account
 
     given = sys.stdin.read(_PASSWORD_BYTES_MAX).rstrip("\r\n") if password_stdin else None
@@ -70,10 +69,7 @@ def add(
             made = None if given or has_account(db, address) else token_urlsafe(_MADE_BYTES)
         password = given or made
         newcomer = Newcomer(address, name, membership, None if password is None else hash_password(password))
-        try:
-            member, _ = members_of(here).add(here.organization, newcomer, here.now_us(), HOST)
-        except Refused as error:
-            fail(str(error))
+        member, _ = members_of(here).add(here.organization, newcomer, here.now_us(), HOST)
     document = _document(member) | ({} if made is None else {"password": made})
     if as_json:
         print_json(document)
@@ -105,15 +101,11 @@ def role_(
     """Give a member another role, or other teams. An organisation keeps one owner."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
-    from tallystick.stores.sql.directory import Refused
     from tallystick.stores.sql.members import HOST
 
     with installation.opened(settings, make=False, org=org) as here:
         account, membership = found_member(here, email).account, membership_of(here, role, team or [])
-        try:
-            changed = members_of(here).change(here.organization, account, lambda _before: membership, here.now_us(), HOST)
-        except Refused as error:
-            fail(str(error))
+        changed = members_of(here).change(here.organization, account, lambda _before: membership, here.now_us(), HOST)
         _answer(changed, as_json=as_json)
 
 
@@ -121,14 +113,10 @@ def remove(email: Email, org: Org = None, as_json: AsJson = False, data: Data = 
     """Let a member go. Their account stays, and so do the keys they own."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
-    from tallystick.stores.sql.directory import Refused
     from tallystick.stores.sql.members import HOST
 
     with installation.opened(settings, make=False, org=org) as here:
-        try:
-            gone = members_of(here).remove(here.organization, found_member(here, email).account, here.now_us(), HOST)
-        except Refused as error:
-            fail(str(error))
+        gone = members_of(here).remove(here.organization, found_member(here, email).account, here.now_us(), HOST)
         _answer(gone, as_json=as_json)
 
 
@@ -145,13 +133,9 @@ def enable(email: Email, org: Org = None, as_json: AsJson = False, data: Data = 
 def _set_disabled(email: str, org: str | None, data: Any, config: Any, *, disabled: bool, as_json: bool) -> None:
     settings = settings_of(data, config)
     from tallystick.cli import installation
-    from tallystick.stores.sql.directory import Refused
 
     with installation.opened(settings, make=False, org=org) as here:
-        try:
-            members_of(here).set_disabled(found_member(here, email).account, disabled=disabled, now_us=here.now_us())
-        except Refused as error:
-            fail(str(error))
+        members_of(here).set_disabled(found_member(here, email).account, disabled=disabled, now_us=here.now_us())
         _answer(found_member(here, email), as_json=as_json)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tallystick.cli.answers import AsJson, Config, Data, fail, print_facts, print_json, print_table, settings_of
+from tallystick.cli.answers import AsJson, Config, Data, print_facts, print_json, print_table, settings_of
 
 if TYPE_CHECKING:
     from tallystick.stores.sql.organizations import OrganizationRow
@@ -33,14 +33,10 @@ def create(
     """Make an organisation, with its team and project `default`."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
-    from tallystick.stores.sql.directory import Refused
     from tallystick.stores.sql.organizations import create_organization
 
     with installation.opened(settings) as here:
-        try:
-            row = create_organization(here.directory.sequencer, slug, name, zone, here.now_us())
-        except Refused as error:
-            fail(str(error))
+        row = create_organization(here.directory.sequencer, slug, name, zone, here.now_us())
     document = _document(row)
     if as_json:
         print_json(document)

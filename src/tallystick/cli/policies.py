@@ -16,9 +16,10 @@ import typer
 from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, Org, fail, print_facts, print_json, print_table, settings_of
 from tallystick.cli.budget_lint import reach_here
 from tallystick.cli.expiry import expiry_us
+from tallystick.cli.in_force import answer_in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tallystick.cli.installation import Installation
     from tallystick.core.budget import Scope
@@ -39,6 +40,7 @@ def build() -> typer.Typer:
     app.command("kill")(kill)
     app.command("unkill")(unkill)
     app.command("bypass")(bypass)
+    app.command("unbypass")(unbypass)
     app.command("dry-run")(dry_run)
     app.command("lint")(lint)
     return app
@@ -65,6 +67,7 @@ def set_(
     from tallystick.control.call_document import moment
     from tallystick.control.policy_document import spec_of
     from tallystick.core.policies.parameters import BadPolicy
+    from tallystick.stores.sql import policy_lint
     from tallystick.stores.sql.directory import Refused
     from tallystick.stores.sql.policies import Policies
 
@@ -77,7 +80,7 @@ def set_(
             row = Policies(here.directory.sequencer).set(here.organization, spec_of(said), now_us, "cli")
         except (BadPolicy, Refused, ValueError) as error:
             fail(str(error))
-        _done(here, row, as_json=as_json)
+        _done(here, row, as_json=as_json, warnings=policy_lint.warnings(row, reach_here(here, settings)))
 
 
 def list_(
@@ -126,7 +129,7 @@ def show(
     if as_json:
         print_json({**versions[-1], "versions": versions})
         return
-    print_facts(versions[-1])
+    print_facts({**versions[-1], "parameters": _text(versions[-1]["parameters"])})
     print()
     print_table("Versions", ("version", "mode", "parameters", "set", "by", "until"),
                 ([one["version"], one["mode"], _text(one["parameters"]), one["set_at"], one["set_by"],
@@ -218,7 +221,29 @@ def bypass(
                 here.organization, _scope(on), policy, reason, expiry_us(until, now_us), now_us, "cli")
         except (Refused, ValueError) as error:
             fail(str(error))
-        _answer(here, bypass_document(row, now_us), as_json=as_json)
+        answer_in_force(here, lambda: bypass_document(row, now_us), as_json=as_json)
+
+
+def unbypass(
+    bypass_id: Annotated[int, typer.Argument(metavar="ID", help="The bypass's number, as `policies list` shows it.")],
+    org: Org = None,
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Let policies bind again before a bypass ends by itself."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+    from tallystick.control.policy_document import bypass_document
+    from tallystick.stores.sql.directory import Refused
+    from tallystick.stores.sql.policies import Policies
+
+    with installation.opened(settings, make=False, org=org) as here:
+        try:
+            row = Policies(here.directory.sequencer).end_bypass(here.organization, bypass_id, here.now_us(), "cli")
+        except Refused as error:
+            fail(str(error))
+        answer_in_force(here, lambda: bypass_document(row, here.now_us()), as_json=as_json)
 
 
 def dry_run(
@@ -341,20 +366,12 @@ def _parameter(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def _done(here: Installation, row: PolicyRow, *, as_json: bool) -> None:
+def _done(here: Installation, row: PolicyRow, *, as_json: bool, warnings: Sequence[str] = ()) -> None:
+    """Show a policy as it is now, and what is odd about it."""
     from tallystick.control.policy_document import policy_document
 
-    _answer(here, policy_document(row, here.now_us()), as_json=as_json)
-
-
-def _answer(here: Installation, document: Mapping[str, Any], *, as_json: bool) -> None:
-    """Show what was done, once every running gateway follows."""
-    from tallystick.stores.sql.standing import not_in_force
-
-    behind = not_in_force(here.database, here.database.change_count(), here.now_us)
-    if as_json:
-        print_json({**document, "not_in_force_on": list(behind)})
-    else:
-        print_facts(document)
-    if behind:
-        fail(f"Not in force yet on {', '.join(behind)}: it did not answer within a second.", FOUND_WRONG)
+    document = policy_document(row, here.now_us())
+    for warning in warnings:
+        typer.echo(f"Mind: {warning}.", err=True)
+    shown = {**document, "warnings": list(warnings)} if as_json else {**document, "parameters": _text(document["parameters"])}
+    answer_in_force(here, lambda: shown, as_json=as_json)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from tallystick.control.call_document import moment
+from tallystick.core.budget import Scope
 from tallystick.core.draw import NodeKey
 from tallystick.core.headroom import Headroom, Span, headroom
-from tallystick.core.money import decimal_text
+from tallystick.core.money import decimal_text, read_amount
 from tallystick.stores.sql.connection import Connection
-from tallystick.stores.sql.envelope_rows import EnvelopeRow, allocated, fallback_of
+from tallystick.stores.sql.envelope_rows import EnvelopeRow, active_on_path, allocated, fallback_of, is_required
 from tallystick.stores.sql.standing import NodeStanding, node_standing
 
 
@@ -30,7 +31,8 @@ def envelope_document(db: Connection, row: EnvelopeRow, now_us: int) -> dict[str
         "fallback": None if falls is None else {"policy": falls.id, "models": falls.said["models"], "at_percent": falls.said["at_percent"]},
         "signature": {"approver": row.decided_by, "entry": row.signed_seq, "hash": row.signed_hash},
         **_amount("spent", node.settled), **_amount("held", node.leased), **_amount("remaining", row.granted - node.settled - node.leased),
-        **_amount("allocated", allocated(db, row, now_us)), "used_percent": round(100 * node.settled / row.granted, 2) if row.granted else None,
+        **_amount("allocated", allocated(db, row, now_us)),
+        "used_percent": round(100 * node.settled / row.granted, 2) if row.granted else None,
         "warning_days": row.warning_days(now_us),
     }
 
@@ -44,6 +46,21 @@ def headroom_document(db: Connection, row: EnvelopeRow, monthly_delta: int, now_
         **_amount("remaining", found.remaining), **_amount("expected", found.expected), **_amount("headroom", found.headroom),
         **_amount("planned", found.planned),
     }
+
+
+def fit_document(db: Connection, organization: int, scope: Scope, monthly_delta: int, now_us: int) -> dict[str, Any]:
+    """Whether a planned change fits every envelope that the scope draws on. `fits` is None where there is none and none is
+    needed, and False where one is needed on the scope itself and missing."""
+    found = [headroom_document(db, row, monthly_delta, now_us) for row in active_on_path(db, organization, scope, now_us)]
+    required = is_required(db, organization, scope)
+    lacks = required and not any((one["scope"], one["value"]) == (scope.kind, scope.value) for one in found)
+    return {"fits": False if lacks else all(one["fits"] for one in found) if found else None, "envelope_required": required,
+            "envelopes": found}
+
+
+def read_delta(text: str) -> int:
+    """So many dollars a month more, or with a minus less, in nanos. Raises ValueError."""
+    return -read_amount(text[1:]) if text.startswith("-") else read_amount(text)
 
 
 def _state(row: EnvelopeRow, now_us: int) -> str:

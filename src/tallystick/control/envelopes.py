@@ -13,17 +13,16 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from tallystick.control import Parts
 from tallystick.control.budgets import LimitText, Text
 from tallystick.control.callers import Caller, CallerOf, DirectoryOf, PartsOf, actor_of, within_teams
-from tallystick.control.envelope_document import envelope_document, headroom_document
+from tallystick.control.envelope_document import envelope_document, fit_document, read_delta
 from tallystick.control.figures import answer
 from tallystick.control.pages import LIMIT, Cursor, Limit, cursor_of, place_of
 from tallystick.control.problems import Problem
 from tallystick.core import currencies
 from tallystick.core.budget import BadBudget, Kind, Scope
 from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
-from tallystick.core.money import read_amount
 from tallystick.core.policies.parameters import PATTERNS_MAX
 from tallystick.stores.sql.directory import organization
-from tallystick.stores.sql.envelope_rows import EnvelopeRow, active_on_path, envelope_rows, find_envelope, is_required
+from tallystick.stores.sql.envelope_rows import EnvelopeRow, envelope_rows, find_envelope
 from tallystick.stores.sql.envelopes import TEXT_CHARS_MAX, Envelopes, EnvelopeSpec, Fallback, Terms
 from tallystick.stores.sql.proposals import who_may
 from tallystick.stores.sql.sight import of_budgets
@@ -311,13 +310,8 @@ def read_headroom(
     """Whether a planned change of so many dollars a month (a pull request's projection) fits every envelope on the path."""
     here, now_us, place = organization(parts.database, caller.organization), parts.clock.now_us(), Scope(scope, value)
     _within(caller, place)
-    delta = read_amount(monthly_delta_usd.lstrip("-")) * (-1 if monthly_delta_usd.startswith("-") else 1)
     with parts.database.read() as db:
-        found = [headroom_document(db, row, delta, now_us) for row in active_on_path(db, here.id, place, now_us)]
-        required = is_required(db, here.id, place)
-    lacks = required and not any((one["scope"], one["value"]) == (place.kind, place.value) for one in found)
-    fits = False if lacks else all(one["fits"] for one in found) if found else None
-    return answer({"fits": fits, "envelope_required": required, "envelopes": found})
+        return answer(fit_document(db, here.id, place, read_delta(monthly_delta_usd), now_us))
 
 
 def _asked(parts: Parts, caller: Caller, organization_id: int, envelope_id: int) -> EnvelopeRow:
