@@ -15,13 +15,14 @@ from tests.simulation.loop import Crash
 
 @dataclass
 class MachineDisk(SimDisk):
-    """`crash_in`: the process dies in so many I/O calls, in the middle of a write; `full`: no new segment; `sick`: the next
-    sync fails."""
+    """`crash_in`: the process dies in so many I/O calls, in the middle of a write; `full`: no new segment; `deaf`: no
+    write is taken whole; `sick`: the next sync fails."""
 
     dice: random.Random = field(default_factory=random.Random)
     die: Callable[[], None] = lambda: None
     crash_in: int = 0
     full: bool = False
+    deaf: bool = False
     sick: bool = False
 
     def _turn(self) -> bool:
@@ -66,6 +67,9 @@ class MachineDisk(SimDisk):
             torn = data[:self.dice.randint(0, len(data))]
             self.files[self.opened[file]].seen[offset:offset + len(torn)] = torn
         self._turn()
+        if self.deaf:                            # it took a part before it said no
+            self.files[self.opened[file]].seen[offset:offset + len(data) // 2] = data[:len(data) // 2]
+            raise OSError(errno.ENOSPC, "full")
         self.files[self.opened[file]].seen[offset:offset + len(data)] = data
         return len(data)
 

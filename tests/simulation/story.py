@@ -289,8 +289,12 @@ class Story:
     def do_full(self) -> None:
         """No room for a new segment, and every second time none for what was allocated either (a file system that copies)."""
         disk = self.anybody().disk
-        disk.full = True
-        self.world.loop.call_later(self.dice.choice((0.1, 2)), lambda: setattr(disk, "full", False))
+        disk.full, disk.deaf = True, disk.calls % 2 == 0
+
+        def roomy() -> None:
+            disk.full = disk.deaf = False
+
+        self.world.loop.call_later(self.dice.choice((0.1, 2)), roomy)
 
     def do_sick(self) -> None:
         instance = self.anybody()
@@ -414,13 +418,13 @@ class Story:
         world, weather = self.world, self.world.weather
         weather.away, weather.refused, weather.lost = False, 0, 0
         weather.cut.clear()
+        self.resting = True
         for instance in world.instances.values():
             instance.paused_s = 0
-            instance.disk.full = instance.disk.sick = False
+            instance.disk.full = instance.disk.deaf = instance.disk.sick = False
             instance.disk.crash_in = 0
-        self.resting = True
         for instance in world.live():
-            if instance.broken or instance.spool._fault is not None:
+            if instance.spool._fault is not None:
                 instance.crash()                 # only a restart knows what its disk holds
         await self.see_to_the_lost()
         world.say("all is mended")

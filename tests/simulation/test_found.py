@@ -13,11 +13,12 @@ from tallystick.core.broker import Broker
 from tallystick.core.budget import Scope
 from tallystick.core.draw import Draw, NodeKey
 from tallystick.core.errors import MayStand, StoreFault
+from tallystick.stores import records
 from tallystick.stores.lending import Lender, Lending
 from tallystick.stores.recovery import open_spool
 from tallystick.stores.sql import leases
 from tallystick.stores.sql.engine import FILE_NAME, Database, open_database
-from tests.build.journal import NOON_US, HandClock, SimDisk, admission, run, settlement
+from tests.build.journal import NOON_US, HandClock, SimDisk, admission, refusal, run, settlement
 from tests.simulation.story import USUAL, Plan, Story, empty_database
 from tests.simulation.world import WHO, Instance, Order, World
 
@@ -180,6 +181,29 @@ def test_a_call_that_waited_holds_on_the_budgets_that_came_meanwhile(world: Worl
     story.set(Scope("team", "search"), "money", "total", 1)
     world.loop.run(asyncio.sleep(2.5))
     assert (first.result(), second.result(), world.sent) == ("zero_proven", "budget_exceeded", 1)
+
+
+@pytest.mark.parametrize("ill", ["deaf", "full"])
+def test_a_settlement_that_met_a_disk_that_takes_nothing_is_booked_once_it_does(world: World, ill: str) -> None:
+    story, one = Story(Plan(1), world), world.instances["i0"]
+    story.set(Scope("user", "ann"), "money", "total", USUAL)
+    world.loop.run(asyncio.sleep(0.5))
+    first = one.call(Order(WHO[0], fills=True, output_limit=10, takes_s=1.0))
+    while not world.sent:
+        world.loop.run(asyncio.sleep(0.05))
+    setattr(one.disk, ill, True)
+    if ill == "full":                                    # refusals fill what there is
+        with pytest.raises(StoreFault, match="no next segment"):
+            while True:
+                one.spool._append(records.REFUSE, records.encode(refusal()))
+    world.loop.run(asyncio.sleep(2))
+    assert (first.result(), one.settling.waiting) == ("usage", 1), "its caller has the answer"
+    setattr(one.disk, ill, False)
+    world.loop.run(asyncio.sleep(3))
+    assert one.settling.waiting == 0
+    assert one.keeper.lender.broker._open == {}
+    with world.fair.read() as db:
+        assert db.execute("SELECT sum(settled) FROM budget_node WHERE budget = 2").fetchone()[0] == world.bill.lines[min(world.bill.lines)].nanos
 
 
 def test_an_open_call_is_held_on_a_budget_that_comes(world: World) -> None:

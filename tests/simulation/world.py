@@ -23,6 +23,7 @@ from tallystick.core.errors import Denied, MayStand, StoreFault
 from tallystick.core.identity import Claims, Principal
 from tallystick.core.settlement import Served, settle
 from tallystick.core.usage import Reading, Usage, usage_of
+from tallystick.edge.settling import Settling
 from tallystick.jobs.keeping import Keeping
 from tallystick.jobs.shipper import Shipper, cursor_segment
 from tallystick.stores.budget_keeper import BudgetKeeper
@@ -169,8 +170,8 @@ class Instance:
         self.process = Process(name, alive=False)
         self.serving = False
         self.paused_s = 0.0
-        self.broken = False                      # a settlement could not be written
         self.spool: Spool
+        self.settling: Settling
         self.keeper: BudgetKeeper
         self.keeping: Keeping
         self.shipper: Shipper
@@ -181,7 +182,6 @@ class Instance:
     def start(self) -> None:
         """Begin a process; it serves once it has recovered and shipped."""
         self._starts += 1
-        self.broken = False
         self.process = Process(f"{self.name}.{self._starts}")
         self.disk.die = self.crash
         self.world.loop.spawn(self.process, self._start())
@@ -219,6 +219,7 @@ class Instance:
             lending = Lending(world.database, self.spool.instance, world.clock, self._aside)
             self.keeper = BudgetKeeper(lending, lambda: self.spool.durable, Budgets(Sequencer(world.database)).open_header,
                                        behind=self.spool.behind)
+            self.settling = Settling(self.spool, self.keeper)
             self.keeping = Keeping(self.keeper)
             await self.keeping.start()
         except StoreFault as fault:
@@ -250,6 +251,7 @@ class Instance:
     async def stop(self) -> None:
         """A graceful stop, after the last call: ship, give everything back, go."""
         self.serving = False
+        await self.settling.finish()
         for _ in range(1_000):
             if not await self._aside(self.shipper.step):
                 break
@@ -391,16 +393,11 @@ class Instance:
         return line.Delivered(served, world.clock.now_us())
 
     async def _book(self, settlement: Any) -> None:
-        settlement = self.keeper.drawn(settlement)
-        try:
-            place = await self.spool.settle(settlement)
-        except StoreFault as fault:
-            self.broken = True
-            self.world.say(f"{settlement.request_id[-4:]} could not be settled: {fault}")
-        else:
-            self.keeper.settled(settlement, place)
-            if settlement.basis == "usage" and settlement.request_id not in self.world.fetched:      # a job may have been given up
-                self.world.bill.state(settlement.request_id)
+        await self.settling.book(settlement)
+        if self.settling.waiting:
+            self.world.say(f"{settlement.request_id[-4:]} waits to be settled")
+        elif settlement.basis == "usage" and settlement.request_id not in self.world.fetched:        # a job may have been given up
+            self.world.bill.state(settlement.request_id)
 
     def knows_job(self, request_id: str) -> bool:
         """Its maker knows a job at once, the others from the database (ports.Custody)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,62 @@ def test_a_failed_sync_is_never_tried_again() -> None:
         with pytest.raises(StoreFault):
             run(attempt)
     assert disk.calls == before
+
+
+@dataclass
+class DeafDisk(SimDisk):
+    """A disk that for a while takes a part of each write and then says no."""
+
+    deaf: bool = False
+
+    def write(self, file: int, data: bytes, offset: int) -> int:
+        if self.deaf:
+            if len(data) < 64:
+                raise OSError(28, "No space left on device")
+            return super().write(file, data[:len(data) // 2], offset)
+        return super().write(file, data, offset)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_failed_write_leaves_nothing_and_may_be_tried_again(strict: bool) -> None:
+    disk = DeafDisk()
+    spool = opened(disk, strict=strict)
+    run(spool.admit(admission(1)))
+    for number in (2, 3):
+        disk.deaf = True
+        with pytest.raises(StoreFault, match="tried again"):
+            run(spool.settle(settlement(1)))
+        for refused in (spool.admit(admission(number)), spool.refuse(refusal(9))):
+            with pytest.raises(StoreFault, match="tried again"):
+                run(refused)
+        assert spool.fault() is not None
+        disk.deaf = False
+        assert spool.fault() is None
+        run(spool.admit(admission(number, model="m")))       # shorter than what was to be written
+    run(spool.settle(settlement(1)))
+    after = opened(disk.restarted(power_lost=strict), strict=strict)
+    admissions, settlements = said(after)
+    assert [a.request_id for a in admissions] == [admission(number).request_id for number in (1, 2, 3)]
+    assert [(s.request_id, s.outcome) for s in settlements] == [
+        (admission(1).request_id, "completed"), (admission(2).request_id, "recovered"), (admission(3).request_id, "recovered")]
+
+
+def test_what_a_failed_write_left_at_a_segments_end_is_no_damage() -> None:
+    """The next record goes to the next segment, and both are read, by the shipper as by the next start."""
+    disk = DeafDisk()
+    spool = opened(disk)
+    run(spool.admit(admission(1)))
+    while spool.durable.offset + 3_000 < SMALL.segment_bytes:
+        run(spool.refuse(refusal(9)))
+    disk.deaf = True
+    with pytest.raises(StoreFault):
+        run(spool.refuse(refusal(9, code="c" * 500)))
+    disk.deaf = False
+    segment = spool.durable.segment
+    while spool.durable.segment == segment:
+        run(spool.admit(admission(2, request_id=f"req_{spool.durable.offset:032x}", model="m" * 250)))
+    count = len(all_records(spool))
+    assert len(all_records(opened(disk.restarted(power_lost=False)))) >= count
 
 
 def test_a_full_disk_stops_admissions_while_running_calls_settle() -> None:

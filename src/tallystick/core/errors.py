@@ -41,6 +41,10 @@ class StoreFault(Exception):
     """The spool or the database did not do what it must."""
 
 
+class Unwritable(StoreFault):
+    """A record that no spool can take: it is too large, or says what cannot be encoded."""
+
+
 class MayStand(StoreFault):
     """A record could not be made durable, and may be on the disk all the same: the next start goes by what it finds."""
 

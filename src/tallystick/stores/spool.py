@@ -2,10 +2,12 @@
 
 An admission is in the file before a byte goes upstream, its settlement before the last byte goes to
 the client. `process` durability means: handed to the kernel, so it survives this process; `strict`
-means: on the platter, by group commit, so it survives the machine. Three rules keep it honest:
+means: on the platter, by group commit, so it survives the machine. Four rules keep it honest:
 
 - A full disk is met when a segment is allocated, never in mid-settlement: the next segment always
   stands ready, and without it nothing new is admitted while running calls settle into what is there.
+- A failed write is as if it never was: what it left is wiped out before anything is written in its place, and
+  until that succeeds every method raises StoreFault.
 - A failed sync is never tried again (the kernel may have dropped the pages and forgotten): from then
   on every method raises StoreFault, and only a restart, which reads what is really there, goes on.
 - After a crash every admission without a settlement is settled at its hold, marked worst_case.
@@ -25,7 +27,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
 
 from tallystick.core.attempt import Admission, Refusal, Settlement
-from tallystick.core.errors import Defect, MayStand, StoreFault
+from tallystick.core.errors import Defect, MayStand, StoreFault, Unwritable
 from tallystick.ports import Clock
 from tallystick.stores import records
 from tallystick.stores.disk import Disk
@@ -97,6 +99,7 @@ class Spool:
         self._spare: int | None = None
         self._allocate_after_us = 0
         self._written = Position(start.segment, 0)
+        self._spoiled = 0                                # where what a failed write may have left ends, 0: nothing is left
         self._file = disk.create(self._path(start.segment), bounds.segment_bytes)
         self._last_file: int | None = None
         self._synced = self._written
@@ -123,7 +126,7 @@ class Spool:
 
     async def settle(self, settlement: Settlement) -> Position:
         """Where the record ends. Raises StoreFault when it cannot be made durable; the admission then stays
-        open, and the next start settles it at its hold."""
+        open: it may be settled again, else the next start settles it at its hold. Raises Unwritable where it never can."""
         self._check_whole()
         self._append(SETTLE, _encoded(settlement))
         ended = self._written
@@ -234,6 +237,7 @@ class Spool:
 
     def _check_admits(self) -> None:
         self._check_whole()
+        self._wipe()
         if self._spare is None and not self._allocate():
             raise StoreFault("no room for the next spool segment; running calls settle, new ones wait for space")
         if (len(self._open) + 1) * self._bounds.settle_reserve_bytes > self._bounds.segment_bytes:
@@ -248,22 +252,38 @@ class Spool:
         record = records.frame(kind, self._sequence, payload)
         size = len(record)
         if size > min(records.RECORD_BYTES_MAX, self._bounds.segment_bytes):
-            raise StoreFault(f"a record of {size} bytes is too large for the spool")
+            raise Unwritable(f"a record of {size} bytes is too large for the spool")
+        self._wipe()
         if self._written.offset + size > self._bounds.segment_bytes:
             self._next_segment()
         segment, offset = self._written
-        done = 0
         try:
-            while done < size:
-                took = self._disk.write(self._file, record[done:] if done else record, offset + done)
-                if not took:
-                    raise OSError(errno.EIO, "the disk takes nothing")
-                done += took
+            self._write(record, offset)
         except OSError as fault:
-            self._break(fault)
+            self._spoiled = offset + size
+            raise StoreFault(f"spool: {fault.strerror or fault}; it is tried again") from fault
         self._sequence += 1
         self._written = Position(segment, offset + size)
         return segment
+
+    def _write(self, data: bytes, offset: int) -> None:
+        done = 0
+        while done < len(data):
+            took = self._disk.write(self._file, data[done:] if done else data, offset + done)
+            if not took:
+                raise OSError(errno.EIO, "the disk takes nothing")
+            done += took
+
+    def _wipe(self) -> None:
+        """Wipe out what a failed write left, so that a segment ends where its zeros begin. Raises StoreFault while the disk
+        takes nothing."""
+        if not self._spoiled:
+            return
+        try:
+            self._write(bytes(self._spoiled - self._written.offset), self._written.offset)
+        except OSError as fault:
+            raise StoreFault(f"spool: {fault.strerror or fault}; it is tried again") from fault
+        self._spoiled = 0
 
     def _next_segment(self) -> None:
         if self._spare is None and not self._allocate():
@@ -359,7 +379,7 @@ def _encoded(said: Admission | Settlement | Refusal) -> bytes:
     try:
         return records.encode(said)
     except (ValueError, OverflowError, TypeError) as fault:      # a lone surrogate, a number beyond 64 bits
-        raise StoreFault(f"a record cannot be written: {fault}") from fault
+        raise Unwritable(f"a record cannot be written: {fault}") from fault
 
 
 def worst_case(admission: Admission, at_us: int) -> Settlement:
