@@ -94,11 +94,6 @@ class Known:
     def credential(self) -> str:
         return self.order[0]
 
-    @property
-    def moved(self) -> bool:
-        """Whether a policy chose the credential."""
-        return self.credential != self.caller.credential
-
 
 def case_of(opening: Opening, caller: Caller, asked: Asked, attribution: Attribution, rules: Rules) -> Case:
     """A call as policies see it."""
@@ -128,10 +123,10 @@ def admit(known: Known) -> Admission | Denied:
     """The admission of one attempt, with the hold: an upper bound of what it can cost, on every hard budget
     of its path. Denied where a hard budget binds and the cost has no bound."""
     opening, asked, attribution, judgement, rules = known.opening, known.asked, known.attribution, known.judgement, known.rules
-    call, claims, provider = judgement.call, asked.claims, opening.provider
+    call, claims, provider, credential = judgement.call, asked.claims, opening.provider, known.credential
     facts = call.facts
     billable = not opening.route.free
-    book = rules.prices.of(call.provider, attribution, known.credential)
+    book = rules.prices.of(call.provider, attribution, credential)
     path: tuple[Match, ...] = ()
     if billable and not claims.sandbox and rules.budgets:
         path = rules.budgets.get(attribution.organization, NO_BUDGETS).path(
@@ -162,13 +157,13 @@ def admit(known: Known) -> Admission | Denied:
         hold_tokens=0 if claims.sandbox else worst.tokens,
         hold_priced=worst.priced,
         billable=billable,
-        credential=known.credential,
+        credential=credential,
         sandbox=claims.sandbox,
         budget_nanos=claims.budget_nanos,
         route_name=claims.route,
         price_version=book.version,
         holds=holds_of(path, worst) if binding else (),
-        judged=judgement.judged if not known.moved else (*judgement.judged, _moved(judgement)),
+        judged=judgement.judged if credential == known.caller.credential else (*judgement.judged, _moved(judgement)),
         asked=changed(asked.call, call) if judgement.edit is not None else {},
     )
 
