@@ -7,9 +7,10 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
+from tallystick.core.moments import us_of
+
 _SPAN: Final = re.compile(r"([1-9][0-9]{0,4})([dhm])")
 _MINUTES: Final = {"d": 24 * 60, "h": 60, "m": 1}
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class BadTime(ValueError):
@@ -32,7 +33,7 @@ def expiry_us(text: str, now_us: int) -> int:
         raise BadTime(f"'{text}' is no time: give 30d, 12h, 2026-12-31 or 2026-12-31T18:00:00Z") from None
     if end.tzinfo is None:
         raise BadTime(f"'{text}' names no zone: end it with Z or +01:00")
-    moment_us = (end - _EPOCH) // timedelta(microseconds=1)
+    moment_us = us_of(end)
     if moment_us <= now_us:
         raise BadTime(f"'{text}' is in the past")
     return moment_us

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from tallystick.core.budget import Subject, Unit, subject_matches
 from tallystick.core.draw import NodeKey
 from tallystick.core.identity import Attribution, Principal
+from tallystick.core.moments import moment_text
 from tallystick.core.money import decimal_text
 from tallystick.core.windows import END_OF_TIME_US
 from tallystick.stores.sql.budget_rows import BudgetRow, budget_rows
@@ -96,4 +96,4 @@ def _amounts(unit: Unit, name: str, amount: int) -> dict[str, Any]:
 def _moment(at_us: int | None) -> str | None:
     if at_us is None or at_us >= END_OF_TIME_US:
         return None
-    return datetime.fromtimestamp(at_us // 1_000_000, UTC).isoformat().replace("+00:00", "Z")
+    return moment_text(at_us)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Response
@@ -21,6 +21,7 @@ from tallystick.control.pages import LIMIT, Cursor, Limit, cursor_of, place_of
 from tallystick.control.problems import Problem
 from tallystick.core import currencies
 from tallystick.core.budget import BadBudget, Kind, Mode, Scope, Unit
+from tallystick.core.moments import us_of
 from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
 from tallystick.core.windows import BadWindow, parse_window
 from tallystick.stores.sql.budget_rows import BudgetRow, find_budget, rows
@@ -321,9 +322,8 @@ def _no_budget() -> Problem:
 
 
 def _us(moment: datetime | None) -> int | None:
-    return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1)
+    return None if moment is None else us_of(moment)
 
 
-_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _STANDING: Final = " WHERE organization = ? AND removed_us IS NULL AND kind <> 'header'"
 _MAY_BE_NONE: Final = frozenset({"ends_us", "rate"})

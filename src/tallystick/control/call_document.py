@@ -13,12 +13,12 @@ integers, or decimal texts where they are not whole.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from tallystick.core.attempt import Judged, Line, Refusal, Settlement
 from tallystick.core.identity import LABELS, Attribution
+from tallystick.core.moments import moment_text
 from tallystick.core.money import decimal_text, to_nanos
 from tallystick.core.pricebook import amount, list_amount
 from tallystick.core.usage import Quantity, Usage
@@ -192,10 +192,7 @@ def quantity(value: Quantity) -> int | str:
 
 def moment(at_us: int | None) -> str | None:
     """A time as people and programs read it: RFC 3339, UTC."""
-    if at_us is None:
-        return None
-    whole = datetime.fromtimestamp(at_us // 1_000_000, UTC).replace(microsecond=at_us % 1_000_000, tzinfo=None)
-    return whole.isoformat() + "Z"
+    return None if at_us is None else moment_text(at_us)
 
 
 def _head(request_id: str, at_us: int, attribution: Attribution | None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ signed is in force when the answer comes, as for budgets.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Response
@@ -19,6 +19,7 @@ from tallystick.control.pages import LIMIT, Cursor, Limit, cursor_of, place_of
 from tallystick.control.problems import Problem
 from tallystick.core import currencies
 from tallystick.core.budget import BadBudget, Kind, Scope
+from tallystick.core.moments import us_of
 from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
 from tallystick.core.policies.parameters import PATTERNS_MAX
 from tallystick.stores.sql.directory import organization
@@ -351,7 +352,4 @@ def _none() -> Problem:
 
 
 def _us(moment: datetime | None) -> int | None:
-    return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+    return None if moment is None else us_of(moment)
