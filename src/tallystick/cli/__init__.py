@@ -11,8 +11,8 @@ import typer
 
 from tallystick import __version__
 from tallystick.cli import (
-    adjust, alerts, apply, budgets, channels, credentials, demo, doctor, envelopes, explain, export, keys, members, move, orgs,
-    policies, prices, rollups, serve, verify,
+    adjust, alerts, apply, budgets, channels, credentials, demo, doctor, envelopes, explain, export, keys, live, members, move, orgs,
+    policies, prices, rollups, serve, spend, verify,
 )
 
 
@@ -39,6 +39,9 @@ def build() -> typer.Typer:
     app.add_typer(rollups.build(), name="rollups", help="Sums by hour and day: rebuild.")
     app.command("apply")(apply.apply)
     app.command("dump")(apply.dump)
+    app.command("spend")(spend.spend)
+    app.command("tail")(live.tail)
+    app.command("top")(live.top)
     app.command("explain")(explain.explain)
     app.command("adjust")(adjust.adjust)
     app.command("verify")(verify.verify)

@@ -39,6 +39,7 @@ BEHIND_MAX: Final = 2_000
 _FIELDS: Final[Mapping[str, str]] = {
     **{label: label for label in LABELS}, "key": "key_id", "provider": "provider", "operation": "operation", "outcome": "outcome",
     "requested_model": "requested_model", "code": "code", "method": "method", "basis": "basis"}
+DIMENSIONS: Final = (*_FIELDS, "model")       # what a live view can be filtered by
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -64,8 +65,8 @@ async def live(
 ) -> StreamingResponse:
     """Calls as they end: events `call` (an item of the list of calls) and `skipped` (`{"entries": n}`)."""
     wanted = filters_of(filters)
-    if any(one.dimension not in (*_FIELDS, "model") for one in wanted):
-        raise Problem(400, "unknown_dimension", f"A live view is filtered by {', '.join(_FIELDS)} or model.")
+    if any(one.dimension not in DIMENSIONS for one in wanted):
+        raise Problem(400, "unknown_dimension", f"A live view is filtered by {', '.join(DIMENSIONS)}.")
     streams: Streams = request.app.state.streams
     if streams.open >= STREAMS_MAX:
         raise Problem(503, "too_many_streams", f"{STREAMS_MAX} live views are open.", {"retry-after": "30"})
@@ -92,7 +93,7 @@ class _Following:
             skipped = max(newest - after - BEHIND_MAX, 0)
             found, self._after = tail.learned(db, self._organization, after + skipped, self._sight, BATCH)
             names = Names(db, self._organization)
-            return skipped, [(seq, list_item({**row, "attempts": row["attempt"]}, names.of)) for seq, row in found]
+            return skipped, [(seq, attempt_item(row, names)) for seq, row in found]
 
 
 async def _events(
@@ -107,7 +108,7 @@ async def _events(
                 skipped, calls = await run_in_threadpool(following.more)
             except StoreFault:
                 return                       # the client comes again, and is told then if it is still so
-            shown = [(seq, item) for seq, item in calls if all(_passes(item, one) for one in wanted)]
+            shown = [(seq, item) for seq, item in calls if all(item_passes(item, one) for one in wanted)]
             if skipped:
                 yield b"event: skipped\ndata: " + _encode({"entries": skipped}) + b"\n\n"
             if shown:
@@ -124,7 +125,13 @@ async def _events(
         streams.open -= 1
 
 
-def _passes(item: Mapping[str, Any], asked: Filter) -> bool:
+def attempt_item(row: Mapping[str, Any], names: Names) -> dict[str, Any]:
+    """An attempt as an item of the list of calls."""
+    return list_item({**row, "attempts": row["attempt"]}, names.of)
+
+
+def item_passes(item: Mapping[str, Any], asked: Filter) -> bool:
+    """Whether an item of the list of calls passes a filter by one of `DIMENSIONS`."""
     said = item["served_model"] or item["requested_model"] if asked.dimension == "model" else item[_FIELDS[asked.dimension]]
     if asked.test == "contains":
         return said is not None and any(value is not None and value.casefold() in said.casefold() for value in asked.values)

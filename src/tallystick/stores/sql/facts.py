@@ -36,7 +36,7 @@ NAMED_FILTERS: Final[Mapping[str, tuple[str, str]]] = {
 CODED_FILTERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "outcome": ("outcome", OUTCOMES), "method": ("method", METHODS), "basis": ("basis", BASES),
 }
-Group = Literal["", "team", "project", "user", "prompt_key", "prompt_version", "served_model"]
+Group = Literal["", "team", "project", "user", "prompt_key", "prompt_version", "served_model", "key", "agent", "provider"]
 ATTEMPTS, REFUSALS, SANDBOX = 1, 2, 3        # the places of callfact.FACT_KINDS
 
 
@@ -91,8 +91,14 @@ FROM call_fact_{month}"""
 _GROUPS: Final[Mapping[Group, str]] = {
     "": "0", "team": "team_id", "project": "project_id", "user": "user_id", "prompt_key": "prompt_key_id",
     "prompt_version": "prompt_version_id", "served_model": "CASE served_id WHEN 0 THEN model_id ELSE served_id END",
+    "key": "key_id", "agent": "agent_id", "provider": "provider_id",
 }
 KIND_OF_GROUP: Final[Mapping[str, str]] = {"served_model": "model"}
+
+
+def group_of(name: str) -> Group | None:
+    """The grouping of that name; None where there is none."""
+    return next((group for group in _GROUPS if group == name and name), None)
 
 
 def sums(db: Connection, organization: int, asked: Asked, group: Group = "") -> dict[str | None, Sums]:
