@@ -192,7 +192,7 @@ MUTANTS: Final = (
     Mutant("an admission that may be on the disk gives its hold back", spool.Spool, "admit", cancelled_all_the_same, 34),
     Mutant("a lowered cap does not call back what is idle", leases, "beyond_cap", nothing_is_beyond, 97),
     # Gateways that are cut off, or gone for good.
-    Mutant("who is cut off goes on", Lender, "cut_off", False),
+    Mutant("who is cut off goes on", Lender, "cut_off", False, 90),
     Mutant("what was leased is freed at a write-off", leases, "write_off", freed_at_write_off, 10),
     Mutant("what was open stays open at a write-off", booking, "settle_left_open", still_open, 19),
     Mutant("a worst case counts no tokens", counting, "cost_in", no_tokens_without_usage, 4),
