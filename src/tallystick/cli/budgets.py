@@ -13,6 +13,7 @@ from tallystick.cli.answers import AsJson, Config, Data, Org, OrgOnly, fail, pri
 from tallystick.cli.apply import export_csv, import_csv
 from tallystick.cli.budget_lint import lint, warnings_of
 from tallystick.cli.expiry import expiry_us
+from tallystick.cli.figures import figure
 from tallystick.cli.in_force import answer_in_force
 
 if TYPE_CHECKING:
@@ -142,12 +143,12 @@ def show(
     print()
     print_table(
         "This window", ("subject", "spent", "held", "left", "used %", "held by"),
-        ([node["subject"] or document["value"] or "organisation", *(_figure(node, name) for name in ("spent", "held", "remaining")),
+        ([node["subject"] or document["value"] or "organisation", *(figure(node, name) for name in ("spent", "held", "remaining")),
           node["used_percent"], ", ".join(f"{holder['id'][:8]}{_state(holder)}" for holder in node["holders"])]
          for node in nodes), right=("spent", "held", "left", "used %"))
     if trail["open_calls"]:
         print_table("Open calls that the ledger knows", ("key", "team", "calls", "of them jobs", "held", "since"),
-                    ([hold["key_id"], hold["team"], hold["calls"], hold["jobs"], _figure(hold, "held"), hold["since"]]
+                    ([hold["key_id"], hold["team"], hold["calls"], hold["jobs"], figure(hold, "held"), hold["since"]]
                      for hold in trail["open_calls"]), right=("calls", "of them jobs", "held"))
     print(trail["not_known"])
     if trail["last_refusals"]:
@@ -188,7 +189,7 @@ def write_off(
     if not release:
         print(f"{done.settled} open calls were settled at their worst case.")
     print_table("Released" if release else "Stays drawn", ("budget", "subject", "amount"),
-                ([part["budget"], part["subject"], _figure(part, "amount")] for part in parts), right=("amount",))
+                ([part["budget"], part["subject"], figure(part, "amount")] for part in parts), right=("amount",))
 
 
 def raise_(
@@ -269,26 +270,18 @@ def _done(here: Installation, row: BudgetRow, *, as_json: bool, warnings: Sequen
     if not as_json:
         for warning in warnings:
             typer.echo(f"Mind: {warning}.", err=True)
-    answer_in_force(here, document, as_json=as_json, hidden=("nodes", "warnings"))
+    answer_in_force(here, document, as_json=as_json, shown=lambda said: {
+        name: value for name, value in said.items() if name not in ("nodes", "warnings")})
 
 
 def _line(budget: dict[str, Any]) -> list[object]:
     """One budget in a narrow table: the subject that has spent most, where there are several."""
     node = budget["nodes"][0] if budget["nodes"] else {}
     scope = f"{budget['scope']} {node.get('subject') or budget['value']}".strip()
-    return [budget["id"], scope, budget["window"], budget["mode"], _figure(budget, "limit"),
-            *(_figure(node, name) for name in ("spent", "held", "remaining")), (budget["resets_at"] or "").replace("T", " ")[:16]]
+    return [budget["id"], scope, budget["window"], budget["mode"], figure(budget, "limit"),
+            *(figure(node, name) for name in ("spent", "held", "remaining")), (budget["resets_at"] or "").replace("T", " ")[:16]]
 
 
 def _stood(budget: dict[str, str], name: str) -> str:
     """A figure of a refusal, in whatever unit."""
     return next((value for key, value in budget.items() if key.startswith(f"{name}_")), "")
-
-
-def _figure(document: dict[str, Any], name: str) -> str:
-    """Money with two places, or as many as it takes to show that it is not nothing; counts as they are."""
-    if f"{name}_usd" not in document:
-        return str(next((document[f"{name}_{unit}"] for unit in ("tokens", "calls") if f"{name}_{unit}" in document), ""))
-    text: str = document[f"{name}_usd"]
-    cents = f"{float(text):,.2f}"
-    return cents if cents.strip("-0.,") or not text.strip("-0.") else text

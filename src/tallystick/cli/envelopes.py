@@ -4,13 +4,14 @@ holds the host may sign; over the API owner, admin and finance do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, Org, fail, print_facts, print_json, print_table, settings_of
 from tallystick.cli.expiry import expiry_us
+from tallystick.cli.figures import figure
 from tallystick.cli.in_force import answer_in_force
 
 if TYPE_CHECKING:
@@ -208,8 +209,9 @@ def list_(
         print_json({"envelopes": found})
         return
     print_table(f"{len(found)} envelopes", ("id", "scope", "state", "amount", "spent", "left", "ends", "purpose"),
-                ([one["id"], f"{one['scope']} {one['value']}".strip(), one["state"], one["amount_usd"], one.get("spent_usd"),
-                  one.get("remaining_usd"), one["ends_at"][:16], one["purpose"]] for one in found), right=("amount", "spent", "left"))
+                ([one["id"], f"{one['scope']} {one['value']}".strip(), one["state"],
+                  *(figure(one, name) for name in ("amount", "spent", "remaining")), one["ends_at"][:16].replace("T", " "), one["purpose"]]
+                 for one in found), right=("amount", "spent", "left"))
 
 
 def show(
@@ -230,7 +232,10 @@ def show(
         if row is None:
             fail("There is no envelope of that number; `tallystick envelopes list` shows them.")
         document = envelope_document(db, row, here.now_us())
-    (print_json if as_json else print_facts)(document)
+    if as_json:
+        print_json(document)
+    else:
+        print_facts(_shown(document))
 
 
 def headroom(
@@ -259,8 +264,9 @@ def headroom(
     else:
         print_table(f"{monthly_delta} dollars more a month",
                     ("envelope", "scope", "fits", "left", "the pace takes", "head-room", "planned"),
-                    ([one["envelope"], f"{one['scope']} {one['value']}".strip(), "yes" if one["fits"] else "no", one["remaining_usd"],
-                      one["expected_usd"], one["headroom_usd"], one["planned_usd"]] for one in found["envelopes"]))
+                    ([one["envelope"], f"{one['scope']} {one['value']}".strip(), "yes" if one["fits"] else "no",
+                      *(figure(one, name) for name in ("remaining", "expected", "headroom", "planned"))] for one in found["envelopes"]),
+                    right=("left", "the pace takes", "head-room", "planned"))
     if found["fits"] is False:
         raise typer.Exit(FOUND_WRONG)
 
@@ -279,7 +285,19 @@ def _do(change: Callable[[Installation, Envelopes], EnvelopeRow | None], *, as_j
             with here.database.read() as db:
                 return envelope_document(db, row, here.now_us()) if row is not None else {}
 
-        answer_in_force(here, document, as_json=as_json)
+        answer_in_force(here, document, as_json=as_json, shown=_shown)
+
+
+def _shown(document: Mapping[str, Any]) -> dict[str, Any]:
+    """An envelope as people read it: money with two places, signature and fallback on a line."""
+    said = {name.removesuffix("_usd"): figure(document, name.removesuffix("_usd")) if name.endswith("_usd") else value
+            for name, value in document.items() if not name.endswith("_nanos")}
+    if signature := document.get("signature"):
+        said["signature"] = f"{signature['approver']}, entry {signature['entry']} of the ledger, {signature['hash']}"
+    if fallback := document.get("fallback"):
+        models = ", ".join(f"{pattern} → {cheaper}" for pattern, cheaper in fallback["models"].items())
+        said["fallback"] = f"from {fallback['at_percent']}%: {models} (policy {fallback['policy']})"
+    return said
 
 
 def _scope(on: str) -> Scope:

@@ -26,11 +26,12 @@ def fail_behind(behind: list[str]) -> None:
         fail(f"Not in force yet on {', '.join(behind)}: it did not answer within a second.", FOUND_WRONG)
 
 
-def answer_in_force(here: Installation, document: Callable[[], Mapping[str, Any]], *, as_json: bool, hidden: tuple[str, ...] = ()) -> None:
-    """Wait, then show what was changed as it stands. `hidden`: fields that only programs want."""
+def answer_in_force(here: Installation, document: Callable[[], Mapping[str, Any]], *, as_json: bool,
+                    shown: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict) -> None:
+    """Wait, then show what was changed as it stands. `shown`: what of it people want to see."""
     behind, said = followed(here), document()
     if as_json:
         print_json({**said, "not_in_force_on": behind})
     else:
-        print_facts({name: value for name, value in said.items() if name not in hidden})
+        print_facts(shown(said))
     fail_behind(behind)
