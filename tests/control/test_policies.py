@@ -82,11 +82,24 @@ async def test_glass_is_broken_for_a_while_with_a_reason(desk: Desk) -> None:
         assert (bypass["policy"], bypass["reason"], bypass["active"]) == (policy["id"], "incident 12", True)
         for wrong in ({"until": "2027-11-22T00:00:00Z"}, {"until": "2020-01-01T00:00:00Z"}, {"reason": ""}, {"policy": 99}, {"on": "planet:mars"}):
             assert (await client.post("/api/policies/bypasses", json={**body, **wrong})).status_code in (400, 404, 422)
+        past = past_admission(admission(at_us=desk.clock.now_us()))
+        with desk.database.read() as db:
+            assert judge(policy_books(db, desk.clock.now_us())["default"], past.case).judged == ((policy["id"], "bypassed"),)
+        assert chained(desk)[-1]["reason"] == "incident 12"
+        ended = await client.delete(f"/api/policies/bypasses/{bypass['id']}")
+        assert (ended.status_code, ended.json()["active"], (await client.get("/api/policies")).json()["bypasses"]) == (200, False, [])
+        assert (await client.delete(f"/api/policies/bypasses/{bypass['id']}")).status_code == 404
     with desk.database.read() as db:
-        book = policy_books(db, desk.clock.now_us())["default"]
-    past = past_admission(admission(at_us=desk.clock.now_us()))
-    assert judge(book, past.case).judged == ((policy["id"], "bypassed"),)
-    assert chained(desk)[-1]["reason"] == "incident 12"
+        assert judge(policy_books(db, desk.clock.now_us())["default"], past.case).denied is not None
+    assert verify(desk.database, KEY.public_key).findings == ()
+
+
+async def test_a_scope_that_nobody_can_be_in_is_said_when_it_is_set(desk: Desk) -> None:
+    desk.key(team="search")
+    async with desk.owner() as client:
+        for scope, warnings in (("team:search", []), ("team:serach", ["no live key can be in team:serach"]), ("key:k9", ["no live key can be in key:k9"]),
+                                ("provider:opnai", ["no provider opnai can be called"]), ("org", []), ("user:ann", [])):
+            assert (await client.post("/api/policies", json={"kind": "kill", "on": scope})).json()["warnings"] == warnings
 
 
 @pytest.mark.parametrize("statement", [

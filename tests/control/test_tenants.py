@@ -100,6 +100,8 @@ class Two:
             made = await owner.post(place, json=asked)
             assert made.status_code == 201, made.text
             self.ids[name] = str(made.json()["id"])
+        glass = {"on": f"team:{CANARY}", "reason": CANARY, "until": "2026-11-21T00:00:00Z"}
+        self.ids["bypass_id"] = str((await owner.post("/api/policies/bypasses", json=glass)).json()["id"])
         assert (await owner.put(f"/api/channels/{CANARY}", json=channel)).status_code == 200
         fired = await owner.post(f"/api/channels/{CANARY}/test")
         assert fired.status_code == 202, fired.text

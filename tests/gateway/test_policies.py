@@ -141,6 +141,9 @@ def test_breaking_the_glass_is_journaled_and_named_on_every_call_it_let_through(
     gateway.calls(1)
     assert gateway.call(answer.headers["x-tallystick-request-id"])["policies"] == [{"id": made["id"], "did": "bypassed"}]
     assert ask(gateway, gateway.key(team="ops")).status_code == 403
+    [broken] = gateway.json("policies", "list")["bypasses"]
+    assert gateway.json("policies", "unbypass", str(broken["id"]))["active"] is False
+    assert ask(gateway, key).status_code == 403
 
 
 def test_calls_at_once_are_limited_and_told_when_to_come_back(scene: Scene) -> None:

@@ -93,9 +93,10 @@ class OnePolicy(Policy):
 
 
 class ChangedPolicy(Policy):
-    """A policy as it is from now on."""
+    """A policy as it is from now on. `warnings`: what is odd about one that was set, as the lint says it."""
 
     not_in_force_on: list[str]
+    warnings: list[str] = []
 
 
 class Bypass(BaseModel):
@@ -166,6 +167,7 @@ def routes() -> APIRouter:
     router.add_api_route("/lint", lint_policies, methods=["GET"], response_model=LintPage)
     router.add_api_route("/dry-run", dry_run_policy, methods=["POST"], response_model=DryRun)
     router.add_api_route("/bypasses", break_glass, methods=["POST"], response_model=Bypass, status_code=201)
+    router.add_api_route("/bypasses/{bypass_id}", end_bypass, methods=["DELETE"], response_model=Bypass)
     router.add_api_route("/{policy_id}", read_policy, methods=["GET"], response_model=OnePolicy)
     router.add_api_route("/{policy_id}", remove_policy, methods=["DELETE"], response_model=ChangedPolicy)
     return router
@@ -188,7 +190,9 @@ def set_policy(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new: Ne
     if caller.cell == "own_teams" and spec.kind in OF_THE_ORGANIZATION:
         raise Problem(403, "forbidden", f"A policy of kind {spec.kind} is the organisation's to set.")
     row = _hand(parts, caller, directory, here.id).set(here.id, spec, now_us, actor_of(caller))
-    return _changed(parts, policy_document(row, now_us), 201 if row.version == 1 and row.made_us == now_us else 200)
+    warnings = policy_lint.warnings(row, reach_of(every_key(parts, here.id), parts.vault.origins, now_us))
+    status = 201 if row.version == 1 and row.made_us == now_us else 200
+    return _changed(parts, {**policy_document(row, now_us), "warnings": warnings}, status)
 
 
 def read_policy(parts: PartsOf, caller: CallerOf, policy_id: PolicyId) -> Response:
@@ -222,7 +226,8 @@ def lint_policies(parts: PartsOf, caller: CallerOf) -> Response:
     here, now_us = organization(parts.database, caller.organization), parts.clock.now_us()
     reach = reach_of(every_key(parts, here.id), parts.vault.origins, now_us)
     with parts.database.read() as db:
-        return answer({"items": [lint_document(one) for one in policy_lint.lint(db, policy_rows(db, here.id, caller.sight), reach, now_us)]})
+        found = policy_lint.lint(db, policy_rows(db, here.id, caller.sight), reach, now_us)
+        return answer({"items": [lint_document(one) for one in found]})
 
 
 def break_glass(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new: NewBypass) -> Response:
@@ -275,6 +280,16 @@ def _check_seen(parts: Parts, caller: Caller, organization_id: int, policy_id: i
 
 def _no_policy() -> Problem:
     return Problem(404, "not_found", "There is no such policy.")
+
+
+def end_bypass(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, bypass_id: PolicyId) -> Response:
+    """Let policies bind again before a bypass ends by itself."""
+    here, now_us = organization(parts.database, caller.organization), parts.clock.now_us()
+    with parts.database.read() as db:
+        if not any(row.id == bypass_id for row in bypass_rows(db, here.id, now_us, caller.sight)):
+            raise Problem(404, "not_found", "No such bypass holds.")
+    row = Policies(directory.sequencer).end_bypass(here.id, bypass_id, now_us, actor_of(caller))
+    return _changed(parts, bypass_document(row, now_us))
 
 
 def _spec(new: NewPolicy) -> PolicySpec:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from tallystick.control.call_document import moment
+from tallystick.core.policies.book import KIND_NAMES
 from tallystick.core.policies.parameters import BadPolicy, parse_scope
 from tallystick.stores.sql.policies import PolicySpec
 from tallystick.stores.sql.policy_rows import BypassRow, PolicyRow
@@ -40,8 +41,10 @@ def spec_of(said: Mapping[str, Any]) -> PolicySpec:
         raise BadPolicy(f"A policy has no {', '.join(sorted(left))}; it has {', '.join(_TEXTS)}, starts_at, ends_at and parameters.")
     if wrong := [name for name, text in texts.items() if text is not None and not isinstance(text, str)]:
         raise BadPolicy(f"{', '.join(wrong)} must be text.")
-    if not texts["kind"] or not isinstance(parameters, Mapping):
-        raise BadPolicy("A policy has a kind, and a table of parameters.")
+    if not texts["kind"]:
+        raise BadPolicy(f"Say which kind of policy: {', '.join(KIND_NAMES)}.")
+    if not isinstance(parameters, Mapping):
+        raise BadPolicy("The parameters of a policy are a table.")
     return PolicySpec(
         texts["kind"], parse_scope(texts["on"] or "org"), parameters, texts["mode"] or "enforce", texts["name"] or "", texts["owner"] or "",
         texts["note"] or "", _us(starts), _us(ends))

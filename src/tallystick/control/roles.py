@@ -125,6 +125,7 @@ GRANTS: Final = (
     Grant("GET", "/api/policies/lint", POLICIES_READ),
     Grant("POST", "/api/policies/dry-run", POLICIES),
     Grant("POST", "/api/policies/bypasses", POLICIES),
+    Grant("DELETE", "/api/policies/bypasses/{bypass_id}", POLICIES),
     Grant("GET", "/api/policies/{policy_id}", POLICIES_READ),
     Grant("DELETE", "/api/policies/{policy_id}", POLICIES),
     Grant("GET", "/api/prices/overrides", PRICES_READ),

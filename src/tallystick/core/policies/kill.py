@@ -25,8 +25,8 @@ class Kill:
 
     def refusal(self) -> Denied:
         """What callers are told."""
-        about = f" {self.reason}" if self.reason else ""
-        return Denied("killed", f"This was stopped by its organisation.{about}", details={"reason": self.reason} if self.reason else {})
+        about = f": {self.reason}" if self.reason else "."
+        return Denied("killed", f"This was stopped by its organisation{about}", details={"reason": self.reason} if self.reason else {})
 
 
 def read(parameters: Parameters) -> Kill:

@@ -23,7 +23,7 @@ from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import note_change
 from tallystick.stores.sql.journal import Appending, Sequencer
 from tallystick.stores.sql.policy_rows import (
-    BYPASS_COLUMNS, COLUMNS, BypassRow, PolicyRow, policy_rows, policy_versions, value_kind, zone_of,
+    BYPASS_COLUMNS, COLUMNS, BypassRow, PolicyRow, bypass_rows, policy_rows, policy_versions, value_kind, zone_of,
 )
 
 POLICIES_MAX: Final = 10_000                 # that stand, of all organisations
@@ -113,6 +113,17 @@ class Policies:
             chain.append(fields)
             note_change(pen.db)
             return row
+
+    def end_bypass(self, organization: int, bypass: int, now_us: int, by: str) -> BypassRow:
+        """Let policies bind again before a bypass ends by itself. Raises Refused."""
+        with self.sequencer.append(now_us) as pen:
+            row = next((row for row in bypass_rows(pen.db, organization, now_us) if row.id == bypass), None)
+            if row is None:
+                raise Refused("not_found", "No such bypass holds.")
+            pen.db.execute("UPDATE policy_bypass SET until_us = ? WHERE id = ?", (now_us, bypass))
+            pen.chain(organization).append({"kind": "POLICY", "at": now_us, "event": "bypass_ended", "actor": by, "bypass": bypass})
+            note_change(pen.db)
+            return replace(row, until_us=now_us)
 
 
 def standing(db: Connection, organization: int, policy: int) -> PolicyRow:

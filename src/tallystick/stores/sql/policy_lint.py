@@ -29,6 +29,12 @@ def lint(db: Connection, rows: Iterable[PolicyRow], reach: Reach, now_us: int) -
     return [_linted(db, row, reach, now_us) for row in rows]
 
 
+def warnings(row: PolicyRow, reach: Reach) -> list[str]:
+    """What is to be said of a policy that was just set: all but that nothing was in its scope of late."""
+    missing = reach.missing(row.scope)
+    return [missing] if missing else []
+
+
 def _linted(db: Connection, row: PolicyRow, reach: Reach, now_us: int) -> Linted:
     findings: list[str] = []
     if row.ends_us is not None and row.ends_us <= now_us:

@@ -31,6 +31,9 @@ class Policies:
         if fields["event"] == "bypassed":
             self._bypasses[fields["bypass"]] = entry
             return
+        if fields["event"] == "bypass_ended":
+            self._bypasses[fields["bypass"]] = {**self._bypasses[fields["bypass"]], "until": fields["at"]}
+            return
         place = fields["policy"], fields["version"]
         if fields["event"] == "removed":
             self._ended[place] = fields["at"], 1
