@@ -105,7 +105,7 @@ def case_of(opening: Opening, caller: Caller, asked: Asked, attribution: Attribu
 
     def used(budget: int | None = None) -> int | None:
         call = asked.call
-        subject = Subject(attribution, call.provider, call.facts.model, caller.principal.delegated)
+        subject = Subject(attribution, call.provider, name(call.facts.model), caller.principal.delegated)
         path = rules.budgets.get(attribution.organization, NO_BUDGETS).path(subject, call.at_us)
         return max((100 * rules.spent(match.budget.node(match.subject, call.at_us)) // max(match.budget.cap(call.at_us), 1)
                     for match in path if match.budget.scope.kind != "header" and budget in (None, match.budget.id)), default=None)
@@ -130,7 +130,7 @@ def admit(known: Known) -> Admission | Denied:
     path: tuple[Match, ...] = ()
     if billable and not claims.sandbox and rules.budgets:
         path = rules.budgets.get(attribution.organization, NO_BUDGETS).path(
-            Subject(attribution, call.provider, facts.model, known.caller.principal.delegated | judgement.delegated), call.at_us)
+            Subject(attribution, call.provider, name(facts.model), known.caller.principal.delegated | judgement.delegated), call.at_us)
     if known.attempt > 1:                        # a call is one call, however often it is sent
         path = tuple(match for match in path if match.budget.unit != "calls")
     binding = {match.budget.unit for match in path if match.binding}

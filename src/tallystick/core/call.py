@@ -50,19 +50,22 @@ NAME_CHARS_MAX: Final = 256
 
 
 def name(text: str | None) -> str | None:
-    """A name out of a request or a reply, no longer than is written down."""
-    return text if text is None or len(text) <= NAME_CHARS_MAX else text[:NAME_CHARS_MAX]
+    """A name out of a request or a reply as it is written down: no longer than that, and with signs in the place of what no
+    record or no database holds, halves of surrogate pairs and U+0000."""
+    if text is None or (len(text) <= NAME_CHARS_MAX and text.isascii() and "\0" not in text):
+        return text
+    return text[:NAME_CHARS_MAX].encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def written(facts: Facts) -> Facts:
     """The facts as the journal takes them: names cut to length, and without the ids of objects, which
     have been judged by then."""
     texts = (facts.model or "", facts.end_user or "", facts.reasoning_effort or "", facts.tier or "")
-    if not (facts.objects or facts.previous_response or facts.traits or len(max(texts, key=len)) > NAME_CHARS_MAX):
+    if not (facts.objects or facts.previous_response or facts.traits or any(text != name(text) for text in texts)):
         return facts
     return replace(
         facts, model=name(facts.model), end_user=name(facts.end_user), reasoning_effort=name(facts.reasoning_effort),
-        tier=name(facts.tier), traits={trait: value[:NAME_CHARS_MAX] for trait, value in facts.traits.items()},
+        tier=name(facts.tier), traits={trait: name(value) or "" for trait, value in facts.traits.items()},
         objects=(), previous_response=None,
     )
 

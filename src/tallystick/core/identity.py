@@ -22,7 +22,7 @@ ASSUMED_VERSION: Final = "assumed.prompt_version"
 TAGS_MAX = 32
 NAME_CHARS_MAX = 64
 VALUE_CHARS_MAX = 256
-_PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]*")
+_PRINTABLE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +112,10 @@ def check_claims(claims: Claims) -> Denied | None:
     """Sizes and characters of everything a caller may name; None when all is well."""
     if len(claims.tags) > TAGS_MAX or len(claims.dimensions) > TAGS_MAX:
         return Denied("bad_attribution", f"At most {TAGS_MAX} tags and {TAGS_MAX} dimensions may be given.")
-    for name, value in (*claims.labels.items(), *claims.tags, *claims.dimensions.items()):
+    route = () if claims.route is None else (("route", claims.route),)
+    for name, value in (*claims.labels.items(), *claims.tags, *claims.dimensions.items(), *route):
         if not name or len(name) > NAME_CHARS_MAX or len(value) > VALUE_CHARS_MAX:
             return Denied("bad_attribution", f"Names have 1 to {NAME_CHARS_MAX} characters, values at most {VALUE_CHARS_MAX}.")
         if not (_PRINTABLE.fullmatch(name) and _PRINTABLE.fullmatch(value)):
-            return Denied("bad_attribution", "Names and values must not hold control characters.")
+            return Denied("bad_attribution", "Names and values must not hold control characters, nor halves of surrogate pairs.")
     return None

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from tallystick.core.attempt import Admission, Basis, Line, Method, Outcome, Settlement
-from tallystick.core.call import NAME_CHARS_MAX, name
+from tallystick.core.call import name
 from tallystick.core.errors import FaultKind
 from tallystick.core.estimate import estimate_usage
 from tallystick.core.lean import lean
@@ -96,8 +96,8 @@ def settle(admission: Admission, served: Served, book: PriceBook, terms: Terms, 
         model=name(reading.model),
         usage=verdict.usage,
         lines=_lines(verdict.charge),
-        parts=tuple(replace(part, model=part.model[:NAME_CHARS_MAX]) for part in reading.parts) if reading.parts else (),
-        traits={trait: value[:NAME_CHARS_MAX] for trait, value in reading.traits.items()} if reading.traits else {},
+        parts=tuple(replace(part, model=name(part.model) or "") for part in reading.parts) if reading.parts else (),
+        traits={trait: name(value) or "" for trait, value in reading.traits.items()} if reading.traits else {},
         context_tokens=reading.context_tokens,
         stated_nanos=verdict.stated_nanos,
         computed_nanos=computed,
