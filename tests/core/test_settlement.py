@@ -72,6 +72,7 @@ RULES = {
     "an error inside a 200 stream, without usage": (Served(200, replace(SAID_NOTHING, failed=True)), "failed", "estimated", "counted", None),
     # A 2xx that only opens a job.
     "a job was opened": (Served(200, JOB), "deferred", "priced", "deferred", 0),
+    "a poll of a job that still runs": (Served(200, JOB, billed_elsewhere=True), "completed", "priced", "zero_proven", 0),
     "a reply billed by what it does not show": (Served(200, reading(usage=None, opaque=True)), "completed", "unpriced", "usage", 0),
 }
 
@@ -100,7 +101,7 @@ def test_a_job_or_a_worst_case_without_a_price_is_unpriced_and_never_called_esti
 
 
 def test_a_route_that_bills_nothing_costs_nothing_whatever_happens() -> None:
-    for served in (Served(200), Served(500), Served(fault="timeout")):
+    for served in (Served(200), Served(200, JOB), Served(500), Served(fault="timeout")):
         ended = end(served, billable=False)
         assert (ended.basis, ended.cost_nanos) == ("zero_proven", 0)
 

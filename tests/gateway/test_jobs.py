@@ -56,7 +56,7 @@ def test_a_background_response_is_billed_once_on_the_call_that_made_it(gateway: 
     first, second = caller.get("/v1/responses/resp_bg"), caller.get("/v1/responses/resp_bg")
 
     bills = [caller.booked(answer) for answer in (waiting, first, second)]
-    assert [bill["cost_nanos"] for bill in bills] == [0, 0, 0]
+    assert [(bill["cost_nanos"], bill["basis"]) for bill in bills] == [(0, "zero_proven")] * 3, "a poll opens no job of its own"
     assert bills[1]["usage"] == {"input": 1_000, "output": 200}, "a poll shows the usage it saw"
     settled = caller.booked(made)
     assert (settled["cost_nanos"], settled["basis"], settled["method"]) == (COST_NANOS, "usage", "priced")

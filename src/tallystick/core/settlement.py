@@ -121,6 +121,8 @@ def _judge(admission: Admission, served: Served, book: PriceBook, terms: Terms) 
             return _Verdict(outcome, "priced", "zero_proven", usage=reading.usage, notes=("billed on the call that made it",))
         return _price(admission, reading, reading.usage, book, terms, outcome)
     if reading is not None and reading.deferred and served.fault is None:
+        if served.billed_elsewhere or not admission.billable:    # a poll of a job that still runs opens none of its own
+            return _Verdict(outcome, "priced", "zero_proven")
         return _Verdict("deferred", "priced" if admission.hold_priced else "unpriced", "deferred")
     if not served.written:
         return _Verdict(outcome, "priced", "zero_proven")
