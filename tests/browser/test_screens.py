@@ -19,7 +19,7 @@ from tests.build.gateway import ADMIN, PATIENCE_S, RunningGateway
 from tests.mini_upstream import MiniUpstream
 
 CALLS = 7
-SCREENS = ("overview", "requests", "keys")
+SCREENS = ("overview", "live", "requests", "keys")
 
 
 def called(gateway: RunningGateway, provider: MiniUpstream, key: str, number: int) -> str:
@@ -159,15 +159,24 @@ def status_of(gateway: RunningGateway, key: str) -> int:
 
 
 def test_new_calls_come_by_themselves(gateway: RunningGateway, provider: MiniUpstream, traffic: list[str], owner: Person) -> None:
+    """And while the view stands still they wait, counted; going on shows them."""
+    key = gateway.key(team="late")
     owner.go("/admin/llm-proxy")
-    owner.at("Requests")
-    assert "/o/default/requests" in owner.page.url
+    owner.at("Live")
+    assert owner.page.url.endswith("/o/default/live")
     rows = owner.page.locator("table.book tbody tr")
     rows.first.wait_for()
     before = rows.count()
-    called(gateway, provider, gateway.key(team="late"), 5_000)
-    owner.page.get_by_role("cell", name="late", exact=True).wait_for()
+    first = called(gateway, provider, key, 5_000)
+    owner.page.locator(f'a[href$="{first}"]').wait_for()
     assert rows.count() == before + 1
+    assert first in (rows.first.locator("a").get_attribute("href") or "")
+    owner.page.get_by_role("button", name="Pause").click()
+    second = called(gateway, provider, key, 5_001)
+    owner.page.get_by_text("1 waiting").wait_for()
+    assert owner.page.locator(f'a[href$="{second}"]').count() == 0
+    owner.page.get_by_role("button", name="Go on").click()
+    owner.page.locator(f'a[href$="{second}"]').wait_for()
 
 
 def test_nobody_needs_a_mouse(gateway: RunningGateway, traffic: list[str], visit: Callable[..., Person]) -> None:
@@ -198,7 +207,7 @@ def test_nobody_needs_a_mouse(gateway: RunningGateway, traffic: list[str], visit
     keyboard.press("Escape")
     somebody.page.get_by_role("dialog", name="Keys").wait_for(state="hidden")
     keyboard.press("g")
-    keyboard.press("l")
+    keyboard.press("r")
     somebody.at("Requests")
 
 
@@ -214,7 +223,6 @@ def test_nothing_stands_in_anybodys_way(gateway: RunningGateway, traffic: list[s
     for screen in (*SCREENS, f"requests/{traffic[0]}", "keys?new=true"):
         somebody.go(f"/o/default/{screen}")
         somebody.at(screen.partition("/")[0].partition("?")[0].capitalize().removesuffix("s" if "/" in screen else " "))
-        somebody.page.wait_for_load_state("networkidle")
         found[screen] = somebody.barriers()
     assert {screen: barriers for screen, barriers in found.items() if barriers} == {}
 
@@ -224,11 +232,10 @@ def test_a_phone_shows_it_without_scrolling_sideways(gateway: RunningGateway, tr
     somebody.go("/")
     somebody.sign_in()
     somebody.at("Overview")
-    for name in ("Requests", "Keys", "Overview"):
+    for name in ("Live", "Requests", "Keys", "Overview"):
         somebody.page.get_by_role("button", name="Menu").click()
         somebody.page.get_by_role("dialog").get_by_role("link", name=name).click()
         somebody.at(name)
-        somebody.page.wait_for_load_state("networkidle")
         assert somebody.page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"], name
 
 
@@ -266,7 +273,7 @@ def test_a_session_that_ended_elsewhere_is_asked_for_again_and_gone_on_with(gate
     somebody.at("Keys")
     somebody.page.context.clear_cookies()
     somebody.page.keyboard.press("g")
-    somebody.page.keyboard.press("l")
+    somebody.page.keyboard.press("r")
     somebody.page.get_by_label("E-mail").wait_for()
     somebody.sign_in()
     somebody.at("Requests")

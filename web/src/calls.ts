@@ -2,7 +2,8 @@
 
 export type CallItem = {
   id: string
-  attempt: number
+  /** How many there were; of an event of the live view, which of them it is. */
+  attempts: number
   at: string
   key_id: string | null
   team: string | null
@@ -61,7 +62,7 @@ export type CallAttempt = {
   lines?: CallLine[]
 }
 
-export type CallDocument = Omit<CallItem, 'attempt' | 'key_id' | 'state'> & {
+export type CallDocument = Omit<CallItem, 'attempts' | 'key_id' | 'state'> & {
   state: 'open' | 'settled' | 'refused' | 'deferred'
   organization: string | null
   attribution:

@@ -72,6 +72,13 @@ const requests = createRoute({
   component: lazyRouteComponent(() => import('./screens/Requests')),
 })
 
+const live = createRoute({
+  getParentRoute: () => organization,
+  path: '/live',
+  validateSearch: callsOf,
+  component: lazyRouteComponent(() => import('./screens/Live')),
+})
+
 const request = createRoute({
   getParentRoute: () => organization,
   path: '/requests/$id',
@@ -87,15 +94,14 @@ const keys = createRoute({
 
 const bare = <const Path extends string>(
   path: Path,
-  to: '/o/$slug/overview' | '/o/$slug/requests' | '/o/$slug/keys',
-  more: { follow?: true } = {},
+  to: '/o/$slug/overview' | '/o/$slug/live' | '/o/$slug/requests' | '/o/$slug/keys',
 ) =>
   createRoute({
     getParentRoute: () => root,
     path,
     beforeLoad: async ({ context, location }) => {
       const session = await signedIn(context.queries, location.href)
-      throw redirect({ to, params: { slug: session.organization }, search: { ...location.search, ...more } })
+      throw redirect({ to, params: { slug: session.organization }, search: location.search })
     },
   })
 
@@ -111,6 +117,7 @@ const tree = root.addChildren([
       },
     }),
     overview,
+    live,
     requests,
     request,
     keys,
@@ -118,8 +125,8 @@ const tree = root.addChildren([
   bare('/', '/o/$slug/overview'),
   bare('/overview', '/o/$slug/overview'),
   bare('/requests', '/o/$slug/requests'),
-  bare('/live', '/o/$slug/requests', { follow: true }),
-  bare('/admin/llm-proxy', '/o/$slug/requests', { follow: true }),
+  bare('/live', '/o/$slug/live'),
+  bare('/admin/llm-proxy', '/o/$slug/live'),
   bare('/keys', '/o/$slug/keys'),
 ])
 

@@ -11,8 +11,8 @@ import { Page, Section } from '../parts/Page'
 import { Coming, Fault } from '../parts/states'
 import { atText } from '../parts/when'
 import { useZone } from '../session'
+import { Verdict } from './callcolumns'
 import type { FilterName } from './callsearch'
-import { Verdict } from './Requests'
 
 const STILL_OPEN_MS = 1000
 

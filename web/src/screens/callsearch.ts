@@ -25,7 +25,7 @@ export const KINDS: Record<Kind, string> = {
   sandbox: 'Sandbox',
 }
 
-export type CallSearch = RangeSearch & { [name in FilterName]?: string } & { kind?: Kind; follow?: true }
+export type CallSearch = RangeSearch & { [name in FilterName]?: string } & { kind?: Kind }
 
 export function callsOf(search: Record<string, unknown>): CallSearch {
   const found: CallSearch = rangeOf(search)
@@ -35,6 +35,10 @@ export function callsOf(search: Record<string, unknown>): CallSearch {
   }
   if (typeof search.kind === 'string' && Object.hasOwn(KINDS, search.kind) && search.kind !== 'all')
     found.kind = search.kind as Kind
-  if (search.follow === true || search.follow === 'true') found.follow = true
   return found
+}
+
+/** The filters that are set. */
+export function chosen(search: CallSearch): FilterName[] {
+  return (Object.keys(FILTERS) as FilterName[]).filter((name) => search[name] !== undefined)
 }

@@ -1,5 +1,5 @@
 // The screens there are: the navigation, the palette and the keys are made from this one list.
-import { IconKey, IconLayoutDashboard, IconListDetails } from '@tabler/icons-react'
+import { IconActivity, IconKey, IconLayoutDashboard, IconListDetails } from '@tabler/icons-react'
 import type { Role } from '../session'
 
 export const PLACES = [
@@ -11,7 +11,8 @@ export const PLACES = [
     roles: null,
     ranged: true,
   },
-  { to: '/o/$slug/requests', name: 'Requests', keys: 'l', icon: IconListDetails, roles: null, ranged: true },
+  { to: '/o/$slug/live', name: 'Live', keys: 'l', icon: IconActivity, roles: null, ranged: false },
+  { to: '/o/$slug/requests', name: 'Requests', keys: 'r', icon: IconListDetails, roles: null, ranged: true },
   {
     to: '/o/$slug/keys',
     name: 'Keys',
