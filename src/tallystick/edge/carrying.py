@@ -61,8 +61,8 @@ class Carrier:
         self.disclosed = tuple(said)
 
     def observe(self, admission: Admission, served: Served, wait_us: int | None) -> None:
-        """What came of it. `wait_us`: how long the reply says to stay away."""
-        if self.secret is None or admission.sandbox:
+        """What came of it. `wait_us`: how long the reply says to stay away. What was stopped here shows nothing."""
+        if self.secret is None or admission.sandbox or served.fault == "cancelled":
             return
         failure = failure_of(served.status, served.fault, written=served.written, stated_wait=wait_us is not None)
         self._standings.observe(

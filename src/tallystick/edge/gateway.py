@@ -390,7 +390,7 @@ class _Conversation:
     async def give_back(self, _: line.GiveBack) -> None:
         """Let the answer in hand go: the provider's, or what became of the attempt."""
         if self._failure is not None:
-            reply = refuse(self._failure, self._target.error_shape, self._request_id)
+            reply = refuse(self._failure, self._target.error_shape, self._request_id, extra=self._carrier.disclosed)
             await _answer(self._send, reply.status, reply.headers, reply.body)
             if self._relay is not None:
                 await self._relay.discard()
