@@ -57,8 +57,10 @@ def note_failure(pen: Appending, account: str | None, what: Literal["password", 
 def close_failure_minutes(pen: Appending) -> None:
     """Chain the counts of minutes that are over."""
     over = pen.now_us // _MINUTE_US
-    for minute, counted in pen.db.execute("SELECT minute, counted FROM login_failure_minute WHERE minute < ? ORDER BY minute",
-                                          (over,)).fetchall():
+    ended = pen.db.execute("SELECT minute, counted FROM login_failure_minute WHERE minute < ? ORDER BY minute", (over,)).fetchall()
+    if not ended:
+        return
+    for minute, counted in ended:
         if counted:
             pen.chain(engine.SYSTEM).append({"kind": "ACCESS", "at": minute * _MINUTE_US, "event": "failed", "count": counted})
     pen.db.execute("DELETE FROM login_failure_minute WHERE minute < ?", (over,))
