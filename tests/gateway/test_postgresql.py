@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -77,6 +78,35 @@ def test_while_the_server_is_away_calls_go_on_and_are_booked_afterwards(tmp_path
             postgresql.start()
         assert [row["cost_nanos"] for row in gateway.calls(5)] == [COST_NANOS] * 5
         assert gateway.run("verify").returncode == 0
+
+
+def test_who_is_cut_off_for_too_long_refuses_what_a_budget_may_forbid(tmp_path: Path, provider: MiniUpstream, settings: str,
+                                                                     postgresql: Server) -> None:
+    with RunningGateway(tmp_path, upstream=provider.url, config=f"{settings}max_staleness_s = 3\n") as gateway:
+        key = gateway.key()
+        gateway.json("budgets", "set", "--org", "--limit", "1000")
+        provider.expect("POST", CHAT, json_reply(chat()), times=10_000)
+        assert ask(gateway, key).status_code == 200
+        postgresql.stop()
+        try:
+            refused = _until(lambda: ask(gateway, key), 503)
+            assert (refused.json()["error"]["code"], refused.headers["retry-after"]) == ("budget_unavailable", "5")
+            assert "has not followed its database" in refused.text
+            ready = httpx.get(f"{gateway.url}/readyz", timeout=PATIENCE_S)
+            assert (ready.status_code, "budgets" in ready.json()["reasons"]) == (503, True)
+        finally:
+            postgresql.start()
+        _until(lambda: ask(gateway, key), 200)
+        _until(lambda: httpx.get(f"{gateway.url}/readyz", timeout=PATIENCE_S), 200)
+
+
+def _until(do: Callable[[], httpx.Response], status: int) -> httpx.Response:
+    """Again and again until it answers so."""
+    ends_s = time.monotonic() + PATIENCE_S
+    while (answer := do()).status_code != status:
+        assert time.monotonic() < ends_s, answer.text
+        time.sleep(0.2)
+    return answer
 
 
 def test_two_gateways_share_keys_and_caps(tmp_path: Path, provider: MiniUpstream, settings: str) -> None:
