@@ -88,6 +88,11 @@ def test_what_is_no_scope_of_a_channel_is_refused(scene: Scene, scope: str) -> N
         scene.channel("one", scopes=(scope,))
 
 
+def test_a_channel_that_hears_a_kind_that_is_none_is_refused(scene: Scene) -> None:
+    with pytest.raises(Refused, match="budget_threshold, run_rate"):
+        scene.channel("one", kinds=("budgets",))
+
+
 @pytest.mark.parametrize("what", ["alert", "kind", "budget"])
 def test_what_is_still_so_when_a_mute_ends_is_told_then(scene: Scene, what: str) -> None:
     scene.channel(kinds=("budget_threshold",))
@@ -149,7 +154,7 @@ def test_a_mute_of_one_budget_says_nothing_of_another_and_ends_when_somebody_end
 
 @pytest.mark.parametrize("spec", [
     {"kind": ""}, {"kind": "run_rate", "reason": " "}, {"kind": "run_rate", "for_us": 0}, {"kind": "run_rate", "for_us": MUTE_US_MAX + 1},
-    {"alert": 7}, {"budget": 7}])
+    {"kind": "budgets"}, {"alert": 7}, {"budget": 7}])
 def test_what_cannot_be_muted_says_so(scene: Scene, spec: dict[str, object]) -> None:
     asked = {"reason": "x", "for_us": MINUTE_US, **spec}
     until_us = scene.journal.clock.us + int(asked.pop("for_us"))         # type: ignore[call-overload]

@@ -120,3 +120,33 @@ async def test_a_test_is_on_its_way_when_the_answer_comes(desk: Desk, owner: htt
     assert reply.status_code == 202
     with desk.database.read() as db:
         assert [row.event for row in deliveries_of(db, reply.json()["alert_id"])] == ["test"]
+
+
+async def test_an_alert_is_acknowledged_and_shows_by_whom(desk: Desk, owner: httpx.AsyncClient) -> None:
+    number = note(desk, "a")
+    assert (await owner.post(f"/api/alerts/{number}/acknowledge", json={"note": "asked the team"})).json() == {"alerts": 1}
+    shown = (await owner.get(f"/api/alerts/{number}")).json()
+    assert (shown["note"], shown["acknowledged_at"] is not None, shown["acknowledged_by"] is not None) == ("asked the team", True, True)
+    with desk.database.write() as db:
+        db.execute("UPDATE alert SET resolved_us = 1")
+    assert (await owner.post(f"/api/alerts/{number}/acknowledge", json={})).status_code in (400, 409)
+    assert (await owner.post("/api/alerts/999/acknowledge", json={})).status_code == 404
+
+
+async def test_a_mute_is_begun_listed_and_ended(desk: Desk, owner: httpx.AsyncClient) -> None:
+    number = note(desk, "a")
+    asked = {"until": "2026-12-01T00:00:00Z", "reason": "a load test", "alert_id": number}
+    made = await owner.post("/api/alerts/mutes", json=asked)
+    assert made.status_code == 201, made.text
+    assert (made.json()["thread"], made.json()["until"], made.json()["reason"]) == ("a", "2026-12-01T00:00:00Z", "a load test")
+    assert (await owner.get("/api/alerts/mutes")).json()["items"] == [made.json()]
+    assert (await owner.delete(f"/api/alerts/mutes/{made.json()['id']}")).status_code == 200
+    assert (await owner.get("/api/alerts/mutes")).json()["items"] == []
+    assert (await owner.post("/api/alerts/mutes", json={**asked, "alert_id": None, "kind": "budgets"})).status_code == 400
+    assert (await owner.post("/api/alerts/mutes", json={**asked, "until": "2020-01-01T00:00:00Z"})).status_code == 400
+
+
+async def test_a_channel_has_the_scopes_that_it_was_given(owner: httpx.AsyncClient) -> None:
+    made = await owner.put("/api/channels/search", json={**HOOK, "scopes": ["team:search", "project:search/web"]})
+    assert made.json()["scopes"] == ["team:search", "project:search/web"]
+    assert (await owner.put("/api/channels/search", json={**HOOK, "scopes": ["search"]})).status_code == 400

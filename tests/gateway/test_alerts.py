@@ -149,3 +149,25 @@ def test_a_command_that_sends_by_itself_logs_beside_its_answer(scene: tuple[Runn
     done = gateway.run("channels", "test", "ops", "--json")
     assert (done.returncode, json.loads(done.stdout)["tests"][0]["state"]) == (1, "failed")
     assert "could not be sent" in done.stderr
+
+
+def test_a_team_s_channel_hears_what_is_not_muted(scene: tuple[RunningGateway, MiniUpstream, Hook]) -> None:
+    gateway, _, hook = scene
+    add_hook(gateway, hook.url, "--scope", "team:web")
+    for team in ("web", "ops"):
+        gateway.json("budgets", "set", "--team", team, "--limit", f"{COST_NANOS * 1.9 / 1e9:.9f}", "--window", "day", "--soft")
+    mute = gateway.json("alerts", "mute", "--budget", "1", "--until", "8h", "--reason", "a load test")
+    assert [one["id"] for one in gateway.json("alerts", "mutes")["mutes"]] == [mute["id"]]
+    for team in ("web", "ops"):
+        assert ask(gateway, gateway.key(team=team)).status_code == 200
+    deadline = time.monotonic() + PATIENCE_S
+    while len(listed := gateway.api("/api/alerts")["items"]) < 2:
+        assert time.monotonic() < deadline, "nothing was raised"
+        time.sleep(0.05)
+    [of_web] = [one["id"] for one in listed if "team:web" in one["scopes"]]
+    assert gateway.json("alerts", "acknowledge", str(of_web), "--note", "asked the team")["acknowledged"] == 1
+    assert hook.got == []
+    gateway.json("alerts", "unmute", str(mute["id"]))
+    [told] = hook.wait(1)
+    assert told["data"]["title"] == "Budget of team web: 50% used"
+    assert [one["note"] for one in gateway.json("alerts", "list")["alerts"] if one["id"] == of_web] == ["asked the team"]

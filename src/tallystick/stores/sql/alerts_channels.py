@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tallystick.core.alerts.alert import SEVERITIES, Severity
+from tallystick.core.alerts.kinds import unknown_kind
 from tallystick.core.alerts.sending import BadQuietHours, QuietHours, quiet_hours
 from tallystick.core.secret import Secret
 from tallystick.stores.sealing import Binding, Keks, Sealed, rewrap, seal, unseal
@@ -169,6 +170,8 @@ def _check(spec: ChannelSpec) -> None:
         raise Refused("invalid_request", f"A channel's values have at most {VALUE_CHARS_MAX} characters on one line.")
     if wrong := [scope for scope in spec.scopes if not _SCOPE.fullmatch(scope)]:
         raise Refused("invalid_request", f"{wrong[0]!r} is no scope of a channel: say team:search or project:search/web.")
+    if wrong_kind := unknown_kind(spec.kinds):
+        raise Refused("invalid_request", wrong_kind)
     if spec.severity not in SEVERITIES or spec.breaks not in (*SEVERITIES, NO_BREAK):
         raise Refused("invalid_request", f"A severity is one of {', '.join(SEVERITIES)}.")
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from tallystick.core.alerts.kinds import unknown_kind
 from tallystick.core.entry import Fields
 from tallystick.stores.sql.alerts_raised import find_alert
 from tallystick.stores.sql.budget_rows import find_budget
@@ -55,6 +56,8 @@ def mute(pen: Appending, organization: int, spec: MuteSpec, by: str) -> Mute:
         raise Refused("invalid_request", "A mute ends in the future, within ninety days.")
     if spec.alert is None and not spec.kind and spec.budget is None:
         raise Refused("invalid_request", "Say what is muted: an alert, a kind, or a budget.")
+    if spec.kind and (wrong := unknown_kind((spec.kind,))):
+        raise Refused("invalid_request", wrong)
     thread = pen.db.execute("SELECT thread FROM alert WHERE organization = ? AND id = ?", (organization, spec.alert)).fetchone()
     if spec.alert is not None and thread is None:
         raise Refused("not_found", "There is no such alert.")
