@@ -172,8 +172,10 @@ def _whole(db: Connection, last: dict[str, Any]) -> dict[str, Any]:
 
 
 _AMOUNTS: Final = slice(COLUMNS.index("input_tokens"), COLUMNS.index("latency_us"))
-_LAST: Final = (" AND NOT EXISTS (SELECT 1 FROM call_fact_{month} later WHERE later.request_id = call_fact_{month}.request_id"
-                " AND later.attempt = call_fact_{month}.attempt + 1)")
+# Only what failed or was never reached is followed by another attempt; of all others nobody need look for one.
+_FOLLOWED: Final = f"{OUTCOMES.index('failed') + 1}, {OUTCOMES.index('unreached') + 1}"
+_LAST: Final = (f" AND (outcome NOT IN ({_FOLLOWED}) OR NOT EXISTS (SELECT 1 FROM call_fact_{{month}} later"  # noqa: S608 - literals
+                " WHERE later.request_id = call_fact_{month}.request_id AND later.attempt = call_fact_{month}.attempt + 1))")
 _ONE: Final = "SELECT 1 FROM call_fact_{month} WHERE request_id = ? AND organization = ?"
 _LIST: Final = "SELECT " + ", ".join(COLUMNS) + " FROM call_fact_{month}"  # noqa: S608 - literals of callfact.py
 
