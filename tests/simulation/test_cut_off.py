@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from tallystick.core.budget import Scope
 from tallystick.stores.sql import leases
@@ -54,6 +55,15 @@ def test_who_is_cut_off_spends_what_it_has_leased_for_a_while_and_then_nothing(w
     world.weather.cut.clear()
     world.loop.run(asyncio.sleep(1.5))
     assert (ask(world, "i0"), world.instances["i0"].keeper.fault()) == ("usage", None)
+
+
+def test_the_log_says_each_turn_once(world: World) -> None:
+    cap(world, 1_000 * USUAL)
+    with capture_logs() as said:
+        cut_off(world, "i0", 30)
+        world.weather.cut.clear()
+        world.loop.run(asyncio.sleep(2))
+    assert [line["log_level"] for line in said if line["event"].startswith(("budgets", "calls"))] == ["warning", "error", "warning"]
 
 
 def test_a_machine_that_slept_trusts_nothing_it_knew_before(world: World) -> None:
