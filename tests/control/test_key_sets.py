@@ -80,3 +80,38 @@ async def test_nobody_makes_more_of_many_than_of_one(desk: Desk, role: Role, ask
         keys = (await client.get("/api/keys")).json()["items"]
         assert len(keys) == (2 if status == 201 else 0)
         assert all(key["owner"] == account for key in keys) or role != "member"
+
+
+@both_engines
+async def test_what_a_key_says_is_changed_and_its_text_stays(desk: Desk) -> None:
+    key_id, key = desk.key(team="search", project="web", user="ann")
+    async with desk.owner() as owner, desk.client(key) as itself:
+        assert (await itself.get("/api/keys/self")).json()["user"] == "ann"
+        changed = await owner.patch(f"/api/keys/{key_id}", json={"user": None, "project": "app", "expires_at": "2027-01-01T00:00:00Z"})
+        assert changed.status_code == 200, changed.text
+        seen = (await itself.get("/api/keys/self")).json()
+        assert (seen["id"], seen["team"], seen["project"], seen["user"], seen["expires_at"]) == (
+            key_id, "search", "app", None, "2027-01-01T00:00:00Z")
+        for wrong in ({"format": "vk"}, {"expires_at": "2020-01-01T00:00:00Z"}, {"owner": "nobody"}, {"colour": "red"}):
+            assert (await owner.patch(f"/api/keys/{key_id}", json=wrong)).status_code == 400
+        assert (await owner.delete(f"/api/keys/{key_id}")).status_code == 200
+        assert (await owner.patch(f"/api/keys/{key_id}", json={"name": "x"})).json()["code"] == "not_active"
+    assert desk.findings() == []
+
+
+@pytest.mark.parametrize(("role", "asked", "status"), [
+    ("manager", {"name": "ours", "user": "bo"}, 200), ("manager", {"team": "ads"}, 403), ("manager", {"team": None}, 403),
+    ("manager", {"credential": "x"}, 403), ("member", {"name": "mine"}, 404), ("auditor", {"name": "x"}, 403), ("finance", {"name": "x"}, 403)])
+async def test_nobody_makes_a_key_say_what_they_could_not_have_made_it_say(desk: Desk, role: Role, asked: dict[str, Any], status: int) -> None:
+    key_id, _ = desk.key(team="search")
+    async with desk.person(desk.member(role, *(("search",) if role in ("manager", "member") else ()))) as client:
+        assert (await client.patch(f"/api/keys/{key_id}", json=asked)).status_code == status
+
+
+async def test_a_row_that_was_edited_behind_the_ledgers_back_is_found(desk: Desk) -> None:
+    key_id, _ = desk.key(team="search")
+    async with desk.owner() as owner:
+        await owner.patch(f"/api/keys/{key_id}", json={"user": "bo"})
+    with desk.database.write() as db:
+        db.execute("UPDATE virtual_key SET user_name = 'ann'")
+    assert [finding.message for finding in desk.findings()] == [f"key {key_id} stands otherwise than it was made, rotated or revoked: user"]

@@ -52,6 +52,7 @@ POST   /api/keys/bulk                             all   all      -        own_te
 GET    /api/keys/self                             -     -        -        -          -     -      self
 GET    /api/keys/{key_id}                         all   all      -        own_teams  own   ids    -
 POST   /api/keys/{key_id}/rotate                  all   all      -        own_teams  own   -      -
+PATCH  /api/keys/{key_id}                         all   all      -        own_teams  own   -      -
 DELETE /api/keys/{key_id}                         all   all      -        own_teams  own   -      -
 GET    /api/credentials                           all   all      -        -          -     names  -
 PUT    /api/credentials/{provider}/{name}         all   all      -        -          -     -      -

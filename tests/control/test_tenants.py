@@ -26,6 +26,7 @@ BODIES: dict[str, Any] = {
     "PUT /api/views/{view_id}": VIEW,
     "PATCH /api/members/{account_id}": {"role": "admin"},
     "POST /api/keys/{key_id}/rotate": {},
+    "PATCH /api/keys/{key_id}": {"name": "x"},
     "POST /api/requests/{request_id}/adjustments": {"cost_nanos": 1, "evidence": "x"},
     "PUT /api/budgets/{budget_id}": {"limit": "$1/month"},
     "POST /api/budgets/{budget_id}/raises": {"by": "$1", "until": "2027-01-01T00:00:00Z", "reason": "x"},

@@ -4,6 +4,7 @@ answer, the one to the request that made it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -129,6 +130,7 @@ def routes() -> APIRouter:
     router.add_api_route("", list_keys, methods=["GET"], response_model=Keys)
     router.add_api_route("", create_key, methods=["POST"], response_model=IssuedKey, status_code=201)
     router.add_api_route("/{key_id}", read_key, methods=["GET"], response_model=Key | KeyId)
+    router.add_api_route("/{key_id}", change_key, methods=["PATCH"], response_model=Key)
     router.add_api_route("/{key_id}", revoke_key, methods=["DELETE"], response_model=Key)
     router.add_api_route("/{key_id}/rotate", rotate_key, methods=["POST"], response_model=IssuedKey, status_code=201)
     return router
@@ -184,6 +186,28 @@ def read_key(parts: PartsOf, caller: CallerOf, key_id: IdOfKey) -> Response:
     if row is None:
         raise _no_key()
     return answer(_shown(caller, row, parts.clock.now_us()))
+
+
+def change_key(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, key_id: IdOfKey, said: NewKey) -> Response:
+    """Change what a key says, by the rules of making one; what is left out stays, null takes it away. Calls are booked by it
+    from now on here, within a second on every instance. Its text, and so its format, stays."""
+    given = said.model_fields_set
+    if "format" in given:
+        raise Problem(400, "invalid_request", "A key keeps its format; make another.")
+    check_fields(caller, given, NEW_KEY)
+    if "team" in given:
+        within_teams(caller, said.team)
+    here, now_us = organization(parts.database, caller.organization), parts.clock.now_us()
+    changes: dict[str, Any] = {name: getattr(said, name) for name in given - _LABELS - {"expires_at"}}
+    if "expires_at" in given:
+        changes["expires_us"] = None if said.expires_at is None else us_of(said.expires_at)
+    labels = {name: getattr(said, name) for name in given & _LABELS}
+    row = directory.change_key(here.id, key_id, lambda old: replace(store.spec_of(old), labels={**old.labels, **labels}, **changes), now_us,
+                               actor_of(caller), caller.sight)
+    if row is None:
+        raise _no_key()
+    parts.keyring.poll()
+    return answer(key_document(row, now_us))
 
 
 def revoke_key(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, key_id: IdOfKey) -> Response:

@@ -108,6 +108,7 @@ GRANTS: Final = (
     Grant("POST", "/api/keys/bulk", KEYS),
     Grant("GET", "/api/keys/self", KEY_ITSELF),
     Grant("GET", "/api/keys/{key_id}", KEYS_READ),
+    Grant("PATCH", "/api/keys/{key_id}", KEYS),
     Grant("DELETE", "/api/keys/{key_id}", KEYS),
     Grant("POST", "/api/keys/{key_id}/rotate", KEYS),
     Grant("GET", "/api/credentials", CREDENTIALS_READ),
