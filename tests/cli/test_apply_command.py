@@ -172,6 +172,15 @@ def test_an_edited_dump_changes_what_was_edited_and_nothing_else(here: Commands)
     assert [finding for finding in found if finding["check"] != "checkpoint"] == []
 
 
+def test_an_empty_text_takes_a_field_away_once(here: Commands) -> None:
+    said = '[[policies]]\nkind = "model_access"\nscope = "org"\nname = "x"\nowner = "ann"\nparameters = {deny_models = ["o1"]}\n'
+    apply(here, said)
+    for _ in range(2):
+        gone = changes_of(here, said.replace('"ann"', '""'))
+    assert gone == []
+    assert here.json("policies", "list")["policies"][0]["owner"] == ""
+
+
 def test_a_file_neither_makes_nor_revokes_keys(here: Commands) -> None:
     made = here.json(*KEY)
     dumped = here.run("dump").stdout

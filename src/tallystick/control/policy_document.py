@@ -46,8 +46,8 @@ def spec_of(said: Mapping[str, Any]) -> PolicySpec:
     if not isinstance(parameters, Mapping):
         raise BadPolicy("The parameters of a policy are a table.")
     return PolicySpec(
-        texts["kind"], parse_scope(texts["on"] or "org"), parameters, texts["mode"] or "enforce", texts["name"] or "", texts["owner"] or "",
-        texts["note"] or "", _us(starts), _us(ends))
+        texts["kind"], parse_scope(texts["on"] or "org"), parameters, texts["mode"] or "enforce", texts["name"] or "", texts["owner"],
+        texts["note"], _us(starts), _us(ends))
 
 
 def _us(said: Any) -> int | None:

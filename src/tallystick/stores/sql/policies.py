@@ -43,8 +43,8 @@ class PolicySpec:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     mode: Mode = "enforce"
     name: str = ""
-    owner: str = ""
-    note: str = ""
+    owner: str | None = None                 # as it was, or none
+    note: str | None = None
     starts_us: int | None = None             # at once
     ends_us: int | None = None
 
@@ -68,13 +68,14 @@ class Policies:
                         if (row.kind, row.scope, row.name) == (spec.kind, spec.scope, spec.name)), None)
             row = PolicyRow(
                 0, 1, organization, spec.name, spec.kind, spec.scope.kind, spec.scope.value, parameters, spec.mode,
-                spec.starts_us or 0, spec.ends_us, spec.owner, spec.note, now_us, by, None)
+                spec.starts_us or 0, spec.ends_us, spec.owner or "", spec.note or "", now_us, by, None)
             if old is None:
                 row = _said(pen, _kept(pen.db, replace(row, id=_next_id(pen.db, "policy_version", POLICIES_MAX))), "made", by)
                 policy_caps.keep(pen, Budgets(self.sequencer), row, by)
                 return row
             self.may(pen.db, old)
-            row = replace(row, id=old.id, version=old.version + 1, owner=spec.owner or old.owner, note=spec.note or old.note)
+            row = replace(row, id=old.id, version=old.version + 1, owner=old.owner if spec.owner is None else spec.owner,
+                          note=old.note if spec.note is None else spec.note)
             if replace(row, version=old.version, made_us=old.made_us, made_by=old.made_by) == old:
                 return old
             _end(pen.db, old, now_us)
@@ -146,7 +147,7 @@ def checked(spec: PolicySpec) -> str:
         raise Refused("invalid_request", f"The parameters of a policy have at most {PARAMETERS_CHARS_MAX} characters.")
     if spec.mode not in MODES:
         raise Refused("invalid_request", f"A policy's mode is one of {', '.join(MODES)}.")
-    if any(len(text) > VALUE_CHARS_MAX or not text.isprintable() for text in (spec.name, spec.owner, spec.note)):
+    if any(len(text) > VALUE_CHARS_MAX or not text.isprintable() for text in filter(None, (spec.name, spec.owner, spec.note))):
         raise Refused("invalid_request", f"Name, owner and note have at most {VALUE_CHARS_MAX} characters on one line.")
     if spec.ends_us is not None and spec.ends_us <= (spec.starts_us or 0):
         raise Refused("invalid_request", "A policy ends after it begins.")
