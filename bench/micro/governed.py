@@ -7,7 +7,7 @@ The caps and policies are made in a database as commands make them, held by the 
 written into the spool. Variants take turns within every round, by CPU time of this process; what a variant adds is the median of
 its differences to the one without, round by round, which other work on the machine shifts little. `--instructions` counts
 machine instructions under valgrind as well, which it cannot shift at all. What counting adds to shipping says
-`bench.micro.ledger --caps`.
+`bench.micro.ledger --budgets`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How fast the ledger is: spool to SQL to chain, its bytes on disk per call, and `verify`.
 
-    python -m bench.micro.ledger [--calls 1000000] [--write]
+    python -m bench.micro.ledger [--calls 1000000] [--postgresql] [--budgets] [--write]
 
 Calls are spooled and shipped in turns of twenty thousand, all in one process with one writer, and the
 embedded database on this machine's disk. They are ordinary chat calls of forty teams and three models,
@@ -20,14 +20,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.load.run import RESULTS, title
+from tallystick.core.budget import Scope, parse_limit
 from tallystick.core.identity import Attribution
 from tallystick.jobs.shipper import Shipper
+from tallystick.stores.sql.budgets import Budgets, BudgetSpec
+from tallystick.stores.sql.engine import DEFAULT
 from tallystick.stores.sql.verify import verify
 from tests.build import databases, journal
 from tests.build.postgres import Server
 
 MODELS = ("gpt-4o", "gpt-4o-mini", "gpt-5")
-
+FIVE_LEVELS = (Scope("org"), Scope("team", "*"), Scope("project", "*"), Scope("key", "k1"), Scope("model", "*"))
 
 TURN = 20_000
 _BYTES = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'test_1'::regnamespace"
@@ -44,6 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=TURN)
     parser.add_argument("--postgresql", action="store_true", help="on a PostgreSQL server started for it, which promises the disk nothing")
+    parser.add_argument("--budgets", action="store_true", help="five budgets count each call: organisation, team, project, key, model")
     parser.add_argument("--write", action="store_true", help="append to bench/RESULTS.md")
     chosen = parser.parse_args()
     load_before = os.getloadavg()[0]
@@ -51,7 +55,7 @@ def main() -> None:
     engine = f"PostgreSQL {server.do('SHOW server_version')[0][0]} without fsync" if server is not None else "embedded database"
     try:
         with tempfile.TemporaryDirectory(prefix="bench-") as name, contextmanager(databases.on_engine)(server):
-            lines = _measured(Path(name), chosen.calls, server)
+            lines = _measured(Path(name), chosen.calls, server, budgets=chosen.budgets)
     finally:
         if server is not None:
             server.end()
@@ -63,8 +67,12 @@ def main() -> None:
             file.write("\n" + text)
 
 
-def _measured(folder: Path, calls: int, server: Server | None) -> list[str]:
+def _measured(folder: Path, calls: int, server: Server | None, *, budgets: bool) -> list[str]:
     one = journal.open_journal(folder, bounds=journal.Bounds())
+    for scope in FIVE_LEVELS if budgets else ():         # soft, for nobody holds here: what counts is the counting
+        amount, window = parse_limit("$1,000,000/month")
+        spec = BudgetSpec(scope, amount, str(window), limit=amount.value, mode="soft")
+        Budgets(one.sequencer).set(DEFAULT, spec, one.clock.now_us(), "cli")
     shipper = Shipper(one.spool, one.sequencer, one.clock, folder / "quarantine")
     spooled_s = shipped_s = shipped_cpu_s = 0.0
     rates = []
