@@ -15,9 +15,11 @@ from tallystick.core.alerts.budget_threshold import BadThresholds, crossed, reac
 from tallystick.core.alerts.key_expiry import step
 from tallystick.core.alerts.node import Node
 from tallystick.core.alerts.run_rate import forecast, passes_at_us
+from tallystick.core.attempt import Refusal
 from tallystick.core.budget import Budget, Scope
 from tallystick.core.currencies import read_limit
 from tallystick.core.draw import NodeKey
+from tallystick.core.identity import Attribution
 from tallystick.core.windows import parse_window
 from tallystick.stores.sql.directory import KeySpec
 from tallystick.stores.sql.engine import DEFAULT
@@ -176,6 +178,17 @@ def test_a_provider_whose_prices_have_moved_is_told_once_a_day(scene: Scene) -> 
     scene.pass_time(2 * MINUTE_US)
     scene.send()
     assert titles(scene) == ["Prices of gpt-4o at openai have moved"]
+
+
+def test_policies_that_refuse_calls_are_told_of_once_a_day_for_each_team(scene: Scene) -> None:
+    for number, (team, code) in enumerate((("web", "policy_denied"), ("web", "policy_denied"), ("web", "killed"), ("", "rate_limited")), 1):
+        who = Attribution("k1", "default", {"team": team} if team else {})
+        run(scene.journal.spool.refuse(Refusal(f"req_{number:032x}", scene.journal.clock.us, "default", code, 403, who, "openai", "chat")))
+        scene.journal.ship()
+        scene.send()
+        scene.pass_time(2 * MINUTE_US)
+    scene.send()
+    assert titles(scene) == ["Policies refuse calls of team web", "Policies refuse calls without a team"]
 
 
 def test_prices_that_wait_for_approval_are_told_until_somebody_decides(scene: Scene) -> None:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
 
-from tallystick.core.alerts import envelope_expiry, key_expiry, kill_switch, price_drift, price_release, run_rate, unpriced_model
+from tallystick.core.alerts import (
+    envelope_expiry, key_expiry, kill_switch, policy_refusals, price_drift, price_release, run_rate, unpriced_model,
+)
 from tallystick.core.alerts.alert import Alert, scopes_of
 from tallystick.core.alerts.budget_threshold import reached
 from tallystick.core.alerts.node import Node
@@ -234,6 +236,19 @@ def _calls(db: Connection, news: _News, now_us: int) -> None:
             alert = unpriced_model.alert(*words) if method else price_drift.alert(*words)
             if not _known(db, organization, alert):
                 news.told.append((organization, alert))
+        _refusals(db, month, since_us, news)
+
+
+def _refusals(db: Connection, month: int, since_us: int, news: _News) -> None:
+    """Calls since a moment that policies refused."""
+    for organization, team, code, day, calls in db.execute(month_sql(
+            "SELECT organization, team_id, code_id, day, count(*) FROM call_fact_{month} WHERE at_us >= ? AND kind = 2 GROUP BY 1, 2, 3, 4",
+            month), (since_us,)).fetchall():
+        names = Names(db, organization)
+        said = names.of("code", code) or ""
+        alert = policy_refusals.alert(names.of("team", team) or "", said, date.fromordinal(day + _EPOCH).isoformat(), calls)
+        if said in policy_refusals.CODES and not _known(db, organization, alert):
+            news.told.append((organization, alert))
 
 
 def _open_threads(db: Connection, kind: str) -> dict[str, list[int]]:
