@@ -76,6 +76,14 @@ def test_a_machine_that_slept_trusts_nothing_it_knew_before(world: World) -> Non
     assert call.result() == "budget_unavailable"
 
 
+def test_a_clock_that_is_set_back_cuts_nobody_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    cap(world, 1_000 * USUAL)
+    right = world.clock.now_us
+    monkeypatch.setattr(world.clock, "now_us", lambda: right() - 3_600_000_000)
+    world.loop.run(asyncio.sleep(20))
+    assert (ask(world, "i0"), world.instances["i0"].keeper.fault()) == ("usage", None)
+
+
 def test_calls_that_nothing_governs_go_on(world: World) -> None:
     cut_off(world, "i0", 60)
     assert (ask(world, "i0"), world.instances["i0"].keeper.fault()) == ("usage", None)

@@ -74,7 +74,7 @@ class BudgetKeeper:
         self._acknowledged = -1
         self._coming: _Change | None = None
         self._changed: set[int] = set()                  # budgets whose idle leases must go back: their caps moved
-        self._tended_us = 0
+        self._tended_us = -TEND_EVERY_US                 # by the monotonic clock
 
     @property
     def lender(self) -> Lender:
@@ -161,9 +161,8 @@ class BudgetKeeper:
         if change != self._seen and self._coming is None:
             await self._take_up()
         await self._finish_change(upto)
-        now_us = self._lending.clock.now_us()
-        if now_us - self._tended_us >= TEND_EVERY_US:
-            await self._tend(now_us)
+        if self._lending.clock.monotonic_us() - self._tended_us >= TEND_EVERY_US:
+            await self._tend()
 
     async def stop(self) -> None:
         """At a graceful stop, after the last shipment: give everything back. Raises StoreFault."""
@@ -219,11 +218,11 @@ class BudgetKeeper:
         self._changed -= changed
         self._lender.unbar()
         self._coming, self._acknowledged = None, coming.number
-        await self._tend(self._lending.clock.now_us())
+        await self._tend()
 
-    async def _tend(self, now_us: int) -> None:
-        self._tended_us = now_us
-        await self._lender.tend(self._acknowledged, wanted_since_us=now_us - WANTED_WITHIN_US)
+    async def _tend(self) -> None:
+        self._tended_us = self._lending.clock.monotonic_us()
+        await self._lender.tend(self._acknowledged, wanted_since_us=self._lending.clock.now_us() - WANTED_WITHIN_US)
 
     async def _header(self, admission: Admission) -> Budget:
         """The budget whose nodes bound calls by their own header. Raises StoreFault."""
