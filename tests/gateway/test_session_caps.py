@@ -45,6 +45,8 @@ def test_each_session_of_a_team_has_a_cap_that_holds_over_a_start(scene: Scene) 
     assert runs(gateway, agents, "two", 2) == [200, 402]
     refusals = gateway.calls(5, kind="refused")
     assert {gateway.call(row["id"])["policy_id"] for row in refusals if row["team"] == "agents"} == {made["id"]}
+    told = {alert["facts"]["subject"] for alert in gateway.api("/api/alerts")["items"] if alert["kind"] == "budget_threshold"}
+    assert told == {"one", "two", "three"}, "each session that used its cap up, and nothing on the way there"
     replayed = gateway.json("policies", "dry-run", "--id", str(made["id"]))
     assert (replayed["would_stop"], replayed["simulated"]) == (4, [made["id"]]), "as many as were: three sessions' calls, and who named none"
     gateway.json("policies", "set", "session_caps", "--on", "team:agents", "-p", "calls=3")

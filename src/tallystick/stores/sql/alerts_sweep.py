@@ -81,7 +81,8 @@ def sweep(database: Database, now_us: int, forecast_since: dict[str, int]) -> bo
 def _thresholds(db: Connection, budgets: dict[int, Watched], news: _News, now_us: int, forecast_since: dict[str, int]) -> None:
     """Shares that are reached now and stand in no open alert, and caps that will be passed."""
     above: dict[str, int] = {}
-    for node, found in _live_nodes(db, budgets, now_us):
+    kept = {number for (number,) in db.execute("SELECT budget FROM policy_cap").fetchall()}      # a node for each session there ever was
+    for node, found in _live_nodes(db, {number: found for number, found in budgets.items() if number not in kept}, now_us):
         stands = {percent for (percent,) in db.execute(
             "SELECT percent FROM alert WHERE budget = ? AND start_us = ? AND subject = ? AND resolved_us IS NULL",
             (node.key.budget, node.key.start_us, node.key.subject))}
