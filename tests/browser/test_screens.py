@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import re
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -75,6 +76,32 @@ def test_a_requests_arithmetic_is_what_explain_prints(gateway: RunningGateway, t
         assert f"${line['rate_usd']}" in table
     facts = owner.page.locator(".facts").all_inner_texts()
     assert any(call["attribution"]["team"] in text for text in facts)
+
+
+def test_budgets_that_near_their_end_and_what_alerts_say_stand_on_the_overview(
+    gateway: RunningGateway, provider: MiniUpstream, traffic: list[str], owner: Person,
+) -> None:
+    """A budget of a few cents that its first call nearly fills; what the page says of it is what the API says."""
+    gateway.json("budgets", "set", "--team", "tight", "--limit", "0.0003", "--window", "month", "--soft")
+    called(gateway, provider, gateway.key(team="tight"), 1_999)
+    gateway.calls(CALLS + 1)
+    (standing,) = gateway.api("/api/budgets")["items"]
+    owner.page.reload()
+    owner.at("Overview")
+    section = owner.page.locator("section", has=owner.page.get_by_role("heading", name="Budgets"))
+    section.wait_for()
+    shown = [int(found.get_attribute("data-nanos") or "") for found in section.locator("[data-nanos]").all()]
+    assert shown == [standing["nodes"][0]["spent_nanos"], standing["limit_nanos"]]
+    assert f"{standing['nodes'][0]['used_percent']:g} %" in section.inner_text()
+    deadline = time.monotonic() + PATIENCE_S
+    while not gateway.api("/api/alerts?open=true")["items"]:
+        assert time.monotonic() < deadline, "no alert was raised"
+        time.sleep(0.05)
+    owner.page.reload()
+    owner.at("Overview")
+    alerts = owner.page.get_by_role("list", name="Open alerts").get_by_role("listitem")
+    alerts.first.wait_for()
+    assert alerts.count() == 1, "of one budget only its newest word"
 
 
 def test_filters_days_and_choices_stand_in_the_address(gateway: RunningGateway, traffic: list[str], owner: Person) -> None:

@@ -98,6 +98,11 @@ export type CallDocument = Omit<CallItem, 'attempts' | 'key_id' | 'state'> & {
   budget: Record<string, string> | null
 }
 
+/** What a list shows as its cost: of a sandbox call what it would have been. */
+export function shownNanos(call: Pick<CallItem, 'cost_nanos' | 'sandbox' | 'would_be_cost_nanos'>): string {
+  return call.sandbox && call.would_be_cost_nanos !== null ? call.would_be_cost_nanos : call.cost_nanos
+}
+
 /** What became of a call, in a word and a tone. */
 export function verdictOf(call: Pick<CallItem, 'state' | 'outcome' | 'status' | 'sandbox' | 'code'>): {
   text: string

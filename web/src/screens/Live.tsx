@@ -5,7 +5,7 @@ import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { getRequests } from '../api/sdk.gen'
-import type { CallItem } from '../calls'
+import { type CallItem, shownNanos } from '../calls'
 import { exactly } from '../exact'
 import { grouped, places } from '../money'
 import { Book } from '../parts/Book'
@@ -37,7 +37,7 @@ export default function Live() {
   )
   const { tail, lost, begun } = useTail(filters, still)
   const minute = minuteOf(tail, useNow())
-  const decimals = places(tail.shown.map((call) => call.cost_nanos))
+  const decimals = places(tail.shown.map(shownNanos))
   const columns = useMemo(
     () => columnsOf(slug, zone, decimals).map((column) => ({ ...column, unsorted: true })),
     [slug, zone, decimals],

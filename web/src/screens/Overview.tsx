@@ -6,6 +6,7 @@ import { lazy, type ReactNode, Suspense } from 'react'
 import { getExplore, getMetricsOverview } from '../api/sdk.gen'
 import { entityColour } from '../entity'
 import { grouped, money, nanosOf, percent, places } from '../money'
+import { BudgetHealth, OpenAlerts } from '../parts/BudgetHealth'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
 import { Coming, Empty, Fault } from '../parts/states'
@@ -75,6 +76,7 @@ export default function Overview() {
     const { total, before } = spend.data
     return (
       <>
+        <OpenAlerts />
         <div className="figures">
           <Figure
             label={labelOf(search)}
@@ -120,6 +122,7 @@ export default function Overview() {
             </Suspense>
           )}
         </Section>
+        <BudgetHealth zone={zone} />
         <div className="two">
           {SPLITS.map((split) => (
             <Ranking key={split.group} split={split} days={days} slug={slug} search={search} />

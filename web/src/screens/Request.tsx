@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { getRequestsRequestId } from '../api/sdk.gen'
-import type { CallDocument, CallLine } from '../calls'
+import { type CallDocument, type CallLine, shownNanos } from '../calls'
 import { exactSum, full, grouped, nanosOfDollars } from '../money'
 import { Copy, Snippet } from '../parts/Copy'
 import { Money } from '../parts/Money'
@@ -57,11 +57,7 @@ function Call({ call, slug }: { call: CallDocument; slug: string }) {
     <>
       <div className="figures">
         <Figure label="Cost" note={costNote(call)}>
-          <Money
-            nanos={
-              call.sandbox && call.would_be_cost_nanos !== null ? call.would_be_cost_nanos : call.cost_nanos
-            }
-          />
+          <Money nanos={shownNanos(call)} />
         </Figure>
         <Figure label="Tokens in" note={cachedNote(call)}>
           {grouped(Number(call.usage?.input ?? 0))}

@@ -4,7 +4,7 @@ import { useInfiniteQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useMemo } from 'react'
 import { getRequests } from '../api/sdk.gen'
-import type { CallItem } from '../calls'
+import { type CallItem, shownNanos } from '../calls'
 import { places } from '../money'
 import { AsCsv, Book } from '../parts/Book'
 import { Page } from '../parts/Page'
@@ -50,7 +50,7 @@ export default function Requests() {
     () => data?.pages.flatMap((page) => page.items as unknown as CallItem[]) ?? [],
     [data],
   )
-  const decimals = places(calls.map((call) => call.cost_nanos))
+  const decimals = places(calls.map(shownNanos))
   const columns = useMemo(() => columnsOf(slug, zone, decimals), [slug, zone, decimals])
 
   return (

@@ -87,10 +87,11 @@ function Model({ call }: { call: CallItem }) {
 
 function Cost({ call, decimals }: { call: CallItem; decimals: number }) {
   if (call.state === 'open') return <span className="quiet">…</span>
+  if (call.state === 'refused') return <span className="quiet">–</span>
   if (call.sandbox && call.would_be_cost_nanos !== null)
     return (
       <span className="quiet">
-        would be <Money nanos={call.would_be_cost_nanos} />
+        would be <Money nanos={call.would_be_cost_nanos} decimals={decimals} />
       </span>
     )
   if (call.method === 'unpriced') return <span className="tag amber">unpriced</span>

@@ -37,7 +37,7 @@ export function RangePicker() {
           {labelOf(search)}
         </Button>
       </Popover.Target>
-      <Popover.Dropdown w={264}>
+      <Popover.Dropdown w={328}>
         <Stack gap={2}>
           {(Object.keys(PRESETS) as Preset[]).map((preset) => (
             <UnstyledButton

@@ -14,6 +14,8 @@ import { RangePicker } from './RangePicker'
 import { focusFilter, useShortcuts } from './shortcuts'
 
 const Palette = lazy(() => import('./Palette'))
+// An account of this name exists under `tallystick demo` only.
+const DEMO = 'admin@local'
 const THEMES = { light: 'Light', dark: 'Dark', auto: 'As the system' } as const
 
 export function Shell() {
@@ -103,6 +105,11 @@ export function Shell() {
             {place?.ranged && session.organization === slug && <RangePicker />}
             <Account session={session} showKeys={() => setHelp(true)} />
           </section>
+          {session.account.email === DEMO && (
+            <output className="demo">
+              Sample data: these calls are invented, and all of it is gone when the demo stops.
+            </output>
+          )}
           <main className="main" id="main" tabIndex={-1}>
             {session.organization === slug ? <Outlet /> : <Elsewhere slug={slug} session={session} />}
           </main>
