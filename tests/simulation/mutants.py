@@ -188,9 +188,9 @@ MUTANTS: Final = (
     Mutant("held on some of the path", Broker, "take", whatever_fits),
     # What the simulation found in this code.
     Mutant("leases are believed that were read too early", Lender, "_sure", read_once, 130),
-    Mutant("a start does not wait for what its spool still holds", spool.Spool, "behind", _FALSE, 26),
-    Mutant("an admission that may be on the disk gives its hold back", spool.Spool, "admit", cancelled_all_the_same, 34),
-    Mutant("a lowered cap does not call back what is idle", leases, "beyond_cap", nothing_is_beyond, 97),
+    Mutant("a start does not wait for what its spool still holds", spool.Spool, "behind", _FALSE, 42),
+    Mutant("an admission that may be on the disk gives its hold back", spool.Spool, "admit", cancelled_all_the_same, 168),
+    Mutant("a lowered cap does not call back what is idle", leases, "beyond_cap", nothing_is_beyond, 32),
     # Gateways that are cut off, or gone for good.
     Mutant("who is cut off goes on", Lender, "cut_off", False, 90),
     Mutant("what was leased is freed at a write-off", leases, "write_off", freed_at_write_off, 10),

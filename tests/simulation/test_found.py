@@ -239,3 +239,33 @@ def test_a_cap_that_fell_binds_a_gateway_that_loses_the_database_as_it_says_so(w
     late = [one.call(Order(WHO[0], fills=True)) for _ in range(3)]
     world.loop.run(asyncio.sleep(4))
     assert [call.result() for call in late] == ["budget_unavailable"] * 3
+
+
+async def test_leases_that_were_read_before_the_ledger_counted_more_are_not_believed(database: Database) -> None:
+    """What is leased is read again after a fault; before the answer comes, the shipper counts a settlement and says so."""
+    counted = False
+
+    async def aside(work: Callable[[], object]) -> object:
+        nonlocal counted
+        found = work()
+        if one._unsure and not counted:
+            counted = True
+            with database.write() as db:
+                shipped = leases.Counting()
+                shipped.spend(NODE, NOON_US, 400)
+                shipped.release("one", [Draw(NODE, 400)])
+                shipped.write(db)
+                db.execute("INSERT INTO spool_cursor (instance, low_segment, low_offset, high_segment, high_offset, records)"
+                           " VALUES ('one', 1, 100, 1, 100, 1)")
+            one.shipped((1, 100))
+        return found
+
+    one = lender(database, aside=aside)
+    await one.start(0)
+    assert await one.hold(("a", 1), [Draw(NODE, 900)]) is None
+    one.settled(("a", 1), [Draw(NODE, 400)], (1, 100))
+    one._unsure = True
+    await one.tend(0, wanted_since_us=NOON_US)
+    with database.read() as db:
+        [leased] = leases.leases_of(db, "one")
+    assert (counted, one.broker.nodes[NODE].leased) == (True, leased.amount)
