@@ -54,15 +54,15 @@ def answer_of(model: str, prompt_tokens: int) -> Answer:
 def test_past_eighty_percent_calls_go_out_with_the_cheaper_model_and_at_all_of_it_none_does(tmp_path: Path) -> None:
     with MiniUpstream(strict=False) as provider, RunningGateway(tmp_path, upstream=provider.url) as gateway:
         key = gateway.key(team="web")
-        asked = gateway.json("envelopes", "request", "team:web", "--amount", "0.05", "--until", "30d", "--purpose", "trial", "--sign")
+        asked = gateway.json("envelopes", "request", "team:web", "--amount", "0.5", "--until", "30d", "--purpose", "trial", "--sign")
         shown = gateway.json("envelopes", "fallback", str(asked["id"]), "gpt-4o=gpt-4o-mini")
         assert (shown["fallback"]["models"], shown["fallback"]["at_percent"]) == ({"gpt-4o": "gpt-4o-mini"}, 80)
         gateway.json("budgets", "set", "--team", "web", "--limit", "$0.01/day", "--soft")      # far over, and none of its business
-        provider.expect("POST", CHAT, answer_of("gpt-4o", 8_000))                                # $0.02: 40% of it
+        provider.expect("POST", CHAT, answer_of("gpt-4o", 80_000))                               # $0.20: 40% of it
         assert ask(gateway, key).status_code == 200
         gateway.calls(1)
         sleep(1.5)                                                                              # what is spent is looked at every second
-        provider.expect("POST", CHAT, answer_of("gpt-4o", 8_800))                                # $0.022: 84%
+        provider.expect("POST", CHAT, answer_of("gpt-4o", 88_000))                               # $0.22: 84%
         kept = ask(gateway, key)
         assert (kept.status_code, "x-tallystick-model" in kept.headers) == (200, False), kept.text
         provider.expect("POST", CHAT, answer_of("gpt-4o-mini", 1), times=100)
@@ -73,9 +73,10 @@ def test_past_eighty_percent_calls_go_out_with_the_cheaper_model_and_at_all_of_i
         cheap = answers[-1]
         assert (cheap.status_code, cheap.headers["x-tallystick-model"]) == (200, "gpt-4o-mini")
         assert json.loads(provider.calls[-1].body) == {**ASK, "model": "gpt-4o-mini"}
+        assert {answer.status_code for answer in answers} == {200}, [answer.text for answer in answers]
         gateway.calls(1 + len(answers))
         document = gateway.call(cheap.headers["x-tallystick-request-id"])
         assert (document["requested_model"], document["cost_nanos"], document["asked"]) == ("gpt-4o-mini", 150, {"model": "gpt-4o"})
         assert gateway.json("envelopes", "show", str(asked["id"]))["used_percent"] > 80
-        assert ask(gateway, key, max_tokens=16_000).status_code == 402, "what is left does not hold that, not even of the cheaper model"
+        assert ask(gateway, key, max_tokens=16_000, n=40).status_code == 402, "what is left does not hold that, not even of the cheaper model"
         assert gateway.run("verify").returncode == 0
