@@ -73,8 +73,10 @@ class Person:
         return [f"{one['id']}: {node['html'][:160]} {node['failureSummary'][:200]}" for one in found["violations"] for node in one["nodes"]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """The browser. While it is there an event loop runs in this thread, so it does not outlive the module: asynchronous tests
+    of other modules need their own."""
     if CHROMIUM is None:
         pytest.skip("no Chromium: apt-get install chromium")
     if not (UI / "index.html").is_file():
