@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 File = Annotated[Path, typer.Option("--file", "-f", metavar="FILE", help="The file; - is standard input.")]
 Diff = Annotated[bool, typer.Option("--diff", help="Only print what would change; exit code 1 if anything would.")]
-Prune = Annotated[bool, typer.Option("--prune", help="Remove what stands and is not in the file, in the sections that the file has.")]
+Prune = Annotated[bool, typer.Option(
+    "--prune", help="Remove what stands and is not in the file, in the sections that the file has; keys never.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
