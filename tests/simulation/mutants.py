@@ -179,11 +179,11 @@ MUTANTS: Final = (
     Mutant("what is shipped twice counts twice", Shipper, "_move_cursor", cursor_stands_still),
     Mutant("sent before it is written", spool.Spool, "admit", admit_later),
     Mutant("sent before it is synced", spool.Spool, "_wait_synced", no_sync),
-    Mutant("looked at, then taken", Lender, "hold", check_then_act, 49),
+    Mutant("looked at, then taken", Lender, "hold", check_then_act, 55),
     Mutant("half the worst case is held", admitting, "holds_of", half_the_hold),
-    Mutant("rule 4: freed before the settlement is durable", spool.Spool, "settle", freed_before_it_is_durable, 6),
+    Mutant("rule 4: freed before the settlement is durable", spool.Spool, "settle", freed_before_it_is_durable, 38),
     Mutant("leases are added to, not set", Broker, "lease_is", leases_add_up),
-    Mutant("money in floats", Counting, "spend", in_floats, 2),
+    Mutant("money in floats", Counting, "spend", in_floats),
     Mutant("what has no price goes out", admitting, "denied_under_a_cap", _NOTHING),
     Mutant("held on some of the path", Broker, "take", whatever_fits),
     # What the simulation found in this code.
@@ -195,5 +195,5 @@ MUTANTS: Final = (
     Mutant("who is cut off goes on", Lender, "cut_off", False, 90),
     Mutant("what was leased is freed at a write-off", leases, "write_off", freed_at_write_off, 10),
     Mutant("what was open stays open at a write-off", booking, "settle_left_open", still_open, 19),
-    Mutant("a worst case counts no tokens", counting, "cost_in", no_tokens_without_usage, 4),
+    Mutant("a worst case counts no tokens", counting, "cost_in", no_tokens_without_usage, 1),
 )
