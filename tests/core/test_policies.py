@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tallystick.core.attempt import Judged
 from tallystick.core.budget import bound_by, Scope, subject_matches
-from tallystick.core.call import Call, Facts
+from tallystick.core.call import Call, Facts, name
 from tallystick.core.errors import Denied
 from tallystick.core.facts import pack, unpack as facts_of
 from tallystick.core.identity import Attribution
@@ -388,7 +388,7 @@ def test_a_kill_switch_cuts_running_calls_only_where_it_says_now() -> None:
 
 @given(st.none() | st.integers(0, 1 << 30), st.none() | st.text(max_size=20), st.builds(Edit, st.none() | st.just("m"), st.none() | st.integers(1, 99)))
 def test_what_was_changed_can_be_undone(limit: int | None, model: str | None, edit: Edit) -> None:
-    before = call(facts={"output_limit": limit, "model": model or None})
+    before = call(facts={"output_limit": limit, "model": name(model or None)})      # as it is written down
     after = edit.of(before)
     assert asked_before(after, changed(before, after)) == before
 

@@ -131,8 +131,8 @@ def test_no_value_is_found_again(scene: tuple[RunningGateway, MiniUpstream]) -> 
         for request_id in (each["id"] for each in gateway.calls(at_least=2)):
             shown.append((request_id, json.dumps(gateway.call(request_id)).encode()))
         places = {"request_id": "req_" + "0" * 32, "key_id": "x", "provider": "openai", "name": "default"}
-        for grant in GRANTS:                 # every route that can be read, as the owner
-            if grant.method == "GET":
+        for grant in GRANTS:                 # every route that can be read to its end, as the owner
+            if grant.method == "GET" and grant.path != "/api/live":
                 shown.append((grant.path, client.get(grant.path.format_map(_Known(places))).content))
         shown.append(("/metrics", client.get("/metrics").content))
         shown.append(("DELETE", client.delete("/api/credentials/openai/default").content))
