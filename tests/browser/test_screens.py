@@ -127,6 +127,20 @@ def test_filters_days_and_choices_stand_in_the_address(gateway: RunningGateway, 
     page.locator("table.book tbody tr").nth(CALLS - 1).wait_for()
 
 
+def test_a_table_is_sorted_by_its_headings_and_the_address_says_so(gateway: RunningGateway, traffic: list[str], owner: Person) -> None:
+    owner.go("/requests?kind=calls")
+    owner.at("Requests")
+    for sort, down in (("-cost_nanos", True), ("cost_nanos", False)):
+        owner.page.get_by_role("button", name="Cost").click()
+        owner.page.wait_for_url(re.compile(f"sort={sort}"))
+        owner.page.reload()
+        owner.at("Requests")
+        owner.page.locator(f"th[aria-sort={'descending' if down else 'ascending'}]", has_text="Cost").wait_for()
+        shown = owner.nanos("table.book tbody")
+        assert len(set(shown)) >= CALLS
+        assert shown == sorted(shown, reverse=down)
+
+
 def test_a_tables_file_has_its_rows_and_exact_amounts(gateway: RunningGateway, traffic: list[str], owner: Person, tmp_path: Path) -> None:
     owner.go("/requests")
     owner.at("Requests")

@@ -12,6 +12,7 @@ import {
 import { Fault } from './parts/states'
 import { rangeOf } from './range'
 import { callsOf } from './screens/callsearch'
+import { exploreOf } from './screens/exploresearch'
 import { keysOf } from './screens/keysearch'
 import { NotFound } from './screens/NotFound'
 import { sessionQuery } from './session'
@@ -65,6 +66,13 @@ const overview = createRoute({
   component: lazyRouteComponent(() => import('./screens/Overview')),
 })
 
+const explore = createRoute({
+  getParentRoute: () => organization,
+  path: '/explore',
+  validateSearch: exploreOf,
+  component: lazyRouteComponent(() => import('./screens/Explore')),
+})
+
 const requests = createRoute({
   getParentRoute: () => organization,
   path: '/requests',
@@ -94,7 +102,7 @@ const keys = createRoute({
 
 const bare = <const Path extends string>(
   path: Path,
-  to: '/o/$slug/overview' | '/o/$slug/live' | '/o/$slug/requests' | '/o/$slug/keys',
+  to: '/o/$slug/overview' | '/o/$slug/explore' | '/o/$slug/live' | '/o/$slug/requests' | '/o/$slug/keys',
 ) =>
   createRoute({
     getParentRoute: () => root,
@@ -117,6 +125,7 @@ const tree = root.addChildren([
       },
     }),
     overview,
+    explore,
     live,
     requests,
     request,
@@ -124,6 +133,7 @@ const tree = root.addChildren([
   ]),
   bare('/', '/o/$slug/overview'),
   bare('/overview', '/o/$slug/overview'),
+  bare('/explore', '/o/$slug/explore'),
   bare('/requests', '/o/$slug/requests'),
   bare('/live', '/o/$slug/live'),
   bare('/admin/llm-proxy', '/o/$slug/live'),

@@ -8,7 +8,7 @@ import {
   tableFeatures,
   useTable,
 } from '@tanstack/react-table'
-import { type ReactNode, useMemo, useState } from 'react'
+import { type ReactNode, useMemo } from 'react'
 import { csvOf, download } from '../csv'
 
 /** `value`: what a cell is sorted by and written as; `shown`: how it looks, where that is more than its text. */
@@ -28,22 +28,32 @@ type Asked<Row> = {
   columns: readonly Column<Row>[]
   rows: readonly Row[]
   id: (row: Row) => string
-  sorted?: { id: string; down?: boolean }
+  /** A column's id, with a minus for downwards; it stands in the page's address. */
+  sort?: string | undefined
+  onSort?: (sort: string | undefined) => void
   total?: ReactNode
   ended?: (row: Row) => boolean
 }
 
 const features = tableFeatures({ rowSortingFeature, sortedRowModel: createSortedRowModel() })
 
-export function Book<Row extends object>({ caption, columns, rows, id, sorted, total, ended }: Asked<Row>) {
-  const [sorting, setSorting] = useState<SortingState>(
-    sorted ? [{ id: sorted.id, desc: sorted.down ?? false }] : [],
-  )
+export function Book<Row extends object>({
+  caption,
+  columns,
+  rows,
+  id,
+  sort,
+  onSort,
+  total,
+  ended,
+}: Asked<Row>) {
+  const sorting: SortingState = sort ? [{ id: sort.replace(/^-/, ''), desc: sort.startsWith('-') }] : []
   const defined = useMemo(
     () =>
       columns.map((column) => ({
         id: column.id,
-        accessorFn: column.value,
+        accessorFn: (row: Row) => column.value(row) ?? undefined,
+        sortDescFirst: column.number ?? false,
         enableSorting: !column.unsorted,
         sortUndefined: 'last' as const,
         sortFn: (a: { original: Row }, b: { original: Row }) =>
@@ -57,7 +67,10 @@ export function Book<Row extends object>({ caption, columns, rows, id, sorted, t
     data: rows as Row[],
     getRowId: id as never,
     state: { sorting },
-    onSortingChange: setSorting as never,
+    onSortingChange: ((change: SortingState | ((before: SortingState) => SortingState)) => {
+      const [first] = typeof change === 'function' ? change(sorting) : change
+      onSort?.(first && `${first.desc ? '-' : ''}${first.id}`)
+    }) as never,
   })
   return (
     <div className="table-scroll">
@@ -70,7 +83,7 @@ export function Book<Row extends object>({ caption, columns, rows, id, sorted, t
                 sorting[0]?.id === column.id ? (sorting[0].desc ? 'descending' : 'ascending') : undefined
               return (
                 <th key={column.id} scope="col" aria-sort={way} className={classes(column)}>
-                  {column.unsorted ? (
+                  {column.unsorted || !onSort ? (
                     <span className={column.unnamed ? 'visually-hidden' : undefined}>{column.title}</span>
                   ) : (
                     <button type="button" onClick={() => table.getColumn(column.id)?.toggleSorting()}>
@@ -137,8 +150,9 @@ function classes(column: { number?: boolean; wide?: boolean }): string | undefin
   return [column.number && 'number', column.wide && 'wide-only'].filter(Boolean).join(' ') || undefined
 }
 
-function compared(a: string | number | bigint | null, b: string | number | bigint | null): number {
-  if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1
-  if (typeof a === 'string' || typeof b === 'string') return String(a).localeCompare(String(b))
-  return a < b ? -1 : a > b ? 1 : 0
+type Value = string | number | bigint | null
+
+function compared(a: Value, b: Value): number {
+  if (typeof a === 'string' && typeof b === 'string') return a.localeCompare(b)
+  return a === b ? 0 : (a ?? 0) < (b ?? 0) ? -1 : 1
 }

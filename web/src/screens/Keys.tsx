@@ -169,7 +169,10 @@ export default function Keys() {
               columns={columns}
               rows={shown}
               id={(key) => key.id}
-              sorted={{ id: 'created', down: true }}
+              sort={search.sort ?? '-created'}
+              onSort={(sort) =>
+                navigate({ search: (before: KeySearch) => ({ ...before, sort }), replace: true })
+              }
               ended={(key) => key.status !== 'active'}
             />
           )}

@@ -38,10 +38,7 @@ export default function Live() {
   const { tail, lost, begun } = useTail(filters, still)
   const minute = minuteOf(tail, useNow())
   const decimals = places(tail.shown.map(shownNanos))
-  const columns = useMemo(
-    () => columnsOf(slug, zone, decimals).map((column) => ({ ...column, unsorted: true })),
-    [slug, zone, decimals],
-  )
+  const columns = useMemo(() => columnsOf(slug, zone, decimals), [slug, zone, decimals])
 
   return (
     <Page

@@ -113,7 +113,14 @@ export default function Requests() {
         )
       ) : (
         <>
-          <Book caption="Requests" columns={columns} rows={calls} id={(call) => call.id} />
+          <Book
+            caption="Requests"
+            columns={columns}
+            rows={calls}
+            id={(call) => call.id}
+            sort={search.sort}
+            onSort={(sort) => set({ sort })}
+          />
           {hasNextPage && (
             <Button variant="default" mt="md" loading={isFetchingNextPage} onClick={() => fetchNextPage()}>
               Older calls

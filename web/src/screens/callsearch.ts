@@ -25,7 +25,7 @@ export const KINDS: Record<Kind, string> = {
   sandbox: 'Sandbox',
 }
 
-export type CallSearch = RangeSearch & { [name in FilterName]?: string } & { kind?: Kind }
+export type CallSearch = RangeSearch & { [name in FilterName]?: string } & { kind?: Kind; sort?: string }
 
 export function callsOf(search: Record<string, unknown>): CallSearch {
   const found: CallSearch = rangeOf(search)
@@ -35,6 +35,7 @@ export function callsOf(search: Record<string, unknown>): CallSearch {
   }
   if (typeof search.kind === 'string' && Object.hasOwn(KINDS, search.kind) && search.kind !== 'all')
     found.kind = search.kind as Kind
+  if (typeof search.sort === 'string' && /^-?\w+$/.test(search.sort)) found.sort = search.sort
   return found
 }
 

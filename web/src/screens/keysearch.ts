@@ -1,11 +1,11 @@
 // What the address of the list of keys says.
-export type KeySearch = { q?: string; ended?: true; new?: true; show?: string }
+export type KeySearch = { q?: string; ended?: true; new?: true; sort?: string }
 
 export function keysOf(search: Record<string, unknown>): KeySearch {
   return {
     ...(typeof search.q === 'string' && search.q ? { q: search.q } : {}),
     ...(search.ended === true ? { ended: true as const } : {}),
     ...(search.new === true ? { new: true as const } : {}),
-    ...(typeof search.show === 'string' && search.show ? { show: search.show } : {}),
+    ...(typeof search.sort === 'string' && /^-?\w+$/.test(search.sort) ? { sort: search.sort } : {}),
   }
 }

@@ -1,5 +1,5 @@
 // The screens there are: the navigation, the palette and the keys are made from this one list.
-import { IconActivity, IconKey, IconLayoutDashboard, IconListDetails } from '@tabler/icons-react'
+import { IconActivity, IconChartBar, IconKey, IconLayoutDashboard, IconListDetails } from '@tabler/icons-react'
 import type { Role } from '../session'
 
 export const PLACES = [
@@ -11,6 +11,7 @@ export const PLACES = [
     roles: null,
     ranged: true,
   },
+  { to: '/o/$slug/explore', name: 'Explore', keys: 'e', icon: IconChartBar, roles: null, ranged: true },
   { to: '/o/$slug/live', name: 'Live', keys: 'l', icon: IconActivity, roles: null, ranged: false },
   { to: '/o/$slug/requests', name: 'Requests', keys: 'r', icon: IconListDetails, roles: null, ranged: true },
   {

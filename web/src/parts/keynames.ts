@@ -1,0 +1,15 @@
+// Keys by the names people gave them: figures know them by id alone. Whoever may not see keys sees the ids.
+import { useQueries } from '@tanstack/react-query'
+import { getKeysKeyId } from '../api/sdk.gen'
+
+export function useKeyNames(ids: readonly string[]): (id: string) => string {
+  const found = useQueries({
+    queries: [...new Set(ids)].map((id) => ({
+      queryKey: ['keys', 'name', id],
+      queryFn: async () => (await getKeysKeyId({ path: { key_id: id }, throwOnError: true })).data.name || id,
+      staleTime: 300_000,
+    })),
+    combine: (all) => new Map([...new Set(ids)].map((id, place) => [id, all[place]?.data])),
+  })
+  return (id) => found.get(id) ?? id
+}

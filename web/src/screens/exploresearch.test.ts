@@ -1,0 +1,141 @@
+import { describe, expect, it } from 'vitest'
+import { amountOf, changeOf, shown } from './exploremetrics'
+import {
+  added,
+  type ExploreSearch,
+  exploreOf,
+  type Filter,
+  filterText,
+  grainOf,
+  grainsFor,
+  groupsOf,
+  metricOf,
+  narrowed,
+  requestsOf,
+} from './exploresearch'
+
+const team: Filter = { dimension: 'team', test: 'is', values: ['HR', 'ML'] }
+const YEAR = { start: '2026-01-01', end: '2026-12-31' }
+
+describe('the question in an address', () => {
+  it('comes back as it was written', () => {
+    const asked: ExploreSearch = {
+      range: 'mtd',
+      kind: 'sandbox',
+      metric: 'tokens',
+      group: 'model',
+      and: 'dimension.region',
+      filters: [team, { dimension: 'user', test: 'is_not', values: [null] }],
+      grain: 'week',
+      compare: 'year',
+      table: true,
+    }
+    expect(exploreOf(JSON.parse(JSON.stringify(asked)))).toEqual(asked)
+  })
+
+  it('leaves the defaults out', () => {
+    expect(
+      exploreOf({ range: '30d', kind: 'calls', metric: 'cost', group: 'team', filters: [], compare: 'none' }),
+    ).toEqual({})
+    expect(exploreOf({ kind: 'refused', metric: 'requests' })).toEqual({ kind: 'refused' })
+    expect(metricOf({ kind: 'refused' })).toBe('requests')
+    expect(groupsOf({})).toEqual(['team'])
+    expect(groupsOf({ group: 'none' })).toEqual([])
+  })
+
+  it('takes nothing that the API would not', () => {
+    for (const search of [
+      { metric: 'constructor' },
+      { group: 'dimension.' },
+      { and: 'team' },
+      { filters: [{ dimension: 'team', test: 'is', values: [] }] },
+      { filters: [{ dimension: 'team', test: 'contains', values: [null] }] },
+      { filters: [{ dimension: 'nowhere', test: 'is', values: ['a'] }] },
+      { filters: 'team' },
+      { grain: 'none', compare: 'ever', table: 'yes' },
+    ]) {
+      expect(exploreOf(search)).toEqual({})
+    }
+    expect(exploreOf({ group: 'none', and: 'model' })).toEqual({ group: 'none' })
+    expect(exploreOf({ filters: Array(20).fill(team) }).filters).toHaveLength(12)
+  })
+})
+
+describe('how fine', () => {
+  it('is what suits the days, or what was asked for where it fits', () => {
+    expect(grainOf({}, { start: '2026-11-21', end: '2026-11-21' })).toBe('hour')
+    expect(grainOf({}, { start: '2026-11-01', end: '2026-11-21' })).toBe('day')
+    expect(grainOf({}, YEAR)).toBe('week')
+    expect(grainOf({ grain: 'month' }, YEAR)).toBe('month')
+    expect(grainOf({ grain: 'hour' }, YEAR)).toBe('week')
+  })
+
+  it('is never more points than an answer holds', () => {
+    expect(grainsFor({ start: '2026-11-01', end: '2026-11-16' })).toContain('hour')
+    expect(grainsFor({ start: '2026-11-01', end: '2026-11-18' })).not.toContain('hour')
+    expect(grainsFor(YEAR)).toEqual(['day', 'week', 'month'])
+    expect(grainsFor({ start: '2001-01-01', end: '2026-12-31' })).toEqual(['month'])
+  })
+})
+
+describe('filters', () => {
+  it('of the same kind are one', () => {
+    expect(added([team], { dimension: 'team', test: 'is', values: ['ML', 'Ops'] })).toEqual([
+      { ...team, values: ['HR', 'ML', 'Ops'] },
+    ])
+    expect(added([team], { dimension: 'team', test: 'contains', values: ['x'] })).toHaveLength(2)
+  })
+
+  it('are narrowed to what was clicked on, or to all but that', () => {
+    expect(narrowed([team], ['team', 'model'], ['ML', null])).toEqual([
+      { dimension: 'team', test: 'is', values: ['ML'] },
+      { dimension: 'model', test: 'is', values: [null] },
+    ])
+    const tagged: Filter = { dimension: 'tag', test: 'is', values: ['beta'] }
+    expect(narrowed([tagged], ['tag'], ['night'])).toHaveLength(2)
+    expect(narrowed([team], ['team'], ['ML'], true)).toEqual([
+      team,
+      { dimension: 'team', test: 'is_not', values: ['ML'] },
+    ])
+  })
+
+  it('are said as people say them', () => {
+    expect(filterText(team)).toBe('Team is HR, ML')
+    expect(filterText({ dimension: 'user', test: 'is', values: [null] })).toBe('User is empty')
+    expect(filterText({ dimension: 'dimension.region', test: 'is_not', values: [null, 'eu'] })).toBe(
+      'region is not empty, eu',
+    )
+  })
+
+  it('go along to the requests as far as those know them', () => {
+    expect(requestsOf({ range: '7d', group: 'model' }, ['gpt-4o'])).toEqual({
+      search: { range: '7d', kind: 'calls', served_model: 'gpt-4o' },
+      left: [],
+    })
+    const { search, left } = requestsOf({ filters: [team], group: 'user' }, [null])
+    expect(search).toEqual({ kind: 'calls' })
+    expect(left.map((one) => filterText(one))).toEqual(['Team is HR, ML', 'User is empty'])
+  })
+})
+
+describe('a figure', () => {
+  it('is exact, and read in its unit', () => {
+    const found = { cost_nanos: '9007199254740993001', value: 0.0512 } as never
+    expect(amountOf(found, 'cost')).toBe(9007199254740993001n)
+    expect(shown(amountOf(found, 'error_rate'), 'error_rate')).toBe('5.12 %')
+    expect(shown(1_234n, 'requests')).toBe('1,234')
+    expect(shown(1_234_000n, 'latency_p95')).toBe('1,234 ms')
+    expect(shown(null, 'latency_p95')).toBe('–')
+  })
+
+  it('is compared in its unit and in percent', () => {
+    expect(changeOf(3_000_000_000n, 2_000_000_000n, 'cost')).toEqual({
+      size: 1_000_000_000n,
+      by: '+$1.00',
+      rate: '+50.0 %',
+    })
+    expect(changeOf(1n, 4n, 'requests')).toEqual({ size: -3n, by: '−3', rate: '−75.0 %' })
+    expect(changeOf(1n, 0n, 'requests')?.rate).toBeNull()
+    expect(changeOf(null, 0n, 'latency_p95')).toBeNull()
+  })
+})
