@@ -125,22 +125,6 @@ def whatever_fits(self: Broker, attempt: Attempt, draws: Sequence[Draw]) -> bool
     return True
 
 
-async def read_once(self: Lender) -> None:
-    """What is leased is read again, and believed though the ledger may have counted more since."""
-    if not self._unsure:
-        return
-    lending = self._lending
-
-    def read() -> Any:
-        with lending.database.read() as db:
-            return leases.leases_of(db, lending.instance), leases.counted_upto(db, lending.instance)
-
-    mine, upto = await lending.aside(read)
-    self.shipped(upto or (0, 0))
-    self._broker.lease_is(mine)
-    self._unsure = False
-
-
 async def cancelled_all_the_same(self: spool.Spool, admission: Any) -> None:
     """An admission that may be on the disk gives its hold back."""
     try:
@@ -187,7 +171,6 @@ MUTANTS: Final = (
     Mutant("what has no price goes out", admitting, "denied_under_a_cap", _NOTHING),
     Mutant("held on some of the path", Broker, "take", whatever_fits),
     # What the simulation found in this code.
-    Mutant("leases are believed that were read too early", Lender, "_sure", read_once, 130),
     Mutant("a start does not wait for what its spool still holds", spool.Spool, "behind", _FALSE, 42),
     Mutant("an admission that may be on the disk gives its hold back", spool.Spool, "admit", cancelled_all_the_same, 168),
     Mutant("a lowered cap does not call back what is idle", leases, "beyond_cap", nothing_is_beyond, 32),
