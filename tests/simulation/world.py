@@ -204,7 +204,7 @@ class Instance:
         world.lost.add(self.id)
         world.bill.lose({request for request, spool in world.made_by.items() if spool == self.id})
         world.say(f"{self.name} loses its disk, with the spool {self.id}")
-        self.id = f"{self.name}-{len(world.lost)}"
+        self.id = f"{len(world.lost)}-{self.name}"           # also where its writing is torn it is none that was there before
         self.disk = MachineDisk(dice=random.Random(f"{world.seed} {self.id}"))
 
     async def _start(self) -> None:
