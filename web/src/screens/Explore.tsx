@@ -4,7 +4,7 @@ import { Button, Menu, SegmentedControl, Select } from '@mantine/core'
 import { IconDownload } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { lazy, type ReactNode, Suspense, useMemo } from 'react'
+import { lazy, type ReactNode, Suspense, useCallback, useMemo } from 'react'
 import { getExplore } from '../api/sdk.gen'
 import type { Explored } from '../api/types.gen'
 import { entityColour } from '../entity'
@@ -51,8 +51,11 @@ export default function Explore() {
   const { slug } = useParams({ from: '/o/$slug/explore' })
   const navigate = useNavigate({ from: '/o/$slug/explore' })
   const { zone, known } = useZone()
-  const set = (more: Partial<ExploreSearch>) =>
-    navigate({ search: (before: ExploreSearch) => exploreOf({ ...before, ...more }) })
+  const set = useCallback(
+    (more: Partial<ExploreSearch>) =>
+      navigate({ search: (before: ExploreSearch) => exploreOf({ ...before, ...more }) }),
+    [navigate],
+  )
   const days = daysOf(search, todayIn(zone))
   const metric = metricOf(search)
   const groups = groupsOf(search)
@@ -81,7 +84,7 @@ export default function Explore() {
         t: () => set({ table: search.table ? undefined : true }),
         c: () => set({ compare: search.compare ? undefined : 'previous' }),
       }),
-      [search.table, search.compare],
+      [search.table, search.compare, set],
     ),
   )
 
@@ -271,6 +274,7 @@ function Answer({
         >
           <Groups
             {...{ explored: data, metric, search, slug, said, pick }}
+            onSort={(sort) => set({ sort })}
             dot={(names) => colours.get(JSON.stringify(names)) ?? null}
           />
         </Section>

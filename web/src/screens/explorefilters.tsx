@@ -4,6 +4,7 @@ import { IconPlus, IconX } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { getExploreValues, getKeys } from '../api/sdk.gen'
+import { nameOf } from '../parts/keynames'
 import { Problem } from '../problem'
 import {
   added,
@@ -171,7 +172,10 @@ async function choices(dimension: string, contains: string): Promise<Choice[]> {
   if (dimension === 'key') {
     try {
       const keys = (await getKeys({ query: { limit: KEYS_MAX }, throwOnError: true })).data.items
-      return keys.map((key) => ({ value: key.id, label: key.name ? `${key.name} (${key.id})` : key.id }))
+      return keys.map((key) => ({
+        value: key.id,
+        label: key.id === nameOf(key) ? key.id : `${nameOf(key)} (${key.id})`,
+      }))
     } catch (problem) {
       // Whoever may not see keys still sees the ids that calls carry.
       if (!(problem instanceof Problem && problem.status === 403)) throw problem

@@ -29,6 +29,7 @@ describe('the question in an address', () => {
       grain: 'week',
       compare: 'year',
       table: true,
+      sort: '-requests',
     }
     expect(exploreOf(JSON.parse(JSON.stringify(asked)))).toEqual(asked)
   })

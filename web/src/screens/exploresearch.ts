@@ -54,13 +54,14 @@ export type ExploreSearch = RangeSearch & {
   grain?: Grain
   compare?: Compare
   table?: true
+  sort?: string | undefined
 }
 
 const GROUP = 'team'
 
 export function exploreOf(search: Record<string, unknown>): ExploreSearch {
   const found: ExploreSearch = rangeOf(search)
-  const { kind, metric, group, and, filters, grain, compare, table } = search
+  const { kind, metric, group, and, filters, grain, compare, table, sort } = search
   if (isOne(KINDS, kind) && kind !== 'calls') found.kind = kind
   if (isMetric(metric) && metric !== METRIC_OF[found.kind ?? 'calls']) found.metric = metric
   if ((isDimension(group) || group === 'none') && group !== GROUP) found.group = group
@@ -70,6 +71,7 @@ export function exploreOf(search: Record<string, unknown>): ExploreSearch {
   if (isOne(GRAINS, grain)) found.grain = grain
   if (isOne(COMPARED, compare) && compare !== 'none') found.compare = compare
   if (table === true) found.table = true
+  if (typeof sort === 'string' && /^-?\S{1,80}$/.test(sort)) found.sort = sort
   return found
 }
 

@@ -20,6 +20,7 @@ type Asked = {
   said: (dimension: string, name: string | null) => string
   dot: (names: (string | null)[] | null) => string | null
   pick: (names: (string | null)[], not: boolean) => void
+  onSort: (sort: string | undefined) => void
 }
 
 export function Groups(asked: Asked) {
@@ -57,6 +58,8 @@ export function Groups(asked: Asked) {
       columns={columns}
       rows={rows}
       id={(row) => JSON.stringify(row.names)}
+      sort={asked.search.sort}
+      onSort={asked.onSort}
       total={
         <tr>
           {columns.map((column) => (

@@ -1,5 +1,11 @@
 // The screens there are: the navigation, the palette and the keys are made from this one list.
-import { IconActivity, IconChartBar, IconKey, IconLayoutDashboard, IconListDetails } from '@tabler/icons-react'
+import {
+  IconActivity,
+  IconChartBar,
+  IconKey,
+  IconLayoutDashboard,
+  IconListDetails,
+} from '@tabler/icons-react'
 import type { Role } from '../session'
 
 export const PLACES = [
