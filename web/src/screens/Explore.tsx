@@ -263,7 +263,7 @@ function Answer({
       </Section>
       {data.group.length > 0 && (
         <Section
-          title={data.group.map(titleOf).join(' and ')}
+          title={by.charAt(0).toUpperCase() + by.slice(1)}
           end={
             data.overlapping
               ? 'A call with several tags is counted under each.'
@@ -275,7 +275,9 @@ function Answer({
           <Groups
             {...{ explored: data, metric, search, slug, said, pick }}
             onSort={(sort) => set({ sort })}
-            dot={(names) => colours.get(JSON.stringify(names)) ?? null}
+            dot={(names) =>
+              colours.get(JSON.stringify(names)) ?? (stacked ? 'var(--entity-rest)' : 'transparent')
+            }
           />
         </Section>
       )}
@@ -296,7 +298,7 @@ function Figures({
 }) {
   const { total, before_range: earlier } = data
   const compared = earlier
-    ? `${changeText(data, metric)}, ${labelOf({ from: earlier.start, to: earlier.end })}`
+    ? `${changeText(data, metric)} against ${labelOf({ from: earlier.start, to: earlier.end })}`
     : labelOf(search)
   return (
     <div className="figures">

@@ -141,6 +141,7 @@ function Values({
   set: (values: string[]) => void
 }) {
   const [typed, setTyped] = useState('')
+  const [open, setOpen] = useState(false)
   const contains = dimension === 'key' ? '' : typed
   const known = useQuery({
     queryKey: ['choices', dimension, contains],
@@ -151,6 +152,7 @@ function Values({
   return (
     <MultiSelect
       label="Names"
+      data-autofocus
       searchable
       hidePickedOptions
       data={[...kept.map((value) => ({ value, label: value })), ...found]}
@@ -158,7 +160,12 @@ function Values({
       onChange={(chosen) => {
         set(chosen)
         setTyped('')
+        // What lies beneath the list is the button that one wants next.
+        setOpen(false)
       }}
+      dropdownOpened={open}
+      onDropdownOpen={() => setOpen(true)}
+      onDropdownClose={() => setOpen(false)}
       searchValue={typed}
       onSearchChange={setTyped}
       limit={20}
@@ -206,6 +213,7 @@ export function DimensionSelect({
       label={label}
       size={none ? 'xs' : 'sm'}
       searchable
+      openOnFocus={false}
       data={[
         ...(none ? [{ value: 'none', label: none }] : []),
         ...Object.entries(DIMENSIONS)

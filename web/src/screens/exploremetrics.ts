@@ -19,9 +19,9 @@ export const METRICS = {
   cost_per_request: { title: 'Cost per request', unit: 'money', adds: false },
   cost_per_million_tokens: { title: 'Cost per million tokens', unit: 'money', adds: false },
   error_rate: { title: 'Error rate', unit: 'share', adds: false },
-  latency_mean: { title: 'Mean latency', unit: 'time', adds: false },
-  latency_p50: { title: 'Median latency', unit: 'time', adds: false },
-  latency_p95: { title: '95 % latency', unit: 'time', adds: false },
+  latency_mean: { title: 'Latency, mean', unit: 'time', adds: false },
+  latency_p50: { title: 'Latency, median', unit: 'time', adds: false },
+  latency_p95: { title: 'Latency, 95th percentile', unit: 'time', adds: false },
   off_list: { title: 'Saved against list prices', unit: 'money', adds: true },
   would_be: { title: 'Would have cost', unit: 'money', adds: true },
 } as const satisfies Record<string, { title: string; unit: Unit; adds: boolean }>

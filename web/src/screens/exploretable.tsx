@@ -18,7 +18,7 @@ type Asked = {
   search: ExploreSearch
   slug: string
   said: (dimension: string, name: string | null) => string
-  dot: (names: (string | null)[] | null) => string | null
+  dot: (names: (string | null)[] | null) => string
   pick: (names: (string | null)[], not: boolean) => void
   onSort: (sort: string | undefined) => void
 }
@@ -29,7 +29,7 @@ export function Groups(asked: Asked) {
   if (explored.other) rows.push({ names: null, now: explored.other, before: null })
   const columns: Told[] = [
     ...explored.group.map((dimension, place) => nameColumn(asked, dimension, place)),
-    ...(metric === 'cost' || metric === 'requests' || metric === 'tokens' ? [] : [metricColumn(asked)]),
+    ...(metric === 'cost' || metric === 'requests' || metric === 'tokens' ? [] : [metricColumn(asked, rows)]),
     {
       id: 'requests',
       title: 'Requests',
@@ -82,8 +82,7 @@ function nameColumn({ said, dot, pick }: Asked, dimension: string, place: number
     title: titleOf(dimension),
     value: ({ names }) => names && said(dimension, names[place] ?? null),
     shown: ({ names }) => {
-      const colour = place === 0 ? dot(names) : null
-      const mark = colour && <i className="dot" style={{ background: colour }} />
+      const mark = place === 0 && <i className="dot" style={{ background: dot(names) }} />
       if (!names) return place === 0 ? <span className="quiet">{mark}All others</span> : ''
       const name = said(dimension, names[place] ?? null)
       return (
@@ -106,14 +105,22 @@ function nameColumn({ said, dot, pick }: Asked, dimension: string, place: number
   }
 }
 
-function metricColumn({ explored, metric }: Asked): Told {
+function metricColumn({ explored, metric }: Asked, rows: Row[]): Told {
+  const amounts = [...rows.map(({ now }) => now), explored.total].map((now) => amountOf(now, metric) ?? 0n)
+  const decimals = places(amounts)
+  const told = (amount: bigint | null) =>
+    METRICS[metric].unit === 'money' && amount !== null ? (
+      <Money nanos={amount} decimals={decimals} />
+    ) : (
+      shown(amount, metric)
+    )
   return {
     id: metric,
     title: METRICS[metric].title,
     number: true,
     value: ({ now }) => amountOf(now, metric),
-    shown: ({ now }) => shown(amountOf(now, metric), metric),
-    total: shown(amountOf(explored.total, metric), metric),
+    shown: ({ now }) => told(amountOf(now, metric)),
+    total: told(amountOf(explored.total, metric)),
   }
 }
 
@@ -183,9 +190,9 @@ function changeColumns({ explored, metric }: Asked): Told[] {
 export function changeText(explored: Explored, metric: Metric): string {
   if (!explored.before) return ''
   const change = changeOf(amountOf(explored.total, metric), amountOf(explored.before, metric), metric)
-  if (!change) return 'nothing to compare with'
-  if (change.size === 0n) return 'as much as before'
-  return `${change.by}${change.rate ? ` (${change.rate})` : ''} to before`
+  if (!change) return 'nothing'
+  if (change.size === 0n) return 'no change'
+  return `${change.by}${change.rate ? ` (${change.rate})` : ''}`
 }
 
 export const tokens = (now: Measures) => now.input_tokens + now.output_tokens
