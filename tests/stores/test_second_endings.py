@@ -45,8 +45,12 @@ def other(journal: Journal) -> Journal:
     return replace(journal, spool=spool, shipper=shipper)
 
 
-def job(journal: Journal, number: int = 1) -> None:
-    """A job that runs, with its hold."""
+DEFERRED: dict[str, Any] = {"outcome": "deferred", "basis": "deferred", "cost_nanos": 0}
+GIVEN_UP: dict[str, Any] = {"outcome": "recovered", "basis": "worst_case", "method": "estimated", "cost_nanos": 50_000_000}
+
+
+def job(journal: Journal, number: int = 1, **ended: Any) -> None:
+    """A job that runs, with its hold; or how else the call that made it ended."""
     with journal.database.read() as db:
         hold = (Draw(NodeKey(1, "", budget_rows(db, DEFAULT)[0].budget().span(NOON_US)[0]), 50_000_000),)
     with journal.database.write() as db:
@@ -54,8 +58,7 @@ def job(journal: Journal, number: int = 1) -> None:
         leases.open_node(db, hold[0].node)
         leases.lease(db, journal.spool.instance, hold)
     run(journal.spool.admit(admission(number, holds=hold)))
-    run(journal.spool.settle(settlement(number, outcome="deferred", basis="deferred", cost_nanos=0, usage=None, lines=(),
-                                        computed_nanos=None, draws=hold)))
+    run(journal.spool.settle(settlement(number, **(ended or DEFERRED), usage=None, lines=(), computed_nanos=None, draws=hold)))
     journal.ship()
 
 
@@ -107,6 +110,17 @@ def test_a_job_that_was_given_up_is_corrected_by_what_a_poll_shows_after_all(jou
     assert node(journal) == (50_000_000, 0)
     other.ship()
     assert [entry["kind"] for entry in entries(journal)] == ["DEFER", "SETTLE", "ADJUST"]
+    assert node(journal) == (COST, 0)
+    assert not journal.alarms
+    assert verify(journal.database, KEY.public_key).findings == ()
+
+
+def test_a_job_whose_gateway_was_killed_before_the_ledger_knew_of_it_is_corrected_too(journal: Journal, other: Journal) -> None:
+    job(journal, **GIVEN_UP)
+    assert node(journal) == (50_000_000, 0)
+    run(other.spool.settle(settlement(1)))
+    other.ship()
+    assert [entry["kind"] for entry in entries(journal)] == ["ADJUST"]
     assert node(journal) == (COST, 0)
     assert not journal.alarms
     assert verify(journal.database, KEY.public_key).findings == ()

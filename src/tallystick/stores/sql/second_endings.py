@@ -2,7 +2,8 @@
 moment both do. The first in the chain books. What comes after it chains a SEEN entry: the job's cost is booked already, and
 this is what another poll made of it. It costs nothing and counts nowhere.
 
-A job that was booked at its worst case, because nobody had fetched its result in time, is corrected by what a later poll shows.
+A job that was booked at its worst case is corrected by what a later poll shows: nobody had fetched its result in time, or the
+gateway was killed before the ledger knew that there is a job.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _BODIES: Final = ("SELECT body FROM entry_{month} WHERE organization = ? AND (se
 
 
 class _Job(NamedTuple):
-    """A job that has its settlement. `given_up`: nobody had fetched its result in time."""
+    """A job that has its settlement. `given_up`: it stands at its worst case, for want of a result."""
 
     organization: int
     seq: int
@@ -66,8 +67,10 @@ def _settled_job(pen: Appending, settlement: Settlement) -> _Job | None:
             continue
         organization, seq, outcome, basis, flags = row
         bodies = pen.db.execute(month_sql(_BODIES, month), (organization, seq, organization, seq)).fetchall()
-        if flags & OPEN or outcome == DEFERRED or "DEFER" not in {read_body(pen.packer.unpack(body))["kind"] for (body,) in bodies}:
+        if flags & OPEN or outcome == DEFERRED:
             return None
         given_up = (OUTCOMES[outcome - 1], BASES[basis - 1]) == ("recovered", "worst_case")
+        if not given_up and "DEFER" not in {read_body(pen.packer.unpack(body))["kind"] for (body,) in bodies}:
+            return None
         return _Job(organization, seq, month, given_up)
     return None
