@@ -78,6 +78,7 @@ const shared = {
   '--mantine-color-accent-filled': 'var(--accent-fill)',
   '--mantine-color-accent-filled-hover': 'var(--accent-fill-hover)',
   '--mantine-color-accent-light': 'var(--accent-wash)',
+  '--mantine-color-accent-light-hover': 'var(--accent-wash)',
   '--mantine-color-accent-light-color': 'var(--accent)',
   '--mantine-color-accent-outline': 'var(--accent)',
   '--mantine-shadow-md': 'var(--shadow)',

@@ -3,16 +3,22 @@ import { useQueries } from '@tanstack/react-query'
 import { getKeysKeyId } from '../api/sdk.gen'
 import type { Key, KeyId } from '../api/types.gen'
 
-export function useKeyNames(ids: readonly string[]): (id: string) => string {
-  const found = useQueries({
-    queries: [...new Set(ids)].map((id) => ({
+export function useKeyNames(all: readonly string[]): (id: string) => string {
+  const ids = [...new Set(all)]
+  const names = useQueries({
+    queries: ids.map((id) => ({
       queryKey: ['keys', 'name', id],
       queryFn: async () => nameOf((await getKeysKeyId({ path: { key_id: id }, throwOnError: true })).data),
       staleTime: 300_000,
     })),
-    combine: (all) => new Map([...new Set(ids)].map((id, place) => [id, all[place]?.data])),
+    combine: (found) => found.map((one) => one.data),
   })
-  return (id) => found.get(id) ?? id
+  return (id) => {
+    const name = names[ids.indexOf(id)]
+    if (name === undefined || name === id) return id
+    // A key that was rotated has the name of the one before.
+    return names.indexOf(name) === names.lastIndexOf(name) ? name : `${name} (${id})`
+  }
 }
 
 /** Some roles are told the id and nothing else. */

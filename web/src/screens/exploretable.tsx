@@ -155,6 +155,7 @@ function shareColumn({ explored, metric }: Asked): Told {
     id: 'share',
     title: 'Share',
     number: true,
+    wide: explored.before !== null,
     value: ({ now }) => amountOf(now, metric),
     shown: ({ now }) => percent(amountOf(now, metric) ?? 0n, whole) ?? '–',
     total: percent(whole, whole) ?? '–',

@@ -125,6 +125,8 @@ export function Shell() {
           ))}
           <Fact keys="⌘ k" what="Go to or find anything (Ctrl K)" />
           <Fact keys="/" what="Narrow the list down" />
+          <Fact keys="t" what="Explore: chart or table" />
+          <Fact keys="c" what="Explore: compare with the days before" />
           <Fact keys="?" what="These keys" />
           <Fact keys="Esc" what="Close what is open" />
         </dl>

@@ -2,6 +2,8 @@
 import { useEffect } from 'react'
 
 const SEQUENCE_MS = 1200
+// Where one chooses from a list and cannot type, keys stay keys.
+const TYPED = 'input:not([readonly], [type=radio], [type=checkbox]), textarea, select'
 
 export function useShortcuts(keys: Record<string, () => void>): void {
   useEffect(() => {
@@ -9,14 +11,7 @@ export function useShortcuts(keys: Record<string, () => void>): void {
     let until = 0
     const pressed = (event: KeyboardEvent) => {
       const at = event.target as HTMLElement
-      if (
-        event.ctrlKey ||
-        event.metaKey ||
-        event.altKey ||
-        at.isContentEditable ||
-        /^(INPUT|TEXTAREA|SELECT)$/.test(at.tagName)
-      )
-        return
+      if (event.ctrlKey || event.metaKey || event.altKey || at.isContentEditable || at.matches(TYPED)) return
       if (document.querySelector('[role="dialog"][aria-modal="true"]')) return
       const name = first && event.timeStamp < until ? `${first} ${event.key}` : event.key
       first = event.key === 'g' && name !== 'g g' ? 'g' : ''
