@@ -17,8 +17,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -31,23 +31,22 @@ import uvicorn
 from msgspec.structs import replace as replace_struct
 
 from tallystick import control, logs
-from tallystick.config import BadSettings, Server, Settings, alert_networks, first_admin, rates_of, secret_from_env, trusted_networks
+from tallystick.config import BadSettings, Server, Settings, alert_networks, first_admin, rates_of, trusted_networks
+from tallystick.configured import (
+    anonymous_of, credentials_of, gate_limits_of, mail_server_of, open_prices, origins_of, providers_of, shares_of,
+    upstreams_of,
+)
 from tallystick.console import Console
 from tallystick.control.first_start import setup_path
 from tallystick.core.credential_health import Standings
-from tallystick.core.dialect import Provider
 from tallystick.core.errors import StoreFault
 from tallystick.core.exchange import Rules
-from tallystick.core.identity import Principal
 from tallystick.core.money import decimal_text
-from tallystick.core.secret import Secret
-from tallystick.core.settlement import Terms
 from tallystick.edge.app import App, Edge, Health
 from tallystick.edge.body import BodyLimits
-from tallystick.edge.doors import Doors, Shares
-from tallystick.edge.gate import GateHooks, GateLimits, server_config
+from tallystick.edge.doors import Doors
+from tallystick.edge.gate import GateHooks, server_config
 from tallystick.edge.gateway import Gateway, Ports, Setup
-from tallystick.edge.paths import RESOURCE_NAMES
 from tallystick.edge.readiness import Readiness, readiness
 from tallystick.edge.relay import DrainSlots
 from tallystick.jobs import alerts, budget_gauges
@@ -56,7 +55,6 @@ from tallystick.jobs.budget_gauges import BudgetGauges
 from tallystick.jobs.keeping import Keeping
 from tallystick.jobs.runner import Job, Runner
 from tallystick.jobs.shipper import Shipper, cursor_segment
-from tallystick.providers import PROVIDERS, openai_compatible
 from tallystick.stores.budget_keeper import BudgetKeeper
 from tallystick.stores.disk import PosixDisk
 from tallystick.stores.lending import Lending
@@ -73,13 +71,10 @@ from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.keyring import SqlKeyring
 from tallystick.stores.sql.live_policies import LivePolicies
 from tallystick.stores.sql.live_prompts import LivePrompts
-from tallystick.stores.sql.live_prices import LivePrices, settings_overrides
-from tallystick.stores.sql.stored_credentials import Place, SqlCredentials
+from tallystick.stores.sql.live_prices import LivePrices
+from tallystick.stores.sql.stored_credentials import SqlCredentials
 from tallystick.stores.sql.vault import Vault
 from tallystick.telemetry import Telemetry
-from tallystick.transport.http1 import Limits as UpstreamLimits
-from tallystick.transport.mail import MailServer
-from tallystick.transport.pool import Http1Upstreams, Tls
 from tallystick.transport.sandbox import answer as sandbox_reply
 
 log = structlog.get_logger(__name__)
@@ -204,7 +199,7 @@ def open_installation(settings: Settings, number: int = 0) -> Installation:
     return Installation(
         settings, clock, secrets, database, Sequencer(database, secrets.ledger_key),
         SqlKeyring(database, secrets.pepper, clock),
-        SqlCredentials(database, KekFiles(settings.data), origins_of(settings), _configured_credentials(settings)), spool,
+        SqlCredentials(database, KekFiles(settings.data), origins_of(settings), credentials_of(settings)), spool,
         open_prices(database, settings), LivePolicies(database, clock, spool.instance), LivePrompts(database),
         Standings(clock.now_us, settings.gateway.limits.cool_down_s_max * 1_000_000))
 
@@ -228,18 +223,11 @@ def listen(server: Server) -> socket.socket:
     return socket.create_server((server.host, server.port), backlog=BACKLOG)
 
 
-def open_prices(database: Database, settings: Settings) -> LivePrices:
-    """The prices in force: package, applied releases, overrides, and the settings' names of deployments. Raises
-    StoreFault, BadSettings."""
-    books = {provider.id: provider.price_book or provider.id for provider in _providers(settings).values()}
-    return LivePrices(database, books, settings_overrides({name: provider.models for name, provider in settings.providers.items()}))
-
-
 def _run(installation: Installation, worker: Worker) -> int:
     settings, server = installation.settings, installation.settings.server
     listener = worker.listener or listen(server)
     port = listener.getsockname()[1]
-    upstreams = _upstreams(settings)
+    upstreams = upstreams_of(settings)
     telemetry = Telemetry(VERSION)
     runner = _runner(installation, telemetry)
     keeper = _keeper(installation)
@@ -282,17 +270,12 @@ def _run(installation: Installation, worker: Worker) -> int:
         SqlCustody(installation.database, installation.secrets.pepper, _wait_for_others_s(settings)), installation.clock, RequestIds(),
         installation.credentials, keeper, installation.standings)
     health = Health(partial(_ready, installation, runner, keeper), settings.metrics.token, is_loopback(server.host))
-    telemetry.credentials = installation.standings.states
-    telemetry.gauges["tallystick_worker"] = lambda: float(worker.number)
-    telemetry.gauges["tallystick_degraded"] = lambda: float(health.ready().status != "ready")
-    telemetry.gauges["tallystick_database_silence_seconds"] = lambda: keeper.lender.silent_us / 1e6
-    telemetry.gauges["tallystick_journal_strain"] = lambda: installation.spool.strain
-    telemetry.gauges["tallystick_journal_backlog_bytes"] = lambda: installation.spool.backlog_bytes
     gateway = Gateway(ports, _setup(installation, keeper), telemetry)
+    _show(telemetry, installation, keeper, health, worker)
     telemetry.gauges["tallystick_request_body_bytes"] = lambda: gateway.setup.doors.body_bytes
     edge = Edge(gateway, loader.app, health, telemetry, server.role, (start, stop))
     config = server_config(
-        edge, GateHooks(ports.ids.request_id, gateway.refused_at_the_gate, gateway.setup.doors), _gate_limits(settings),
+        edge, GateHooks(ports.ids.request_id, gateway.refused_at_the_gate, gateway.setup.doors), gate_limits_of(settings),
         loop="uvloop", lifespan="on", interface="asgi3", ssl_certfile=server.tls_cert, ssl_keyfile=server.tls_key,
         timeout_graceful_shutdown=settings.gateway.drain.timeout_s)
     for stopping in (signal.SIGINT, signal.SIGTERM):     # uvicorn raises them again once it has stopped
@@ -301,6 +284,16 @@ def _run(installation: Installation, worker: Worker) -> int:
     listening = uvicorn.Server(config)
     listening.run(sockets=[listener, *_own_listener(settings, worker)])
     return 0
+
+
+def _show(telemetry: Telemetry, installation: Installation, keeper: BudgetKeeper, health: Health, worker: Worker) -> None:
+    """Tell the metrics where to look."""
+    telemetry.credentials = installation.standings.states
+    telemetry.gauges["tallystick_worker"] = lambda: float(worker.number)
+    telemetry.gauges["tallystick_degraded"] = lambda: float(health.ready().status != "ready")
+    telemetry.gauges["tallystick_database_silence_seconds"] = lambda: keeper.lender.silent_us / 1e6
+    telemetry.gauges["tallystick_journal_strain"] = lambda: installation.spool.strain
+    telemetry.gauges["tallystick_journal_backlog_bytes"] = lambda: installation.spool.backlog_bytes
 
 
 def _own_listener(settings: Settings, worker: Worker) -> list[socket.socket]:
@@ -406,14 +399,6 @@ def _gauges(installation: Installation, telemetry: Telemetry) -> BudgetGauges:
     return BudgetGauges(installation.database, installation.clock, telemetry, installation.settings.metrics.tenant_labels)
 
 
-def mail_server_of(settings: Settings) -> MailServer | None:
-    """The operator's mail server, if there is one."""
-    smtp = settings.alerts.smtp
-    password = secret_from_env(smtp.password_env) if smtp.password_env is not None else None
-    return None if smtp.host is None else MailServer(
-        smtp.host, smtp.port, smtp.sender, smtp.tls, smtp.username, None if password is None else Secret(password))
-
-
 def alerts_of(settings: Settings, database: Database, ledger_key: bytes | None = None) -> alerts.Alerts:
     """What sends alerts, and walks round the ledger where it is given the key that signs it. Raises BadSettings."""
     return alerts.Alerts(Channels(database, KekFiles(settings.data), os.urandom), SystemClock(),
@@ -426,7 +411,7 @@ def _ready(installation: Installation, runner: Runner, keeper: BudgetKeeper) -> 
 
 def _setup(installation: Installation, keeper: BudgetKeeper) -> Setup:
     settings = installation.settings
-    providers = _providers(settings)
+    providers = providers_of(settings)
     limits = settings.gateway.limits
     return Setup(
         providers=providers,
@@ -436,86 +421,11 @@ def _setup(installation: Installation, keeper: BudgetKeeper) -> Setup:
         limits=BodyLimits(limits.body_bytes_max, limits.upload_bytes_max),
         models={(provider_id, deployment): model
                 for provider_id, provider in settings.providers.items() for deployment, model in provider.models.items()},
-        anonymous=_anonymous(settings.gateway.anonymous_project),
-        doors=Doors(_shares(settings), monotonic),
+        anonymous=anonymous_of(settings.gateway.anonymous_project),
+        doors=Doors(shares_of(settings), monotonic),
         part=lambda: installation.policies.part,
         drain=DrainSlots(settings.gateway.drain.at_once_max, float(settings.gateway.drain.timeout_s)),
     )
-
-
-def origins_of(settings: Settings) -> dict[str, str]:
-    """Where each provider that can be called is, by its id. Raises BadSettings."""
-    return {provider.id: provider.base_url for provider in _providers(settings).values() if provider.base_url is not None}
-
-
-def terms_of(settings: Settings) -> Mapping[str, Terms]:
-    """What a settlement must know of each provider that can be called, by its id. Raises BadSettings."""
-    return _providers(settings)
-
-
-def _configured_credentials(settings: Settings) -> dict[Place, Secret]:
-    """What the configuration names by environment variable, for each organisation that may use it."""
-    named: dict[Place, Secret] = {}
-    for provider_id, provider in settings.providers.items():
-        for name, credential in provider.credentials.items():
-            value = secret_from_env(credential.env)
-            if value is None:                # not fatal: the other providers' callers need not suffer for it
-                log.warning("a configured credential is not in the environment", provider=provider_id, name=name, env=credential.env)
-                continue
-            named |= {(organization, provider_id, name): Secret(value) for organization in credential.organizations}
-    return named
-
-
-def _providers(settings: Settings) -> dict[str, Provider]:
-    """The shipped providers as the operator moved them, and hosts of the operator's own. A provider
-    without an address is left out: it cannot be called."""
-    providers = {provider.id: provider for provider in PROVIDERS}
-    for provider_id, said in settings.providers.items():
-        known = providers.get(provider_id)
-        if known is None or said.kind is not None:
-            if said.base_url is None or said.kind is None or provider_id in RESOURCE_NAMES:
-                raise BadSettings(f"providers.{provider_id}: not a shipped provider; a host of your own needs kind and base_url, "
-                                  "and a name that is no resource of /v1.")
-            known = openai_compatible(provider_id, said.base_url, name=said.name or "")
-        if said.base_url is not None and known.prefix and said.base_url.rstrip("/").endswith(known.prefix):
-            raise BadSettings(f"providers.{provider_id}.base_url: leave '{known.prefix}' out; it begins the provider's own path.")
-        providers[provider_id] = replace(
-            known, base_url=(said.base_url or known.base_url or "").rstrip("/") or None, name=said.name or known.name,
-            signing=replace(known.signing, region=said.region) if known.signing is not None and said.region else known.signing,
-            price_book=said.price_book or known.price_book, free_models=said.free or known.free_models,
-            # Where the path always names a region, an address of the operator's stands for all of them.
-            regions={} if said.base_url is not None and known.region_after else known.regions)
-    return {provider_id: provider for provider_id, provider in providers.items() if provider.base_url is not None}
-
-
-def _anonymous(project: str | None) -> Principal | None:
-    if project is None:
-        return None
-    team, _, name = project.rpartition("/")
-    return Principal("anonymous", "default", {"team": team or "default", "project": name}, anonymous=True)
-
-
-def _upstreams(settings: Settings) -> Http1Upstreams:
-    limits = settings.gateway.limits
-    tls = {said.base_url.rstrip("/"): Tls(ca_file=said.ca_file)
-           for said in settings.providers.values() if said.ca_file is not None and said.base_url is not None}
-    return Http1Upstreams(UpstreamLimits(
-        connect_s=limits.connect_timeout_s, head_s=limits.first_byte_timeout_s, silence_s=limits.idle_timeout_s,
-        connections_max=limits.upstream_connections_max), tls)
-
-
-def _shares(settings: Settings) -> Shares:
-    limits = settings.gateway.limits
-    return Shares(limits.connections_per_address_max, limits.wrong_keys_per_minute_max, limits.calls_per_key_max, limits.bodies_bytes_max,
-                  trusted_networks(settings.server))
-
-
-def _gate_limits(settings: Settings) -> GateLimits:
-    limits = settings.gateway.limits
-    return GateLimits(
-        head_bytes_max=limits.head_bytes_max, headers_max=limits.headers_max, head_timeout_s=limits.head_timeout_s,
-        body_timeout_s=limits.body_timeout_s, body_rate_bytes_per_s_min=limits.body_rate_bytes_per_s_min,
-        write_timeout_s=limits.write_timeout_s, connections_max=limits.connections_max)
 
 
 def _host(host: str) -> str:

@@ -54,7 +54,7 @@ def warnings_of(here: Installation, settings: Settings, row: BudgetRow) -> list[
 
 def reach_here(here: Installation, settings: Settings) -> Reach:
     """Who can call at all, under the same settings as the server's."""
-    from tallystick.app import origins_of
+    from tallystick.configured import origins_of
     from tallystick.stores.sql.scope_reach import reach_of
 
     try:

@@ -150,7 +150,7 @@ def _health(said: dict[str, Any]) -> str:
 
 def _origins(settings: Settings) -> dict[str, str]:
     """Where the server would look for each provider, under the same settings."""
-    from tallystick.app import origins_of
+    from tallystick.configured import origins_of
 
     try:
         return origins_of(settings)

@@ -72,7 +72,7 @@ def _looked(settings: Settings) -> Iterator[Found]:
 
 
 def _providers(settings: Settings) -> tuple[State, str]:
-    from tallystick.app import origins_of
+    from tallystick.configured import origins_of
     from tallystick.config import BadSettings, secret_from_env
 
     try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def live_prices(here: Installation, settings: Settings) -> LivePrices:
     """Package, applied releases and overrides. Settings that cannot be used end the command."""
-    from tallystick.app import open_prices
+    from tallystick.configured import open_prices
 
     try:
         return open_prices(here.database, settings)

@@ -185,7 +185,7 @@ def _effects(
     here: Installation, settings: Settings, prices: tuple[Prices, Prices], since: datetime, until: datetime
 ) -> tuple[Effect, Effect]:
     """What the calls of these days cost under the one and under the other; each is read once."""
-    from tallystick.app import terms_of
+    from tallystick.configured import terms_of
     from tallystick.core.repricing import Effect, reprice
     from tallystick.stores.sql.calls import Calls
     from tallystick.stores.sql.facts import Asked

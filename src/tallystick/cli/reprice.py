@@ -164,7 +164,7 @@ def _agreed(as_json: bool, changed: int) -> bool:
 
 def _in_force(here: Installation, settings: Settings) -> tuple[LivePrices, dict[str, Terms]]:
     """The prices and the providers' terms as a server of this installation would have them."""
-    from tallystick.app import open_prices, terms_of
+    from tallystick.configured import open_prices, terms_of
 
     try:
         return open_prices(here.database, settings), dict(terms_of(settings))

@@ -27,7 +27,7 @@ def invite(
     settings = settings_of(data, config)
     from secrets import token_bytes
 
-    from tallystick.app import mail_server_of
+    from tallystick.configured import mail_server_of
     from tallystick.cli import installation
     from tallystick.control.invitation_document import PATH, invitation_document, mail_fault
     from tallystick.control.tokens import INVITATION, derived
