@@ -51,6 +51,8 @@ export default function Course({
     const value = line.values[row.place] ?? null
     return value === null ? null : Number(value)
   }
+  // A point of a line has half its dot beside it; bars keep their distance themselves.
+  const edge = stacked ? 0 : 12
   return (
     <>
       <div className="legend">
@@ -73,6 +75,7 @@ export default function Course({
               tickLine={false}
               axisLine={{ stroke: 'var(--line-strong)' }}
               minTickGap={32}
+              padding={{ left: edge, right: edge }}
             />
             <YAxis
               orientation="right"

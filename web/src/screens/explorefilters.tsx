@@ -214,6 +214,7 @@ export function DimensionSelect({
       size={none ? 'xs' : 'sm'}
       searchable
       openOnFocus={false}
+      selectFirstOptionOnChange
       data={[
         ...(none ? [{ value: 'none', label: none }] : []),
         ...Object.entries(DIMENSIONS)
