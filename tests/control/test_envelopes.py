@@ -224,3 +224,16 @@ async def test_an_envelopes_budget_is_changed_by_nobody_else(desk: Desk) -> None
 async def test_what_cannot_be_an_envelope_is_refused(desk: Desk, wrong: dict[str, Any]) -> None:
     async with desk.owner() as client:
         assert (await client.post(PLACE, json={**TEAM, **wrong})).status_code == 400
+
+
+@both_engines
+async def test_an_envelope_that_is_ended_ends_its_fallback_too(desk: Desk) -> None:
+    async with desk.owner() as client:
+        envelope = await made(client)
+        said = await client.put(f"{PLACE}/{envelope['id']}/fallback", json={"models": {"gpt-4o*": "gpt-4o-mini"}, "at_percent": 80})
+        assert said.status_code == 200, said.text
+        assert len((await client.get("/api/policies")).json()["items"]) == 1
+        ended = (await client.post(f"{PLACE}/{envelope['id']}/end")).json()
+        assert (ended["state"], ended["fallback"]) == ("ended", None)
+        assert (await client.get("/api/policies")).json()["items"] == []
+    assert wrong_in(desk) == []

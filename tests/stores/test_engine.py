@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tallystick.core.errors import StoreFault
+from tallystick.core.errors import Defect, StoreFault
 from tallystick.stores.sql import engine
 
 
@@ -49,6 +49,15 @@ def test_what_raises_is_rolled_back_and_the_next_writer_gets_in(tmp_path: Path) 
     assert database.change_count() == 1
     with database.read() as db:
         assert engine.months(db) == [202611]
+
+
+def test_a_write_inside_a_write_is_a_defect_that_is_said_and_no_wait_for_ever(tmp_path: Path) -> None:
+    database = engine.open_database(tmp_path, 0)
+    with pytest.raises(Defect, match="inside another"), database.write(), database.write():
+        pass
+    with database.write() as db:
+        engine.note_change(db)
+    assert database.change_count() == 1
 
 
 def test_two_openings_share_one_truth(tmp_path: Path) -> None:

@@ -5,8 +5,11 @@ are `int` whatever a sum made of them.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
+
+from tallystick.core.errors import Defect
 
 
 class Cursor(Protocol):
@@ -38,3 +41,22 @@ class Connection(Protocol):
     def stream(self, sql: str, parameters: Sequence[Any] = ..., /) -> Iterator[Any]:
         """The rows of a statement as they are read, so that a whole ledger never lies in memory."""
         ...
+
+
+class WriterLock:
+    """One write transaction at a time in this process. A second one inside the first would wait for itself for ever: it raises
+    Defect instead."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holder: int | None = None
+
+    def __enter__(self) -> None:
+        if self._holder == threading.get_ident():
+            raise Defect("a write transaction was begun inside another of the same thread")
+        self._lock.acquire()
+        self._holder = threading.get_ident()
+
+    def __exit__(self, *_: object) -> None:
+        self._holder = None
+        self._lock.release()

@@ -136,13 +136,13 @@ class Envelopes:
 
     def end(self, organization: int, envelope: int, now_us: int, by: str) -> EnvelopeRow:
         """End a signed envelope now, and its fallback with it. Raises Refused."""
-        with self.sequencer.append(now_us) as pen:
+        with self.sequencer.together(now_us) as one, one.append(now_us) as pen:
             row, budget = _signed(pen.db, organization, envelope)
             if budget.ends_us is not None and budget.ends_us <= now_us:
                 raise Refused("ended", "This envelope has ended.")
-            Budgets(self.sequencer).end(pen, budget, max(now_us, budget.starts_us), by)
+            Budgets(one).end(pen, budget, max(now_us, budget.starts_us), by)
             if fallback_of(pen.db, row) is not None:
-                self.fall_back(organization, envelope, None, now_us, by)
+                Envelopes(one).fall_back(organization, envelope, None, now_us, by)
             return _reread(pen.db, row)
 
     def fall_back(self, organization: int, envelope: int, fallback: Fallback | None, now_us: int, by: str) -> EnvelopeRow:

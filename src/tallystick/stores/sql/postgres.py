@@ -25,7 +25,7 @@ from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import StrDumper
 
 from tallystick.core.errors import Defect, StoreFault
-from tallystick.stores.sql.connection import Connection, Cursor
+from tallystick.stores.sql.connection import Connection, Cursor, WriterLock
 
 READERS_MAX: Final = 8
 _PATIENCE_S: Final = 10
@@ -59,7 +59,7 @@ class PostgresDatabase:
             raise StoreFault(f"database.url: {_sentence(fault)}") from None
         self._said: dict[str, Any] = {**_CONNECTION, **said}
         self._adapters = _adapters()
-        self._lock = threading.Lock()
+        self._lock = WriterLock()
         self._writer: _Raw | None = None
         self._readers: list[_Raw] = []
         self._places = threading.BoundedSemaphore(READERS_MAX)

@@ -5,14 +5,13 @@ Several processes may share the file: the write lock is the file's.
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from tallystick.core.errors import StoreFault
-from tallystick.stores.sql.connection import Connection
+from tallystick.stores.sql.connection import Connection, WriterLock
 
 _BUSY_TIMEOUT_MS = 10_000
 _READERS_KEPT_MAX = 8
@@ -38,7 +37,7 @@ class SqliteDatabase:
         file that is no database."""
         self.path = path
         self._strict = strict
-        self._lock = threading.Lock()
+        self._lock = WriterLock()
         self._readers: list[_Session] = []
         try:
             self._writer = self._connect()
