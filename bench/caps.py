@@ -17,6 +17,8 @@ from pathlib import Path
 from tests.build.caps import HOLD_NANOS, Caps, Provider
 from tests.build.gateway import RunningGateway
 
+FREELY = "[gateway.limits]\ncalls_per_key_max = 100000\nconnections_per_address_max = 100000\n"      # budgets alone are to say no
+
 
 async def run(calls: int, kills: int, processes: int, seed: int) -> None:
     provider = Provider()
@@ -24,7 +26,7 @@ async def run(calls: int, kills: int, processes: int, seed: int) -> None:
     port = server.sockets[0].getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="caps-") as name:
         gateway = RunningGateway(Path(name), upstream=f"http://127.0.0.1:{port}",
-                                 config=f"[server]\nworkers = {processes}\n" if processes > 1 else "")
+                                 config=f"[server]\nworkers = {processes}\n{FREELY}" if processes > 1 else FREELY)
         await asyncio.to_thread(gateway.__enter__)
         try:
             figures = await Caps(gateway, provider, calls, kills, seed).run()
