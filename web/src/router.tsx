@@ -11,6 +11,8 @@ import {
 } from '@tanstack/react-router'
 import { Fault } from './parts/states'
 import { rangeOf } from './range'
+import { alertsOf, channelsOf } from './screens/alertsearch'
+import { budgetOf, budgetsOf } from './screens/budgetsearch'
 import { callsOf } from './screens/callsearch'
 import { exploreOf } from './screens/exploresearch'
 import { keysOf } from './screens/keysearch'
@@ -100,9 +102,49 @@ const keys = createRoute({
   component: lazyRouteComponent(() => import('./screens/Keys')),
 })
 
+const budgets = createRoute({
+  getParentRoute: () => organization,
+  path: '/budgets',
+  validateSearch: budgetsOf,
+  component: lazyRouteComponent(() => import('./screens/Budgets')),
+})
+
+const budget = createRoute({
+  getParentRoute: () => organization,
+  path: '/budgets/$id',
+  validateSearch: budgetOf,
+  component: lazyRouteComponent(() => import('./screens/Budget')),
+})
+
+const alerts = createRoute({
+  getParentRoute: () => organization,
+  path: '/alerts',
+  validateSearch: alertsOf,
+  component: lazyRouteComponent(() => import('./screens/Alerts')),
+})
+
+const alert = createRoute({
+  getParentRoute: () => organization,
+  path: '/alerts/$id',
+  component: lazyRouteComponent(() => import('./screens/Alert')),
+})
+
+const channels = createRoute({
+  getParentRoute: () => organization,
+  path: '/alerts/channels',
+  validateSearch: channelsOf,
+  component: lazyRouteComponent(() => import('./screens/Channels')),
+})
+
 const bare = <const Path extends string>(
   path: Path,
-  to: '/o/$slug/overview' | '/o/$slug/explore' | '/o/$slug/live' | '/o/$slug/requests' | '/o/$slug/keys',
+  to:
+    | '/o/$slug/overview'
+    | '/o/$slug/explore'
+    | '/o/$slug/live'
+    | '/o/$slug/requests'
+    | '/o/$slug/keys'
+    | '/o/$slug/budgets',
 ) =>
   createRoute({
     getParentRoute: () => root,
@@ -130,6 +172,11 @@ const tree = root.addChildren([
     requests,
     request,
     keys,
+    alerts,
+    alert,
+    channels,
+    budgets,
+    budget,
   ]),
   bare('/', '/o/$slug/overview'),
   bare('/overview', '/o/$slug/overview'),
@@ -138,6 +185,8 @@ const tree = root.addChildren([
   bare('/live', '/o/$slug/live'),
   bare('/admin/llm-proxy', '/o/$slug/live'),
   bare('/keys', '/o/$slug/keys'),
+  bare('/alerts', '/o/$slug/alerts'),
+  bare('/budgets', '/o/$slug/budgets'),
 ])
 
 export function consoleRouter(queries: QueryClient) {

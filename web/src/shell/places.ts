@@ -1,10 +1,12 @@
 // The screens there are: the navigation, the palette and the keys are made from this one list.
 import {
   IconActivity,
+  IconBell,
   IconChartBar,
   IconKey,
   IconLayoutDashboard,
   IconListDetails,
+  IconWallet,
 } from '@tabler/icons-react'
 import type { Role } from '../session'
 
@@ -20,12 +22,21 @@ export const PLACES = [
   { to: '/o/$slug/explore', name: 'Explore', keys: 'e', icon: IconChartBar, roles: null, ranged: true },
   { to: '/o/$slug/live', name: 'Live', keys: 'l', icon: IconActivity, roles: null, ranged: false },
   { to: '/o/$slug/requests', name: 'Requests', keys: 'r', icon: IconListDetails, roles: null, ranged: true },
+  { to: '/o/$slug/budgets', name: 'Budgets', keys: 'b', icon: IconWallet, roles: null, ranged: false },
   {
     to: '/o/$slug/keys',
     name: 'Keys',
     keys: 'k',
     icon: IconKey,
     roles: ['owner', 'admin', 'manager', 'member', 'auditor'],
+    ranged: false,
+  },
+  {
+    to: '/o/$slug/alerts',
+    name: 'Alerts',
+    keys: 'a',
+    icon: IconBell,
+    roles: ['owner', 'admin', 'finance', 'auditor'],
     ranged: false,
   },
 ] as const satisfies readonly {

@@ -1,0 +1,289 @@
+// The budgets: how much each scope may spend, how much of it is gone or held, and when it begins anew.
+import { Button, TextInput } from '@mantine/core'
+import { IconPlus, IconSearch } from '@tabler/icons-react'
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { Fragment, useMemo } from 'react'
+import { getBudgets, getBudgetsLint } from '../api/sdk.gen'
+import type { Budget } from '../api/types.gen'
+import { fullest, nameOf, scopeOf, shareOf, standingOf } from '../budgets'
+import { AsCsv, Book, type Column } from '../parts/Book'
+import { Amount, BudgetBar } from '../parts/BudgetBar'
+import { Snippet } from '../parts/Copy'
+import { Page, Section } from '../parts/Page'
+import { Coming, Empty, Fault } from '../parts/states'
+import { atText } from '../parts/when'
+import { may, useSession, useZone } from '../session'
+import { NewBudget, SETTERS } from './budgetforms'
+import type { BudgetsSearch } from './budgetsearch'
+
+const PAGE = 200
+const AGAIN_MS = 15_000
+const COMMAND = "tallystick budgets set --team search --limit '$500/month'"
+
+export default function Budgets() {
+  const search = useSearch({ from: '/o/$slug/budgets' })
+  const { slug } = useParams({ from: '/o/$slug/budgets' })
+  const navigate = useNavigate({ from: '/o/$slug/budgets' })
+  const { zone } = useZone()
+  const sets = may(useSession(), ...SETTERS)
+  const { data, error, isPending, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } = useBudgets()
+  const budgets = useMemo(() => data?.pages.flatMap((page) => page.items) ?? [], [data])
+  const shown = budgets.filter((budget) => matches(budget, search.q))
+  const columns = useMemo(() => columnsOf(slug, zone), [slug, zone])
+  const open = () => navigate({ search: (before: BudgetsSearch) => ({ ...before, new: true }) })
+
+  return (
+    <Page
+      title="Budgets"
+      question="Will anybody run past their cap?"
+      actions={
+        <>
+          <AsCsv name="budgets" columns={WRITTEN} rows={shown} />
+          {sets && (
+            <Button leftSection={<IconPlus size={16} />} onClick={open}>
+              Set budget
+            </Button>
+          )}
+        </>
+      }
+    >
+      {error ? (
+        <Fault problem={error} retry={refetch} />
+      ) : isPending ? (
+        <Coming />
+      ) : budgets.length === 0 ? (
+        <Empty title="No budgets yet" action={sets && <Button onClick={open}>Set the first budget</Button>}>
+          <p>
+            A budget is what a team, a project, a key or anybody else may spend in a month, a day or an hour.
+            A hard one refuses the call that would not fit, before it is sent. In a terminal:
+          </p>
+          <Snippet text={COMMAND} what="the command" />
+        </Empty>
+      ) : (
+        <>
+          <div className="chips">
+            <TextInput
+              data-filter
+              aria-label="Filter budgets"
+              placeholder="Filter by scope, name, owner, note"
+              leftSection={<IconSearch size={16} />}
+              w={300}
+              maw="100%"
+              value={search.q ?? ''}
+              onChange={(event) => {
+                const q = event.currentTarget.value
+                navigate({
+                  search: ({ q: _, ...before }: BudgetsSearch) => (q ? { ...before, q } : before),
+                  replace: true,
+                })
+              }}
+            />
+          </div>
+          {shown.length === 0 ? (
+            <Empty
+              title="No budget matches"
+              action={
+                <Button variant="default" onClick={() => navigate({ search: {} })}>
+                  Show all budgets
+                </Button>
+              }
+            >
+              None has “{search.q}” in its scope, name, owner or note.
+            </Empty>
+          ) : (
+            <Book
+              caption="Budgets"
+              columns={columns}
+              rows={shown}
+              id={(budget) => String(budget.id)}
+              sort={search.sort ?? '-used'}
+              onSort={(sort) =>
+                navigate({ search: (before: BudgetsSearch) => ({ ...before, sort }), replace: true })
+              }
+            />
+          )}
+          {hasNextPage && (
+            <Button variant="default" mt="md" loading={isFetchingNextPage} onClick={() => fetchNextPage()}>
+              More budgets
+            </Button>
+          )}
+          <Odd slug={slug} />
+        </>
+      )}
+      {search.new && sets && (
+        <NewBudget
+          close={() => navigate({ search: ({ new: _, ...before }: BudgetsSearch) => before })}
+          made={(id) => navigate({ to: '/o/$slug/budgets/$id', params: { slug, id: String(id) } })}
+        />
+      )}
+    </Page>
+  )
+}
+
+function useBudgets() {
+  return useInfiniteQuery({
+    queryKey: ['budgets', 'list'],
+    queryFn: async ({ pageParam }) =>
+      (
+        await getBudgets({
+          query: { limit: PAGE, ...(pageParam ? { cursor: pageParam } : {}) },
+          throwOnError: true,
+        })
+      ).data,
+    initialPageParam: '',
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+    refetchInterval: AGAIN_MS,
+  })
+}
+
+function matches(budget: Budget, q?: string): boolean {
+  const wanted = q?.trim().toLowerCase()
+  return (
+    !wanted ||
+    [scopeOf(budget), budget.name, budget.owner, budget.note, budget.mode, budget.window].some((text) =>
+      text.toLowerCase().includes(wanted),
+    )
+  )
+}
+
+const standing = (budget: Budget) => standingOf(budget, fullest(budget))
+
+function used(budget: Budget): number {
+  const { spent, held, limit } = standing(budget)
+  return shareOf(spent + held, limit)
+}
+
+function columnsOf(slug: string, zone: string): Column<Budget>[] {
+  const amount = (name: 'spent' | 'held' | 'free', title: string, wide = true): Column<Budget> => ({
+    id: name,
+    title,
+    value: (budget) => standing(budget)[name],
+    shown: (budget) => <Amount unit={budget.unit} amount={standing(budget)[name]} />,
+    number: true,
+    wide,
+  })
+  return [
+    {
+      id: 'scope',
+      title: 'Budget',
+      value: nameOf,
+      shown: (budget) => <Named budget={budget} slug={slug} />,
+    },
+    {
+      id: 'limit',
+      title: 'Limit',
+      value: (budget) => standing(budget).limit,
+      shown: (budget) => <Amount unit={budget.unit} amount={standing(budget).limit} />,
+      number: true,
+      wide: true,
+    },
+    { id: 'window', title: 'Window', value: (budget) => budget.window, wide: true },
+    {
+      id: 'mode',
+      title: 'Mode',
+      value: (budget) => budget.mode,
+      shown: (budget) => <span className="tag">{budget.mode}</span>,
+      wide: true,
+    },
+    {
+      id: 'used',
+      title: 'Used',
+      value: used,
+      shown: (budget) => (
+        <span className="used">
+          <BudgetBar standing={standing(budget)} />
+          <span>{used(budget).toFixed(1)} %</span>
+        </span>
+      ),
+    },
+    amount('spent', 'Spent'),
+    amount('held', 'Held'),
+    amount('free', 'Free', false),
+    {
+      id: 'resets',
+      title: 'Resets',
+      value: (budget) => budget.resets_at,
+      shown: (budget) =>
+        budget.resets_at ? atText(budget.resets_at, zone) : <span className="quiet">never</span>,
+      wide: true,
+    },
+    {
+      id: 'owner',
+      title: 'Owner',
+      value: (budget) => budget.owner || null,
+      shown: (budget) =>
+        budget.owner || budget.note ? (
+          <>
+            {budget.owner} <span className="label">{budget.note}</span>
+          </>
+        ) : (
+          <span className="quiet">–</span>
+        ),
+      wide: true,
+    },
+  ]
+}
+
+/** A file's columns: amounts are whole numbers of the unit that stands beside them. */
+const WRITTEN: readonly Column<Budget>[] = [
+  { id: 'id', title: 'Id', value: (budget) => budget.id },
+  { id: 'name', title: 'Name', value: (budget) => budget.name },
+  { id: 'scope', title: 'Scope', value: (budget) => budget.scope },
+  { id: 'value', title: 'Value', value: (budget) => budget.value },
+  { id: 'window', title: 'Window', value: (budget) => budget.window },
+  { id: 'zone', title: 'Zone', value: (budget) => budget.zone },
+  { id: 'mode', title: 'Mode', value: (budget) => budget.mode },
+  { id: 'unit', title: 'Unit', value: ({ unit }) => (unit === 'money' ? 'nano-USD' : unit) },
+  { id: 'limit', title: 'Limit', value: (budget) => standing(budget).limit },
+  { id: 'subject', title: 'Subject', value: (budget) => fullest(budget)?.subject ?? '' },
+  { id: 'spent', title: 'Spent', value: (budget) => standing(budget).spent },
+  { id: 'held', title: 'Held', value: (budget) => standing(budget).held },
+  { id: 'free', title: 'Free', value: (budget) => standing(budget).free },
+  { id: 'resets_at', title: 'Resets', value: (budget) => budget.resets_at },
+  { id: 'owner', title: 'Owner', value: (budget) => budget.owner },
+  { id: 'note', title: 'Note', value: (budget) => budget.note },
+]
+
+/** Of a budget for each of something the figures are those of who has least left, who is named. */
+function Named({ budget, slug }: { budget: Budget; slug: string }) {
+  return (
+    <>
+      <Link to="/o/$slug/budgets/$id" params={{ slug, id: String(budget.id) }}>
+        {nameOf(budget)}
+      </Link>
+      {budget.name && <span className="label"> {scopeOf(budget)}</span>}
+      {budget.nodes.length > 1 && (
+        <span className="label">
+          {' '}
+          {fullest(budget)?.subject}, fullest of {budget.nodes.length}
+        </span>
+      )}
+    </>
+  )
+}
+
+function Odd({ slug }: { slug: string }) {
+  const { data } = useQuery({
+    queryKey: ['budgets', 'lint'],
+    queryFn: async () => (await getBudgetsLint({ throwOnError: true })).data.items,
+  })
+  const odd = data?.filter((one) => one.findings.length > 0) ?? []
+  if (!odd.length) return null
+  return (
+    <Section title="Worth a look" end="Budgets that may not do what somebody thinks they do">
+      <dl className="facts">
+        {odd.map((one) => (
+          <Fragment key={one.id}>
+            <dt>
+              <Link to="/o/$slug/budgets/$id" params={{ slug, id: String(one.id) }}>
+                {nameOf(one)}
+              </Link>
+            </dt>
+            <dd>{one.findings.join('; ')}</dd>
+          </Fragment>
+        ))}
+      </dl>
+    </Section>
+  )
+}

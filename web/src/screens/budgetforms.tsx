@@ -1,0 +1,362 @@
+// Setting a budget, changing it, raising it for a while, and removing it. What the server warns of is told at once.
+import { Autocomplete, Button, Group, Modal, Select, Stack, TextInput } from '@mantine/core'
+import { notifications } from '@mantine/notifications'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { type ReactNode, useState } from 'react'
+import {
+  deleteBudgetsBudgetId,
+  getTeams,
+  postBudgets,
+  postBudgetsBudgetIdRaises,
+  putBudgetsBudgetId,
+} from '../api/sdk.gen'
+import type { Budget, ChangedBudget } from '../api/types.gen'
+import { KINDS, type Kind, limitSet, limitText, MODES, nameOf, type Unit } from '../budgets'
+import { Confirm } from '../parts/Confirm'
+import { Fault } from '../parts/states'
+import { useSession, useZone } from '../session'
+
+export const SETTERS = ['owner', 'admin', 'finance', 'manager'] as const
+
+const WINDOWS = ['hour', 'day', 'week', 'month', 'quarter', 'year', 'total']
+const UNITS = [
+  { value: 'money', label: 'Money' },
+  { value: 'tokens', label: 'Tokens' },
+  { value: 'calls', label: 'Calls' },
+]
+const MODE_CHOICES = Object.entries(MODES).map(([value, label]) => ({ value, label }))
+const HOUR_MS = 3_600_000
+const ENDS = { '1': 'In an hour', '24': 'In a day', '168': 'In 7 days', '720': 'In 30 days' }
+const WINDOW_END = 'window'
+
+/** Sends a change, then tells what it came to; `busy` and `problem` while it is under way. */
+function useChange() {
+  const queries = useQueryClient()
+  const [busy, setBusy] = useState(false)
+  const [problem, setProblem] = useState<unknown>(null)
+  const send = async (
+    change: () => Promise<{ data: ChangedBudget }>,
+    said: string,
+    done: (now: ChangedBudget) => void,
+  ) => {
+    setBusy(true)
+    setProblem(null)
+    try {
+      const { data: now } = await change()
+      await queries.invalidateQueries({ queryKey: ['budgets'] })
+      const late = now.not_in_force_on
+      notifications.show({
+        message: late.length ? `${said} Not followed yet by ${late.join(', ')}.` : said,
+        ...(late.length ? { color: 'yellow' } : {}),
+      })
+      done(now)
+    } catch (found) {
+      setProblem(found)
+      setBusy(false)
+    }
+  }
+  return { busy, problem, send }
+}
+
+export function NewBudget({ close, made }: { close: () => void; made: (id: number) => void }) {
+  const session = useSession()
+  const { zone } = useZone()
+  const { busy, problem, send } = useChange()
+  const manages = session.role === 'manager'
+  const [scope, setScope] = useState<Kind>(manages ? 'project' : 'team')
+  const [value, setValue] = useState('')
+  const [unit, setUnit] = useState<Unit>('money')
+  const [window, setWindow] = useState('month')
+  const [mode, setMode] = useState<Budget['mode']>('hard')
+  const teams = useQuery({
+    queryKey: ['teams'],
+    queryFn: async () => (await getTeams({ query: { limit: 200 }, throwOnError: true })).data.items,
+  })
+  const kinds = Object.entries(KINDS)
+    .filter(([kind]) => !manages || kind === 'project' || kind === 'key')
+    .map(([kind, label]) => ({ value: kind, label }))
+
+  const submit = (text: (name: string) => string) =>
+    send(
+      () =>
+        postBudgets({
+          body: {
+            scope,
+            value: scope === 'org' ? '' : value.trim(),
+            limit: limitText(text('limit'), unit),
+            window: window.trim(),
+            mode,
+            ...said({ zone: text('zone'), name: text('name'), owner: text('owner'), note: text('note') }),
+          },
+          throwOnError: true,
+        }),
+      'The budget is set, and in force from now on.',
+      (now) => made(now.id),
+    )
+
+  return (
+    <Form title="Set a budget" verb="Set budget" busy={busy} problem={problem} close={close} submit={submit}>
+      <Group grow align="flex-start">
+        <Select
+          label="On"
+          data={kinds}
+          value={scope}
+          onChange={(kind) => setScope((kind ?? scope) as Kind)}
+          allowDeselect={false}
+        />
+        {scope !== 'org' && (
+          <Autocomplete
+            label="Which"
+            value={value}
+            onChange={setValue}
+            data={scope === 'team' ? (teams.data?.map((one) => one.name) ?? []) : []}
+            placeholder={WHICH[scope] ?? 'Its name, or * for each'}
+            required
+          />
+        )}
+      </Group>
+      <Group grow align="flex-start">
+        <TextInput
+          label="Limit"
+          name="limit"
+          placeholder={unit === 'money' ? '500, or 500 EUR' : '10k'}
+          required
+          maxLength={48}
+          data-autofocus
+        />
+        <Select
+          label="Of"
+          data={UNITS}
+          value={unit}
+          onChange={(chosen) => setUnit((chosen ?? unit) as Unit)}
+          allowDeselect={false}
+        />
+      </Group>
+      <Group grow align="flex-start">
+        <Autocomplete label="Each" value={window} onChange={setWindow} data={WINDOWS} required />
+        <TextInput label="Days of" name="zone" placeholder={zone} />
+      </Group>
+      <ModeChoice mode={mode} choose={setMode} />
+      <Words />
+    </Form>
+  )
+}
+
+const WHICH: Partial<Record<Kind, string>> = {
+  project: 'team/project',
+  tag: 'name=value, or name=* for each',
+  dimension: 'name=value, or name=* for each',
+  key: 'Its id, or * for each',
+}
+
+export function ChangeBudget({ budget, close }: { budget: Budget; close: () => void }) {
+  const { busy, problem, send } = useChange()
+  const [mode, setMode] = useState(budget.mode)
+  const before = limitSet(budget)
+  const submit = (text: (name: string) => string) => {
+    const limit = text('limit')
+    return send(
+      () =>
+        putBudgetsBudgetId({
+          path: { budget_id: budget.id },
+          body: {
+            ...(limit === before ? {} : { limit: limitText(limit, budget.unit) }),
+            mode,
+            name: text('name'),
+            owner: text('owner'),
+            note: text('note'),
+          },
+          throwOnError: true,
+        }),
+      'The change is in force. What the window has counted stays counted.',
+      close,
+    )
+  }
+  return (
+    <Form
+      title={`Change ${nameOf(budget)}`}
+      verb="Save changes"
+      busy={busy}
+      problem={problem}
+      close={close}
+      submit={submit}
+    >
+      <TextInput
+        label="Limit"
+        name="limit"
+        defaultValue={before}
+        description={`${UNITS.find((one) => one.value === budget.unit)?.label}, each ${budget.window}. Another unit or window is another budget.`}
+        required
+        maxLength={48}
+        data-autofocus
+      />
+      <ModeChoice mode={mode} choose={setMode} />
+      <Words budget={budget} />
+    </Form>
+  )
+}
+
+export function RaiseBudget({ budget, close }: { budget: Budget; close: () => void }) {
+  const { busy, problem, send } = useChange()
+  const [ends, setEnds] = useState<string>(budget.resets_at ? WINDOW_END : '24')
+  const choices = [
+    ...(budget.resets_at ? [{ value: WINDOW_END, label: 'When this window ends' }] : []),
+    ...Object.entries(ENDS).map(([value, label]) => ({ value, label })),
+  ]
+  const submit = (text: (name: string) => string) =>
+    send(
+      () =>
+        postBudgetsBudgetIdRaises({
+          path: { budget_id: budget.id },
+          body: {
+            by: limitText(text('by'), budget.unit),
+            until:
+              ends === WINDOW_END && budget.resets_at
+                ? budget.resets_at
+                : new Date(Date.now() + Number(ends) * HOUR_MS).toISOString(),
+            reason: text('reason'),
+          },
+          throwOnError: true,
+        }),
+      'The limit is raised, from now on.',
+      close,
+    )
+  return (
+    <Form
+      title={`Raise ${nameOf(budget)}`}
+      verb="Raise limit"
+      busy={busy}
+      problem={problem}
+      close={close}
+      submit={submit}
+    >
+      <Group grow align="flex-start">
+        <TextInput
+          label="By"
+          name="by"
+          placeholder={budget.unit === 'money' ? '50' : `10k ${budget.unit}`}
+          required
+          maxLength={48}
+          data-autofocus
+        />
+        <Select
+          label="Until"
+          data={choices}
+          value={ends}
+          onChange={(chosen) => setEnds(chosen ?? ends)}
+          allowDeselect={false}
+        />
+      </Group>
+      <TextInput
+        label="Reason"
+        name="reason"
+        description="It goes into the ledger."
+        required
+        maxLength={256}
+      />
+    </Form>
+  )
+}
+
+type Ending = { budget: Budget; close: () => void; removed: () => void }
+
+export function RemoveBudget({ budget, close, removed }: Ending) {
+  const { busy, problem, send } = useChange()
+  const name = nameOf(budget)
+  const go = () =>
+    send(
+      () => deleteBudgetsBudgetId({ path: { budget_id: budget.id }, throwOnError: true }),
+      `${name} is removed. Its calls are not held to it any more.`,
+      removed,
+    )
+  return (
+    <Confirm
+      title="Remove this budget"
+      name={name}
+      verb="Remove budget"
+      busy={busy}
+      close={close}
+      go={go}
+      fault={problem !== null && <Fault problem={problem} />}
+    >
+      From now on no call is held to it, on any gateway. What it counted stays in the ledger.
+    </Confirm>
+  )
+}
+
+type Formed = {
+  title: string
+  verb: string
+  busy: boolean
+  problem: unknown
+  close: () => void
+  submit: (text: (name: string) => string) => void
+  children: ReactNode
+}
+
+function Form({ title, verb, busy, problem, close, submit, children }: Formed) {
+  return (
+    <Modal opened onClose={close} title={title} size="lg">
+      <form
+        onSubmit={(event) => {
+          event.preventDefault()
+          const filled = new FormData(event.currentTarget)
+          submit((name) => String(filled.get(name) ?? '').trim())
+        }}
+      >
+        <Stack>
+          {children}
+          {problem !== null && <Fault problem={problem} />}
+          <Group justify="flex-end" gap="xs">
+            <Button variant="default" onClick={close}>
+              Cancel
+            </Button>
+            <Button type="submit" loading={busy}>
+              {verb}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  )
+}
+
+function ModeChoice({ mode, choose }: { mode: Budget['mode']; choose: (mode: Budget['mode']) => void }) {
+  return (
+    <Select
+      label="What happens at its end"
+      data={MODE_CHOICES}
+      value={mode}
+      onChange={(chosen) => choose((chosen ?? mode) as Budget['mode'])}
+      allowDeselect={false}
+    />
+  )
+}
+
+function Words({ budget }: { budget?: Budget }) {
+  return (
+    <>
+      <Group grow align="flex-start">
+        <TextInput label="Called" name="name" defaultValue={budget?.name} maxLength={256} />
+        <TextInput
+          label="Owner"
+          name="owner"
+          defaultValue={budget?.owner}
+          placeholder="Who answers for it"
+          maxLength={256}
+        />
+      </Group>
+      <TextInput
+        label="Note"
+        name="note"
+        defaultValue={budget?.note}
+        placeholder="Why it is there"
+        maxLength={256}
+      />
+    </>
+  )
+}
+
+function said<T extends Record<string, string>>(fields: T): Partial<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, text]) => text !== '')) as Partial<T>
+}
