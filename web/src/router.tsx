@@ -11,7 +11,6 @@ import {
 } from '@tanstack/react-router'
 import { Fault } from './parts/states'
 import { rangeOf } from './range'
-import { alertsOf, channelsOf } from './screens/alertsearch'
 import { budgetOf, budgetsOf } from './screens/budgetsearch'
 import { callsOf } from './screens/callsearch'
 import { exploreOf } from './screens/exploresearch'
@@ -116,26 +115,6 @@ const budget = createRoute({
   component: lazyRouteComponent(() => import('./screens/Budget')),
 })
 
-const alerts = createRoute({
-  getParentRoute: () => organization,
-  path: '/alerts',
-  validateSearch: alertsOf,
-  component: lazyRouteComponent(() => import('./screens/Alerts')),
-})
-
-const alert = createRoute({
-  getParentRoute: () => organization,
-  path: '/alerts/$id',
-  component: lazyRouteComponent(() => import('./screens/Alert')),
-})
-
-const channels = createRoute({
-  getParentRoute: () => organization,
-  path: '/alerts/channels',
-  validateSearch: channelsOf,
-  component: lazyRouteComponent(() => import('./screens/Channels')),
-})
-
 const bare = <const Path extends string>(
   path: Path,
   to:
@@ -172,9 +151,6 @@ const tree = root.addChildren([
     requests,
     request,
     keys,
-    alerts,
-    alert,
-    channels,
     budgets,
     budget,
   ]),
@@ -185,7 +161,6 @@ const tree = root.addChildren([
   bare('/live', '/o/$slug/live'),
   bare('/admin/llm-proxy', '/o/$slug/live'),
   bare('/keys', '/o/$slug/keys'),
-  bare('/alerts', '/o/$slug/alerts'),
   bare('/budgets', '/o/$slug/budgets'),
 ])
 
