@@ -4,7 +4,7 @@ shown of them is the origin."""
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,9 +14,9 @@ from tallystick.control.callers import CallerOf, DirectoryOf, PartsOf, account_o
 from tallystick.control.channel_form import Asked, channel_document, spec_of
 from tallystick.control.figures import answer
 from tallystick.control.problems import Problem
-from tallystick.core.alerts.alert import Severity
+from tallystick.core.alerts.alert import Severity, moment_text
 from tallystick.stores.sql.alerts_channels import VALUE_CHARS_MAX, Channels, find_channel, list_channels
-from tallystick.stores.sql.alerts_deliveries import fire_test
+from tallystick.stores.sql.alerts_deliveries import DeliveryRow, fire_test, last_deliveries
 from tallystick.stores.sql.directory import organization
 
 Name = Annotated[str, Path(max_length=64)]
@@ -62,10 +62,24 @@ class NamedChannel(Channel):
     secret: str | None
 
 
+class LastDelivery(BaseModel):
+    """The newest thing that a channel was to say. `state`: waiting, sent, failed or skipped; `at`: since when."""
+
+    alert_id: int
+    state: str
+    at: datetime
+
+
+class ListedChannel(Channel):
+    """A channel, and how its last delivery went."""
+
+    last_delivery: LastDelivery | None
+
+
 class AllChannels(BaseModel):
     """All channels of the organisation; there is only one page."""
 
-    items: list[Channel]
+    items: list[ListedChannel]
     next_cursor: str | None
 
 
@@ -89,7 +103,9 @@ def read_channels(parts: PartsOf, caller: CallerOf) -> Response:
     """All channels by name."""
     here = organization(parts.database, caller.organization)
     with parts.database.read() as db:
-        return answer({"items": [channel_document(row) for row in list_channels(db, here.id)], "next_cursor": None})
+        rows = list_channels(db, here.id)
+        last = last_deliveries(db, [row.id for row in rows])
+    return answer({"items": [{**channel_document(row), "last_delivery": _last(last.get(row.id))} for row in rows], "next_cursor": None})
 
 
 def set_channel(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, name: Name, new: NewChannel) -> Response:
@@ -122,6 +138,12 @@ def try_channel(parts: PartsOf, caller: CallerOf, name: Name) -> Response:
             raise Problem(404, "not_found", "There is no such channel.")
         number = fire_test(db, here.id, row, account_of(caller).email, parts.clock.now_us())
     return Response(answer({"alert_id": number}).body, 202, media_type="application/json")
+
+
+def _last(row: DeliveryRow | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {"alert_id": row.alert, "state": row.state, "at": moment_text(row.made_us if row.done_us is None else row.done_us)}
 
 
 def _channels(parts: Parts) -> Channels:

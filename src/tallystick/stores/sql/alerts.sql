@@ -81,6 +81,7 @@ CREATE TABLE alert_delivery (
   UNIQUE (alert, channel, event)
 );
 CREATE INDEX alert_delivery_due ON alert_delivery (state, next_us);
+CREATE INDEX alert_delivery_channel ON alert_delivery (channel, id);
 
 CREATE TABLE alert_attempt (
   delivery BIGINT NOT NULL REFERENCES alert_delivery (id),

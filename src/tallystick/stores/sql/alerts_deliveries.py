@@ -143,6 +143,12 @@ def deliveries_of(db: Connection, alert: int) -> list[DeliveryRow]:
     return _deliveries(db, " WHERE alert = ? ORDER BY id", (alert,))
 
 
+def last_deliveries(db: Connection, channels: Sequence[str]) -> dict[str, DeliveryRow]:
+    """The newest delivery of each channel that had one."""
+    found = [_deliveries(db, " WHERE id = (SELECT max(id) FROM alert_delivery WHERE channel = ?)", (channel,)) for channel in channels]
+    return {each.channel: each for rows in found for each in rows}
+
+
 def attempts_of(db: Connection, delivery: int) -> list[AttemptRow]:
     """How each sending went, the first one first."""
     return [AttemptRow(*row) for row in db.execute(
