@@ -20,7 +20,7 @@ from tests.build.gateway import ADMIN, PATIENCE_S, RunningGateway
 from tests.mini_upstream import MiniUpstream
 
 CALLS = 7
-SCREENS = ("overview", "explore", "live", "requests", "keys")
+SCREENS = ("overview", "explore", "live", "requests", "keys", "alerts")
 
 
 def called(gateway: RunningGateway, provider: MiniUpstream, key: str, number: int) -> str:

@@ -10,7 +10,7 @@ import pytest
 from tallystick.console import UI
 
 FIRST_LOAD_BYTES_MAX = 320_000
-SCREENS = ("SignIn", "Setup", "Overview", "Explore", "Live", "Requests", "Request", "Keys")
+SCREENS = ("SignIn", "Setup", "Overview", "Explore", "Live", "Requests", "Request", "Keys", "Budgets", "Budget", "Alerts", "Alert", "Channels")
 
 pytestmark = pytest.mark.skipif(not (UI / "manifest.json").is_file(), reason="the console is not built: `make console`")
 

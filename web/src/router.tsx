@@ -11,6 +11,7 @@ import {
 } from '@tanstack/react-router'
 import { Fault } from './parts/states'
 import { rangeOf } from './range'
+import { alertsOf, channelsOf } from './screens/alertsearch'
 import { budgetOf, budgetsOf } from './screens/budgetsearch'
 import { callsOf } from './screens/callsearch'
 import { exploreOf } from './screens/exploresearch'
@@ -115,6 +116,26 @@ const budget = createRoute({
   component: lazyRouteComponent(() => import('./screens/Budget')),
 })
 
+const alerts = createRoute({
+  getParentRoute: () => organization,
+  path: '/alerts',
+  validateSearch: alertsOf,
+  component: lazyRouteComponent(() => import('./screens/Alerts')),
+})
+
+const alert = createRoute({
+  getParentRoute: () => organization,
+  path: '/alerts/$id',
+  component: lazyRouteComponent(() => import('./screens/Alert')),
+})
+
+const channels = createRoute({
+  getParentRoute: () => organization,
+  path: '/alerts/channels',
+  validateSearch: channelsOf,
+  component: lazyRouteComponent(() => import('./screens/Channels')),
+})
+
 const bare = <const Path extends string>(
   path: Path,
   to:
@@ -123,6 +144,7 @@ const bare = <const Path extends string>(
     | '/o/$slug/live'
     | '/o/$slug/requests'
     | '/o/$slug/keys'
+    | '/o/$slug/alerts'
     | '/o/$slug/budgets',
 ) =>
   createRoute({
@@ -151,6 +173,9 @@ const tree = root.addChildren([
     requests,
     request,
     keys,
+    alerts,
+    alert,
+    channels,
     budgets,
     budget,
   ]),
@@ -161,6 +186,7 @@ const tree = root.addChildren([
   bare('/live', '/o/$slug/live'),
   bare('/admin/llm-proxy', '/o/$slug/live'),
   bare('/keys', '/o/$slug/keys'),
+  bare('/alerts', '/o/$slug/alerts'),
   bare('/budgets', '/o/$slug/budgets'),
 ])
 

@@ -1,6 +1,7 @@
 // The screens there are: the navigation, the palette and the keys are made from this one list.
 import {
   IconActivity,
+  IconBell,
   IconChartBar,
   IconKey,
   IconLayoutDashboard,
@@ -28,6 +29,14 @@ export const PLACES = [
     keys: 'k',
     icon: IconKey,
     roles: ['owner', 'admin', 'manager', 'member', 'auditor'],
+    ranged: false,
+  },
+  {
+    to: '/o/$slug/alerts',
+    name: 'Alerts',
+    keys: 'a',
+    icon: IconBell,
+    roles: ['owner', 'admin', 'finance', 'auditor'],
     ranged: false,
   },
 ] as const satisfies readonly {

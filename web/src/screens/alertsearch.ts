@@ -1,0 +1,74 @@
+// What the address of the inbox says, and what of an alert follows from it: where it stands, how grave it is, whose it is.
+import type { Alert } from '../api/types.gen'
+
+/** `open`: nobody sees to it yet. What is resolved is over, whether somebody saw to it or not. */
+export const STANDINGS = { open: 'Open', acknowledged: 'Acknowledged', resolved: 'Resolved' } as const
+export const SEVERITIES = { critical: 'Critical', warning: 'Warning', info: 'Info' } as const
+
+export type Standing = keyof typeof STANDINGS
+export type Severity = keyof typeof SEVERITIES
+export type AlertSearch = { show?: Standing; severity?: Severity; q?: string; sort?: string }
+
+export function alertsOf(search: Record<string, unknown>): AlertSearch {
+  const { show, severity, q, sort } = search
+  return {
+    ...(typeof show === 'string' && Object.hasOwn(STANDINGS, show) && show !== 'open'
+      ? { show: show as Standing }
+      : {}),
+    ...(typeof severity === 'string' && Object.hasOwn(SEVERITIES, severity)
+      ? { severity: severity as Severity }
+      : {}),
+    ...(q !== undefined && String(q) !== '' ? { q: String(q) } : {}),
+    ...(typeof sort === 'string' && /^-?\w+$/.test(sort) ? { sort } : {}),
+  }
+}
+
+/** What the address of the list of channels says. */
+export type ChannelSearch = { new?: true }
+
+export function channelsOf(search: Record<string, unknown>): ChannelSearch {
+  return search.new === true ? { new: true } : {}
+}
+
+export function standingOf(alert: Alert): Standing {
+  if (alert.resolved_at) return 'resolved'
+  return alert.acknowledged_at ? 'acknowledged' : 'open'
+}
+
+/** The graver, the more: what a list is sorted by. */
+export function gravity(severity: string): number {
+  return severity === 'critical' ? 2 : severity === 'warning' ? 1 : 0
+}
+
+/** Whether it is what the address asks for. */
+export function wanted(alert: Alert, search: AlertSearch): boolean {
+  const q = search.q?.trim().toLowerCase()
+  return (
+    standingOf(alert) === (search.show ?? 'open') &&
+    (!search.severity || alert.severity === search.severity) &&
+    (!q ||
+      [alert.title, alert.text, scopeOf(alert), kindText(alert.kind)].some((text) =>
+        text.toLowerCase().includes(q),
+      ))
+  )
+}
+
+/** Whose it is: the narrowest scope stands first. "project search/web", "team search". */
+export function scopeOf(alert: Alert): string {
+  return alert.scopes[0]?.replace(':', ' ') ?? ''
+}
+
+export function kindText(kind: string): string {
+  return kind.replaceAll('_', ' ')
+}
+
+const AMOUNTS = new Set(['limit', 'spent', 'forecast', 'per_day', 'refused_needing'])
+
+/** The nanos of a fact that is an amount of money; a budget's figures are in its unit. */
+export function nanosOfFact(name: string, facts: Record<string, unknown>): bigint | null {
+  const value = facts[name]
+  if (name.endsWith('_nanos') && typeof value === 'string') return BigInt(value)
+  return facts.unit === 'money' && AMOUNTS.has(name) && Number.isSafeInteger(value)
+    ? BigInt(value as number)
+    : null
+}
