@@ -8,17 +8,19 @@ export function BudgetBar({ standing }: { standing: Standing }) {
   const ink = inkOf(shareOf(standing.spent, standing.limit))
   return (
     <span className="meter parted" aria-hidden>
-      <i style={{ width: `${spent}%`, background: ink }} />
+      {spent > 0 && <i style={{ width: `${spent}%`, background: ink }} />}
       {held > 0 && <i style={{ width: `${held}%`, background: ink, opacity: 0.4 }} />}
     </span>
   )
 }
 
-export function Amount({ unit, amount }: { unit: Unit; amount: bigint }) {
+/** `bare`: without its unit, where another column of the row says it. */
+export function Amount({ unit, amount, bare }: { unit: Unit; amount: bigint; bare?: boolean }) {
   if (unit === 'money') return <Money nanos={amount} />
   return (
     <span className="nowrap" data-amount={String(amount)}>
-      {grouped(amount)} <span className="quiet">{unit}</span>
+      {grouped(amount)}
+      {!bare && <span className="quiet"> {unit}</span>}
     </span>
   )
 }

@@ -144,7 +144,7 @@ function Shown({ budget, slug }: { budget: OneBudget; slug: string }) {
         <Section title="The budget">
           <dl className="facts">
             <Fact name="On">{scopeOf(budget)}</Fact>
-            <Fact name="Days of">{budget.zone}</Fact>
+            <Fact name="Time zone">{budget.zone}</Fact>
             <Fact name="Mode">{MODES[budget.mode]}</Fact>
             <Fact name="Too long an answer">
               {budget.on_exceed === 'clamp' ? 'is asked for shorter, to what fits' : ''}
@@ -213,8 +213,8 @@ function nodeColumns(budget: OneBudget, slug: string): Column<Node>[] {
     {
       id: 'subject',
       title: 'Whose',
-      value: (node) => node.subject,
-      shown: (node) => <Subject scope={budget.scope} subject={node.subject} slug={slug} />,
+      value: (node) => node.subject || budget.value,
+      shown: (node) => <Subject scope={budget.scope} subject={node.subject || budget.value} slug={slug} />,
     },
     {
       id: 'used',

@@ -12,13 +12,15 @@ import { Amount, BudgetBar } from '../parts/BudgetBar'
 import { Snippet } from '../parts/Copy'
 import { Page, Section } from '../parts/Page'
 import { Coming, Empty, Fault } from '../parts/states'
-import { atText } from '../parts/when'
+import { atText, dateText } from '../parts/when'
 import { may, useSession, useZone } from '../session'
 import { NewBudget, SETTERS } from './budgetforms'
 import type { BudgetsSearch } from './budgetsearch'
 
 const PAGE = 200
 const AGAIN_MS = 15_000
+// The shortest day of a zone.
+const DAY_MS = 23 * 3_600_000
 const COMMAND = "tallystick budgets set --team search --limit '$500/month'"
 
 export default function Budgets() {
@@ -154,14 +156,20 @@ function used(budget: Budget): number {
   return shareOf(spent + held, limit)
 }
 
+/** A day is enough, but for a window that is shorter than one. */
+function resetText({ window_start }: Budget, resets: string, zone: string): string {
+  const long = window_start === null || Date.parse(resets) - Date.parse(window_start) >= DAY_MS
+  return long ? dateText(resets, zone) : atText(resets, zone)
+}
+
 function columnsOf(slug: string, zone: string): Column<Budget>[] {
-  const amount = (name: 'spent' | 'held' | 'free', title: string, wide = true): Column<Budget> => ({
+  const amount = (name: 'spent' | 'held' | 'free', title: string): Column<Budget> => ({
     id: name,
     title,
     value: (budget) => standing(budget)[name],
-    shown: (budget) => <Amount unit={budget.unit} amount={standing(budget)[name]} />,
+    shown: (budget) => <Amount unit={budget.unit} amount={standing(budget)[name]} bare />,
     number: true,
-    wide,
+    wide: true,
   })
   return [
     {
@@ -174,11 +182,15 @@ function columnsOf(slug: string, zone: string): Column<Budget>[] {
       id: 'limit',
       title: 'Limit',
       value: (budget) => standing(budget).limit,
-      shown: (budget) => <Amount unit={budget.unit} amount={standing(budget).limit} />,
+      shown: (budget) => (
+        <>
+          <Amount unit={budget.unit} amount={standing(budget).limit} />{' '}
+          <span className="quiet">/ {budget.window}</span>
+        </>
+      ),
       number: true,
       wide: true,
     },
-    { id: 'window', title: 'Window', value: (budget) => budget.window, wide: true },
     {
       id: 'mode',
       title: 'Mode',
@@ -199,27 +211,19 @@ function columnsOf(slug: string, zone: string): Column<Budget>[] {
     },
     amount('spent', 'Spent'),
     amount('held', 'Held'),
-    amount('free', 'Free', false),
+    amount('free', 'Free'),
     {
       id: 'resets',
       title: 'Resets',
       value: (budget) => budget.resets_at,
       shown: (budget) =>
-        budget.resets_at ? atText(budget.resets_at, zone) : <span className="quiet">never</span>,
+        budget.resets_at ? resetText(budget, budget.resets_at, zone) : <span className="quiet">never</span>,
       wide: true,
     },
     {
       id: 'owner',
       title: 'Owner',
       value: (budget) => budget.owner || null,
-      shown: (budget) =>
-        budget.owner || budget.note ? (
-          <>
-            {budget.owner} <span className="label">{budget.note}</span>
-          </>
-        ) : (
-          <span className="quiet">–</span>
-        ),
       wide: true,
     },
   ]
@@ -252,9 +256,9 @@ function Named({ budget, slug }: { budget: Budget; slug: string }) {
       <Link to="/o/$slug/budgets/$id" params={{ slug, id: String(budget.id) }}>
         {nameOf(budget)}
       </Link>
-      {budget.name && <span className="label"> {scopeOf(budget)}</span>}
+      {budget.name && budget.nodes.length < 2 && <span className="label wide-only"> {scopeOf(budget)}</span>}
       {budget.nodes.length > 1 && (
-        <span className="label">
+        <span className="label wide-only">
           {' '}
           {fullest(budget)?.subject}, fullest of {budget.nodes.length}
         </span>

@@ -134,7 +134,7 @@ export function NewBudget({ close, made }: { close: () => void; made: (id: numbe
       </Group>
       <Group grow align="flex-start">
         <Autocomplete label="Each" value={window} onChange={setWindow} data={WINDOWS} required />
-        <TextInput label="Days of" name="zone" placeholder={zone} />
+        <TextInput label="Time zone" name="zone" placeholder={zone} />
       </Group>
       <ModeChoice mode={mode} choose={setMode} />
       <Words />
