@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.conftest import AXE, PHONE, Person
-from tests.build.gateway import RunningGateway
+from tests.build.gateway import ADMIN, RunningGateway
 from tests.gateway.test_alerts import NETWORKS, Hook
 from tests.gateway.test_budgets import CHAT, COST_NANOS, ask, chat
 from tests.mini_upstream import MiniUpstream, json_reply
@@ -100,6 +100,7 @@ def test_a_channel_is_added_and_tried_and_a_crossed_budget_is_told_seen_to_and_m
     page.get_by_label("Note").fill("asked the team")
     page.get_by_role("button", name="Acknowledge", exact=True).click()
     page.get_by_text("“asked the team”").wait_for()
+    page.locator("dd", has_text=f"by {ADMIN[0]}").wait_for()
     assert gateway.api(f"/api/alerts/{number}")["note"] == "asked the team"
     page.get_by_role("button", name="Mute…").click()
     page.get_by_label("Reason").fill("load test")

@@ -13,7 +13,7 @@ import { Outcome, SeverityMark } from '../parts/Severity'
 import { Coming, Fault } from '../parts/states'
 import { atText } from '../parts/when'
 import { may, useSession, useZone } from '../session'
-import { kindText, nanosOfFact, standingOf } from './alertsearch'
+import { byText, kindText, nanosOfFact, standingOf } from './alertsearch'
 import { Mute } from './Mutes'
 
 const WAITING_MS = 2_000
@@ -61,6 +61,7 @@ export default function AlertScreen() {
           <Section title="Where it stands">
             <Standing alert={data} zone={zone} />
           </Section>
+          <Deliveries alert={data} zone={zone} again={may(session, 'owner', 'admin')} />
           {Object.keys(data.facts).length > 0 && (
             <Section title="Figures" end={data.path && <code>{data.path}</code>}>
               <dl className="facts">
@@ -74,7 +75,6 @@ export default function AlertScreen() {
               </dl>
             </Section>
           )}
-          <Deliveries alert={data} zone={zone} again={may(session, 'owner', 'admin')} />
         </>
       )}
       {open === 'acknowledge' && data && <Acknowledge alert={data} close={() => setOpen(null)} />}
@@ -103,6 +103,7 @@ function Figure({ name, value, facts, zone }: Figured) {
 }
 
 function Standing({ alert, zone }: { alert: OneAlert; zone: string }) {
+  const self = useSession().account
   return (
     <dl className="facts">
       <Fact name="Raised">{atText(alert.raised_at, zone)}</Fact>
@@ -111,7 +112,7 @@ function Standing({ alert, zone }: { alert: OneAlert; zone: string }) {
       )}
       {alert.acknowledged_at && (
         <Fact name="Acknowledged">
-          {atText(alert.acknowledged_at, zone)} by {alert.acknowledged_by}
+          {atText(alert.acknowledged_at, zone)} by {byText(alert.acknowledged_by ?? '', self)}
           {alert.note && <div className="soft">“{alert.note}”</div>}
         </Fact>
       )}

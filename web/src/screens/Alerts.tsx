@@ -12,9 +12,10 @@ import { Page } from '../parts/Page'
 import { SeverityMark } from '../parts/Severity'
 import { Coming, Empty, Fault } from '../parts/states'
 import { atText } from '../parts/when'
-import { useZone } from '../session'
+import { type Session, useSession, useZone } from '../session'
 import {
   type AlertSearch,
+  byText,
   gravity,
   kindText,
   SEVERITIES,
@@ -36,6 +37,7 @@ export default function Alerts() {
   const { slug } = useParams({ from: '/o/$slug/alerts' })
   const navigate = useNavigate({ from: '/o/$slug/alerts' })
   const { zone } = useZone()
+  const self = useSession().account
   const show = search.show ?? 'open'
   const set = (more: Partial<AlertSearch>) =>
     navigate({ search: (before: AlertSearch) => ({ ...before, ...more }), replace: 'q' in more })
@@ -44,7 +46,7 @@ export default function Alerts() {
   )
   const alerts = useMemo(() => data?.pages.flatMap((page) => page.items) ?? [], [data])
   const shown = useMemo(() => alerts.filter((alert) => wanted(alert, search)), [alerts, search])
-  const columns = useMemo(() => columnsOf(slug, zone), [slug, zone])
+  const columns = useMemo(() => columnsOf(slug, zone, self), [slug, zone, self])
 
   return (
     <Page
@@ -137,7 +139,7 @@ function useInbox(open: boolean) {
   })
 }
 
-function columnsOf(slug: string, zone: string): Column<Alert>[] {
+function columnsOf(slug: string, zone: string, self: Session['account']): Column<Alert>[] {
   return [
     {
       id: 'severity',
@@ -172,8 +174,10 @@ function columnsOf(slug: string, zone: string): Column<Alert>[] {
           <span className="label" title={alert.resolution ?? ''}>
             {alert.resolution}
           </span>
+        ) : alert.acknowledged_by ? (
+          byText(alert.acknowledged_by, self)
         ) : (
-          (alert.acknowledged_by ?? <span className="quiet">–</span>)
+          <span className="quiet">–</span>
         ),
       wide: true,
     },

@@ -10,7 +10,7 @@ import { Section } from '../parts/Page'
 import { Fault } from '../parts/states'
 import { atText } from '../parts/when'
 import { may, useSession } from '../session'
-import { kindText } from './alertsearch'
+import { byText, kindText } from './alertsearch'
 
 const HOUR_MS = 3_600_000
 const SPANS = [
@@ -24,7 +24,8 @@ const SPANS = [
 /** Nothing where nothing is muted. */
 export function Mutes({ zone }: { zone: string }) {
   const queries = useQueryClient()
-  const acts = may(useSession(), 'owner', 'admin', 'finance')
+  const session = useSession()
+  const acts = may(session, 'owner', 'admin', 'finance')
   const { data } = useQuery({
     queryKey: ['alerts', 'mutes'],
     queryFn: async () => (await getAlertsMutes({ throwOnError: true })).data.items,
@@ -54,7 +55,7 @@ export function Mutes({ zone }: { zone: string }) {
             shown: (mute) => atText(mute.until, zone),
           },
           { id: 'reason', title: 'Why', value: (mute) => mute.reason },
-          { id: 'by', title: 'By', value: (mute) => mute.set_by, wide: true },
+          { id: 'by', title: 'By', value: (mute) => byText(mute.set_by, session.account), wide: true },
           {
             id: 'end',
             title: 'Actions',
@@ -80,7 +81,9 @@ export function Mutes({ zone }: { zone: string }) {
 }
 
 function whatOf(mute: OneMute): string {
-  return [mute.thread, mute.kind && kindText(mute.kind), mute.budget_id && `budget ${mute.budget_id}`]
+  // A thread is `budget/3/WINDOW/…`: what it is about comes first.
+  const thread = mute.thread?.split('/').slice(0, 2).join(' ')
+  return [thread, mute.kind && kindText(mute.kind), mute.budget_id && `budget ${mute.budget_id}`]
     .filter(Boolean)
     .join(', ')
 }

@@ -58,6 +58,11 @@ export function scopeOf(alert: Alert): string {
   return alert.scopes[0]?.replace(':', ' ') ?? ''
 }
 
+/** Who it was: the API knows people by id, and oneself by e-mail too. */
+export function byText(actor: string, self: { id: string; email: string }): string {
+  return actor === self.id ? self.email : actor
+}
+
 export function kindText(kind: string): string {
   return kind.replaceAll('_', ' ')
 }
