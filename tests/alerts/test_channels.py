@@ -49,7 +49,7 @@ def reach(scene: Scene, kind: str, **values: str) -> None:
     channel = next(each for each in CHANNELS if each.kind == kind)
     secret = {each.name for each in channel.fields if each.secret}
     scene.channel(kind, kind, secrets={name: value for name, value in values.items() if name in secret},
-                  settings={name: value for name, value in values.items() if name not in secret}, kinds=("budget_threshold", "note"))
+                  settings={name: value for name, value in values.items() if name not in secret})
 
 
 def note(scene: Scene, number: int, text: str = "Something.") -> int:

@@ -111,3 +111,14 @@ async def test_bounds(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
         for bad in ({"prompt_key": ""}, {"prompt_key": "a\nb"}, {"prompt_key": "a", "temperature": "hot"}, {"prompt_key": "a", "max_tokens": 0}):
             assert (await client.post("/api/prompts/versions", json=bad)).status_code == 400
         assert (await client.get("/api/prompts", params={"start": "2026-11-02", "end": "2026-11-01"})).status_code == 400
+
+
+async def test_a_prompt_of_another_organization_is_nobodys(desk: Desk) -> None:
+    desk.other_organization()
+    async with desk.owner("other") as theirs:
+        assert (await theirs.post("/api/prompts/versions", json={"prompt_key": "secret", "active": True})).status_code == 201
+    async with desk.owner() as ours:
+        assert (await ours.get("/api/prompts/one", params={"prompt_key": "secret"})).status_code == 404
+        assert (await ours.put("/api/prompts/active", json={"prompt_key": "secret", "version": "1"})).status_code == 404
+        assert (await ours.delete("/api/prompts", params={"prompt_key": "secret"})).status_code == 404
+    assert LivePrompts(desk.database).get("default") is None

@@ -19,7 +19,7 @@ from tests.build.control import Desk
 NO_IDS = {"PUT /api/credentials/{provider}/{name}", "PUT /api/channels/{name}"}
 WITH_IDS = [grant for grant in GRANTS if "{" in grant.path and not {grant.path, f"{grant.method} {grant.path}"} & NO_IDS]
 LISTS = [grant for grant in GRANTS if grant.method == "GET" and "{" not in grant.path and grant.path not in
-         {"/setup", "/api/openapi.json", "/api/auth/me", "/api/keys/self"}]
+         {"/setup", "/api/openapi.json", "/api/auth/me", "/api/keys/self", "/api/prompts/one"}]
 CANARY = "theirs-7f3"
 VIEW = {"screen": "explore", "name": CANARY, "state": CANARY}
 BODIES: dict[str, Any] = {
