@@ -11,7 +11,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tallystick.control.callers import Caller, CallerOf, PartsOf
 from tallystick.control.explore_document import (
-    QUANTILES, Cut, Grain, Metric, csv_lines, fold, left_beside, measures, places, ranked, span,
+    QUANTILES, Cut, Grain, Metric, csv_lines, days_asked, fold, left_beside, measures, places, ranked, span,
 )
 from tallystick.control.figures import EPOCH, Day, answer, day_number, local
 from tallystick.control.problems import Problem
@@ -202,15 +202,12 @@ def values_of(
 
 def _question(parts: PartsOf, caller: Caller, asked: Asked) -> tuple[Organization, Question]:
     here = organization(parts.database, caller.organization)
-    end = asked.end or max(local(parts.clock.now_us(), here.zone).date(), asked.start or date.min)
-    start = asked.start or end - timedelta(days=29)
-    if end < start:
-        raise Problem(400, "invalid_request", "The end lies before the start.")
+    days = days_asked(asked.start, asked.end, local(parts.clock.now_us(), here.zone).date())
     filters = filters_of(asked.filters)
     _check_dimensions([*asked.group, *(one.dimension for one in filters)])
     if len(set(asked.group)) < len(asked.group):
         raise Problem(400, "invalid_request", "Both groups are the same.")
-    return here, Question(day_number(start), day_number(end), tuple(asked.group), "", filters, _KINDS[asked.kind], sight=caller.sight)
+    return here, Question(*days, tuple(asked.group), "", filters, _KINDS[asked.kind], sight=caller.sight)
 
 
 class _Said(msgspec.Struct, forbid_unknown_fields=True):

@@ -4,12 +4,13 @@ that are told one by one, and the rows of a file. Pure arithmetic on what the bo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from tallystick.control.figures import EPOCH, share
+from tallystick.control.figures import EPOCH, day_number, share
+from tallystick.control.problems import Problem
 from tallystick.core.money import decimal_text
 from tallystick.exports.calls_csv import cell, line
 from tallystick.stores.sql.breakdown import Group, Total
@@ -62,6 +63,15 @@ def _place_of(day: int, grain: Grain) -> int:
 def span(first_day: int, last_day: int) -> dict[str, date]:
     """A range of days, both included."""
     return {"start": date.fromordinal(first_day + EPOCH), "end": date.fromordinal(last_day + EPOCH)}
+
+
+def days_asked(start: date | None, end: date | None, today: date) -> tuple[int, int]:
+    """The days of a question, both included: the last 30 where it names none. Raises Problem 400."""
+    end = end or max(today, start or date.min)
+    start = start or end - timedelta(days=29)
+    if end < start:
+        raise Problem(400, "invalid_request", "The end lies before the start.")
+    return day_number(start), day_number(end)
 
 
 def ranked(totals: Totals, metric: Metric) -> list[Group]:

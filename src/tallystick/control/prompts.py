@@ -5,7 +5,7 @@ and one of them may be active: calls that name the prompt alone are booked on it
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tallystick.control.call_document import moment
 from tallystick.control.callers import Caller, CallerOf, PartsOf, actor_of
-from tallystick.control.explore_document import measures
-from tallystick.control.figures import Day, answer, day_number, local
+from tallystick.control.explore_document import days_asked, measures
+from tallystick.control.figures import Day, answer, local
 from tallystick.control.problems import Problem
 from tallystick.core.identity import VALUE_CHARS_MAX
 from tallystick.stores.sql.breakdown import Filter, Question, Total, broken_down
@@ -187,11 +187,7 @@ def forget(parts: PartsOf, caller: CallerOf, name: Named) -> Response:
 
 def _days(parts: PartsOf, caller: Caller, start: date | None, end: date | None) -> tuple[Organization, tuple[int, int]]:
     here = organization(parts.database, caller.organization)
-    end = end or max(local(parts.clock.now_us(), here.zone).date(), start or date.min)
-    start = start or end - timedelta(days=29)
-    if end < start:
-        raise Problem(400, "invalid_request", "The end lies before the start.")
-    return here, (day_number(start), day_number(end))
+    return here, days_asked(start, end, local(parts.clock.now_us(), here.zone).date())
 
 
 def _whole(db: Connection, here: Organization, caller: Caller, name: str, days: tuple[int, int]) -> dict[str, Any]:

@@ -3,7 +3,6 @@ import { Button, Menu } from '@mantine/core'
 import { IconDots } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import type { ReactNode } from 'react'
 import { getBudgetsBudgetId, getBudgetsLint } from '../api/sdk.gen'
 import type { Node, OneBudget, TurnedAway } from '../api/types.gen'
 import {
@@ -20,6 +19,7 @@ import {
 } from '../budgets'
 import { Book, type Column } from '../parts/Book'
 import { Amount, BudgetBar } from '../parts/BudgetBar'
+import { Fact, Figure } from '../parts/Figure'
 import { Page, Section } from '../parts/Page'
 import { Coming, Fault } from '../parts/states'
 import { atText } from '../parts/when'
@@ -348,25 +348,6 @@ function Holders({ budget, zone }: { budget: OneBudget; zone: string }) {
         </Section>
       )}
       <p className="label">{budget.not_known}</p>
-    </>
-  )
-}
-
-function Figure({ label, note, children }: { label: string; note: ReactNode; children: ReactNode }) {
-  return (
-    <div>
-      <div className="label">{label}</div>
-      <div className="value">{children}</div>
-      <div className="note">{note}</div>
-    </div>
-  )
-}
-
-function Fact({ name, children }: { name: string; children: ReactNode }) {
-  return children === null || children === '' || children === undefined ? null : (
-    <>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
     </>
   )
 }

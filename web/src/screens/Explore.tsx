@@ -4,12 +4,13 @@ import { Button, Menu, SegmentedControl, Select } from '@mantine/core'
 import { IconDownload } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { lazy, type ReactNode, Suspense, useCallback, useMemo } from 'react'
+import { lazy, Suspense, useCallback, useMemo } from 'react'
 import { getExplore } from '../api/sdk.gen'
 import type { Explored } from '../api/types.gen'
 import { entityColour } from '../entity'
 import { grouped } from '../money'
 import type { Line } from '../parts/Course'
+import { Figure } from '../parts/Figure'
 import { useKeyNames } from '../parts/keynames'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
@@ -329,16 +330,6 @@ function Figures({
           {grouped(tokens(total))}
         </Figure>
       )}
-    </div>
-  )
-}
-
-function Figure({ label, note, children }: { label: string; note: ReactNode; children: ReactNode }) {
-  return (
-    <div>
-      <div className="label">{label}</div>
-      <div className="value">{children}</div>
-      <div className="note">{note}</div>
     </div>
   )
 }

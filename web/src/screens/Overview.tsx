@@ -2,11 +2,12 @@
 import { Button, Tooltip } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { lazy, type ReactNode, Suspense } from 'react'
+import { lazy, Suspense } from 'react'
 import { getExplore, getMetricsOverview } from '../api/sdk.gen'
 import { entityColour } from '../entity'
 import { grouped, money, nanosOf, percent, places } from '../money'
 import { BudgetHealth, OpenAlerts } from '../parts/BudgetHealth'
+import { Figure } from '../parts/Figure'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
 import { Coming, Empty, Fault } from '../parts/states'
@@ -135,16 +136,6 @@ export default function Overview() {
     <Page title="Overview" question="What are we spending, and where does it go?">
       {body()}
     </Page>
-  )
-}
-
-function Figure({ label, note, children }: { label: string; note: ReactNode; children: ReactNode }) {
-  return (
-    <div>
-      <div className="label">{label}</div>
-      <div className="value">{children}</div>
-      <div className="note">{note}</div>
-    </div>
   )
 }
 

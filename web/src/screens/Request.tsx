@@ -1,11 +1,11 @@
 // One call, down to its arithmetic: quantity × rate = amount, line by line, and the entry that was booked.
 import { useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
-import type { ReactNode } from 'react'
 import { getRequestsRequestId } from '../api/sdk.gen'
 import { type CallDocument, type CallLine, shownNanos } from '../calls'
 import { exactSum, full, grouped, nanosOfDollars } from '../money'
 import { Copy, Snippet } from '../parts/Copy'
+import { Fact, Figure } from '../parts/Figure'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
 import { Coming, Fault } from '../parts/states'
@@ -187,25 +187,6 @@ const ATTRIBUTES: [string, string, FilterName][] = [
   ['cost_center', 'Cost centre', 'cost_center'],
   ['prompt_key', 'Prompt', 'prompt_key'],
 ]
-
-function Figure({ label, note, children }: { label: string; note: ReactNode; children: ReactNode }) {
-  return (
-    <div>
-      <div className="label">{label}</div>
-      <div className="value">{children}</div>
-      <div className="note">{note}</div>
-    </div>
-  )
-}
-
-function Fact({ name, children }: { name: string; children: ReactNode }) {
-  return children === null || children === '' || children === undefined ? null : (
-    <>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </>
-  )
-}
 
 function costNote(call: CallDocument): string {
   if (call.sandbox) return 'what it would have cost; a sandbox call is free'

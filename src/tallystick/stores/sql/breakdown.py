@@ -18,7 +18,7 @@ from tallystick.stores.sql.callfact import BASES, METHODS, OUTCOMES
 from tallystick.stores.sql.calls import ERASED
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import month_sql, months
-from tallystick.stores.sql.facts import ATTEMPTS, DAY_US, NAMED_FILTERS, ZONES_US, month_of
+from tallystick.stores.sql.facts import ATTEMPTS, DAY_US, MODEL, NAMED_FILTERS, ZONES_US, month_of
 from tallystick.stores.sql.names import Names
 from tallystick.stores.sql.rollups import DIMENSIONS, LATENCIES, MEASURES_IN_SQL
 from tallystick.stores.sql.sight import EVERYTHING, Sight, of_calls
@@ -126,12 +126,11 @@ def _named(name: str, *, cube: bool = False, day: bool = True) -> Dimension:
     return Dimension(column, kind, column if cube else None, (name, "value") if day else None)
 
 
-_MODEL: Final = "CASE served_id WHEN 0 THEN model_id ELSE served_id END"
 _KNOWN: Final[Mapping[str, Dimension]] = {
     "team": _named("team", cube=True), "project": _named("project", cube=True), "key": _named("key", cube=True),
     "environment": _named("environment", cube=True), "provider": _named("provider", cube=True),
     "operation": _named("operation", cube=True), "requested_model": _named("requested_model", cube=True),
-    "model": Dimension(_MODEL, "model", _MODEL, ("model", "value")),
+    "model": Dimension(MODEL, "model", MODEL, ("model", "value")),
     "user": _named("user"), "agent": _named("agent"), "cost_center": _named("cost_center"),
     "prompt_key": Dimension("prompt_key_id", "prompt_key", None, ("prompt", "value")),
     "prompt_version": Dimension("prompt_version_id", "prompt_version", None, ("prompt", "part")),

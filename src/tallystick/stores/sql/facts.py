@@ -88,9 +88,10 @@ _SUMS: Final = """
 SELECT {group}, sum(CASE WHEN attempt = 1 THEN 1 ELSE 0 END), sum(cost_nanos / 1000000000), sum(cost_nanos % 1000000000),
        sum(CASE WHEN outcome IN (2, 3, 5) THEN 1 ELSE 0 END), count(*), sum(latency_us)
 FROM call_fact_{month}"""
+MODEL: Final = "CASE served_id WHEN 0 THEN model_id ELSE served_id END"      # the one that served, else the one asked for
 _GROUPS: Final[Mapping[Group, str]] = {
     "": "0", "team": "team_id", "project": "project_id", "user": "user_id", "prompt_key": "prompt_key_id",
-    "prompt_version": "prompt_version_id", "served_model": "CASE served_id WHEN 0 THEN model_id ELSE served_id END",
+    "prompt_version": "prompt_version_id", "served_model": MODEL,
     "key": "key_id", "agent": "agent_id", "provider": "provider_id",
 }
 KIND_OF_GROUP: Final[Mapping[str, str]] = {"served_model": "model"}

@@ -14,16 +14,15 @@ from typing import Any, Final
 
 from tallystick.stores.sql import facts
 from tallystick.stores.sql.connection import Connection
-from tallystick.stores.sql.facts import KIND_OF_GROUP, Asked, Group, Sums, number_of
+from tallystick.stores.sql.facts import KIND_OF_GROUP, MODEL, Asked, Group, Sums, number_of
 from tallystick.stores.sql.names import Names
 from tallystick.stores.sql.rollups import DIMENSIONS, LATENCY_BOUNDS_US
 from tallystick.stores.sql.sight import of_calls
 
 _HOUR_US: Final = 3_600_000_000
-_MODEL: Final = "CASE served_id WHEN 0 THEN model_id ELSE served_id END"
 _CUBE: Final[Mapping[str, str]] = {
     "team": "team_id", "project": "project_id", "key": "key_id", "environment": "environment_id", "provider": "provider_id",
-    "operation": "operation_id", "requested_model": "model_id", "served_model": "served_id", "model": _MODEL, "outcome": "outcome",
+    "operation": "operation_id", "requested_model": "model_id", "served_model": "served_id", "model": MODEL, "outcome": "outcome",
 }
 # By day: what each dimension's cells can be told apart by.
 _DAYS: Final[tuple[tuple[int, Mapping[str, str]], ...]] = tuple(
