@@ -9,7 +9,7 @@ import { lazy, Suspense, useMemo, useState } from 'react'
 import { deleteAuthSession, postAuthSessionOrganization } from '../api/sdk.gen'
 import { Empty } from '../parts/states'
 import { forget, remember, type Session, sessionQuery, useSession } from '../session'
-import { placesOf } from './places'
+import { groupsOf, placeAt, placesOf } from './places'
 import { RangePicker } from './RangePicker'
 import { focusFilter, useShortcuts } from './shortcuts'
 
@@ -26,7 +26,7 @@ export function Shell() {
   const [help, setHelp] = useState(false)
   const navigate = useNavigate()
   const path = useLocation({ select: (location) => location.pathname })
-  const place = places.find((known) => path.startsWith(known.to.replace('$slug', encodeURIComponent(slug))))
+  const place = placeAt(path, slug, session.role)
 
   const keys = useMemo(() => {
     const go = Object.fromEntries(
@@ -41,18 +41,23 @@ export function Shell() {
 
   const links = (
     <nav aria-label="Screens">
-      {places.map(({ to, name, icon: Icon }) => (
-        <Link
-          key={to}
-          to={to}
-          params={{ slug }}
-          activeProps={{ 'aria-current': 'page' }}
-          activeOptions={{ includeSearch: false }}
-          onClick={() => setMenu(false)}
-        >
-          <Icon size={18} stroke={1.7} aria-hidden />
-          {name}
-        </Link>
+      {groupsOf(session.role).map((group) => (
+        <ul key={group.title} aria-label={group.title}>
+          {group.places.map(({ to, name, icon: Icon }) => (
+            <li key={to}>
+              <Link
+                to={to}
+                params={{ slug }}
+                activeProps={{ 'aria-current': 'page' }}
+                activeOptions={{ includeSearch: false }}
+                onClick={() => setMenu(false)}
+              >
+                <Icon size={18} stroke={1.7} aria-hidden />
+                {name}
+              </Link>
+            </li>
+          ))}
+        </ul>
       ))}
     </nav>
   )
@@ -118,8 +123,8 @@ export function Shell() {
       <Drawer opened={menu} onClose={() => setMenu(false)} title="Tallystick" size={264}>
         <div className="side drawn">{links}</div>
       </Drawer>
-      <Modal opened={help} onClose={() => setHelp(false)} title="Keys">
-        <dl className="facts">
+      <Modal opened={help} onClose={() => setHelp(false)} title="Keys" size="lg">
+        <dl className="facts in-columns">
           {places.map((known) => (
             <Fact key={known.to} keys={`g ${known.keys}`} what={`Go to ${known.name.toLowerCase()}`} />
           ))}
@@ -140,14 +145,14 @@ export function Shell() {
 
 function Fact({ keys, what }: { keys: string; what: string }) {
   return (
-    <>
+    <div>
       <dt>
         {keys.split(' ').map((key) => (
           <kbd key={key}>{key}</kbd>
         ))}
       </dt>
       <dd>{what}</dd>
-    </>
+    </div>
   )
 }
 

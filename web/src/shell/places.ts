@@ -1,4 +1,7 @@
-// The screens there are: the navigation, the palette and the keys are made from this one list.
+// The screens there are, in groups: the navigation, the palette and the keys are made from this one list. A screen more
+// is one line here, in its group and where it shall stand: Overview, Explore, Live, Requests | Budgets, Envelopes (v),
+// Alerts | Prompts (p), Library (i), Policies (y) | Keys, Teams (t), Projects (j), Users (u), Agents (n), Providers (m),
+// Prices (c) | Exports (x), Audit (d) | Settings (s), Help (h). The letter is its key after `g`.
 import {
   IconActivity,
   IconBell,
@@ -10,44 +13,73 @@ import {
 } from '@tabler/icons-react'
 import type { Role } from '../session'
 
+export const GROUPS = {
+  spend: 'What is spent',
+  caps: 'What may be spent',
+  prompts: 'Prompts and policies',
+  who: 'On whose account',
+  records: 'Records',
+  place: 'This place',
+} as const
+
+/** `roles`: whose screen it is where it is not everybody's. `ranged`: the days chosen in the head count for it. */
+type Shape = {
+  to: string
+  name: string
+  keys: string
+  icon: typeof IconKey
+  group: keyof typeof GROUPS
+  roles?: readonly Role[]
+  ranged?: true
+}
+
+const BUT_FINANCE = ['owner', 'admin', 'manager', 'member', 'auditor'] as const
+const WATCHERS = ['owner', 'admin', 'finance', 'auditor'] as const
+
 export const PLACES = [
   {
     to: '/o/$slug/overview',
     name: 'Overview',
     keys: 'o',
     icon: IconLayoutDashboard,
-    roles: null,
+    group: 'spend',
     ranged: true,
   },
-  { to: '/o/$slug/explore', name: 'Explore', keys: 'e', icon: IconChartBar, roles: null, ranged: true },
-  { to: '/o/$slug/live', name: 'Live', keys: 'l', icon: IconActivity, roles: null, ranged: false },
-  { to: '/o/$slug/requests', name: 'Requests', keys: 'r', icon: IconListDetails, roles: null, ranged: true },
-  { to: '/o/$slug/budgets', name: 'Budgets', keys: 'b', icon: IconWallet, roles: null, ranged: false },
+  { to: '/o/$slug/explore', name: 'Explore', keys: 'e', icon: IconChartBar, group: 'spend', ranged: true },
+  { to: '/o/$slug/live', name: 'Live', keys: 'l', icon: IconActivity, group: 'spend' },
   {
-    to: '/o/$slug/keys',
-    name: 'Keys',
-    keys: 'k',
-    icon: IconKey,
-    roles: ['owner', 'admin', 'manager', 'member', 'auditor'],
-    ranged: false,
+    to: '/o/$slug/requests',
+    name: 'Requests',
+    keys: 'r',
+    icon: IconListDetails,
+    group: 'spend',
+    ranged: true,
   },
-  {
-    to: '/o/$slug/alerts',
-    name: 'Alerts',
-    keys: 'a',
-    icon: IconBell,
-    roles: ['owner', 'admin', 'finance', 'auditor'],
-    ranged: false,
-  },
-] as const satisfies readonly {
-  to: string
-  name: string
-  keys: string
-  icon: typeof IconKey
-  roles: readonly Role[] | null
-  ranged: boolean
-}[]
+  { to: '/o/$slug/budgets', name: 'Budgets', keys: 'b', icon: IconWallet, group: 'caps' },
+  { to: '/o/$slug/alerts', name: 'Alerts', keys: 'a', icon: IconBell, group: 'caps', roles: WATCHERS },
+  { to: '/o/$slug/keys', name: 'Keys', keys: 'k', icon: IconKey, group: 'who', roles: BUT_FINANCE },
+] as const satisfies readonly Shape[]
 
-export function placesOf(role: string) {
-  return PLACES.filter((place) => place.roles === null || (place.roles as readonly string[]).includes(role))
+export type Place = Shape & { to: (typeof PLACES)[number]['to'] }
+
+export function placesOf(role: string): readonly Place[] {
+  return (PLACES as readonly Place[]).filter(
+    ({ roles }) => !roles || (roles as readonly string[]).includes(role),
+  )
+}
+
+/** The same, group by group; one with nothing in it is left out. */
+export function groupsOf(role: string): { title: string; places: readonly Place[] }[] {
+  const places = placesOf(role)
+  return Object.entries(GROUPS)
+    .map(([group, title]) => ({ title, places: places.filter((place) => place.group === group) }))
+    .filter((group) => group.places.length)
+}
+
+/** Whose screen an address is: also that of one thing out of a list. */
+export function placeAt(path: string, slug: string, role: string): Place | undefined {
+  return placesOf(role).find(({ to }) => {
+    const list = to.replace('$slug', encodeURIComponent(slug))
+    return path === list || path.startsWith(`${list}/`)
+  })
 }
