@@ -1,6 +1,6 @@
 """`tallystick demo`: a gateway to look at, on a directory that is gone when it stops. Every provider's address is
 a closed door on this machine, so that only sandbox calls are answered and nothing can be billed; the
-week of calls it shows is invented and marked (`sample_calls.py`). It listens on loopback only.
+ninety days it shows are invented and marked (`sample_company.py`). It listens on loopback only.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 HOST: Final = "127.0.0.1"
 EMAIL: Final = "admin@local"
 _CLOSED: Final = "http://127.0.0.1:9"        # port 9 (discard): nothing listens
-_KEYS: Final = (("sample-search", "ranking"), ("sample-support", "chatbot"), ("sample-research", "papers"))
 _WELCOME: Final = """
-Tallystick demo: {calls} invented calls of the past week, each with the tag and dimension `sample`. Providers are the sandbox only.
+Tallystick demo: {calls:,} invented calls of the past 90 days, each with the tag and dimension `sample`. Providers are the sandbox only.
 
   Address   {url}
   Login     {email}
@@ -41,9 +40,10 @@ Tallystick demo: {calls} invented calls of the past week, each with the tag and 
 
 
 def demo(port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000) -> None:
-    """Serve on a throw-away directory with a sandbox and a week of invented, marked calls."""
+    """Serve on a throw-away directory with a sandbox and ninety days of invented, marked calls."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))            # until the server takes over: clean up here too
     port = _free(port)
+    print("Making ninety days of sample calls …", file=sys.stderr, flush=True)
     folder = Path(tempfile.mkdtemp(prefix="tallystick-demo-"))
     try:
         settings = _settings(folder, port)
@@ -78,11 +78,12 @@ def _settings(folder: Path, port: int) -> Settings:
 
 
 def _furnish(settings: Settings) -> tuple[str, str, int]:
-    """An administrator, a key for each sample team and their week. Returns a key's text for trying, the
+    """An administrator, a key for each sample project, their ninety days and the rules over them. Returns a key's text for trying, the
     password, and how many calls there are."""
     from secrets import token_bytes, token_urlsafe
 
-    from tallystick.cli import sample_calls
+    from tallystick.cli import sample_calls, sample_rules
+    from tallystick.cli.sample_company import PROJECTS
     from tallystick.control.passwords import hash_password
     from tallystick.core.identity import Principal
     from tallystick.stores.price_files import open_book
@@ -92,20 +93,22 @@ def _furnish(settings: Settings) -> tuple[str, str, int]:
     from tallystick.stores.sql.engine import DEFAULT, open_database
     from tallystick.stores.sql.journal import Sequencer
 
-    clock = sample_calls.HandClock(time.time_ns() // 1000 - sample_calls.WEEK_US)
+    clock = sample_calls.HandClock(time.time_ns() // 1000 - sample_calls.SPAN_US)
     secrets = open_secrets(settings.data)
     database = open_database(settings.data, clock.now_us())
     password = token_urlsafe(12)
     try:
         accounts.add_first_owner(database, token_urlsafe(12), EMAIL, hash_password(password), clock.now_us())
         sequencer = Sequencer(database, secrets.ledger_key)
-        directory, text, callers = Directory(sequencer, secrets.pepper, token_bytes), "", []
-        for team, project in _KEYS:
-            spec = KeySpec(labels={"team": team, "project": project}, dimensions=sample_calls.DIMENSIONS, name="sample")
-            row, key = directory.create_key(DEFAULT, spec, clock.now_us())
-            callers.append(Principal(row.id, "default", spec.labels, spec.dimensions))
+        directory, text, callers, start_us = Directory(sequencer, secrets.pepper, token_bytes), "", {}, clock.now_us()
+        for project in PROJECTS:
+            labels = {"team": project.team, "project": project.name}
+            spec = KeySpec(labels=labels, dimensions=sample_calls.DIMENSIONS, name=f"{project.team} {project.name}")
+            row, key = directory.create_key(DEFAULT, spec, start_us)
+            callers[project.team, project.name] = Principal(row.id, "default", labels, spec.dimensions)
             text = key.reveal()
-        sample_calls.write(settings.data, sequencer, open_book(), callers, clock)
+        calls = sample_calls.write(settings.data, sequencer, open_book(), callers, clock)
+        sample_rules.set_rules(database, sequencer, start_us, clock.now_us())
     finally:
         database.close()
-    return text, password, sample_calls.CALLS
+    return text, password, calls
