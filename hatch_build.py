@@ -60,7 +60,8 @@ def state() -> str:
     """What the build depends on, as one hash."""
     inputs = [path for path in WEB.rglob("*") if path.is_file() and not MADE & set(path.relative_to(WEB).parts)]
     digest = hashlib.sha256()
-    for path in sorted((*inputs, ROOT / "docs" / "reference" / "openapi.json")):
+    reference = ROOT / "docs" / "reference"
+    for path in sorted((*inputs, reference / "openapi.json", reference / "clients.json")):
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 

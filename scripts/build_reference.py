@@ -21,6 +21,7 @@ import msgspec
 import typer.main
 
 from tallystick import cli, config, control, telemetry
+from tallystick.connect import clients
 from tallystick.control import roles
 from tallystick.core import identity, keyformat
 from tallystick.core.dialect import Provider
@@ -428,6 +429,11 @@ def openapi_document() -> str:
     return json.dumps(control.build(_no_parts()).openapi(), indent=1, ensure_ascii=False) + "\n"
 
 
+def clients_document() -> str:
+    """The clients of clients.toml as the console reads them."""
+    return json.dumps(clients.document(clients.shipped()), indent=1, ensure_ascii=False) + "\n"
+
+
 _REACHED: Final = {"all": "", "self": "", "own_teams": " (own teams)", "own": " (own)", "ids": " (ids)", "names": " (names)",
                    "propose": " (proposes)", "own_team": " (its team)"}
 
@@ -454,6 +460,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "providers.md": providers_page,
     "api.md": api_page,
     "openapi.json": openapi_document,
+    "clients.json": clients_document,
 }
 """File name → what makes its text."""
 

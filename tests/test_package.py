@@ -55,7 +55,7 @@ def test_the_source_archive_can_be_built_from(built: Path) -> None:
         names = {name.partition("/")[2] for name in files.getnames()}
     assert {"pyproject.toml", "README.md", "LICENSE"} <= names
     assert {f"src/{name}" for name in sources() if not name.startswith("tallystick/console/ui/")} <= names
-    assert {"hatch_build.py", "docs/reference/openapi.json", "web/package-lock.json", "web/.npmrc", "web/src/main.tsx"} <= names
+    assert {"hatch_build.py", "docs/reference/openapi.json", "docs/reference/clients.json", "web/package-lock.json", "web/.npmrc", "web/src/main.tsx"} <= names
     assert not any(name.startswith(("web/node_modules/", "web/src/api/", "src/tallystick/console/ui/")) for name in names)
     assert not any(name.startswith(("tests/", "bench/")) for name in names)
 

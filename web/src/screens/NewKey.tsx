@@ -4,10 +4,10 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { getProjects, getTeams, postKeys } from '../api/sdk.gen'
 import type { IssuedKey as Fresh, NewKey as Wanted } from '../api/types.gen'
+import { clientOf, filled } from '../connect'
 import { Copy, CopyThis, Snippet } from '../parts/Copy'
 import { Fault } from '../parts/states'
 import { may, useSession } from '../session'
-import { snippets } from '../snippets'
 
 export type Issued = { key: Fresh; replaces: string | null }
 
@@ -130,8 +130,10 @@ export function NewKey({ close, made }: { close: () => void; made: (key: Fresh) 
   )
 }
 
+const FIRST = ['curl', 'openai-python', 'openai-js', 'anthropic-python', 'go']
+
 export function IssuedKey({ issued: { key, replaces }, close }: { issued: Issued; close: () => void }) {
-  const codes = snippets(window.location.origin, key.key)
+  const codes = firstCalls(window.location.origin, key.key)
   return (
     <Modal
       opened
@@ -170,6 +172,16 @@ export function IssuedKey({ issued: { key, replaces }, close }: { issued: Issued
       </Stack>
     </Modal>
   )
+}
+
+/** A few clients' first call with the key, in the sandbox: it runs without any provider's account. */
+function firstCalls(gateway: string, key: string): { name: string; text: string }[] {
+  const filling = { gateway, key, headers: { 'X-Tallystick-Sandbox': 'true' } }
+  return FIRST.flatMap((id) => {
+    const client = clientOf(id)
+    const form = client?.forms[0]
+    return client && form ? [{ name: client.name, text: filled(form, filling) }] : []
+  })
 }
 
 function defined<T extends Record<string, string | undefined>>(fields: T): { [name in keyof T]?: string } {
