@@ -235,7 +235,7 @@ def test_nobody_needs_a_mouse(gateway: RunningGateway, traffic: list[str], visit
     somebody.at("Keys")
     keyboard.press("/")
     keyboard.type("nothing like it")
-    somebody.page.get_by_role("heading", name="No key matches").wait_for()
+    somebody.page.get_by_role("heading", name="No keys match").wait_for()
     keyboard.press("Control+k")
     somebody.page.wait_for_function("() => document.activeElement?.placeholder?.startsWith('Go to, or type')")
     keyboard.type(traffic[0])

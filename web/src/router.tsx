@@ -9,6 +9,7 @@ import {
   Outlet,
   redirect,
 } from '@tanstack/react-router'
+import { columnsOf } from './parts/layout'
 import { Fault } from './parts/states'
 import { rangeOf } from './range'
 import { alertsOf, channelsOf } from './screens/alertsearch'
@@ -53,6 +54,7 @@ async function signedIn(queries: QueryClient, href: string) {
 const organization = createRoute({
   getParentRoute: () => root,
   path: '/o/$slug',
+  validateSearch: columnsOf,
   beforeLoad: async ({ context, location }) => {
     await signedIn(context.queries, location.href)
   },

@@ -2,6 +2,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { getAlerts, getBudgets } from '../api/sdk.gen'
 import type { Budget, Node } from '../api/types.gen'
+import { inkOf, nameOf } from '../budgets'
 import { grouped } from '../money'
 import { may, useSession } from '../session'
 import { Money } from './Money'
@@ -10,7 +11,6 @@ import { dateText } from './when'
 
 const ALERTS = 3
 const WORST = 5
-const PACE_PERCENT = 80
 
 export function OpenAlerts() {
   const session = useSession()
@@ -65,12 +65,16 @@ export function BudgetHealth({ zone }: { zone: string }) {
           {worst.map(({ budget, node }) => (
             <tr key={`${budget.id} ${node.subject}`}>
               <td>
-                {nameOf(budget, node)} <span className="label">{budget.mode}</span>
+                {nameOf(budget.value === '*' ? { ...budget, value: node.subject } : budget)}{' '}
+                <span className="label">{budget.mode}</span>
               </td>
               <td className="wide-only" style={{ width: '34%' }}>
                 <div className="meter">
                   <i
-                    style={{ width: `${Math.min(100, node.used_percent ?? 0)}%`, background: inkOf(node) }}
+                    style={{
+                      width: `${Math.min(100, node.used_percent ?? 0)}%`,
+                      background: inkOf(node.used_percent ?? 0),
+                    }}
                   />
                 </div>
               </td>
@@ -88,18 +92,6 @@ export function BudgetHealth({ zone }: { zone: string }) {
       </table>
     </Section>
   )
-}
-
-function nameOf(budget: Budget, node: Node): string {
-  if (budget.name) return budget.name
-  const subject = budget.value || node.subject
-  return subject ? `${budget.scope} ${subject}` : 'The whole organisation'
-}
-
-/** Amber is for pace, red for calls that are refused. */
-function inkOf(node: Node): string {
-  const used = node.used_percent ?? 0
-  return used >= 100 ? 'var(--red)' : used >= PACE_PERCENT ? 'var(--amber)' : 'var(--bar)'
 }
 
 function Amount({ budget, of, name }: { budget: Budget; of: Budget | Node; name: 'spent' | 'limit' }) {

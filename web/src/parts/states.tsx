@@ -33,6 +33,22 @@ export function Empty({
   )
 }
 
+/** There are some, but none like that. */
+export function NoMatch({ what, clear, note }: { what: string; clear: () => void; note?: ReactNode }) {
+  return (
+    <Empty
+      title={`No ${what} match`}
+      action={
+        <Button variant="default" onClick={clear}>
+          Clear the filters
+        </Button>
+      }
+    >
+      {note ?? `There are ${what} here, but none that pass these filters.`}
+    </Empty>
+  )
+}
+
 export function Fault({ problem, retry }: { problem: unknown; retry?: () => void }) {
   const known = problem instanceof Problem ? problem : null
   if (known?.status === 403) {

@@ -1,18 +1,20 @@
 // The inbox: what was raised and is not over, what somebody sees to, and what is over.
-import { Button, SegmentedControl, Select, TextInput } from '@mantine/core'
-import { IconSearch } from '@tabler/icons-react'
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { Button, SegmentedControl, Select } from '@mantine/core'
+import { notifications } from '@mantine/notifications'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { useMemo } from 'react'
-import { getAlerts, getChannels } from '../api/sdk.gen'
+import { useMemo, useState } from 'react'
+import { getAlerts, getChannels, postAlertsAlertIdAcknowledge } from '../api/sdk.gen'
 import type { Alert } from '../api/types.gen'
-import { AsCsv, Book, type Column } from '../parts/Book'
+import { AsCsv, type Column } from '../parts/Book'
 import { Snippet } from '../parts/Copy'
+import { Listing } from '../parts/Listing'
+import { useList } from '../parts/list'
 import { Page } from '../parts/Page'
 import { SeverityMark } from '../parts/Severity'
-import { Coming, Empty, Fault } from '../parts/states'
+import { Empty } from '../parts/states'
 import { atText } from '../parts/when'
-import { type Session, useSession, useZone } from '../session'
+import { may, type Session, useSession, useZone } from '../session'
 import {
   type AlertSearch,
   byText,
@@ -29,7 +31,6 @@ import {
 import { ADD_CHANNEL } from './channelform'
 import { Mutes } from './Mutes'
 
-const PAGE = 200
 const ANEW_MS = 15_000
 
 export default function Alerts() {
@@ -41,12 +42,14 @@ export default function Alerts() {
   const show = search.show ?? 'open'
   const set = (more: Partial<AlertSearch>) =>
     navigate({ search: (before: AlertSearch) => ({ ...before, ...more }), replace: 'q' in more })
-  const { data, error, isPending, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } = useInbox(
-    show !== 'resolved',
+  const list = useList(
+    ['alerts', 'inbox', show !== 'resolved'],
+    async (page) =>
+      (await getAlerts({ query: { ...page, open: show !== 'resolved' }, throwOnError: true })).data,
+    { anew: ANEW_MS },
   )
-  const alerts = useMemo(() => data?.pages.flatMap((page) => page.items) ?? [], [data])
-  const shown = useMemo(() => alerts.filter((alert) => wanted(alert, search)), [alerts, search])
-  const columns = useMemo(() => columnsOf(slug, zone, self), [slug, zone, self])
+  const shown = useMemo(() => list.items.filter((alert) => wanted(alert, search)), [list.items, search])
+  const columns = useMemo(() => [...columnsOf(slug, zone, self), ...MORE], [slug, zone, self])
 
   return (
     <Page
@@ -54,7 +57,12 @@ export default function Alerts() {
       question="What needs somebody now?"
       actions={
         <>
-          <AsCsv name={`alerts-${show}`} columns={[...columns, ...MORE]} rows={shown} />
+          <AsCsv
+            name={`alerts-${show}`}
+            columns={columns}
+            rows={async () => (await list.all()).filter((alert) => wanted(alert, search))}
+            none={!shown.length}
+          />
           <Button
             variant="default"
             onClick={() => navigate({ to: '/o/$slug/alerts/channels', params: { slug } })}
@@ -64,79 +72,91 @@ export default function Alerts() {
         </>
       }
     >
-      <div className="chips">
-        <SegmentedControl
-          size="xs"
-          aria-label="Which alerts"
-          data={(Object.keys(STANDINGS) as Standing[]).map((one) => ({ value: one, label: STANDINGS[one] }))}
-          value={show}
-          onChange={(one) => set({ show: one === 'open' ? undefined : (one as Standing) })}
-        />
-        <Select
-          size="xs"
-          w={150}
-          aria-label="Severity"
-          placeholder="Any severity"
-          clearable
-          data={(Object.keys(SEVERITIES) as Severity[]).map((one) => ({
-            value: one,
-            label: SEVERITIES[one],
-          }))}
-          value={search.severity ?? null}
-          onChange={(one) => set({ severity: (one as Severity | null) ?? undefined })}
-        />
-        <TextInput
-          data-filter
-          size="xs"
-          w={240}
-          maw="100%"
-          aria-label="Filter alerts"
-          placeholder="Filter by title, kind, scope"
-          leftSection={<IconSearch size={16} />}
-          value={search.q ?? ''}
-          onChange={(event) => set({ q: event.currentTarget.value || undefined })}
-        />
-      </div>
-      {error ? (
-        <Fault problem={error} retry={refetch} />
-      ) : isPending ? (
-        <Coming />
-      ) : shown.length === 0 ? (
-        <Nothing slug={slug} search={search} clear={() => navigate({ search: { show: search.show } })} />
-      ) : (
-        <Book
-          caption="Alerts"
-          columns={columns}
-          rows={shown}
-          id={(alert) => String(alert.id)}
-          sort={search.sort ?? '-raised'}
-          onSort={(sort) => set({ sort })}
-        />
-      )}
-      {hasNextPage && (
-        <Button variant="default" mt="md" loading={isFetchingNextPage} onClick={() => fetchNextPage()}>
-          Older alerts
-        </Button>
-      )}
+      <Listing
+        title="Alerts"
+        older="Older alerts"
+        list={{ ...list, items: list.items.filter((alert) => standingOf(alert) === show) }}
+        rows={shown}
+        columns={columns}
+        id={(alert) => String(alert.id)}
+        named={(alert) => alert.title}
+        sort={search.sort ?? '-raised'}
+        onSort={(sort) => set({ sort })}
+        search={{ text: search.q, of: 'title, kind, scope', set: (q) => set({ q }) }}
+        filters={
+          <>
+            <SegmentedControl
+              size="xs"
+              aria-label="Which alerts"
+              data={(Object.keys(STANDINGS) as Standing[]).map((one) => ({
+                value: one,
+                label: STANDINGS[one],
+              }))}
+              value={show}
+              onChange={(one) => set({ show: one === 'open' ? undefined : (one as Standing) })}
+            />
+            <Select
+              size="xs"
+              w={150}
+              aria-label="Severity"
+              placeholder="Any severity"
+              clearable
+              data={(Object.keys(SEVERITIES) as Severity[]).map((one) => ({
+                value: one,
+                label: SEVERITIES[one],
+              }))}
+              value={search.severity ?? null}
+              onChange={(one) => set({ severity: (one as Severity | null) ?? undefined })}
+            />
+          </>
+        }
+        clear={() => set({ q: undefined, severity: undefined })}
+        none="None of these alerts is like that."
+        empty={<Nothing slug={slug} show={search.show} />}
+        bulk={(alerts, clear) => <Bulk alerts={alerts} columns={columns} clear={clear} />}
+      />
       <Mutes zone={zone} />
     </Page>
   )
 }
 
-function useInbox(open: boolean) {
-  return useInfiniteQuery({
-    queryKey: ['alerts', 'inbox', open],
-    queryFn: async ({ pageParam }) =>
-      (
-        await getAlerts({
-          query: { open, limit: PAGE, ...(pageParam ? { cursor: pageParam } : {}) },
-          throwOnError: true,
-        })
-      ).data,
-    initialPageParam: '',
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-    refetchInterval: ANEW_MS,
-  })
+/** What many alerts at once can have done with them. */
+function Bulk({
+  alerts,
+  columns,
+  clear,
+}: {
+  alerts: readonly Alert[]
+  columns: readonly Column<Alert>[]
+  clear: () => void
+}) {
+  const queries = useQueryClient()
+  const [busy, setBusy] = useState(false)
+  const acts = may(useSession(), 'owner', 'admin', 'finance')
+  const open = alerts.filter((alert) => standingOf(alert) === 'open')
+  const acknowledge = async () => {
+    setBusy(true)
+    try {
+      for (const alert of open)
+        await postAlertsAlertIdAcknowledge({ path: { alert_id: alert.id }, body: {}, throwOnError: true })
+      notifications.show({ message: `You see to ${open.length === 1 ? 'it' : `${open.length} alerts`}.` })
+      clear()
+    } catch (problem) {
+      notifications.show({ color: 'alarm', title: 'That did not work', message: (problem as Error).message })
+    }
+    setBusy(false)
+    await queries.invalidateQueries({ queryKey: ['alerts'] })
+  }
+  return (
+    <>
+      <AsCsv name="alerts" columns={columns} rows={alerts} small />
+      {acts && (
+        <Button size="xs" disabled={!open.length} loading={busy} onClick={acknowledge}>
+          Acknowledge {open.length}
+        </Button>
+      )}
+    </>
+  )
 }
 
 function columnsOf(slug: string, zone: string, self: Session['account']): Column<Alert>[] {
@@ -186,34 +206,20 @@ function columnsOf(slug: string, zone: string, self: Session['account']): Column
 
 /** What a file has besides: the words behind the marks. */
 const MORE: Column<Alert>[] = [
-  { id: 'severity_word', title: 'Severity', value: (alert) => alert.severity },
-  { id: 'state', title: 'State', value: standingOf },
-  { id: 'text', title: 'Text', value: (alert) => alert.text },
-  { id: 'note', title: 'Note', value: (alert) => alert.note },
-  { id: 'resolved_at', title: 'Resolved', value: (alert) => alert.resolved_at },
-  { id: 'id', title: 'Id', value: (alert) => alert.id },
+  { id: 'severity_word', title: 'Severity', value: (alert) => alert.severity, hidden: true, written: true },
+  { id: 'state', title: 'State', value: standingOf, hidden: true, written: true },
+  { id: 'text', title: 'Text', value: (alert) => alert.text, hidden: true, written: true },
+  { id: 'note', title: 'Note', value: (alert) => alert.note, hidden: true, written: true },
+  { id: 'resolved_at', title: 'Resolved', value: (alert) => alert.resolved_at, hidden: true, written: true },
+  { id: 'id', title: 'Id', value: (alert) => alert.id, hidden: true, written: true },
 ]
 
-function Nothing({ slug, search, clear }: { slug: string; search: AlertSearch; clear: () => void }) {
+function Nothing({ slug, show }: { slug: string; show: Standing | undefined }) {
   const channels = useQuery({
     queryKey: ['channels'],
     queryFn: async () => (await getChannels({ throwOnError: true })).data.items,
   })
-  if (search.q || search.severity)
-    return (
-      <Empty
-        title="No alert matches"
-        action={
-          <Button variant="default" onClick={clear}>
-            Clear the filters
-          </Button>
-        }
-      >
-        None of these alerts is like that.
-      </Empty>
-    )
-  if (search.show)
-    return <Empty title={NONE[search.show]}>Alerts are kept; what is open stands under Open.</Empty>
+  if (show) return <Empty title={NONE[show]}>Alerts are kept; what is open stands under Open.</Empty>
   return channels.data?.length === 0 ? (
     <Empty title="Nothing needs anybody" action={<Snippet text={ADD_CHANNEL} what="the line" />}>
       Budgets that fill up, keys that end and models without a price are told here. So that somebody also

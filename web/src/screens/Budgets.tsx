@@ -1,23 +1,24 @@
 // The budgets: how much each scope may spend, how much of it is gone or held, and when it begins anew.
-import { Button, TextInput } from '@mantine/core'
-import { IconPlus, IconSearch } from '@tabler/icons-react'
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { Button } from '@mantine/core'
+import { IconPlus } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { Fragment, useMemo } from 'react'
 import { getBudgets, getBudgetsLint } from '../api/sdk.gen'
 import type { Budget } from '../api/types.gen'
 import { fullest, nameOf, scopeOf, shareOf, standingOf } from '../budgets'
-import { AsCsv, Book, type Column } from '../parts/Book'
+import { AsCsv, type Column } from '../parts/Book'
 import { Amount, BudgetBar } from '../parts/BudgetBar'
 import { Snippet } from '../parts/Copy'
+import { Listing } from '../parts/Listing'
+import { says, useList } from '../parts/list'
 import { Page, Section } from '../parts/Page'
-import { Coming, Empty, Fault } from '../parts/states'
+import { Empty } from '../parts/states'
 import { atText, dateText } from '../parts/when'
 import { may, useSession, useZone } from '../session'
 import { NewBudget, SETTERS } from './budgetforms'
 import type { BudgetsSearch } from './budgetsearch'
 
-const PAGE = 200
 const AGAIN_MS = 15_000
 // The shortest day of a zone.
 const DAY_MS = 23 * 3_600_000
@@ -27,13 +28,18 @@ export default function Budgets() {
   const search = useSearch({ from: '/o/$slug/budgets' })
   const { slug } = useParams({ from: '/o/$slug/budgets' })
   const navigate = useNavigate({ from: '/o/$slug/budgets' })
+  const set = (more: { [name in keyof BudgetsSearch]: BudgetsSearch[name] | undefined }, replace = true) =>
+    navigate({ search: (before: BudgetsSearch) => ({ ...before, ...more }) as BudgetsSearch, replace })
   const { zone } = useZone()
   const sets = may(useSession(), ...SETTERS)
-  const { data, error, isPending, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } = useBudgets()
-  const budgets = useMemo(() => data?.pages.flatMap((page) => page.items) ?? [], [data])
-  const shown = budgets.filter((budget) => matches(budget, search.q))
+  const list = useList(
+    ['budgets', 'list'],
+    async (page) => (await getBudgets({ query: page, throwOnError: true })).data,
+    { anew: AGAIN_MS },
+  )
+  const shown = list.items.filter((budget) => matches(budget, search.q))
   const columns = useMemo(() => columnsOf(slug, zone), [slug, zone])
-  const open = () => navigate({ search: (before: BudgetsSearch) => ({ ...before, new: true }) })
+  const open = () => set({ new: true }, false)
 
   return (
     <Page
@@ -41,7 +47,12 @@ export default function Budgets() {
       question="Will anybody run past their cap?"
       actions={
         <>
-          <AsCsv name="budgets" columns={WRITTEN} rows={shown} />
+          <AsCsv
+            name="budgets"
+            columns={WRITTEN}
+            rows={async () => (await list.all()).filter((budget) => matches(budget, search.q))}
+            none={!shown.length}
+          />
           {sets && (
             <Button leftSection={<IconPlus size={16} />} onClick={open}>
               Set budget
@@ -50,72 +61,31 @@ export default function Budgets() {
         </>
       }
     >
-      {error ? (
-        <Fault problem={error} retry={refetch} />
-      ) : isPending ? (
-        <Coming />
-      ) : budgets.length === 0 ? (
-        <Empty title="No budgets yet" action={sets && <Button onClick={open}>Set the first budget</Button>}>
-          <p>
-            A budget is what a team, a project, a key or anybody else may spend in a month, a day or an hour.
-            A hard one refuses the call that would not fit, before it is sent. In a terminal:
-          </p>
-          <Snippet text={COMMAND} what="the command" />
-        </Empty>
-      ) : (
-        <>
-          <div className="chips">
-            <TextInput
-              data-filter
-              aria-label="Filter budgets"
-              placeholder="Filter by scope, name, owner, note"
-              leftSection={<IconSearch size={16} />}
-              w={300}
-              maw="100%"
-              value={search.q ?? ''}
-              onChange={(event) => {
-                const q = event.currentTarget.value
-                navigate({
-                  search: ({ q: _, ...before }: BudgetsSearch) => (q ? { ...before, q } : before),
-                  replace: true,
-                })
-              }}
-            />
-          </div>
-          {shown.length === 0 ? (
-            <Empty
-              title="No budget matches"
-              action={
-                <Button variant="default" onClick={() => navigate({ search: {} })}>
-                  Show all budgets
-                </Button>
-              }
-            >
-              None has “{search.q}” in its scope, name, owner or note.
-            </Empty>
-          ) : (
-            <Book
-              caption="Budgets"
-              columns={columns}
-              rows={shown}
-              id={(budget) => String(budget.id)}
-              sort={search.sort ?? '-used'}
-              onSort={(sort) =>
-                navigate({ search: (before: BudgetsSearch) => ({ ...before, sort }), replace: true })
-              }
-            />
-          )}
-          {hasNextPage && (
-            <Button variant="default" mt="md" loading={isFetchingNextPage} onClick={() => fetchNextPage()}>
-              More budgets
-            </Button>
-          )}
-          <Odd slug={slug} />
-        </>
-      )}
+      <Listing
+        title="Budgets"
+        list={list}
+        rows={shown}
+        columns={columns}
+        id={(budget) => String(budget.id)}
+        sort={search.sort ?? '-used'}
+        onSort={(sort) => set({ sort })}
+        search={{ text: search.q, of: 'scope, name, owner, note', set: (q) => set({ q }) }}
+        clear={() => set({ q: undefined })}
+        none={`None has “${search.q}” in its scope, name, owner or note.`}
+        empty={
+          <Empty title="No budgets yet" action={sets && <Button onClick={open}>Set the first budget</Button>}>
+            <p>
+              A budget is what a team, a project, a key or anybody else may spend in a month, a day or an
+              hour. A hard one refuses the call that would not fit, before it is sent. In a terminal:
+            </p>
+            <Snippet text={COMMAND} what="the command" />
+          </Empty>
+        }
+      />
+      {list.items.length > 0 && <Odd slug={slug} />}
       {search.new && sets && (
         <NewBudget
-          close={() => navigate({ search: ({ new: _, ...before }: BudgetsSearch) => before })}
+          close={() => set({ new: undefined })}
           made={(id) => navigate({ to: '/o/$slug/budgets/$id', params: { slug, id: String(id) } })}
         />
       )}
@@ -123,30 +93,8 @@ export default function Budgets() {
   )
 }
 
-function useBudgets() {
-  return useInfiniteQuery({
-    queryKey: ['budgets', 'list'],
-    queryFn: async ({ pageParam }) =>
-      (
-        await getBudgets({
-          query: { limit: PAGE, ...(pageParam ? { cursor: pageParam } : {}) },
-          throwOnError: true,
-        })
-      ).data,
-    initialPageParam: '',
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-    refetchInterval: AGAIN_MS,
-  })
-}
-
 function matches(budget: Budget, q?: string): boolean {
-  const wanted = q?.trim().toLowerCase()
-  return (
-    !wanted ||
-    [scopeOf(budget), budget.name, budget.owner, budget.note, budget.mode, budget.window].some((text) =>
-      text.toLowerCase().includes(wanted),
-    )
-  )
+  return says(q, [scopeOf(budget), budget.name, budget.owner, budget.note, budget.mode, budget.window])
 }
 
 const standing = (budget: Budget) => standingOf(budget, fullest(budget))

@@ -1,21 +1,23 @@
 // Where alerts go: each channel, what it hears, how its last delivery went, and a test of it.
 import { Button, Menu } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import { IconDots, IconPlus } from '@tabler/icons-react'
+import { IconPlus } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
 import { deleteChannelsName, getChannels } from '../api/sdk.gen'
 import type { ListedChannel, NamedChannel } from '../api/types.gen'
-import { AsCsv, Book, type Column } from '../parts/Book'
+import { AsCsv, type Column } from '../parts/Book'
 import { Confirm } from '../parts/Confirm'
 import { Snippet } from '../parts/Copy'
+import { Listing } from '../parts/Listing'
+import { says } from '../parts/list'
 import { Page } from '../parts/Page'
 import { Outcome } from '../parts/Severity'
-import { Coming, Empty, Fault } from '../parts/states'
+import { Empty, Fault } from '../parts/states'
 import { atText } from '../parts/when'
 import { may, useSession, useZone } from '../session'
-import { kindText } from './alertsearch'
+import { type ChannelSearch, kindText } from './alertsearch'
 import { ADD_CHANNEL, CHANNELS, type ChannelKind } from './channelform'
 import { Drawn, NewChannel } from './NewChannel'
 import { TestChannel } from './TestChannel'
@@ -33,12 +35,12 @@ export default function Channels() {
     queryKey: ['channels'],
     queryFn: async () => (await getChannels({ throwOnError: true })).data.items,
   })
-  const columns = useMemo(
-    () => columnsOf({ slug, zone, sets, test: setTesting, end: setEnding }),
-    [slug, zone, sets],
-  )
-  const add = () => navigate({ search: { new: true } })
-  const leave = () => navigate({ search: {} })
+  const columns = useMemo(() => columnsOf(slug, zone), [slug, zone])
+  const shown = (data ?? []).filter(({ name, kind, origin }) => says(search.q, [name, kind, origin]))
+  const set = (more: { [name in keyof ChannelSearch]: ChannelSearch[name] | undefined }, replace = true) =>
+    navigate({ search: (before: ChannelSearch) => ({ ...before, ...more }) as ChannelSearch, replace })
+  const add = () => set({ new: true }, false)
+  const leave = () => set({ new: undefined })
   return (
     <Page
       title="Channels"
@@ -53,7 +55,7 @@ export default function Channels() {
       }
       actions={
         <>
-          <AsCsv name="channels" columns={columns} rows={data ?? []} />
+          <AsCsv name="channels" columns={columns} rows={shown} />
           {sets && (
             <Button leftSection={<IconPlus size={16} />} onClick={add}>
               Add channel
@@ -62,19 +64,34 @@ export default function Channels() {
         </>
       }
     >
-      {error ? (
-        <Fault problem={error} retry={refetch} />
-      ) : isPending ? (
-        <Coming rows={3} />
-      ) : data.length === 0 ? (
-        <Empty title="Nobody is told yet" action={<Snippet text={ADD_CHANNEL} what="the line" />}>
-          Alerts are recorded all the same. A channel brings them to where people look: Slack, Teams, Discord,
-          mail, PagerDuty, Jira or a webhook of your own.{' '}
-          {sets ? 'Add one above, or in a terminal:' : 'An owner or an admin adds one:'}
-        </Empty>
-      ) : (
-        <Book caption="Channels" columns={columns} rows={data} id={(channel) => channel.name} />
-      )}
+      <Listing
+        title="Channels"
+        list={{ items: data ?? [], error, isPending, retry: refetch, more: null }}
+        rows={shown}
+        columns={columns}
+        id={(channel) => channel.name}
+        sort={search.sort ?? 'name'}
+        onSort={(sort) => set({ sort })}
+        search={{ text: search.q, of: 'name, kind, where it leads', set: (q) => set({ q }) }}
+        clear={() => set({ q: undefined })}
+        empty={
+          <Empty title="Nobody is told yet" action={<Snippet text={ADD_CHANNEL} what="the line" />}>
+            Alerts are recorded all the same. A channel brings them to where people look: Slack, Teams,
+            Discord, mail, PagerDuty, Jira or a webhook of your own.{' '}
+            {sets ? 'Add one above, or in a terminal:' : 'An owner or an admin adds one:'}
+          </Empty>
+        }
+        menu={({ name }) =>
+          sets && (
+            <>
+              <Menu.Item onClick={() => setTesting(name)}>Send a test…</Menu.Item>
+              <Menu.Item color="var(--red)" onClick={() => setEnding(name)}>
+                Remove…
+              </Menu.Item>
+            </>
+          )
+        }
+      />
       {search.new && sets && (
         <NewChannel
           taken={data?.map((channel) => channel.name) ?? []}
@@ -92,15 +109,7 @@ export default function Channels() {
   )
 }
 
-type Acts = {
-  slug: string
-  zone: string
-  sets: boolean
-  test: (name: string) => void
-  end: (name: string) => void
-}
-
-function columnsOf({ slug, zone, sets, test, end }: Acts): Column<ListedChannel>[] {
+function columnsOf(slug: string, zone: string): Column<ListedChannel>[] {
   return [
     { id: 'name', title: 'Name', value: (channel) => channel.name },
     {
@@ -140,35 +149,6 @@ function columnsOf({ slug, zone, sets, test, end }: Acts): Column<ListedChannel>
           </>
         ) : (
           <span className="quiet">none yet</span>
-        ),
-    },
-    {
-      id: 'actions',
-      title: 'Actions',
-      unnamed: true,
-      unsorted: true,
-      value: () => null,
-      shown: ({ name }) =>
-        sets && (
-          <Menu position="bottom-end">
-            <Menu.Target>
-              <Button
-                variant="subtle"
-                color="gray"
-                c="var(--ink-quiet)"
-                size="compact-sm"
-                aria-label={`Actions for ${name}`}
-              >
-                <IconDots size={16} />
-              </Button>
-            </Menu.Target>
-            <Menu.Dropdown>
-              <Menu.Item onClick={() => test(name)}>Send a test…</Menu.Item>
-              <Menu.Item color="var(--red)" onClick={() => end(name)}>
-                Remove…
-              </Menu.Item>
-            </Menu.Dropdown>
-          </Menu>
         ),
     },
   ]

@@ -1,81 +1,46 @@
 // The keys calls are made with: what each is for, what it cost lately, and its end.
-import { Button, Menu, Switch, TextInput } from '@mantine/core'
+import { Button, Menu, Switch } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import { IconDots, IconPlus, IconSearch } from '@tabler/icons-react'
-import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
+import { IconPlus } from '@tabler/icons-react'
+import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
 import { deleteKeysKeyId, getKeys } from '../api/sdk.gen'
 import type { Key } from '../api/types.gen'
-import { AsCsv, Book, type Column } from '../parts/Book'
+import { AsCsv, type Column } from '../parts/Book'
 import { Confirm } from '../parts/Confirm'
+import { nameOf } from '../parts/keynames'
+import { Listing } from '../parts/Listing'
+import { says, useList } from '../parts/list'
 import { Page } from '../parts/Page'
-import { Coming, Empty, Fault } from '../parts/states'
+import { Empty, Fault } from '../parts/states'
 import { dateText } from '../parts/when'
 import { may, useSession, useZone } from '../session'
 import type { KeySearch } from './keysearch'
 import { type Issued, IssuedKey, NewKey } from './NewKey'
 import { Rotate } from './RotateKey'
 
-const PAGE = 200
-
 export default function Keys() {
   const search = useSearch({ from: '/o/$slug/keys' })
   const { slug } = useParams({ from: '/o/$slug/keys' })
   const navigate = useNavigate({ from: '/o/$slug/keys' })
-  const session = useSession()
+  const set = (more: { [name in keyof KeySearch]: KeySearch[name] | undefined }, replace = true) =>
+    navigate({ search: (before: KeySearch) => ({ ...before, ...more }) as KeySearch, replace })
   const { zone } = useZone()
-  const makes = may(session, 'owner', 'admin', 'manager', 'member')
+  const makes = may(useSession(), 'owner', 'admin', 'manager', 'member')
   const [issued, setIssued] = useState<Issued | null>(null)
-  const [ending, setEnding] = useState<Key | null>(null)
+  const [ending, setEnding] = useState<readonly Key[]>([])
   const [turning, setTurning] = useState<Key | null>(null)
-  const { data, error, isPending, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } = useKeys()
-  const keys = useMemo(() => data?.pages.flatMap((page) => page.items as Key[]) ?? [], [data])
-  const shown = keys.filter((key) => (search.ended || key.status === 'active') && matches(key, search.q))
-  const ended = keys.filter((key) => key.status !== 'active').length
-
-  const columns = useMemo((): Column<Key>[] => {
-    const columns: Column<Key>[] = [
-      {
-        id: 'name',
-        title: 'Name',
-        value: (key) => key.name || key.id,
-        shown: (key) => <Named apiKey={key} />,
-      },
-      {
-        id: 'key',
-        title: 'Key',
-        value: (key) => key.preview ?? '',
-        shown: (key) => <code>{key.preview}</code>,
-      },
-      { id: 'team', title: 'Team', value: (key) => key.team ?? null },
-      { id: 'project', title: 'Project', value: (key) => key.project ?? null },
-      { id: 'user', title: 'User', value: (key) => key.user ?? null, wide: true },
-      { id: 'environment', title: 'Environment', value: (key) => key.environment ?? null, wide: true },
-      {
-        id: 'created',
-        title: 'Created',
-        value: (key) => key.created_at,
-        shown: (key) => dateText(key.created_at, zone),
-        wide: true,
-      },
-      {
-        id: 'status',
-        title: 'Status',
-        value: (key) => key.status,
-        shown: (key) => <Status apiKey={key} zone={zone} />,
-      },
-      {
-        id: 'id',
-        title: 'Actions',
-        unnamed: true,
-        value: (key) => key.id,
-        unsorted: true,
-        shown: (key) => <Act apiKey={key} slug={slug} makes={makes} end={setEnding} turn={setTurning} />,
-      },
-    ]
-    return columns
-  }, [zone, slug, makes])
+  const list = useList(['keys'], async (page) => {
+    const { items, next_cursor } = (await getKeys({ query: page, throwOnError: true })).data
+    return { items: items as Key[], next_cursor }
+  })
+  const shown = list.items.filter(
+    (key) => (search.ended || key.status === 'active') && matches(key, search.q),
+  )
+  const ended = list.items.filter((key) => key.status !== 'active').length
+  const columns = useMemo(() => columnsOf(zone), [zone])
+  const create = () => set({ new: true }, false)
 
   return (
     <Page
@@ -85,14 +50,16 @@ export default function Keys() {
         <>
           <AsCsv
             name="keys"
-            columns={[...columns.slice(0, -1), { id: 'id', title: 'Id', value: (key: Key) => key.id }]}
-            rows={shown}
+            columns={columns}
+            rows={async () =>
+              (await list.all())
+                .filter((key) => search.ended || key.status === 'active')
+                .filter((key) => matches(key, search.q))
+            }
+            none={!shown.length}
           />
           {makes && (
-            <Button
-              leftSection={<IconPlus size={16} />}
-              onClick={() => navigate({ search: (before: KeySearch) => ({ ...before, new: true }) })}
-            >
+            <Button leftSection={<IconPlus size={16} />} onClick={create}>
               Create key
             </Button>
           )}
@@ -100,105 +67,93 @@ export default function Keys() {
       }
     >
       {issued && <IssuedKey issued={issued} close={() => setIssued(null)} />}
-      {error ? (
-        <Fault problem={error} retry={refetch} />
-      ) : isPending ? (
-        <Coming />
-      ) : keys.length === 0 ? (
-        <Empty
-          title="No keys yet"
-          action={
-            makes && (
-              <Button onClick={() => navigate({ search: (before: KeySearch) => ({ ...before, new: true }) })}>
-                Create the first key
-              </Button>
-            )
-          }
-        >
-          A key stands for a team, a project or a person. Whatever is called with it is booked there, and its
-          cost stands here a second later.
-        </Empty>
-      ) : (
-        <>
-          <div className="chips">
-            <TextInput
-              data-filter
-              aria-label="Filter keys"
-              placeholder="Filter by name, team, project, user"
-              leftSection={<IconSearch size={16} />}
-              w={300}
-              maw="100%"
-              value={search.q ?? ''}
-              onChange={(event) => {
-                const q = event.currentTarget.value
-                navigate({
-                  search: ({ q: _, ...before }: KeySearch) => (q ? { ...before, q } : before),
-                  replace: true,
-                })
-              }}
+      <Listing
+        title="Keys"
+        list={list}
+        rows={shown}
+        columns={columns}
+        id={(key) => key.id}
+        named={nameOf}
+        sort={search.sort ?? '-created'}
+        onSort={(sort) => set({ sort })}
+        ended={(key) => key.status !== 'active'}
+        search={{ text: search.q, of: 'name, team, project, user', set: (q) => set({ q }) }}
+        filters={
+          ended > 0 && (
+            <Switch
+              label={`Ended keys (${ended})`}
+              checked={search.ended ?? false}
+              onChange={(event) => set({ ended: event.currentTarget.checked || undefined })}
             />
-            {ended > 0 && (
-              <Switch
-                label={`Ended keys (${ended})`}
-                checked={search.ended ?? false}
-                onChange={(event) => {
-                  const on = event.currentTarget.checked
-                  navigate({
-                    search: ({ ended: _, ...before }: KeySearch) =>
-                      on ? { ...before, ended: true as const } : before,
-                    replace: true,
-                  })
-                }}
-              />
-            )}
-          </div>
-          {shown.length === 0 ? (
-            <Empty
-              title="No key matches"
-              action={
-                <Button variant="default" onClick={() => navigate({ search: { ended: true } })}>
-                  Show all keys
-                </Button>
-              }
+          )
+        }
+        clear={() => navigate({ search: { ended: true } })}
+        none={
+          search.q
+            ? `Nothing ${search.ended ? '' : 'active '}has “${search.q}” in its name, team, project or user.`
+            : 'All of them have ended.'
+        }
+        empty={
+          <Empty title="No keys yet" action={makes && <Button onClick={create}>Create the first key</Button>}>
+            A key stands for a team, a project or a person. Whatever is called with it is booked there, and
+            its cost stands here a second later.
+          </Empty>
+        }
+        menu={(key) => (
+          <>
+            <Menu.Item
+              onClick={() => navigate({ to: '/o/$slug/requests', params: { slug }, search: { key: key.id } })}
             >
-              Nothing active has “{search.q}” in its name, team, project or user.
-            </Empty>
-          ) : (
-            <Book
-              caption="Keys"
-              columns={columns}
-              rows={shown}
-              id={(key) => key.id}
-              sort={search.sort ?? '-created'}
-              onSort={(sort) =>
-                navigate({ search: (before: KeySearch) => ({ ...before, sort }), replace: true })
-              }
-              ended={(key) => key.status !== 'active'}
-            />
-          )}
-          {hasNextPage && (
-            <Button variant="default" mt="md" loading={isFetchingNextPage} onClick={() => fetchNextPage()}>
-              More keys
-            </Button>
-          )}
-        </>
-      )}
+              Show its requests
+            </Menu.Item>
+            {makes && key.status === 'active' && (
+              <>
+                <Menu.Item onClick={() => setTurning(key)}>Rotate…</Menu.Item>
+                <Menu.Item color="var(--red)" onClick={() => setEnding([key])}>
+                  Revoke…
+                </Menu.Item>
+              </>
+            )}
+          </>
+        )}
+        bulk={(keys, clear) => {
+          const active = keys.filter((key) => key.status === 'active')
+          return (
+            <>
+              <AsCsv name="keys" columns={columns} rows={keys} small />
+              {makes && (
+                <Button
+                  size="xs"
+                  color="alarm"
+                  disabled={!active.length}
+                  onClick={() => {
+                    setEnding(active)
+                    clear()
+                  }}
+                >
+                  Revoke {active.length}…
+                </Button>
+              )}
+            </>
+          )
+        }}
+      />
       {search.new && makes && (
         <NewKey
-          close={() => navigate({ search: ({ new: _, ...before }: KeySearch) => before })}
+          close={() => set({ new: undefined })}
           made={(key) => {
             setIssued({ key, replaces: null })
-            navigate({ search: ({ new: _, ...before }: KeySearch) => before })
+            set({ new: undefined })
           }}
         />
       )}
-      {ending && <End apiKey={ending} close={() => setEnding(null)} />}
+      {ending.length > 0 && <End keys={ending} close={() => setEnding([])} />}
       {turning && (
         <Rotate
           apiKey={turning}
           close={() => setTurning(null)}
           made={(key) => {
-            setIssued({ key, replaces: turning.name || turning.id })
+            setIssued({ key, replaces: nameOf(turning) })
             setTurning(null)
           }}
         />
@@ -207,29 +162,46 @@ export default function Keys() {
   )
 }
 
-function useKeys() {
-  return useInfiniteQuery({
-    queryKey: ['keys'],
-    queryFn: async ({ pageParam }) =>
-      (
-        await getKeys({
-          query: { limit: PAGE, ...(pageParam ? { cursor: pageParam } : {}) },
-          throwOnError: true,
-        })
-      ).data,
-    initialPageParam: '',
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-  })
+function matches(key: Key, q?: string): boolean {
+  return says(q, [key.name, key.id, key.preview, key.team, key.project, key.user])
 }
 
-function matches(key: Key, q?: string): boolean {
-  const wanted = q?.trim().toLowerCase()
-  return (
-    !wanted ||
-    [key.name, key.id, key.preview, key.team, key.project, key.user].some((text) =>
-      text?.toLowerCase().includes(wanted),
-    )
-  )
+function columnsOf(zone: string): Column<Key>[] {
+  return [
+    { id: 'name', title: 'Name', value: nameOf, shown: (key) => <Named apiKey={key} /> },
+    {
+      id: 'key',
+      title: 'Key',
+      value: (key) => key.preview ?? '',
+      shown: (key) => <code>{key.preview}</code>,
+    },
+    { id: 'team', title: 'Team', value: (key) => key.team ?? null },
+    { id: 'project', title: 'Project', value: (key) => key.project ?? null },
+    { id: 'user', title: 'User', value: (key) => key.user ?? null, wide: true },
+    { id: 'environment', title: 'Environment', value: (key) => key.environment ?? null, wide: true },
+    { id: 'cost_center', title: 'Cost centre', value: (key) => key.cost_center ?? null, hidden: true },
+    {
+      id: 'created',
+      title: 'Created',
+      value: (key) => key.created_at,
+      shown: (key) => dateText(key.created_at, zone),
+      wide: true,
+    },
+    {
+      id: 'status',
+      title: 'Status',
+      value: (key) => key.status,
+      shown: (key) => <Status apiKey={key} zone={zone} />,
+    },
+    {
+      id: 'id',
+      title: 'Id',
+      value: (key) => key.id,
+      shown: (key) => <code>{key.id}</code>,
+      hidden: true,
+      written: true,
+    },
+  ]
 }
 
 function Named({ apiKey: key }: { apiKey: Key }) {
@@ -255,72 +227,48 @@ function Status({ apiKey: key, zone }: { apiKey: Key; zone: string }) {
   )
 }
 
-type Acts = { apiKey: Key; slug: string; makes: boolean; end: (key: Key) => void; turn: (key: Key) => void }
-
-function Act({ apiKey: key, slug, makes, end, turn }: Acts) {
-  const name = key.name || key.id
-  const navigate = useNavigate()
-  return (
-    <Menu position="bottom-end">
-      <Menu.Target>
-        <Button
-          variant="subtle"
-          color="gray"
-          c="var(--ink-quiet)"
-          size="compact-sm"
-          aria-label={`Actions for ${name}`}
-        >
-          <IconDots size={16} />
-        </Button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Item
-          onClick={() => navigate({ to: '/o/$slug/requests', params: { slug }, search: { key: key.id } })}
-        >
-          Show its requests
-        </Menu.Item>
-        {makes && key.status === 'active' && (
-          <>
-            <Menu.Item onClick={() => turn(key)}>Rotate…</Menu.Item>
-            <Menu.Item color="var(--red)" onClick={() => end(key)}>
-              Revoke…
-            </Menu.Item>
-          </>
-        )}
-      </Menu.Dropdown>
-    </Menu>
-  )
-}
-
-function End({ apiKey: key, close }: { apiKey: Key; close: () => void }) {
+/** One, or several at once: what is typed to confirm is the name of the one, or how many they are. */
+function End({ keys, close }: { keys: readonly Key[]; close: () => void }) {
   const queries = useQueryClient()
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<unknown>(null)
-  const name = key.name || key.id
+  const [only] = keys
+  const one = keys.length === 1 && only
+  const name = one ? nameOf(one) : `revoke ${keys.length}`
   const go = async () => {
     setBusy(true)
     try {
-      await deleteKeysKeyId({ path: { key_id: key.id }, throwOnError: true })
-      await queries.invalidateQueries({ queryKey: ['keys'] })
-      notifications.show({ message: `${name} is revoked. Its calls are refused from now on.` })
+      for (const key of keys) await deleteKeysKeyId({ path: { key_id: key.id }, throwOnError: true })
+      notifications.show({
+        message: `${one ? `${name} is` : `${keys.length} keys are`} revoked. Calls with ${one ? 'it' : 'them'} are refused from now on.`,
+      })
       close()
     } catch (found) {
       setProblem(found)
       setBusy(false)
     }
+    await queries.invalidateQueries({ queryKey: ['keys'] })
   }
   return (
     <Confirm
-      title="Revoke this key"
+      title={one ? 'Revoke this key' : `Revoke ${keys.length} keys`}
       name={name}
-      verb="Revoke key"
+      verb={one ? 'Revoke key' : `Revoke ${keys.length} keys`}
       busy={busy}
       close={close}
       go={go}
       fault={problem !== null && <Fault problem={problem} />}
     >
-      Every call with <code>{key.preview}</code> is refused within a second, everywhere, and for good. To
-      replace it without a gap, rotate it instead.
+      {one ? (
+        <>
+          Every call with <code>{one.preview}</code> is refused within a second, everywhere, and for good. To
+          replace it without a gap, rotate it instead.
+        </>
+      ) : (
+        <>
+          Every call with {keys.map(nameOf).join(', ')} is refused within a second, everywhere, and for good.
+        </>
+      )}
     </Confirm>
   )
 }

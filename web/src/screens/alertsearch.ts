@@ -1,5 +1,7 @@
 // What the address of the inbox says, and what of an alert follows from it: where it stands, how grave it is, whose it is.
 import type { Alert } from '../api/types.gen'
+import { says } from '../parts/list'
+import { flagOf, sortOf, wordsOf } from '../search'
 
 /** `open`: nobody sees to it yet. What is resolved is over, whether somebody saw to it or not. */
 export const STANDINGS = { open: 'Open', acknowledged: 'Acknowledged', resolved: 'Resolved' } as const
@@ -10,7 +12,7 @@ export type Severity = keyof typeof SEVERITIES
 export type AlertSearch = { show?: Standing; severity?: Severity; q?: string; sort?: string }
 
 export function alertsOf(search: Record<string, unknown>): AlertSearch {
-  const { show, severity, q, sort } = search
+  const { show, severity } = search
   return {
     ...(typeof show === 'string' && Object.hasOwn(STANDINGS, show) && show !== 'open'
       ? { show: show as Standing }
@@ -18,16 +20,16 @@ export function alertsOf(search: Record<string, unknown>): AlertSearch {
     ...(typeof severity === 'string' && Object.hasOwn(SEVERITIES, severity)
       ? { severity: severity as Severity }
       : {}),
-    ...(q !== undefined && String(q) !== '' ? { q: String(q) } : {}),
-    ...(typeof sort === 'string' && /^-?\w+$/.test(sort) ? { sort } : {}),
+    ...wordsOf(search),
+    ...sortOf(search),
   }
 }
 
 /** What the address of the list of channels says. */
-export type ChannelSearch = { new?: true }
+export type ChannelSearch = { q?: string; new?: true; sort?: string }
 
 export function channelsOf(search: Record<string, unknown>): ChannelSearch {
-  return search.new === true ? { new: true } : {}
+  return { ...wordsOf(search), ...flagOf(search, 'new'), ...sortOf(search) }
 }
 
 export function standingOf(alert: Alert): Standing {
@@ -42,14 +44,10 @@ export function gravity(severity: string): number {
 
 /** Whether it is what the address asks for. */
 export function wanted(alert: Alert, search: AlertSearch): boolean {
-  const q = search.q?.trim().toLowerCase()
   return (
     standingOf(alert) === (search.show ?? 'open') &&
     (!search.severity || alert.severity === search.severity) &&
-    (!q ||
-      [alert.title, alert.text, scopeOf(alert), kindText(alert.kind)].some((text) =>
-        text.toLowerCase().includes(q),
-      ))
+    says(search.q, [alert.title, alert.text, scopeOf(alert), kindText(alert.kind)])
   )
 }
 

@@ -10,7 +10,7 @@ import { type ExploreSearch, filterText, requestsOf, titleOf } from './explorese
 
 /** `names`: null of what is left beside the groups that are told. */
 type Row = { names: (string | null)[] | null; now: Measures; before: Measures | null }
-type Told = Column<Row> & { total: React.ReactNode }
+type Told = Column<Row>
 
 type Asked = {
   explored: Explored
@@ -60,18 +60,7 @@ export function Groups(asked: Asked) {
       id={(row) => JSON.stringify(row.names)}
       sort={asked.search.sort}
       onSort={asked.onSort}
-      total={
-        <tr>
-          {columns.map((column) => (
-            <td
-              key={column.id}
-              className={[column.number && 'number', column.wide && 'wide-only'].filter(Boolean).join(' ')}
-            >
-              {column.total}
-            </td>
-          ))}
-        </tr>
-      }
+      adjustable
     />
   )
 }

@@ -11,6 +11,7 @@ import { Empty } from '../parts/states'
 import { forget, remember, type Session, sessionQuery, useSession } from '../session'
 import { groupsOf, placeAt, placesOf } from './places'
 import { RangePicker } from './RangePicker'
+import { ROW_KEYS } from './rows'
 import { focusFilter, useShortcuts } from './shortcuts'
 
 const Palette = lazy(() => import('./Palette'))
@@ -35,7 +36,7 @@ export function Shell() {
         () => navigate({ to: known.to, params: { slug } }),
       ]),
     )
-    return { ...go, '/': focusFilter, '?': () => setHelp(true) }
+    return { ...ROW_KEYS, ...go, '/': focusFilter, '?': () => setHelp(true) }
   }, [session.role, slug, navigate])
   useShortcuts(keys)
 
@@ -130,6 +131,10 @@ export function Shell() {
           ))}
           <Fact keys="⌘ k" what="Go to or find anything (Ctrl K)" />
           <Fact keys="/" what="Narrow the list down" />
+          <Fact keys="j" what="Next row" />
+          <Fact keys="k" what="The row before" />
+          <Fact keys="Enter" what="Open the row" />
+          <Fact keys="x" what="Choose the row (Shift: all from the last)" />
           <Fact keys="t" what="Explore: chart or table" />
           <Fact keys="c" what="Explore: compare with the days before" />
           <Fact keys="?" what="These keys" />

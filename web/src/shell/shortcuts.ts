@@ -5,7 +5,8 @@ const SEQUENCE_MS = 1200
 // Where one chooses from a list and cannot type, keys stay keys.
 const TYPED = 'input:not([readonly], [type=radio], [type=checkbox]), textarea, select'
 
-export function useShortcuts(keys: Record<string, () => void>): void {
+/** What answers false has nothing to do with it now: the browser does what it does. */
+export function useShortcuts(keys: Record<string, () => unknown>): void {
   useEffect(() => {
     let first = ''
     let until = 0
@@ -17,10 +18,7 @@ export function useShortcuts(keys: Record<string, () => void>): void {
       first = event.key === 'g' && name !== 'g g' ? 'g' : ''
       until = event.timeStamp + SEQUENCE_MS
       const act = keys[name]
-      if (act) {
-        event.preventDefault()
-        act()
-      }
+      if (act && act() !== false) event.preventDefault()
     }
     document.addEventListener('keydown', pressed)
     return () => document.removeEventListener('keydown', pressed)
