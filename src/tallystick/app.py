@@ -238,7 +238,7 @@ def _run(installation: Installation, worker: Worker) -> int:
         alert_networks=alert_networks(settings), public_url=settings.server.public_url,
         mail=mail_server_of(settings), workers=settings.server.workers,
         session_idle_s=settings.sessions.idle_s, session_lifetime_s=settings.sessions.lifetime_s,
-        stopping=lambda: listening.should_exit,
+        stopping=lambda: listening.should_exit, ledger_key=installation.secrets.ledger_key.public_key,
         vault=Vault(Sequencer(installation.database), KekFiles(settings.data), origins_of(settings), os.urandom))
     setup = None if worker.number else setup_path(parts, first_admin())
     loader = _ControlLoader(parts, "aggregations" if server.role == "gateway" else "all")

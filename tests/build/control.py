@@ -79,7 +79,7 @@ class Desk:
         self.parts = Parts(
             self.database, SqlKeyring(self.database, b"s" * 32, self.clock), self.clock, b"s" * 32, lambda: f"acc_{next(ids)}",
             credentials=self.credentials, vault=self.vault, stopping=lambda: True,           # streams end with what there is
-            prices=LivePrices(self.database, {}))
+            prices=LivePrices(self.database, {}), ledger_key=b"p" * 32)
         self._requests, self._people = count(1), count(1)
         if admin:
             add_first_owner(self.database, "acc_1", EMAIL, PASSWORD_HASH, 1)

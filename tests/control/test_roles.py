@@ -120,6 +120,10 @@ DELETE /api/prompts                               all   all      -        all   
 GET    /api/prompts/one                           all   all      all      own_teams  own   all    -
 POST   /api/prompts/versions                      all   all      -        all        all   -      -
 PUT    /api/prompts/active                        all   all      -        all        all   -      -
+GET    /api/exports/totals                        all   all      all      own_teams  own   all    -
+GET    /api/exports/calls.csv                     all   all      all      own_teams  own   all    -
+GET    /api/exports/calls.jsonl                   all   all      all      own_teams  own   all    -
+GET    /api/exports/ledger.jsonl                  all   all      all      -          -     all    -
 GET    /api/explore/rows.csv                      all   all      all      own_teams  own   all    -
 GET    /api/explore/values                        all   all      all      own_teams  own   all    -
 GET    /api/organization                          self  self     self     self       self  self   -

@@ -24,6 +24,7 @@ from tallystick.stores.secrets import open_secrets
 from tallystick.stores.sql import exported
 from tallystick.stores.sql.adjusting import Correction, adjust
 from tallystick.stores.sql.booking import book_attempt
+from tallystick.stores.sql.facts import EVERY_KIND, Asked
 from tallystick.stores.sql.engine import DEFAULT
 from tallystick.stores.sql.journal import Sequencer
 from tests.build.commands import document, tallystick
@@ -53,7 +54,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def calls(desk: Desk, first: int | None = None, last: int | None = None, page: int = 1_000) -> list[CallRow]:
     with desk.database.read() as db:
-        return list(exported.calls(db, DEFAULT, "default", first, last, page))
+        return list(exported.calls(db, DEFAULT, "default", Asked(first, last, EVERY_KIND), page))
 
 
 def second_attempt(desk: Desk, cost_nanos: int, later_us: int) -> str:

@@ -100,10 +100,11 @@ def _blocks(format_: str, here: Installation, db: Connection, whose: tuple[int, 
             counted: _Counted) -> Iterator[bytes]:
     from tallystick.exports import CALL_EXPORTS, ledger_jsonl
     from tallystick.stores.sql import exported
+    from tallystick.stores.sql.facts import EVERY_KIND, Asked
 
     if format_ == ledger_jsonl.NAME:
         return counted.blocks(ledger_jsonl.render(*exported.chain(db, *whose, here.secrets.ledger_key.public_key)))
-    return counted.blocks(CALL_EXPORTS[format_](counted.rows(exported.calls(db, *whose, *days))))
+    return counted.blocks(CALL_EXPORTS[format_](counted.rows(exported.calls(db, *whose, Asked(*days, EVERY_KIND)))))
 
 
 def _write(out: Path | None, blocks: Iterable[bytes]) -> None:

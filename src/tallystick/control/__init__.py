@@ -54,6 +54,7 @@ class Parts:
     workers: int = field(default=1, kw_only=True)          # processes that share the port
     stopping: Callable[[], bool] = field(default=lambda: False, kw_only=True)     # whether open streams are to end
     public_url: str | None = field(default=None, kw_only=True)                     # how people reach this installation
+    ledger_key: bytes | None = field(default=None, kw_only=True)                  # the public one, which checkpoints are signed with
     alert_networks: tuple[Network, ...] = field(default=(), kw_only=True)          # of the operator's own that webhooks may reach
 
 

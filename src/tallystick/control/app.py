@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 
 from tallystick import __version__
 from tallystick.control import (
-    Parts, adjustments, aggregations, alerts, auth, budget_lint, budgets, channels, credentials, envelopes, explore, invitations,
+    Parts, adjustments, aggregations, alerts, auth, budget_lint, budgets, channels, credentials, envelopes, explore, exports, invitations,
     key_sets, keys, live, members, metrics, organization, own_password, personal_tokens, policies, price_overrides, problems, projects,
     prompts, proposals, requests, second_factor, sessions, setup, teams, views,
 )
@@ -42,6 +42,7 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     app.state.proposals = Proposals(Sequencer(parts.database), secrets.token_bytes)
     app.state.calls = Calls(parts.database)
     app.state.streams = live.Streams()
+    app.state.writing = exports.Writing()
     app.state.tokens = Tokens.of(parts.secret)
     factors = SecondFactors(Sequencer(parts.database), parts.vault.keks, secrets.token_bytes, derived(parts.secret, b"recovery code"))
     app.state.personal_tokens = PersonalTokens(Sequencer(parts.database), derived(parts.secret, b"personal token"), secrets.token_bytes)
@@ -59,7 +60,7 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
                       key_sets.routes(), keys.routes(), credentials.routes(), budget_lint.routes(), budgets.routes(),
                       envelopes.routes(), price_overrides.routes(), proposals.routes(), teams.routes(), projects.routes(),
                       policies.routes(), metrics.routes(), explore.routes(), live.routes(), prompts.routes(), views.routes(),
-                      organization.routes(), alerts.routes(), channels.routes()]
+                      organization.routes(), exports.routes(), alerts.routes(), channels.routes()]
         app.add_api_route("/api/openapi.json", openapi, methods=["GET"], include_in_schema=False)
     for resource in resources:
         app.include_router(resource)

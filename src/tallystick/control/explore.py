@@ -227,6 +227,13 @@ def filters_of(text: str | None) -> tuple[Filter, ...]:
     return tuple(Filter(one.dimension, one.test, tuple(one.values)) for one in said)
 
 
+def checked_filters(text: str | None) -> tuple[Filter, ...]:
+    """The filters of a query, by dimensions that there are. Raises Problem 400."""
+    found = filters_of(text)
+    _check_dimensions([one.dimension for one in found])
+    return found
+
+
 def _check_dimensions(names: Sequence[str]) -> None:
     if any(dimension(name) is None for name in names):
         raise Problem(400, "unknown_dimension", f"Dimensions are {', '.join(NAMES)} and dimension.NAME.")

@@ -25,19 +25,22 @@ from tallystick.core.identity import VALUE_CHARS_MAX
 from tallystick.stores.sql.calls import Calls
 from tallystick.stores.sql.directory import organization
 from tallystick.stores.sql.engine import Database
-from tallystick.stores.sql.facts import ATTEMPTS, REFUSALS, SANDBOX, Asked, Place, is_seen, listed
+from tallystick.stores.sql.facts import (
+    ATTEMPTS, CODED_FILTERS, EVERY_KIND, NAMED_FILTERS, REFUSALS, SANDBOX, Asked, Place, is_seen, listed,
+)
 from tallystick.stores.sql.names import Names
 from tallystick.stores.sql.sight import Sight
 
 WAIT_S: Final = 1.0
 _STEP_S: Final = 0.05
-_KINDS: Final = {"calls": (ATTEMPTS,), "refused": (REFUSALS,), "sandbox": (SANDBOX,), "all": (ATTEMPTS, REFUSALS, SANDBOX)}
+KINDS: Final = {"calls": (ATTEMPTS,), "refused": (REFUSALS,), "sandbox": (SANDBOX,), "all": EVERY_KIND}
+_NAMES: Final = {*NAMED_FILTERS, *CODED_FILTERS}
 
 Text = Annotated[str | None, Field(max_length=VALUE_CHARS_MAX)]
 
 
-class Filters(BaseModel):
-    """Which calls, in which order. Names match whole."""
+class CallFilters(BaseModel):
+    """Which calls. Names match whole."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -62,6 +65,15 @@ class Filters(BaseModel):
     start: Day | None = None
     end: Day | None = None
     kind: Literal["calls", "refused", "sandbox", "all"] = "all"
+
+    def names(self) -> dict[str, str]:
+        """The names to match, by filter."""
+        return self.model_dump(include=_NAMES, exclude_none=True)
+
+
+class Filters(CallFilters):
+    """Which calls, in which order."""
+
     sort: Literal["newest", "oldest"] = "newest"
     limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] = LIMIT
     cursor: Annotated[str | None, Field(max_length=200)] = None
@@ -127,8 +139,8 @@ def list_calls(parts: PartsOf, caller: CallerOf, filters: Annotated[Filters, Que
     """Calls in order of time."""
     here = organization(parts.database, caller.organization)
     asked = Asked(
-        day_number(filters.start) if filters.start else None, day_number(filters.end) if filters.end else None, _KINDS[filters.kind],
-        filters.model_dump(exclude={"start", "end", "kind", "sort", "limit", "cursor"}, exclude_none=True), sight=caller.sight, whole=True,
+        day_number(filters.start) if filters.start else None, day_number(filters.end) if filters.end else None, KINDS[filters.kind],
+        filters.names(), sight=caller.sight, whole=True,
     )
     with parts.database.read() as db:
         rows = list(listed(

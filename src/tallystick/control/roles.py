@@ -45,6 +45,7 @@ PRICES: Final[Cells] = {"owner": "all", "admin": "propose", "finance": "all"}
 PRICES_READ: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all", "auditor": "all"}
 MONEY: Final[Cells] = {
     "owner": "all", "admin": "all", "finance": "all", "manager": "own_teams", "member": "own", "auditor": "all"}
+LEDGER: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all", "auditor": "all"}      # a chain is checked as a whole
 MONEY_AND_KEY: Final[Cells] = {**MONEY, "key": "own_team"}
 ALERTS: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all"}        # at which shares budgets tell
 ALERTS_READ: Final[Cells] = {**ALERTS, "auditor": "all"}
@@ -183,6 +184,10 @@ GRANTS: Final = (
     Grant("DELETE", "/api/views/{view_id}", PEOPLE),
     Grant("GET", "/api/explore/rows.csv", MONEY),
     Grant("GET", "/api/explore/values", MONEY),
+    Grant("GET", "/api/exports/totals", MONEY),
+    Grant("GET", "/api/exports/calls.csv", MONEY),
+    Grant("GET", "/api/exports/calls.jsonl", MONEY),
+    Grant("GET", "/api/exports/ledger.jsonl", LEDGER),
     Grant("GET", "/api/organization", PEOPLE),
 )
 

@@ -18,7 +18,7 @@ from tallystick.stores.sql.callfact import BASES, METHODS, OUTCOMES
 from tallystick.stores.sql.calls import ERASED
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import month_sql, months
-from tallystick.stores.sql.facts import ATTEMPTS, DAY_US, MODEL, NAMED_FILTERS, ZONES_US, month_of
+from tallystick.stores.sql.facts import ATTEMPTS, DAY_US, MODEL, NAMED_FILTERS, ZONES_US, Narrowed, month_of
 from tallystick.stores.sql.names import Names
 from tallystick.stores.sql.rollups import DIMENSIONS, LATENCIES, MEASURES_IN_SQL
 from tallystick.stores.sql.sight import EVERYTHING, Sight, of_calls
@@ -164,6 +164,13 @@ def broken_down(db: Connection, organization: int, question: Question) -> dict[t
         if len(totals) > GROUPS_MAX:
             raise TooMany("groups")
     return totals
+
+
+def narrowed(db: Connection, organization: int, filters: Sequence[Filter]) -> tuple[Narrowed, ...]:
+    """The same filters for lists of rows (`facts.Asked`). Raises TooMany."""
+    names = Names(db, organization)
+    found = (_condition(db, organization, names, one) for one in filters)
+    return tuple(Narrowed(known.fact, within, tuple(numbers)) for name, within, numbers in found if (known := dimension(name)))
 
 
 def matching(db: Connection, organization: int, name: str, text: str, limit: int) -> list[str]:

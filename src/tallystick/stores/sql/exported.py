@@ -17,15 +17,12 @@ from tallystick.exports.ledger_jsonl import Chain, SignedNote
 from tallystick.stores.sql import callfact, facts
 from tallystick.stores.sql.calls import ERASED
 from tallystick.stores.sql.connection import Connection
-from tallystick.stores.sql.engine import month_sql, months
 from tallystick.stores.sql.entries import exact_entries
 from tallystick.stores.sql.facts import Asked, Place
 from tallystick.stores.sql.journal import origin_of
 from tallystick.stores.sql.names import Names
 
 PAGE: Final = 1_000
-_ALL_KINDS: Final = (facts.ATTEMPTS, facts.REFUSALS, facts.SANDBOX)
-_ATTEMPTS_OF: Final = "SELECT " + ", ".join(callfact.COLUMNS) + " FROM call_fact_{month} WHERE organization = ? AND request_id IN ("  # noqa: S608
 
 
 def organization_number(db: Connection, slug: str) -> int | None:
@@ -34,33 +31,27 @@ def organization_number(db: Connection, slug: str) -> int | None:
     return int(row[0]) if row else None
 
 
-def calls(db: Connection, organization: int, slug: str, first_day: int | None, last_day: int | None, page: int = PAGE) -> Iterator[CallRow]:
-    """Every call of the days (in the organisation's zone, inclusive) once, refusals too. A call that
-    went on past the last day is there with what it cost within the days, so that sums agree with
-    every other sum over them."""
-    asked = Asked(first_day, last_day, kinds=_ALL_KINDS)
+def calls(db: Connection, organization: int, slug: str, asked: Asked, page: int = PAGE, *,
+          newest_first: bool = False) -> Iterator[CallRow]:
+    """Every call asked for once, with what its attempts among them came to: of a call that went on past the last day, or had
+    attempts that a filter leaves out, the others are not counted. So sums agree with every other sum of the same question
+    (`facts.control_total`)."""
     behind: Place | None = None
-    while rows := list(facts.listed(db, organization, asked, newest_first=False, behind=behind, limit=page)):
+    while rows := list(facts.listed(db, organization, asked, newest_first=newest_first, behind=behind, limit=page)):
         names = Names(db, organization)      # anew for each page, so that what is remembered stays small
         more = _calls_of_several(db, organization, rows, asked)
         for row in rows:
             attempts = more.get(row["request_id"], [row])
-            if attempts[0]["seq"] == row["seq"]:
+            if attempts[-1 if newest_first else 0]["seq"] == row["seq"]:
                 yield projected([_row(one, slug, names) for one in attempts])
         behind = Place(rows[-1]["at_us"], rows[-1]["seq"])
 
 
 def _calls_of_several(db: Connection, organization: int, rows: list[dict[str, Any]], asked: Asked) -> dict[bytes, list[dict[str, Any]]]:
-    """The attempts within the days of those calls on a page that have several, in their order."""
-    found: list[dict[str, Any]] = []
-    ids = [row["request_id"] for row in rows]
-    for month in months(db):
-        query = month_sql(_ATTEMPTS_OF + ", ".join("?" * len(ids)) + ")", month)
-        found += (dict(zip(callfact.COLUMNS, row, strict=True)) for row in db.execute(query, (organization, *ids)))
-    within = [row for row in found if (asked.first_day is None or row["day"] >= asked.first_day)
-              and (asked.last_day is None or row["day"] <= asked.last_day)]
-    within.sort(key=itemgetter("request_id", "attempt", "seq"))
-    grouped = {request: list(group) for request, group in groupby(within, itemgetter("request_id"))}
+    """The attempts asked for of those calls on a page that have several, in their order."""
+    found = facts.attempts_of(db, organization, asked, [row["request_id"] for row in rows if facts.may_be_one_of_several(row)])
+    found.sort(key=itemgetter("request_id", "attempt", "seq"))
+    grouped = {request: list(group) for request, group in groupby(found, itemgetter("request_id"))}
     return {request: group for request, group in grouped.items() if len(group) > 1}
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from tallystick.core.money import NANOS_PER_UNIT
 from tallystick.stores.sql.callfact import BASES, COLUMNS, METHODS, OUTCOMES
@@ -38,6 +38,7 @@ CODED_FILTERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
 }
 Group = Literal["", "team", "project", "user", "prompt_key", "prompt_version", "served_model", "key", "agent", "provider"]
 ATTEMPTS, REFUSALS, SANDBOX = 1, 2, 3        # the places of callfact.FACT_KINDS
+EVERY_KIND: Final = (ATTEMPTS, REFUSALS, SANDBOX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,24 @@ class Asked:
     from_us: int | None = None
     sight: Sight = EVERYTHING
     whole: bool = False
+    narrowed: tuple[Narrowed, ...] = ()
+
+
+class Narrowed(NamedTuple):
+    """A column of the rows (a literal of `breakdown.py`), and whether its number is one of these or none of these."""
+
+    column: str
+    within: bool
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlTotal:
+    """What a list of calls must come to: calls, their attempts, and what all of them cost."""
+
+    calls: int = 0
+    attempts: int = 0
+    cost_nanos: int = 0
 
 
 @dataclass(slots=True)
@@ -146,13 +165,51 @@ def listed(
     left = limit
     found = list(_months(db, asked))
     for month in found if newest_first else reversed(found):
-        query = month_sql(_LIST + condition + f" ORDER BY at_us {order}, seq {order} LIMIT ?", month)
+        later = _FOLLOWING.replace("{later}", str(_next(month))) if asked.whole and _next(month) in found else ""
+        query = month_sql(_LIST + condition + later + f" ORDER BY at_us {order}, seq {order} LIMIT ?", month)
         for row in db.execute(query, (*values, left)):
             left -= 1
             found_row = dict(zip(COLUMNS, row, strict=True))
             yield _whole(db, found_row) if asked.whole else found_row
         if left <= 0:
             return
+
+
+def control_total(db: Connection, organization: int, asked: Asked) -> ControlTotal:
+    """What the rows asked for come to. A call counts once, however many of its attempts are among them."""
+    where = _where(Names(db, organization), organization, asked)
+    if where is None:
+        return ControlTotal()
+    condition, values = where
+    calls = attempts = cost_nanos = 0
+    newer: int | None = None
+    for month in _months(db, asked):
+        sums = db.execute(month_sql(_CONTROL + condition, month), values).fetchone()
+        count, retries, dollars, nanos = (int(value or 0) for value in sums)
+        attempts += count
+        cost_nanos += dollars * NANOS_PER_UNIT + nanos
+        calls += db.execute(month_sql(_CALLS + condition, month), values).fetchone()[0] if retries else count
+        if newer is not None:                # a call that was retried past the end of a month stands in both
+            query = month_sql(_CALLS + condition, newer) + month_sql(_RETRIED + condition, month) + month_sql(_FROM_BEFORE, newer)
+            calls -= db.execute(query, values * 2).fetchone()[0]
+        newer = month
+    return ControlTotal(calls, attempts, cost_nanos)
+
+
+def may_be_one_of_several(row: Mapping[str, Any]) -> bool:
+    """Whether an attempt's call may have others; of most one sees that it has none."""
+    return bool(row["attempt"] > 1 or row["outcome"] in _MAY_BE_FOLLOWED)
+
+
+def attempts_of(db: Connection, organization: int, asked: Asked, request_ids: Sequence[bytes]) -> list[dict[str, Any]]:
+    """The rows asked for that belong to these calls."""
+    where = _where(Names(db, organization), organization, asked)
+    if where is None or not request_ids:
+        return []
+    condition, values = where
+    condition += f" AND request_id IN ({', '.join('?' * len(request_ids))})"
+    return [dict(zip(COLUMNS, row, strict=True)) for month in _months(db, asked)
+            for row in db.execute(month_sql(_LIST + condition, month), (*values, *request_ids))]
 
 
 def is_seen(db: Connection, organization: int, request_id: bytes, sight: Sight) -> bool:
@@ -174,10 +231,17 @@ def _whole(db: Connection, last: dict[str, Any]) -> dict[str, Any]:
 
 _AMOUNTS: Final = slice(COLUMNS.index("input_tokens"), COLUMNS.index("latency_us"))
 # Only what failed or was never reached is followed by another attempt; of all others nobody need look for one.
-_FOLLOWED: Final = f"{OUTCOMES.index('failed') + 1}, {OUTCOMES.index('unreached') + 1}"
-_LAST: Final = (f" AND (outcome NOT IN ({_FOLLOWED}) OR NOT EXISTS (SELECT 1 FROM call_fact_{{month}} later"  # noqa: S608 - literals
-                " WHERE later.request_id = call_fact_{month}.request_id AND later.attempt = call_fact_{month}.attempt + 1))")
+_MAY_BE_FOLLOWED: Final = (OUTCOMES.index("failed") + 1, OUTCOMES.index("unreached") + 1)
+_FOLLOWED: Final = ", ".join(map(str, _MAY_BE_FOLLOWED))
+_FOLLOWING: Final = (f" AND (outcome NOT IN ({_FOLLOWED}) OR NOT EXISTS (SELECT 1 FROM call_fact_{{later}} later"  # noqa: S608 - literals
+                     " WHERE later.request_id = call_fact_{month}.request_id AND later.attempt = call_fact_{month}.attempt + 1))")
+_LAST: Final = _FOLLOWING.replace("{later}", "{month}")
 _ONE: Final = "SELECT 1 FROM call_fact_{month} WHERE request_id = ? AND organization = ?"
+_CONTROL: Final = ("SELECT count(*), sum(CASE WHEN attempt > 1 THEN 1 ELSE 0 END), sum(cost_nanos / 1000000000),"
+                   " sum(cost_nanos % 1000000000) FROM call_fact_{month}")
+_RETRIED: Final = " AND attempt > 1 AND EXISTS (SELECT 1 FROM call_fact_{month} earlier"
+_FROM_BEFORE: Final = " AND earlier.request_id = call_fact_{month}.request_id)"
+_CALLS: Final = "SELECT count(DISTINCT request_id) FROM call_fact_{month}"
 _LIST: Final = "SELECT " + ", ".join(COLUMNS) + " FROM call_fact_{month}"  # noqa: S608 - literals of callfact.py
 
 
@@ -209,6 +273,9 @@ def _where(names: Names, organization: int, asked: Asked) -> tuple[str, tuple[An
         column = (NAMED_FILTERS.get(name) or CODED_FILTERS[name])[0]
         condition += f" AND {column} = ?"
         values.append(number)
+    for one in asked.narrowed:
+        condition += f" AND {one.column} {'IN' if one.within else 'NOT IN'} ({', '.join('?' * len(one.numbers))})"
+        values += one.numbers
     return condition, tuple(values)
 
 
@@ -227,6 +294,10 @@ def _months(db: Connection, asked: Asked) -> Iterator[int]:
     first = 0 if asked.first_day is None else month_of(asked.first_day)
     last = 999_999 if asked.last_day is None else month_of(asked.last_day)
     return (month for month in months(db) if first <= month <= last)
+
+
+def _next(month: int) -> int:
+    return month + 1 if month % 100 < 12 else month + 89
 
 
 def month_of(day: int) -> int:
