@@ -146,7 +146,7 @@ def test_a_tables_file_has_its_rows_and_exact_amounts(gateway: RunningGateway, t
     owner.at("Requests")
     owner.page.locator("table.book tbody tr").first.wait_for()
     with owner.page.expect_download() as coming:
-        owner.page.get_by_role("button", name="CSV").click()
+        owner.page.get_by_role("link", name="CSV").click()
     coming.value.save_as(tmp_path / "calls.csv")
     rows = list(csv.DictReader((tmp_path / "calls.csv").read_text(encoding="utf-8").splitlines()))
     assert {row["id"]: int(row["cost_nanos"]) for row in rows} == {call["id"]: call["cost_nanos"] for call in gateway.calls(CALLS)}

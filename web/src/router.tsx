@@ -138,6 +138,13 @@ const channels = createRoute({
   component: lazyRouteComponent(() => import('./screens/Channels')),
 })
 
+const exportsScreen = createRoute({
+  getParentRoute: () => organization,
+  path: '/exports',
+  validateSearch: callsOf,
+  component: lazyRouteComponent(() => import('./screens/Exports')),
+})
+
 const bare = <const Path extends string>(
   path: Path,
   to:
@@ -147,7 +154,8 @@ const bare = <const Path extends string>(
     | '/o/$slug/requests'
     | '/o/$slug/keys'
     | '/o/$slug/alerts'
-    | '/o/$slug/budgets',
+    | '/o/$slug/budgets'
+    | '/o/$slug/exports',
 ) =>
   createRoute({
     getParentRoute: () => root,
@@ -180,6 +188,7 @@ const tree = root.addChildren([
     channels,
     budgets,
     budget,
+    exportsScreen,
   ]),
   bare('/', '/o/$slug/overview'),
   bare('/overview', '/o/$slug/overview'),
@@ -190,6 +199,7 @@ const tree = root.addChildren([
   bare('/keys', '/o/$slug/keys'),
   bare('/alerts', '/o/$slug/alerts'),
   bare('/budgets', '/o/$slug/budgets'),
+  bare('/exports', '/o/$slug/exports'),
 ])
 
 export function consoleRouter(queries: QueryClient) {

@@ -6,7 +6,8 @@ import { useMemo } from 'react'
 import { getRequests } from '../api/sdk.gen'
 import { type CallItem, shownNanos } from '../calls'
 import { places } from '../money'
-import { AsCsv, Book } from '../parts/Book'
+import { Book } from '../parts/Book'
+import { FileLink } from '../parts/FileLink'
 import { Page } from '../parts/Page'
 import { Coming, Empty, Fault } from '../parts/states'
 import { daysOf, todayIn } from '../range'
@@ -58,13 +59,9 @@ export default function Requests() {
       title="Requests"
       question="What was called, on whose account, and what did each call cost?"
       actions={
-        <>
-          <AsCsv
-            name={`requests-${start}-${end}`}
-            columns={[...columns, { id: 'id', title: 'Id', value: (call: CallItem) => call.id }]}
-            rows={calls}
-          />
-        </>
+        <FileLink path="/api/exports/calls.csv" asked={{ ...asked, sort: 'newest' }} label="CSV of all rows">
+          CSV
+        </FileLink>
       }
     >
       <div className="chips">

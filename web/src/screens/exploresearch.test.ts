@@ -4,6 +4,7 @@ import {
   added,
   type ExploreSearch,
   exploreOf,
+  exploreOfCalls,
   type Filter,
   filterText,
   grainOf,
@@ -138,5 +139,16 @@ describe('a figure', () => {
     expect(changeOf(1n, 4n, 'requests')).toEqual({ size: -3n, by: '−3', rate: '−75.0 %' })
     expect(changeOf(1n, 0n, 'requests')?.rate).toBeNull()
     expect(changeOf(null, 0n, 'latency_p95')).toBeNull()
+  })
+})
+
+describe('the way back from a list of calls', () => {
+  it('asks the same where the explorer can, and is none where it cannot', () => {
+    expect(exploreOfCalls({ range: '7d', team: 'HR', kind: 'all' })).toEqual({
+      range: '7d',
+      filters: [{ dimension: 'team', test: 'is', values: ['HR'] }],
+    })
+    expect(exploreOfCalls({ kind: 'sandbox' })).toEqual({ kind: 'sandbox' })
+    expect(exploreOfCalls({ code: 'budget_exceeded' })).toBeNull()
   })
 })

@@ -1,7 +1,7 @@
 // What the address of the cost explorer says: which figure, by what, of which calls, against which earlier days. What is
 // the default is left out of it, so an address is as short as what somebody asked for.
 import { type Days, everyDay, plus, type RangeSearch, rangeOf } from '../range'
-import { type CallSearch, FILTERS, type FilterName } from './callsearch'
+import { type CallSearch, chosen, FILTERS, type FilterName } from './callsearch'
 import { isMetric, type Metric } from './exploremetrics'
 
 export const DIMENSIONS = {
@@ -153,6 +153,16 @@ export function requestsOf(
     else left.push(one)
   }
   return { search: found, left }
+}
+
+/** The way back: the explorer over the same calls; null where it cannot be asked the same. */
+export function exploreOfCalls(search: CallSearch): ExploreSearch | null {
+  const names = chosen(search)
+  if (!names.every((name) => Object.hasOwn(DIMENSIONS, name))) return null
+  const filters = names.map(
+    (name): Filter => ({ dimension: name, test: 'is', values: [search[name] as string] }),
+  )
+  return exploreOf({ ...search, sort: undefined, filters })
 }
 
 /** "Team is HR, ML", "User is empty". */

@@ -6,6 +6,7 @@ import {
   IconActivity,
   IconBell,
   IconChartBar,
+  IconFileExport,
   IconKey,
   IconLayoutDashboard,
   IconListDetails,
@@ -58,6 +59,14 @@ export const PLACES = [
   { to: '/o/$slug/budgets', name: 'Budgets', keys: 'b', icon: IconWallet, group: 'caps' },
   { to: '/o/$slug/alerts', name: 'Alerts', keys: 'a', icon: IconBell, group: 'caps', roles: WATCHERS },
   { to: '/o/$slug/keys', name: 'Keys', keys: 'k', icon: IconKey, group: 'who', roles: BUT_FINANCE },
+  {
+    to: '/o/$slug/exports',
+    name: 'Exports',
+    keys: 'x',
+    icon: IconFileExport,
+    group: 'records',
+    ranged: true,
+  },
 ] as const satisfies readonly Shape[]
 
 export type Place = Shape & { to: (typeof PLACES)[number]['to'] }
