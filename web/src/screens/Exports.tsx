@@ -112,15 +112,9 @@ export default function Exports() {
               ))}
             </ul>
             <p className="label">
-              A file is written while it comes, from one moment’s view of the books. The sum of its column{' '}
-              <code>cost_nanos</code> is the control total
-              {BigInt(totals.data.cost_nanos) > 0n && (
-                <>
-                  , <code>{String(totals.data.cost_nanos)}</code>{' '}
-                  <Copy text={String(totals.data.cost_nanos)} what="the control total" />
-                </>
-              )}
-              .
+              The sum of a file’s column <code>cost_nanos</code> is{' '}
+              <code>{String(totals.data.cost_nanos)}</code>{' '}
+              <Copy text={String(totals.data.cost_nanos)} what="the control total" />
             </p>
           </Section>
         </>
@@ -146,7 +140,7 @@ export default function Exports() {
             text={`python3 verify_export.py tallystick-${slug}-ledger.jsonl`}
             what="the line that checks it"
           />
-          <p className="label">
+          <p className="label after">
             <code>verify_export.py</code> is one file of the source, in <code>scripts/</code>. The file’s
             first line names the key that signs; whoever keeps it, gives it with <code>--key</code>.
           </p>
