@@ -73,7 +73,7 @@ async def test_taken_in_changed_and_let_go(desk: Desk) -> None:
         ana = made.json()
         password = ana.pop("password")
         assert {**ana, "id": ""} == {"id": "", "email": "ana@house", "name": "Ana", "role": "manager", "teams": ["search"],
-                                     "status": "active", "joined_at": "2026-11-20T12:00:00Z"}
+                                     "status": "active", "joined_at": "2026-11-20T12:00:00Z", "seen_at": None}
         assert ana in (await owner.get("/api/members")).json()["items"]
         token = (await log_in(desk, "ana@house", password)).json()["access_token"]
         async with desk.client(token) as client:

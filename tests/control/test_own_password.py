@@ -69,3 +69,41 @@ async def test_the_host_resets_a_lost_one_and_the_ledger_says_so_wherever_they_b
     with desk.database.read() as db:
         assert db.execute("SELECT next_seq FROM chain WHERE organization = 1").fetchone()[0] == before + 2, "it was set, and somebody came in"
     assert desk.findings() == []
+
+
+async def test_a_reset_ends_the_tokens_that_whoever_had_the_lost_one_may_have_made(desk: Desk) -> None:
+    async with desk.owner() as owner:
+        text = (await owner.post("/api/tokens", json={"scopes": ["read"]})).json()["token"]
+        assert (await owner.post("/api/auth/password", json={"password": PASSWORD, "new_password": NEW})).status_code == 200
+    assert await opens(desk, text), "who changes it themselves knows what they made"
+    assert set_password(desk.sequencer, "acc_1", hash_password(PASSWORD), desk.clock.at_us, HOST, lost=True).tokens == 1
+    assert not await opens(desk, text)
+    assert desk.findings() == []
+
+
+async def test_one_says_what_one_is_called(desk: Desk) -> None:
+    async with desk.owner() as owner:
+        assert (await owner.patch("/api/auth/me", json={"name": " Ada "})).json()["name"] == "Ada"
+        assert (await owner.get("/api/auth/me")).json()["name"] == "Ada"
+        for name in ("", "  ", "a\nb", "x" * 300):
+            assert (await owner.patch("/api/auth/me", json={"name": name})).status_code == 400
+
+
+async def test_members_are_seen_when_they_come_in(desk: Desk) -> None:
+    async def seen(client: httpx.AsyncClient) -> str | None:
+        return str((await client.get("/api/members")).json()["items"][0]["seen_at"])
+
+    async with desk.owner() as owner, desk.client() as browser:
+        assert await seen(owner) == "None"
+        await browser.post("/api/auth/session", json={"email": EMAIL, "password": PASSWORD})
+        assert await seen(owner) == "2026-11-20T12:00:00Z"
+        desk.clock.at_us += 600 * 1_000_000
+        assert await seen(browser) == "2026-11-20T12:10:00Z"
+
+
+async def test_an_owner_says_what_the_organisation_is_called(desk: Desk) -> None:
+    async with desk.owner() as owner:
+        shown = (await owner.patch("/api/organization", json={"name": "Acme"})).json()
+        assert shown == {"organization": "default", "name": "Acme", "zone": "UTC", "currency": "USD", "mails": False}
+        assert (await owner.get("/api/auth/session")).json()["organizations"][0]["name"] == "Acme"
+        assert (await owner.patch("/api/organization", json={"name": "a\nb"})).status_code == 400

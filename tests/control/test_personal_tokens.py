@@ -43,7 +43,9 @@ async def test_made_shown_once_used_and_revoked(desk: Desk) -> None:
         assert made == {
             "id": made["id"], "account": "acc_1", "name": "a script", "preview": f"tsp_...{text[-4:]}", "scopes": ["keys:read", "teams:write"],
             "status": "active", "created_at": "2026-11-20T12:00:00Z", "expires_at": "2027-02-18T12:00:00Z", "revoked_at": None}
-        assert (await owner.get("/api/tokens")).json() == {"items": [made], "next_cursor": None}
+        page = (await owner.get("/api/tokens")).json()
+        assert (page["items"], page["next_cursor"]) == ([made], None)
+        assert {"read", "write", "keys:write"} <= set(page["scopes"])
         async with desk.client(text) as program:
             assert (await program.get("/api/keys")).status_code == 200
             assert (await program.get("/api/auth/me")).json()["id"] == "acc_1"
@@ -176,3 +178,12 @@ async def test_nobody_has_more_than_so_many(desk: Desk) -> None:
 async def test_a_token_that_cannot_be(desk: Desk, given: object) -> None:
     async with desk.owner() as owner:
         assert (await owner.post("/api/tokens", json=given)).status_code == 400
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_every_scope_that_is_offered_can_be_had(desk: Desk, role: Role) -> None:
+    teams = ("search",) if role in OF_TEAMS else ()
+    async with desk.person(desk.member(role, *teams)) as client:
+        offered = (await client.get("/api/tokens")).json()["scopes"]
+        assert ("members:write" in offered) == (role in ("owner", "admin", "manager"))
+        assert (await client.post("/api/tokens", json={"scopes": offered})).status_code == 201

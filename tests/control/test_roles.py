@@ -26,10 +26,12 @@ POST   /api/auth/session/organization             self  self     self     self  
 GET    /api/auth/sessions                         self  self     self     self       self  self   -
 DELETE /api/auth/sessions                         self  self     self     self       self  self   -
 DELETE /api/auth/sessions/{session_id}            self  self     self     self       self  self   -
+PATCH  /api/auth/me                               self  self     self     self       self  self   -
 POST   /api/auth/password                         self  self     self     self       self  self   -
 GET    /api/auth/totp                             self  self     self     self       self  self   -
 POST   /api/auth/totp                             self  self     self     self       self  self   -
 POST   /api/auth/totp/confirm                     self  self     self     self       self  self   -
+POST   /api/auth/totp/recovery-codes              self  self     self     self       self  self   -
 POST   /api/auth/totp/remove                      self  self     self     self       self  self   -
 GET    /api/organization/sign-in                  all   all      -        -          -     all    -
 PUT    /api/organization/sign-in                  all   all      -        -          -     -      -
@@ -126,6 +128,7 @@ GET    /api/exports/calls.jsonl                   all   all      all      own_te
 GET    /api/exports/ledger.jsonl                  all   all      all      -          -     all    -
 GET    /api/explore/rows.csv                      all   all      all      own_teams  own   all    -
 GET    /api/explore/values                        all   all      all      own_teams  own   all    -
+PATCH  /api/organization                          all   all      -        -          -     -      -
 GET    /api/organization                          self  self     self     self       self  self   -
 GET    /api/views                                 self  self     self     self       self  self   -
 POST   /api/views                                 self  self     self     self       self  self   -
@@ -133,7 +136,7 @@ PUT    /api/views/{view_id}                       self  self     self     self  
 DELETE /api/views/{view_id}                       self  self     self     self       self  self   -
 """
 OPEN = {("POST", "/api/auth/token"), ("POST", "/api/auth/session"), ("POST", "/api/auth/invitation"),
-        ("POST", "/api/auth/invitation/accept"), ("GET", "/setup"), ("POST", "/api/setup"), ("GET", "/api/openapi.json")}
+        ("POST", "/api/auth/invitation/accept"), ("POST", "/api/auth/forgot"), ("POST", "/api/auth/reset"), ("GET", "/setup"), ("POST", "/api/setup"), ("GET", "/api/openapi.json")}
 COLUMNS: tuple[RoleName, ...] = (*ROLES, "key")
 
 # Of four calls, keys and teams: which ones each role sees. 1 and 2 are of team search, and 1 is made with the member's own key.

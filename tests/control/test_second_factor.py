@@ -165,7 +165,7 @@ async def test_an_organisation_asks_everybody(desk: Desk) -> None:
     async with desk.owner() as owner, desk.person(ana) as member:
         assert (await member.get("/api/keys")).status_code == 200
         assert (await owner.put("/api/organization/sign-in", json={"second_factor_required": True})).status_code == 200
-        assert (await owner.get("/api/organization/sign-in")).json() == {"second_factor_required": True}
+        assert (await owner.get("/api/organization/sign-in")).json()["second_factor_required"] is True
         closed = await member.get("/api/keys")
         assert (closed.status_code, closed.json()["code"]) == (403, "second_factor_required")
         for method, path in (("DELETE", "/api/auth/sessions"), ("GET", "/api/auth/sessions"), ("GET", "/api/requests")):
@@ -190,3 +190,39 @@ async def test_another_key_encryption_key_and_the_vaults_new_one(desk: Desk) -> 
     moved = SecondFactors(factors.sequencer, lambda: (b"x" * 32,), factors.entropy, factors.secret)
     with pytest.raises(Exception, match="does not open"):
         moved.take("acc_1", code_at(desk, secret, 1), desk.clock.at_us)
+
+
+async def test_recovery_codes_are_renewed_alone(desk: Desk) -> None:
+    async with desk.owner() as client:
+        assert (await client.post("/api/auth/totp/recovery-codes", json={"password": PASSWORD, "code": "1"})).status_code == 404
+        secret, before = await set_up(desk, client)
+    async with desk.owner() as client:
+        for wrong in ({"password": "guess", "code": code_at(desk, secret)}, {"password": PASSWORD, "code": "000000"}):
+            assert (await client.post("/api/auth/totp/recovery-codes", json=wrong)).status_code == 401
+        renewed = await client.post("/api/auth/totp/recovery-codes", json={"password": PASSWORD, "code": code_at(desk, secret)})
+        after = renewed.json()["recovery_codes"]
+        assert (len(set(after)), set(after) & set(before)) == (10, set())
+        assert (await client.get("/api/auth/totp")).json() == {"set": True, "required": False, "recovery_codes_left": 10}
+    assert (await sign_in(desk, code=before[0])).json()["code"] == "totp_wrong"
+    assert (await sign_in(desk, code=after[0])).status_code == 200
+    assert desk.findings() == []
+
+
+async def test_an_organisation_says_how_long_sessions_last(desk: Desk) -> None:
+    async with desk.client() as browser, desk.owner() as owner:
+        opened = await browser.post("/api/auth/session", json={"email": EMAIL, "password": PASSWORD})
+        assert opened.json()["expires_at"] == "2026-11-21T00:00:00Z"
+        rule = {"second_factor_required": False, "session_lifetime_s": 3_600}
+        assert (await owner.put("/api/organization/sign-in", json=rule)).json() == {**rule, "session_lifetime_s_max": 43_200}
+        assert (await owner.put("/api/organization/sign-in", json={"second_factor_required": False})).json()["session_lifetime_s"] == 3_600
+        assert (await owner.put("/api/organization/sign-in", json={**rule, "session_lifetime_s": 10})).status_code == 400
+        assert (await browser.get("/api/auth/session")).json()["expires_at"] == "2026-11-20T13:00:00Z", "it holds for open ones too"
+        desk.clock.at_us += 1_700 * SECOND_US
+        assert (await browser.get("/api/auth/me")).status_code == 200
+        desk.clock.at_us += 1_700 * SECOND_US
+        assert (await browser.get("/api/auth/me")).status_code == 200
+        desk.clock.at_us += 200 * SECOND_US
+        assert (await browser.get("/api/auth/me")).status_code == 401
+    async with desk.owner() as owner:
+        assert (await owner.put("/api/organization/sign-in", json={**rule, "session_lifetime_s": None})).json()["session_lifetime_s"] is None
+    assert desk.findings() == []

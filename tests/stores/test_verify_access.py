@@ -16,6 +16,7 @@ from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.members import HOST, Members, Newcomer
 from tallystick.stores.sql.personal_tokens import PersonalTokens
 from tallystick.stores.sql.second_factors import STEP_S, SecondFactors, code_of
+from tallystick.stores.sql.sessions import set_lifetime_rule
 from tallystick.stores.sql.verify import verify
 from tests.build.databases import both_engines, files_only, open_database
 
@@ -47,6 +48,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
     secret = factors.begin("ana", NOW_US)
     factors.confirm("ana", code_of(secret, NOW_US // 1_000_000 // STEP_S), NOW_US, keep=None)
     factors.require(DEFAULT, required=True, now_us=NOW_US, by="ana")
+    set_lifetime_rule(sequencer, DEFAULT, 3_600, NOW_US, "ana")
     yield database
     database.close()
 
@@ -77,6 +79,8 @@ def test_what_was_said_stands(database: Database) -> None:
     ("UPDATE invitation SET expires_us = 0", "invitation"),
     ("UPDATE invitation SET invited_by = 'cli'", "invitation"),
     ("INSERT INTO invitation_team SELECT id, 'search' FROM invitation", "invitation"),
+    ("DELETE FROM session_rule", "sessions may last"),
+    ("UPDATE session_rule SET lifetime_s = 86400", "sessions may last"),
     ("DELETE FROM invitation", "is missing"),
     ("DELETE FROM second_factor", "second factor"),
     ("UPDATE second_factor SET confirmed_us = NULL", "second factor"),

@@ -35,7 +35,7 @@ def reset_password(
     data: Data = None,
     config: Config = None,
 ) -> None:
-    """Give a member's account another password, and end all that the old one has opened. It works at once."""
+    """Give a member's account another password. Its sessions and personal access tokens end: the lost one may be in use."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.cli.members import found_member
@@ -47,8 +47,9 @@ def reset_password(
     with installation.opened(settings, make=False, org=org) as here:
         member = found_member(here, email)
         password = given or token_urlsafe(_MADE_BYTES)
-        ended = set_password(here.directory.sequencer, member.account, hash_password(password), here.now_us(), HOST)
-    document = {"id": member.account, "email": member.email, "sessions_ended": ended} | ({} if given else {"password": password})
+        ended = set_password(here.directory.sequencer, member.account, hash_password(password), here.now_us(), HOST, lost=True)
+    document = {"id": member.account, "email": member.email, "sessions_ended": ended.sessions, "tokens_revoked": ended.tokens}
+    document |= ({} if given else {"password": password})
     if as_json:
         print_json(document)
         return

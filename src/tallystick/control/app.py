@@ -11,8 +11,8 @@ from fastapi.responses import JSONResponse
 from tallystick import __version__
 from tallystick.control import (
     Parts, adjustments, aggregations, alerts, auth, budget_lint, budgets, channels, credentials, envelopes, explore, exports, invitations,
-    key_sets, keys, live, members, metrics, organization, own_password, personal_tokens, policies, price_overrides, problems, projects,
-    prompts, proposals, requests, second_factor, sessions, setup, teams, views,
+    key_sets, keys, live, lost_password, members, metrics, organization, own_password, personal_tokens, policies, price_overrides,
+    problems, projects, prompts, proposals, requests, second_factor, sessions, setup, teams, views,
 )
 from tallystick.control.bounds import Bounds
 from tallystick.control.callers import admit
@@ -23,6 +23,7 @@ from tallystick.stores.sql.directory import Directory
 from tallystick.stores.sql.invitations import Invitations
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.members import Members
+from tallystick.stores.sql.password_resets import PasswordResets
 from tallystick.stores.sql.personal_tokens import PersonalTokens
 from tallystick.stores.sql.proposals import Proposals
 from tallystick.stores.sql.second_factors import SecondFactors
@@ -39,6 +40,8 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     app.state.directory = Directory(Sequencer(parts.database), parts.secret, secrets.token_bytes)
     app.state.members = Members(Sequencer(parts.database), parts.new_id)
     app.state.invitations = Invitations(app.state.members, derived(parts.secret, INVITATION), secrets.token_bytes)
+    app.state.password_resets = PasswordResets(Sequencer(parts.database), derived(parts.secret, b"password reset"), secrets.token_bytes)
+    app.state.asking = lost_password.asking(parts)
     app.state.proposals = Proposals(Sequencer(parts.database), secrets.token_bytes)
     app.state.calls = Calls(parts.database)
     app.state.streams = live.Streams()
@@ -54,7 +57,7 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     resources = [aggregations.routes()]
     if scope == "all":
         # A key's own path stands before the path of any key.
-        resources += [auth.routes(), sessions.routes(), second_factor.routes(), own_password.routes(),
+        resources += [auth.routes(), sessions.routes(), second_factor.routes(), own_password.routes(), lost_password.routes(),
                       personal_tokens.routes(), setup.routes(),
                       members.routes(), invitations.routes(), requests.routes(), adjustments.routes(), keys.own_routes(),
                       key_sets.routes(), keys.routes(), credentials.routes(), budget_lint.routes(), budgets.routes(),

@@ -12,19 +12,21 @@ from urllib.parse import parse_qs
 import msgspec
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from tallystick.control import Parts
 from tallystick.control.callers import CallerOf, PartsOf, TokensOf, account_of, parts_of
 from tallystick.control.login import Login
+from tallystick.core.identity import VALUE_CHARS_MAX
 from tallystick.core.peers import peer_address
 from tallystick.control.problems import Problem
 from tallystick.control.tokens import LIFETIME_S
 from tallystick.stores.sql.access_log import note_access
-from tallystick.stores.sql.accounts import Opened
+from tallystick.stores.sql.accounts import Opened, set_name
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.organizations import organization_number
+from tallystick.stores.sql.sessions import note_seen
 from tallystick.stores.sql.signing_out import generation_of
 
 
@@ -46,6 +48,14 @@ class Me(BaseModel):
     organization: str
 
 
+class MyName(BaseModel):
+    """What others see one called."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=VALUE_CHARS_MAX)]
+
+
 def login_of(request: Request) -> Login:
     """The one door for passwords."""
     login: Login = request.app.state.login
@@ -60,6 +70,7 @@ def routes() -> APIRouter:
     router = APIRouter(prefix="/api/auth", tags=["auth"])
     router.add_api_route("/token", token, methods=["POST"], response_model=Token, openapi_extra=_TOKEN_BODY)
     router.add_api_route("/me", me, methods=["GET"])
+    router.add_api_route("/me", rename, methods=["PATCH"])
     return router
 
 
@@ -82,12 +93,20 @@ async def me(caller: CallerOf) -> Me:
     return Me(id=account.id, email=account.email, name=account.name, role=account.role, organization=account.organization)
 
 
+def rename(parts: PartsOf, caller: CallerOf, asked: MyName) -> Me:
+    """Call oneself otherwise, in every organisation. The address stays: it is what one signs in with."""
+    account = account_of(caller)
+    set_name(parts.database, account.id, asked.name.strip())
+    return Me(id=account.id, email=account.email, name=asked.name.strip(), role=account.role, organization=account.organization)
+
+
 def _enter(parts: Parts, account_id: str, slug: str) -> int:
     """Chain that somebody came in; the generation of their logins."""
     with Sequencer(parts.database).append(parts.clock.now_us()) as pen:
         number = organization_number(pen.db, slug)
         assert number is not None, "the account was found in it"
         note_access(pen, number, "signed_in", account_id, opened="token")
+        note_seen(pen.db, account_id, number, pen.now_us)
         return generation_of(pen.db, account_id)
 
 

@@ -68,6 +68,10 @@ class Login:
         self.by_peer.took_back(network)
         return opened
 
+    def forgive(self, email: str) -> None:
+        """The failures of an address count no more: its owner proved otherwise who they are."""
+        self._forget(login_failures.name_of(self.names, email))
+
     def _begin(self, name: bytes) -> int:
         with self.parts.database.write() as db:
             return login_failures.begin(db, name, self.parts.clock.now_us())

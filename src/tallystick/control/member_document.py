@@ -15,4 +15,5 @@ def member_document(member: Member, teams_seen: Collection[str] | None = None) -
     return {
         "id": member.account, "email": member.email, "name": member.name, "role": member.membership.role, "teams": teams,
         "status": "disabled" if member.disabled else "active", "joined_at": moment(member.joined_us),
+        "seen_at": None if member.seen_us is None else moment(member.seen_us),
     }

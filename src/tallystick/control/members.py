@@ -56,7 +56,7 @@ class MemberChange(BaseModel):
 
 
 class MemberShown(BaseModel):
-    """A member."""
+    """A member. `seen_at`: when a session or a login of theirs was last used here, to the minute."""
 
     id: str
     email: str
@@ -65,6 +65,7 @@ class MemberShown(BaseModel):
     teams: list[str]
     status: str
     joined_at: datetime
+    seen_at: datetime | None
 
 
 class MemberMade(MemberShown):

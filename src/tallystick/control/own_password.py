@@ -54,5 +54,5 @@ async def change(request: Request, parts: PartsOf, caller: CallerOf, login: Logi
     await login.check(account.email, asked.password.get_secret_value(), peer_of(request), code)
     hashed = await login.passwords.hash(new)
     keep = caller.session.id if caller.session else None
-    ended = await run_in_threadpool(set_password, Sequencer(parts.database), account.id, hashed, parts.clock.now_us(), account.id, keep)
+    ended, _ = await run_in_threadpool(set_password, Sequencer(parts.database), account.id, hashed, parts.clock.now_us(), account.id, keep)
     return answer({"ended": ended})

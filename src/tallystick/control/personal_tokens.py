@@ -56,10 +56,11 @@ class TokenMade(TokenShown):
 
 
 class TokenPage(BaseModel):
-    """A page of tokens."""
+    """A page of tokens. `scopes`: what a token of one's own may name."""
 
     items: list[TokenShown]
     next_cursor: str | None
+    scopes: list[str]
 
 
 def tokens_of(request: Request) -> PersonalTokens:
@@ -88,6 +89,7 @@ def list_tokens(parts: PartsOf, caller: CallerOf, tokens: PersonalOf, limit: Lim
     return answer({
         "items": [_shown(row, parts.clock.now_us()) for row in rows],
         "next_cursor": cursor_of(rows[-1].created_us, rows[-1].id) if more else None,
+        "scopes": [scope for scope in SCOPES if fault_of([scope], account_of(caller).role) is None],
     })
 
 

@@ -72,7 +72,10 @@ class Grant:
 GRANTS: Final = (
     Grant("POST", "/api/auth/token", ANYONE),
     Grant("GET", "/api/auth/me", PEOPLE),
+    Grant("PATCH", "/api/auth/me", PEOPLE),
     Grant("POST", "/api/auth/password", PEOPLE),
+    Grant("POST", "/api/auth/forgot", ANYONE),
+    Grant("POST", "/api/auth/reset", ANYONE),
     Grant("POST", "/api/auth/session", ANYONE),
     Grant("GET", "/api/auth/session", PEOPLE),
     Grant("DELETE", "/api/auth/session", PEOPLE),
@@ -84,6 +87,7 @@ GRANTS: Final = (
     Grant("POST", "/api/auth/totp", PEOPLE),
     Grant("POST", "/api/auth/totp/confirm", PEOPLE),
     Grant("POST", "/api/auth/totp/remove", PEOPLE),
+    Grant("POST", "/api/auth/totp/recovery-codes", PEOPLE),
     Grant("GET", "/api/organization/sign-in", SIGN_IN_READ),
     Grant("PUT", "/api/organization/sign-in", SETTINGS),
     Grant("GET", "/api/tokens", TOKENS_READ),
@@ -189,6 +193,7 @@ GRANTS: Final = (
     Grant("GET", "/api/exports/calls.jsonl", MONEY),
     Grant("GET", "/api/exports/ledger.jsonl", LEDGER),
     Grant("GET", "/api/organization", PEOPLE),
+    Grant("PATCH", "/api/organization", SETTINGS),
 )
 
 # What is open to a person whose organisation asks for a second factor, as long as they have none.

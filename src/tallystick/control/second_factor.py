@@ -1,6 +1,6 @@
-"""One's own second factor: begun with the password, confirmed with a first code, ended with password and code; and
-whether an organisation asks everybody for one. Who belongs to one that does, and has none, may do nothing there but set
-it up (`roles.WITHOUT_FACTOR`).
+"""One's own second factor: begun with the password, confirmed with a first code, ended with password and code; and what an
+organisation asks of whoever signs in: a second factor of everybody, and sessions that last no longer than so. Who belongs to
+one that asks for a second factor, and has none, may do nothing there but set it up (`roles.WITHOUT_FACTOR`).
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ from tallystick.control.passwords import CHARS_MAX
 from tallystick.control.problems import Problem
 from tallystick.stores.sql.directory import organization
 from tallystick.stores.sql.second_factors import DIGITS, STEP_S, is_required, recovery_codes_left, stands
+from tallystick.stores.sql.sessions import lifetime_rule, set_lifetime_rule
 
 CODE_CHARS_MAX: Final = 40
+SESSION_S_MIN: Final = 300
+SESSION_S_MAX: Final = 31_622_400
 Password = Annotated[SecretStr, Field(max_length=CHARS_MAX)]
 Code = Annotated[SecretStr, Field(min_length=1, max_length=CODE_CHARS_MAX)]
 
@@ -47,11 +50,21 @@ class Standing(BaseModel):
 
 
 class Rule(BaseModel):
-    """What an organisation asks of whoever signs in."""
+    """What an organisation asks of whoever signs in. `session_lifetime_s`: how long a session lasts at the latest, null for as
+    long as the installation lets it; left out, it stays."""
 
     model_config = ConfigDict(extra="forbid")
 
     second_factor_required: bool
+    session_lifetime_s: Annotated[int | None, Field(ge=SESSION_S_MIN, le=SESSION_S_MAX)] = None
+
+
+class RuleShown(BaseModel):
+    """What an organisation asks of whoever signs in; `session_lifetime_s_max`: how long the installation lets sessions last."""
+
+    second_factor_required: bool
+    session_lifetime_s: int | None
+    session_lifetime_s_max: int
 
 
 class WithPassword(BaseModel):
@@ -83,8 +96,9 @@ def routes() -> APIRouter:
     router.add_api_route("/api/auth/totp", begin, methods=["POST"], response_model=Begun)
     router.add_api_route("/api/auth/totp/confirm", confirm, methods=["POST"], response_model=RecoveryCodes)
     router.add_api_route("/api/auth/totp/remove", remove, methods=["POST"], response_model=Standing)
-    router.add_api_route("/api/organization/sign-in", read_rule, methods=["GET"], response_model=Rule)
-    router.add_api_route("/api/organization/sign-in", set_rule, methods=["PUT"], response_model=Rule)
+    router.add_api_route("/api/auth/totp/recovery-codes", renew, methods=["POST"], response_model=RecoveryCodes)
+    router.add_api_route("/api/organization/sign-in", read_rule, methods=["GET"], response_model=RuleShown)
+    router.add_api_route("/api/organization/sign-in", set_rule, methods=["PUT"], response_model=RuleShown)
     return router
 
 
@@ -124,20 +138,34 @@ async def remove(request: Request, parts: PartsOf, caller: CallerOf, login: Logi
     return await run_in_threadpool(read, parts, caller)
 
 
+async def renew(request: Request, parts: PartsOf, caller: CallerOf, login: LoginOf, proof: WithBoth) -> Response:
+    """Ten other recovery codes; the old ones open nothing any more. The authenticator stays."""
+    account = account_of(caller)
+    if not await run_in_threadpool(_stands, parts, account.id):
+        raise Problem(404, "not_found", "There is no second factor, so there is nothing to recover.")
+    await login.check(account.email, proof.password.get_secret_value(), peer_of(request), proof.code.get_secret_value())
+    codes = await run_in_threadpool(login.factors.renew_recovery_codes, account.id, parts.clock.now_us())
+    return answer({"recovery_codes": codes})
+
+
 def read_rule(parts: PartsOf, caller: CallerOf) -> Response:
     """What the organisation asks of whoever signs in."""
     here = organization(parts.database, caller.organization)
     with parts.database.read() as db:
-        return answer({"second_factor_required": is_required(db, here.id)})
+        return answer({"second_factor_required": is_required(db, here.id), "session_lifetime_s": lifetime_rule(db, here.id) or None,
+                       "session_lifetime_s_max": parts.session_lifetime_s})
 
 
 def set_rule(parts: PartsOf, caller: CallerOf, login: LoginOf, rule: Rule) -> Response:
-    """Ask every member for a second factor, at once, or no more; 409 for who asks it of others and has none."""
+    """Ask every member for a second factor, at once, or no more; 409 for who asks it of others and has none. A shorter lifetime
+    holds for the sessions that are open, too."""
     here = organization(parts.database, caller.organization)
     if rule.second_factor_required and not _stands(parts, account_of(caller).id):
         raise Problem(409, "no_second_factor", "Set up your own second factor first.")
     login.factors.require(here.id, required=rule.second_factor_required, now_us=parts.clock.now_us(), by=actor_of(caller))
-    return answer({"second_factor_required": rule.second_factor_required})
+    if "session_lifetime_s" in rule.model_fields_set:
+        set_lifetime_rule(login.factors.sequencer, here.id, rule.session_lifetime_s or 0, parts.clock.now_us(), actor_of(caller))
+    return read_rule(parts, caller)
 
 
 def _stands(parts: PartsOf, account: str) -> bool:

@@ -16,8 +16,9 @@ from tallystick.stores.sql import engine
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.journal import Appending
 
-Event = Literal["signed_in", "password_set", "factor_set", "factor_removed", "factor_required", "factor_not_required", "invited",
-                "invitation_accepted", "invitation_revoked", "token_made", "token_revoked"]
+Event = Literal["signed_in", "password_set", "factor_set", "factor_removed", "recovery_codes_made", "factor_required",
+                "factor_not_required", "sessions_last", "invited", "invitation_accepted", "invitation_revoked", "token_made",
+                "token_revoked"]
 FAILURES_A_MINUTE: Final = 10
 _MINUTE_US: Final = 60_000_000
 

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Any, Final, NamedTuple, cast
 
+from tallystick.core.identity import VALUE_CHARS_MAX
 from tallystick.core.membership import Membership, Role
 from tallystick.stores.sql import engine
 from tallystick.stores.sql.access_log import note_access, organizations_of
 from tallystick.stores.sql.connection import Connection
-from tallystick.stores.sql.journal import Sequencer
+from tallystick.stores.sql.directory import Refused
+from tallystick.stores.sql.journal import Appending, Sequencer
 from tallystick.stores.sql.members import note_member, put_membership
-from tallystick.stores.sql.signing_out import end_sessions_of
+from tallystick.stores.sql.signing_out import end_sessions_of, revoke_all_tokens
 
 EMAIL_CHARS_MAX: Final = 254
+_LOST: Final[dict[str, Any]] = {"lost": 1}             # of an entry: the password was reset, all tokens end
 # No top-level domain is asked for: `admin@local` is an address in a house of one's own.
 _EMAIL: Final = re.compile(r"[^\s@\x00-\x1f\x7f<>\"]+@[^\s@\x00-\x1f\x7f<>\"]+")
 
@@ -48,6 +51,13 @@ class Opened:
     account: str
     password_hash: str = field(repr=False)
     organizations: tuple[str, ...]
+
+
+class Ended(NamedTuple):
+    """How much another password ended."""
+
+    sessions: int
+    tokens: int
 
 
 def canonical_email(text: str) -> str | None:
@@ -105,11 +115,28 @@ def add_first_owner(database: engine.Database, account_id: str, email: str, pass
     return True
 
 
-def set_password(sequencer: Sequencer, account: str, password_hash: str, now_us: int, by: str, keep: str | None = None) -> int:
-    """Give an account another password and end what the old one opened, login tokens too: all sessions but `keep`; how many
-    there were. Chained wherever the account belongs. `by`: the account itself, or `HOST`."""
+def set_name(database: engine.Database, account: str, name: str) -> None:
+    """Call an account otherwise. Raises Refused `invalid_request`."""
+    if not name or len(name) > VALUE_CHARS_MAX or not name.isprintable():
+        raise Refused("invalid_request", f"A name has 1 to {VALUE_CHARS_MAX} characters on one line.")
+    with database.write() as db:
+        db.execute("UPDATE account SET name = ? WHERE id = ?", (name, account))
+
+
+def set_password(sequencer: Sequencer, account: str, password_hash: str, now_us: int, by: str, keep: str | None = None, *,
+                 lost: bool = False) -> Ended:
+    """As `put_password`, in a transaction of its own."""
     with sequencer.append(now_us) as pen:
-        pen.db.execute("UPDATE account SET password_hash = ? WHERE id = ?", (password_hash, account))
-        for organization in organizations_of(pen.db, account):
-            note_access(pen, organization, "password_set", account, actor=by)
-        return end_sessions_of(pen.db, account, keep=keep)
+        return put_password(pen, account, password_hash, by, keep, lost=lost)
+
+
+def put_password(pen: Appending, account: str, password_hash: str, by: str, keep: str | None = None, *, lost: bool) -> Ended:
+    """Give an account another password and end what the old one opened, login tokens too: all sessions but `keep`. `lost`: who
+    else had it may have made tokens, so personal access tokens end as well. Chained wherever the account belongs. `by`: the
+    account itself, or `HOST`."""
+    pen.db.execute("UPDATE account SET password_hash = ? WHERE id = ?", (password_hash, account))
+    pen.db.execute("DELETE FROM password_reset WHERE account = ?", (account,))
+    for organization in organizations_of(pen.db, account):
+        note_access(pen, organization, "password_set", account, actor=by, **_LOST if lost else {})
+    tokens = revoke_all_tokens(pen, account, by) if lost else 0
+    return Ended(end_sessions_of(pen.db, account, keep=keep), tokens)

@@ -219,6 +219,7 @@ def _make_missing(db: Connection) -> None:
     """The tables that came later, where they are not there."""
     _run(db, _resource("prices.sql"))
     _run(db, _resource("identity.sql"))
+    _run(db, _resource("people.sql"))
 
 
 def _run(db: Connection, script: str) -> None:

@@ -26,8 +26,9 @@ HOST: Final = "cli"                          # the actor that holds the host and
 Event = Literal["joined", "changed", "left", "disabled", "enabled"]
 
 _SELECT: Final = """
-SELECT a.id, a.email, a.name, m.role, m.joined_us, a.disabled_us
-FROM membership m JOIN account a ON a.id = m.account WHERE m.organization = ?"""
+SELECT a.id, a.email, a.name, m.role, m.joined_us, a.disabled_us, l.seen_us
+FROM membership m JOIN account a ON a.id = m.account
+LEFT JOIN last_seen l ON l.account = m.account AND l.organization = m.organization WHERE m.organization = ?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Member:
     membership: Membership
     joined_us: int
     disabled: bool
+    seen_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,7 @@ def take_membership(pen: Appending, organization: int, account: str) -> None:
     """No rows of it any more."""
     pen.db.execute("DELETE FROM membership_team WHERE organization = ? AND account = ?", (organization, account))
     pen.db.execute("DELETE FROM membership WHERE organization = ? AND account = ?", (organization, account))
+    pen.db.execute("DELETE FROM last_seen WHERE organization = ? AND account = ?", (organization, account))
 
 
 def note_member(pen: Appending, organization: int, event: Event, account: str, membership: Membership | None, actor: str) -> None:
@@ -216,10 +219,10 @@ def has_account(db: Connection, email: str) -> bool:
 
 
 def _member(db: Connection, organization: int, row: tuple[Any, ...]) -> Member:
-    account, email, name, role, joined_us, disabled_us = row
+    account, email, name, role, joined_us, disabled_us, seen_us = row
     teams = db.execute("SELECT team FROM membership_team WHERE organization = ? AND account = ?", (organization, account))
     membership = Membership(cast("Role", role), frozenset(team for (team,) in teams))
-    return Member(account, email, name, membership, joined_us, disabled_us is not None)
+    return Member(account, email, name, membership, joined_us, disabled_us is not None, seen_us)
 
 
 def _check(membership: Membership) -> None:

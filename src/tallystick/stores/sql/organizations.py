@@ -59,6 +59,15 @@ def create_organization(sequencer: Sequencer, slug: str, name: str, zone: str, n
     return OrganizationRow(number, slug, name or slug, zone, now_us, 0, 0)
 
 
+def rename_organization(database: engine.Database, organization: int, name: str) -> None:
+    """Call an organisation otherwise. Raises Refused `invalid_request`."""
+    if not name or len(name) > VALUE_CHARS_MAX or not name.isprintable():
+        raise Refused("invalid_request", f"A name has 1 to {VALUE_CHARS_MAX} characters on one line.")
+    with database.write() as db:
+        db.execute("UPDATE organization SET name = ? WHERE id = ?", (name, organization))
+        engine.note_change(db)
+
+
 def organizations(db: Connection) -> list[OrganizationRow]:
     """All organisations in the order they were made; `system` is none."""
     return [OrganizationRow(*row) for row in db.execute(_SELECT + " ORDER BY o.id", (engine.SYSTEM,)).fetchall()]

@@ -68,12 +68,18 @@ class SecondFactors:
             if not self._take_code(pen.db, account, code, now_us):
                 raise Refused("code_wrong", "This is not the code of now; does the authenticator's clock go right?")
             pen.db.execute("UPDATE second_factor SET confirmed_us = ? WHERE account = ?", (now_us, account))
-            codes = tuple(self._recovery_code() for _ in range(RECOVERY_CODES))
-            pen.db.execute("DELETE FROM recovery_code WHERE account = ?", (account,))
-            pen.db.executemany("INSERT INTO recovery_code (account, digest) VALUES (?, ?)",
-                               [(account, self._digest(account, code)) for code in codes])
+            codes = self._put_recovery_codes(pen.db, account)
             end_sessions_of(pen.db, account, keep=keep)
             _note(pen, account, "factor_set", account)
+        return codes
+
+    def renew_recovery_codes(self, account: str, now_us: int) -> tuple[str, ...]:
+        """Other recovery codes; those that were left open nothing any more. Raises Refused `not_found`."""
+        with self.sequencer.append(now_us) as pen:
+            if not stands(pen.db, account):
+                raise Refused("not_found", "There is no second factor, so there is nothing to recover.")
+            codes = self._put_recovery_codes(pen.db, account)
+            _note(pen, account, "recovery_codes_made", account)
         return codes
 
     def take(self, account: str, code: str, now_us: int) -> bool:
@@ -123,6 +129,13 @@ class SecondFactors:
         if taken:
             db.execute("UPDATE second_factor SET last_step = ? WHERE account = ?", (taken, account))
         return taken > 0
+
+    def _put_recovery_codes(self, db: Connection, account: str) -> tuple[str, ...]:
+        codes = tuple(self._recovery_code() for _ in range(RECOVERY_CODES))
+        db.execute("DELETE FROM recovery_code WHERE account = ?", (account,))
+        db.executemany("INSERT INTO recovery_code (account, digest) VALUES (?, ?)",
+                       [(account, self._digest(account, code)) for code in codes])
+        return codes
 
     def _recovery_code(self) -> str:
         text = b32encode(self.entropy(_SECRET_BYTES)).decode().lower()[:_RECOVERY_CHARS]

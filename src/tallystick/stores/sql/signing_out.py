@@ -1,11 +1,14 @@
 """What ends logins before their time: one session that its owner ends, or all that an account has, in the transaction
 that changes what they were opened by (a password, a membership, a second factor). Login tokens are no rows, so each
-names the generation of its account's logins, and a later generation ends them.
+names the generation of its account's logins, and a later generation ends them. Personal access tokens end with a
+membership, and with a password that was lost: whoever had it may have made some.
 """
 
 from __future__ import annotations
 
+from tallystick.stores.sql.access_log import note_access
 from tallystick.stores.sql.connection import Connection
+from tallystick.stores.sql.journal import Appending
 
 
 def end_session(db: Connection, account: str, session_id: str) -> bool:
@@ -28,6 +31,16 @@ def revoke_tokens_of(db: Connection, account: str, organization: int, now_us: in
     """End the personal access tokens of an account in an organisation that it leaves."""
     db.execute("UPDATE personal_token SET revoked_us = ? WHERE account = ? AND organization = ? AND revoked_us IS NULL",
                (now_us, account, organization))
+
+
+def revoke_all_tokens(pen: Appending, account: str, by: str) -> int:
+    """End the personal access tokens of an account wherever it belongs, each with its entry; how many there were."""
+    rows = pen.db.execute("SELECT id, organization FROM personal_token WHERE account = ? AND revoked_us IS NULL AND expires_us > ?"
+                          " ORDER BY organization, created_us, id", (account, pen.now_us)).fetchall()
+    for token, organization in rows:
+        pen.db.execute("UPDATE personal_token SET revoked_us = ? WHERE id = ?", (pen.now_us, token))
+        note_access(pen, organization, "token_revoked", account, actor=by, token=token)
+    return len(rows)
 
 
 def generation_of(db: Connection, account: str) -> int:

@@ -14,6 +14,7 @@ from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.keyring import digest_mark
 from tallystick.stores.sql.names import Names
 from tallystick.stores.sql.second_factors import is_required, stands
+from tallystick.stores.sql.sessions import lifetime_rule
 from tallystick.stores.sql.verify_directory import Difference
 
 _TOKENS: Final = ("SELECT id, account, scopes, expires_us, digest, revoked_us FROM personal_token WHERE organization = ?"
@@ -34,6 +35,7 @@ class Access:
         self._accepted: dict[str, int] = {}
         self._factors: dict[str, int] = {}                               # an account that has one → the entry
         self._rule: tuple[bool, int | None] = (False, None)
+        self._last: tuple[int, int | None] = (0, None)                   # how long sessions may
 
     def gather(self, seq: int, fields: Mapping[str, Any]) -> None:
         """An ACCESS or MEMBER entry. Raises KeyError for one that lacks what it must say."""
@@ -58,6 +60,8 @@ class Access:
             self._factors.pop(fields["account"], None)
         elif event in ("factor_required", "factor_not_required"):
             self._rule = event == "factor_required", seq
+        elif event == "sessions_last":
+            self._last = fields["seconds"], seq
 
     def differences(self) -> Iterator[Difference]:
         """What can only be said when all entries are read."""
@@ -68,6 +72,8 @@ class Access:
                 yield Difference(seq, f"account {account} has lost its second factor")
         if is_required(self._db, self._organization) != self._rule[0]:
             yield Difference(self._rule[1], "a second factor is asked for otherwise than was said")
+        if lifetime_rule(self._db, self._organization) != self._last[0]:
+            yield Difference(self._last[1], "sessions may last otherwise than was said")
 
     def _of_tokens(self) -> Iterator[Difference]:
         said = dict(self._tokens)
