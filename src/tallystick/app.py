@@ -71,6 +71,7 @@ from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.keyring import SqlKeyring
 from tallystick.stores.sql.live_policies import LivePolicies
 from tallystick.stores.sql.live_prompts import LivePrompts
+from tallystick.stores.sql.live_teams import LiveTeams
 from tallystick.stores.sql.live_prices import LivePrices
 from tallystick.stores.sql.stored_credentials import SqlCredentials
 from tallystick.stores.sql.vault import Vault
@@ -144,6 +145,7 @@ class Installation:
     prices: LivePrices
     policies: LivePolicies
     prompts: LivePrompts
+    teams: LiveTeams
     standings: Standings
 
 
@@ -200,7 +202,7 @@ def open_installation(settings: Settings, number: int = 0) -> Installation:
         settings, clock, secrets, database, Sequencer(database, secrets.ledger_key),
         SqlKeyring(database, secrets.pepper, clock),
         SqlCredentials(database, KekFiles(settings.data), origins_of(settings), credentials_of(settings)), spool,
-        open_prices(database, settings), LivePolicies(database, clock, spool.instance), LivePrompts(database),
+        open_prices(database, settings), LivePolicies(database, clock, spool.instance), LivePrompts(database), LiveTeams(database),
         Standings(clock.now_us, settings.gateway.limits.cool_down_s_max * 1_000_000))
 
 
@@ -327,7 +329,8 @@ def _keeper(installation: Installation) -> BudgetKeeper:
     lending = Lending(installation.database, spool.instance, installation.clock, asyncio.to_thread,
                       staleness_us=installation.settings.database.max_staleness_s * 1_000_000)
     return BudgetKeeper(lending, lambda: spool.durable, Budgets(installation.sequencer).open_header,
-                        installation.policies.poll, spool.behind, installation.policies.organizations)
+                        lambda: (installation.teams.poll(), installation.policies.poll()), spool.behind,
+                        installation.policies.organizations)
 
 
 async def _ship_what_is_left(spool: Spool, runner: Runner) -> None:
@@ -392,7 +395,7 @@ def _runner(installation: Installation, telemetry: Telemetry) -> Runner:
             alerts.PERIOD_S, only_running=True),
         Job("budget_gauges", _gauges(installation, telemetry).step, budget_gauges.PERIOD_S, only_running=True),
         Job("watch_prices", installation.prices.poll, WATCH_PERIOD_S), Job("watch_policies", installation.policies.poll, WATCH_PERIOD_S),
-        Job("watch_prompts", installation.prompts.poll, WATCH_PERIOD_S)))
+        Job("watch_prompts", installation.prompts.poll, WATCH_PERIOD_S), Job("watch_teams", installation.teams.poll, WATCH_PERIOD_S)))
 
 
 def _gauges(installation: Installation, telemetry: Telemetry) -> BudgetGauges:
@@ -417,7 +420,7 @@ def _setup(installation: Installation, keeper: BudgetKeeper) -> Setup:
         providers=providers,
         origins=origins_of(settings),
         rules=Rules(installation.prices, keeper.books, installation.policies, installation.policies.spent, installation.standings.cooling,
-                    installation.prompts),
+                    installation.prompts, installation.teams),
         limits=BodyLimits(limits.body_bytes_max, limits.upload_bytes_max),
         models={(provider_id, deployment): model
                 for provider_id, provider in settings.providers.items() for deployment, model in provider.models.items()},

@@ -85,3 +85,43 @@ async def test_teams_and_projects(desk: Desk) -> None:
     assert [(found["team"], found["name"]) for found in page["items"] + rest["items"]] == [
         ("default", "default"), ("search", "ranking"), ("default", "ranking"),
     ]
+
+
+async def test_a_team_gets_another_name(desk: Desk) -> None:
+    async with desk.owner() as client:
+        made = (await client.post("/api/keys", json={"team": "hr", "project": "bot"})).json()
+        renamed = await client.patch("/api/teams", json={"team": "hr", "name": "people"})
+        assert renamed.status_code == 200 and renamed.json()["name"] == "people" and renamed.json()["not_in_force_on"] == []
+        assert (await client.get(f"/api/keys/{made['id']}")).json()["team"] == "people"
+        assert [one["team"] for one in (await client.get("/api/projects", params={"team": "people"})).json()["items"]] == ["people"]
+        for body, status in (({"team": "nobody", "name": "x"}, 404), ({"team": "hr", "name": "default"}, 409),
+                             ({"team": "hr", "name": "a/b"}, 400)):
+            said = await client.patch("/api/teams", json=body)
+            assert said.status_code == status and said.json()["detail"]
+    assert not desk.findings()
+
+
+async def test_a_project_moves_to_another_team(desk: Desk) -> None:
+    async with desk.owner() as client:
+        key_id = (await client.post("/api/keys", json={"team": "hr", "project": "bot"})).json()["id"]
+        await client.post("/api/teams", json={"name": "ops"})
+        moved = (await client.post("/api/projects/move", json={"team": "hr", "project": "bot", "to": "ops"})).json()
+        assert (moved["team"], moved["keys"], moved["moved_to"]) == ("ops", 1, None)
+        assert (await client.get(f"/api/keys/{key_id}")).json()["team"] == "ops"
+        was = (await client.get("/api/projects", params={"team": "hr"})).json()["items"]
+        assert [(one["name"], one["moved_to"]) for one in was] == [("bot", "ops")] and was[0]["moved_at"]
+        assert (await client.post("/api/projects/move", json={"team": "hr", "project": "none", "to": "ops"})).status_code == 404
+    manager = desk.member("manager", "hr")
+    async with desk.person(manager) as client:   # who answers for one of the two teams only
+        assert (await client.post("/api/projects/move", json={"team": "hr", "project": "bot", "to": "ops"})).status_code == 403
+    assert not desk.findings()
+
+
+async def test_what_spends_under_an_envelope_stays(desk: Desk) -> None:
+    async with desk.owner() as client:
+        await client.post("/api/keys", json={"team": "hr", "project": "bot"})
+        await client.post("/api/teams", json={"name": "ops"})
+        asked = {"scope": "project", "value": "hr/bot", "amount": "5", "ends_at": "2026-12-31T00:00:00Z", "purpose": "x"}
+        assert (await client.post("/api/envelopes", json=asked)).status_code == 201
+        said = await client.post("/api/projects/move", json={"team": "hr", "project": "bot", "to": "ops"})
+        assert (said.status_code, said.json()["code"]) == (409, "has_envelope")

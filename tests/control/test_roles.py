@@ -106,9 +106,11 @@ POST   /api/proposals/{proposal_id}/approve       all   -        all      -     
 POST   /api/proposals/{proposal_id}/decline       all   own      all      -          -     -      -
 GET    /api/teams                                 all   all      all      own_teams  own   all    -
 POST   /api/teams                                 all   all      -        -          -     -      -
+PATCH  /api/teams                                 all   all      -        -          -     -      -
 GET    /api/projects                              all   all      all      own_teams  own   all    -
 POST   /api/projects                              all   all      -        own_teams  -     -      -
 PATCH  /api/projects                              all   all      -        -          -     -      -
+POST   /api/projects/move                         all   all      -        own_teams  -     -      -
 GET    /api/aggregations/monthly                  all   all      all      own_teams  own   all    own_team
 GET    /api/aggregations/by-prompt                all   all      all      own_teams  own   all    own_team
 GET    /api/aggregations/by-team                  all   all      all      own_teams  own   all    own_team

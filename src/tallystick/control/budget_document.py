@@ -15,6 +15,7 @@ from tallystick.stores.sql.budget_rows import BudgetRow, budget_rows
 from tallystick.stores.sql.budget_trail import open_holds, turned_away
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.standing import NodeStanding, node_standing
+from tallystick.stores.sql.team_names import names_in
 from tallystick.stores.sql.write_off import Part
 
 _OWN_KINDS: Final = frozenset({"key", "project", "team", "user", "agent"})
@@ -71,14 +72,18 @@ def part_document(part: Part) -> dict[str, Any]:
 def own_budgets(db: Connection, organization: int, principal: Principal, now_us: int) -> list[dict[str, Any]]:
     """How the budgets stand that are a key's own: on it, and on what it is bound to. What others spend under the same
     organisation, provider or model is not the key's to see."""
-    subject = Subject(Attribution(principal.key_id, principal.organization, principal.labels), "", None)
+    teams = names_in(db, organization)
+    labels = {**principal.labels}
+    if "team" in labels:
+        labels["team"] = teams.shown("team", labels["team"])
+    subject = Subject(Attribution(principal.key_id, principal.organization, labels), "", None)
     found = []
     for row in budget_rows(db, organization):
         name = subject_matches(row.scope, subject) if row.kind in _OWN_KINDS and row.budget().in_force(now_us) else None
         if name is None:
             continue
         limit, (start_us, end_us) = row.budget().cap(now_us), row.budget().span(now_us)
-        node = node_standing(db, NodeKey(row.id, name, start_us), end_us)
+        node = node_standing(db, NodeKey(row.id, teams.first_subject(row.scope, name), start_us), end_us)
         document = node_document(node, row.unit, limit)
         found.append({
             "id": row.id, "scope": row.kind, "mode": row.mode, "window": row.span, "resets_at": _moment(end_us),

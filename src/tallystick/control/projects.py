@@ -1,4 +1,4 @@
-"""Projects of the organisation's teams: list, make, and name the credential of their calls."""
+"""Projects of the organisation's teams: list, make, name the credential of their calls, and move to another team."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from tallystick.control.call_document import moment
 from tallystick.control.callers import CallerOf, DirectoryOf, PartsOf, actor_of, within_teams
@@ -15,9 +15,11 @@ from tallystick.control.pages import LIMIT, Cursor, Limit, cursor_of, place_of
 from tallystick.control.problems import Problem
 from tallystick.control.teams import Name
 from tallystick.core.identity import VALUE_CHARS_MAX
-from tallystick.stores.sql import directory as store
+from tallystick.stores.sql import directory as store, moving_projects
 from tallystick.stores.sql.directory import Named, organization
 from tallystick.stores.sql.engine import DEFAULT_TEAM
+from tallystick.stores.sql.moving_projects import Move
+from tallystick.stores.sql.standing import not_in_force
 from tallystick.stores.sql.vault import DEFAULT_NAME
 
 
@@ -38,6 +40,8 @@ class Project(BaseModel):
     team: str
     credential: str | None
     created_at: datetime
+    moved_to: str | None = Field(None, description="The team that its calls are now; what was booked before stays here.")
+    moved_at: datetime | None = None
 
 
 class ProjectChange(BaseModel):
@@ -48,6 +52,23 @@ class ProjectChange(BaseModel):
     team: Name = DEFAULT_TEAM
     project: Name
     credential: Name = DEFAULT_NAME
+
+
+class ProjectMove(BaseModel):
+    """A project, and the team that its calls are from now on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    team: Name = DEFAULT_TEAM
+    project: Name
+    to: Name
+
+
+class MovedProject(Project):
+    """The project in its new team. `keys`: how many changed over. `not_in_force_on`: gateways that did not follow yet."""
+
+    keys: int
+    not_in_force_on: list[str]
 
 
 class Projects(BaseModel):
@@ -63,6 +84,7 @@ def routes() -> APIRouter:
     router.add_api_route("", list_projects, methods=["GET"], response_model=Projects)
     router.add_api_route("", create_project, methods=["POST"], response_model=Project, status_code=201)
     router.add_api_route("", change_project, methods=["PATCH"], response_model=Project)
+    router.add_api_route("/move", move_project, methods=["POST"], response_model=MovedProject)
     return router
 
 
@@ -100,5 +122,26 @@ def change_project(parts: PartsOf, caller: CallerOf, change: ProjectChange) -> R
     return answer(_document(found))
 
 
+def move_project(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, asked: ProjectMove) -> Response:
+    """Let a project's calls be another team's from now on: its keys change over, and what is set on it stands there too. What
+    was booked stays where it is; a caller's own header still says where it means."""
+    within_teams(caller, asked.team)
+    within_teams(caller, asked.to)
+    here, by = organization(parts.database, caller.organization), actor_of(caller)
+    move = moving_projects.prepare(directory, Move(here.id, asked.team, asked.project, asked.to), parts.clock.now_us(), by)
+    if move is None:
+        raise Problem(404, "not_found", "There is no such project.")
+    if behind := not_in_force(parts.database, parts.database.change_count(), parts.clock.now_us):
+        raise Problem(503, "not_in_force", f"{', '.join(behind)} did not follow within a second, so nothing has moved yet; try again.",
+                      {"retry-after": "5"})
+    keys = moving_projects.finish(directory, move, parts.clock.now_us(), by)
+    parts.keyring.poll()
+    found = store.find_project(parts.database, here.id, move.to, move.project)
+    assert found is not None, "it was just moved there"
+    behind = not_in_force(parts.database, parts.database.change_count(), parts.clock.now_us)
+    return answer({**_document(found), "keys": keys, "not_in_force_on": list(behind)})
+
+
 def _document(row: Named) -> dict[str, object]:
-    return {"id": row.id, "name": row.name, "team": row.team, "credential": row.credential, "created_at": moment(row.created_us)}
+    return {"id": row.id, "name": row.name, "team": row.team, "credential": row.credential, "created_at": moment(row.created_us),
+            "moved_to": row.moved_to, "moved_at": None if row.moved_us is None else moment(row.moved_us)}

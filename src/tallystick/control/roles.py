@@ -166,8 +166,10 @@ GRANTS: Final = (
     Grant("POST", "/api/envelopes/{envelope_id}/end", ENVELOPES),
     Grant("GET", "/api/teams", MONEY),
     Grant("POST", "/api/teams", SETTINGS),
+    Grant("PATCH", "/api/teams", SETTINGS),
     Grant("GET", "/api/projects", MONEY),
     Grant("POST", "/api/projects", TEAMS),
+    Grant("POST", "/api/projects/move", TEAMS),          # of one's teams to one's teams
     Grant("PATCH", "/api/projects", CREDENTIALS),        # names the credential of its calls
     Grant("GET", "/api/aggregations/monthly", MONEY_AND_KEY),
     Grant("GET", "/api/aggregations/by-prompt", MONEY_AND_KEY),

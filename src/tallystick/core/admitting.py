@@ -17,7 +17,7 @@ from tallystick.core.dialect import Provider, Route
 from tallystick.core.draw import NodeKey
 from tallystick.core.errors import Denied
 from tallystick.core.holding import holds_of
-from tallystick.core.identity import ActiveVersions, Attribution, Claims, Principal
+from tallystick.core.identity import ActiveVersions, Attribution, Claims, Principal, TeamsOf
 from tallystick.core.lean import lean
 from tallystick.core.policies.book import Judgement, Policies, PolicyBook, changed
 from tallystick.core.policies.policy import Case, Edit
@@ -73,6 +73,7 @@ class Rules:
     spent: Callable[[NodeKey], int] = lambda _: 0        # of a budget's node, as it was a moment ago, for policies that ask
     cooling: Callable[[Place, str | None], Cooling | None] = lambda _place, _model: None
     versions: ActiveVersions = field(default_factory=dict[str, Mapping[str, str]])       # of prompts, for calls that name none
+    teams: TeamsOf = field(default_factory=dict[str, Mapping[str, str]])                 # that were renamed
 
 
 @lean

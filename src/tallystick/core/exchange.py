@@ -31,7 +31,7 @@ from tallystick.core.credential_health import Cooling, Place, failure_of
 from tallystick.core.custody import Kept, denied_with_stored, owner_of
 from tallystick.core.errors import Denied
 from tallystick.core.holding import standing_of
-from tallystick.core.identity import Attribution, attribute, check_claims, with_active_version
+from tallystick.core.identity import Attribution, attribute, by_first_name, check_claims, with_active_version
 from tallystick.core.lean import lean
 from tallystick.core.policies.book import Judgement, denied_to_change, judge
 from tallystick.core.policies.policy import Claimed, Edit
@@ -154,7 +154,10 @@ def exchange(opening: Opening, rules: Rules) -> Generator[Command, Any, Settleme
     asked = yield Read(caller)
     if isinstance(asked, Denied):
         return (yield from _refuse(opening, asked, caller))
-    attribution = check_claims(asked.claims) or attribute(caller.principal, asked.claims)
+    claims = asked.claims
+    if claims.labels and (first := rules.teams.get(caller.principal.organization)) is not None:
+        claims = by_first_name(claims, first)
+    attribution = check_claims(claims) or attribute(caller.principal, claims)
     if isinstance(attribution, Denied):
         return (yield from _refuse(opening, attribution, caller, asked))
     if (active := rules.versions.get(attribution.organization)) is not None:

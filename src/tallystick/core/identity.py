@@ -93,6 +93,19 @@ def attribute(principal: Principal, claims: Claims) -> Attribution | Denied:
     return Attribution(principal.key_id, principal.organization, labels, claims.tags, dimensions, frozenset(claimed))
 
 
+class TeamsOf(Protocol):
+    """By organisation, the renamed teams' first names, by every name that they have or had."""
+
+    def get(self, organization: str, /) -> Mapping[str, str] | None:
+        """None for an organisation that renamed no team."""
+
+
+def by_first_name(claims: Claims, first: Mapping[str, str]) -> Claims:
+    """The claims with their team by its first name, which keys and books go by."""
+    team = first.get(claims.labels.get("team", ""))
+    return claims if team is None else replace(claims, labels={**claims.labels, "team": team})
+
+
 class ActiveVersions(Protocol):
     """By organisation, the active version of each prompt that has one."""
 

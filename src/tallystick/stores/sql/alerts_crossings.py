@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tallystick.core.alerts import budget_threshold
 from tallystick.core.alerts.budget_threshold import DEFAULT_PERCENTS, EXHAUSTED
@@ -20,6 +20,7 @@ from tallystick.core.draw import NodeKey
 from tallystick.stores.sql.alerts_raised import Place, raise_alert
 from tallystick.stores.sql.budget_rows import rows
 from tallystick.stores.sql.connection import Connection
+from tallystick.stores.sql.team_names import names_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ def record(db: Connection, organization: int, node: Node, percent: int, refused_
     if db.execute("SELECT 1 FROM alert WHERE budget = ? AND start_us = ? AND subject = ? AND percent = ? AND resolved_us IS NULL",
                   (node.key.budget, node.key.start_us, node.key.subject, percent)).fetchone():
         return
-    alert = budget_threshold.alert(node, percent) if refused_needing is None else budget_threshold.refused(node, refused_needing)
+    told = replace(node, key=node.key._replace(subject=names_in(db, organization).shown(node.budget.scope.kind, node.key.subject)))
+    alert = budget_threshold.alert(told, percent) if refused_needing is None else budget_threshold.refused(told, refused_needing)
     raise_alert(db, organization, alert, node.now_us, Place(*node.key, percent, node.cap_version))
 
 

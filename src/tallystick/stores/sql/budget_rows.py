@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from tallystick.core.budget import Budget, BudgetBook, Kind, Mode, Raise, Scope, Unit, budget_book
 from tallystick.core.windows import parse_window
 from tallystick.stores.sql.connection import Connection
+from tallystick.stores.sql.team_names import team_names
 
 COLUMNS: Final = ("id", "organization", "name", "kind", "value", "span", "zone", "unit", "amount", "currency", "currency_nanos", "rate",
                    "mode", "on_exceed", "starts_us", "ends_us", "owner", "note", "version", "created_us", "created_by", "removed_us")
@@ -75,8 +76,11 @@ def books(db: Connection) -> dict[str, BudgetBook]:
     granted = _granted(db)
     kept = {int(budget): int(policy) for budget, policy in db.execute("SELECT budget, policy FROM policy_cap").fetchall()}
     by_slug: dict[str, list[Budget]] = {}
+    teams = team_names(db)
     for row in rows(db, " WHERE removed_us IS NULL ORDER BY id", ()):
         budget = row.budget()
+        if row.organization in teams:
+            budget = replace(budget, scope=teams[row.organization].first_scope(row.scope))
         if row.id in granted or row.id in kept:
             budget = replace(budget, except_in=granted.get(row.id, ()), policy=kept.get(row.id, 0))
         by_slug.setdefault(slugs[row.organization], []).append(budget)

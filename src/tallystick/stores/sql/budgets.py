@@ -27,6 +27,7 @@ from tallystick.stores.sql.engine import note_change
 from tallystick.stores.sql.journal import Appending, Sequencer
 from tallystick.stores.sql.leases import Counting
 from tallystick.stores.sql.spending import spent
+from tallystick.stores.sql.team_names import scope_now
 
 ON_EXCEED: Final = ("reject", "clamp")
 BUDGETS_MAX: Final = 100_000
@@ -64,6 +65,7 @@ class Budgets:
         """
         span, zone = checked(spec)
         with self.sequencer.append(now_us) as pen:
+            spec = replace(spec, scope=scope_now(pen.db, organization, spec.scope))
             zone = zone or _zone_of(pen.db, organization)
             old = _standing(pen.db, organization, spec, span, now_us)
             _check_end(spec, now_us)
@@ -108,7 +110,8 @@ class Budgets:
         limit and begins with what the month has cost so far."""
         with self.sequencer.append(now_us) as pen:
             organization = pen.chain_of(organization_slug).organization
-            spec = BudgetSpec(Scope("header", value), Amount(0, "money"), mode="observe", limit=0)
+            scope = scope_now(pen.db, organization, Scope("header", value))
+            spec = BudgetSpec(scope, Amount(0, "money"), mode="observe", limit=0)
             if _standing(pen.db, organization, spec, "month", now_us) is None:
                 self.make(pen, organization, spec, "month", "UTC", "gateway")
 

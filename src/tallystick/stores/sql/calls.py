@@ -104,7 +104,8 @@ class Calls:
             found = (private if kind in PRIVATE else row[0], json.loads(row[1]))
             if len(self._names) >= _NAMES_KEPT_MAX:
                 self._names.clear()
-            self._names[key] = found
+            if kind != "team":               # which somebody may rename
+                self._names[key] = found
         return found
 
     def _record(self, db: Connection, month: int, request_id: str, rows: list[tuple[int, int]]) -> CallRecord:

@@ -6,6 +6,7 @@ admission held, so budgets that came up while it ran, and soft ones, count it to
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from tallystick.stores.sql.engine import month_sql
 from tallystick.stores.sql.journal import Appending
 from tallystick.stores.sql.leases import DEFERRED, lease, open_node
 from tallystick.stores.sql.names import Names
+from tallystick.stores.sql.team_names import names_in
 
 _encoded = msgspec.msgpack.Encoder().encode
 _decoded = msgspec.msgpack.Decoder(tuple[Draw, ...]).decode
@@ -59,6 +61,7 @@ def count_adjustment(pen: Appending, organization: int, opening: Mapping[str, An
 
 def hold_open_jobs(pen: Appending, organization: int, budget: Budget) -> None:
     """A budget that comes up, or turns hard, while jobs run holds their worst case too, in the window they were admitted in."""
+    budget = replace(budget, scope=names_in(pen.db, organization).first_scope(budget.scope))
     jobs = pen.db.execute("SELECT request_id, attempt, seq, month, draws FROM open_attempt WHERE organization = ? AND deferred = 1"
                           " ORDER BY admitted_us", (organization,)).fetchall()
     for request_id, attempt, seq, month, kept in jobs:
@@ -125,4 +128,5 @@ def _book(pen: Appending, admission: Admission) -> BudgetBook:
 
 def _admitted(pen: Appending, organization: int, opening: Mapping[str, Any]) -> Admission:
     names = Names(pen.db, organization)
-    return read_admission(opening, lambda kind, number: (names.of(kind, number) or "", {}))
+    admission = read_admission(opening, lambda kind, number: (names.of(kind, number) or "", {}))
+    return replace(admission, attribution=names_in(pen.db, organization).first_of(admission.attribution))

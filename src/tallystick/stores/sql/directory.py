@@ -22,6 +22,7 @@ from tallystick.stores.sql.engine import DEFAULT_TEAM, Database
 from tallystick.stores.sql.journal import Appending, Sequencer
 from tallystick.stores.sql.keyring import digest_mark, digest_of
 from tallystick.stores.sql.sight import EVERYTHING, Sight, of_keys, of_teams
+from tallystick.stores.sql.team_names import name_now
 
 # What a key may fix, in the order of its columns.
 LABELS: Final = ("team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version")
@@ -33,8 +34,10 @@ SELECT k.id, o.slug, k.preview, k.name, k.format,
 FROM virtual_key k JOIN organization o ON o.id = k.organization WHERE k.organization = ?"""
 
 _TEAMS: Final = "SELECT t.id, t.name, t.created_us FROM team t WHERE t.organization = ?"
-_PROJECTS: Final = ("SELECT p.id, p.name, p.created_us, t.name, p.credential FROM project p JOIN team t ON t.id = p.team"
-                    " WHERE p.organization = ?")
+_PROJECTS: Final = ("SELECT p.id, p.name, p.created_us, t.name, p.credential, n.name, m.moved_us"
+                    " FROM project p JOIN team t ON t.id = p.team"
+                    " LEFT JOIN project_moved m ON m.project = p.id LEFT JOIN project s ON s.id = m.successor"
+                    " LEFT JOIN team n ON n.id = s.team WHERE p.organization = ?")
 
 
 class Refused(Exception):
@@ -93,6 +96,8 @@ class Named:
     created_us: int
     team: str | None = None
     credential: str | None = None            # of a project: what its keys use that name none themselves
+    moved_to: str | None = None              # of a project: the team that its calls are now
+    moved_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,7 @@ class Directory:
         labels = checked_labels(spec)
         with self.sequencer.append(now_us) as pen:
             _check_owner(pen.db, organization, spec.owner)
+            labels = _of_now(pen.db, organization, labels)
             _ensure_scope(pen, organization, labels)
             return self._issue(pen, organization, replace(spec, labels=labels))
 
@@ -145,7 +151,7 @@ class Directory:
             if old.status(now_us) != "active":
                 raise Refused("not_active", f"The key is {old.status(now_us)}; make a new one.")
             spec = edit(old)
-            spec = replace(spec, labels=checked_labels(spec))
+            spec = replace(spec, labels=_of_now(pen.db, organization, checked_labels(spec)))
             if spec == spec_of(old):
                 return old
             if spec.expires_us is not None and spec.expires_us <= now_us:
@@ -161,6 +167,19 @@ class Directory:
                  spec.expires_us, spec.owner, organization, key_id))
             _say(pen, organization, "changed", key_id, spec, by)
             return _find_key(pen.db, organization, key_id)
+
+    def move_keys(self, pen: Appending, organization: int, place: tuple[str, str], to: str, by: str) -> int:
+        """Book the calls of keys that are bound to a project (`place`: its team and name) on it in another team, within an
+        open transaction; how many keys that are valid there were."""
+        found = [key_id for (key_id,) in pen.db.execute(
+            "SELECT id FROM virtual_key WHERE organization = ? AND team = ? AND project = ? AND revoked_us IS NULL"
+            " AND (expires_us IS NULL OR expires_us > ?) ORDER BY id", (organization, *place, pen.now_us)).fetchall()]
+        for key_id in found:
+            pen.db.execute("UPDATE virtual_key SET team = ? WHERE organization = ? AND id = ?", (to, organization, key_id))
+            row = _find_key(pen.db, organization, key_id)
+            assert row is not None, "it was just found"
+            _say(pen, organization, "changed", key_id, spec_of(row), by)
+        return len(found)
 
     def _issue(self, pen: Appending, organization: int, spec: KeySpec) -> tuple[KeyRow, Secret]:
         """A new key's row, entry and text, inside the transaction."""
@@ -198,6 +217,8 @@ class Directory:
         """Make a team. Raises Refused when there is one of that name, or the name cannot stand."""
         _check_names({"team": name})
         with self.sequencer.append(now_us) as pen:
+            if (now := name_now(pen.db, organization, name)) != name:
+                raise Refused("exists", f"The team {now} was called that before; calls that still say it are booked there.")
             if pen.db.execute("SELECT 1 FROM team WHERE organization = ? AND name = ?", (organization, name)).fetchone():
                 raise Refused("exists", "There is a team of that name.")
             team, _ = _ensure_scope(pen, organization, {"team": name})
@@ -208,6 +229,7 @@ class Directory:
         """Make a project, and its team where it is missing. Raises Refused as `create_team` does."""
         _check_names({"team": team, "project": name})
         with self.sequencer.append(now_us) as pen:
+            team = name_now(pen.db, organization, team)
             if pen.db.execute("SELECT 1 FROM project p JOIN team t ON t.id = p.team WHERE t.organization = ? AND t.name = ? AND p.name = ?",
                               (organization, team, name)).fetchone():
                 raise Refused("exists", "There is a project of that name in that team.")
@@ -322,6 +344,11 @@ def _ensure_scope(pen: Appending, organization: int, labels: Mapping[str, str]) 
         return team, 0
     chain.define("project", labels["project"])
     return team, engine.ensure_project(pen.db, organization, team, labels["project"], pen.now_us)
+
+
+def _of_now(db: Connection, organization: int, labels: dict[str, str]) -> dict[str, str]:
+    """The labels, a team by its name of now."""
+    return {**labels, "team": name_now(db, organization, labels["team"])} if "team" in labels else labels
 
 
 def _check_owner(db: Connection, organization: int, owner: str | None) -> None:

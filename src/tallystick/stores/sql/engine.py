@@ -156,8 +156,9 @@ def month_sql(template: str, month: int) -> str:
 
 
 def ensure_team(db: Connection, organization: int, name: str, now_us: int) -> int:
-    """The team's id, made when it is new."""
-    row = db.execute("SELECT id FROM team WHERE organization = ? AND name = ?", (organization, name)).fetchone()
+    """The team's id, made when it is new; by a name that it had before, too."""
+    row = (db.execute("SELECT id FROM team WHERE organization = ? AND name = ?", (organization, name)).fetchone()
+           or db.execute("SELECT team FROM team_former_name WHERE organization = ? AND name = ?", (organization, name)).fetchone())
     if row:
         return int(row[0])
     team = next_id(db, "team")
@@ -220,6 +221,7 @@ def _make_missing(db: Connection) -> None:
     _run(db, _resource("prices.sql"))
     _run(db, _resource("identity.sql"))
     _run(db, _resource("people.sql"))
+    _run(db, _resource("teams.sql"))
 
 
 def _run(db: Connection, script: str) -> None:

@@ -29,6 +29,7 @@ from tallystick.stores.sql.envelope_rows import (
 from tallystick.stores.sql.journal import Appending, Sequencer
 from tallystick.stores.sql.policies import Policies, PolicySpec
 from tallystick.stores.sql.policies import checked as check_policy
+from tallystick.stores.sql.team_names import scope_now
 
 ENVELOPES_MAX: Final = 10_000                # of an organisation
 TEXT_CHARS_MAX: Final = 2_000
@@ -167,6 +168,8 @@ class Envelopes:
         nothing = BudgetSpec(scope, Amount(0, "money"), "total", name="envelope required")
         _check_scope(nothing)
         with self.sequencer.append(now_us) as pen:
+            scope = scope_now(pen.db, organization, scope)
+            nothing = replace(nothing, scope=scope)
             if is_required(pen.db, organization, scope):
                 return
             row = Budgets(self.sequencer).make(pen, organization, nothing, "total", "UTC", by, starts_us=now_us)
@@ -237,7 +240,8 @@ def _keep(pen: Appending, organization: int, spec: EnvelopeSpec, by: str) -> Env
     top = pen.db.execute("SELECT coalesce(max(id), 0) FROM envelope").fetchone()[0]
     if pen.db.execute("SELECT count(*) FROM envelope WHERE organization = ?", (organization,)).fetchone()[0] >= ENVELOPES_MAX:
         raise Refused("too_many", f"There are {ENVELOPES_MAX} envelopes.")
-    row = EnvelopeRow(int(top) + 1, organization, spec.scope.kind, spec.scope.value, spec.limit.value, spec.asked, spec.starts_us or 0,
+    scope = scope_now(pen.db, organization, spec.scope)
+    row = EnvelopeRow(int(top) + 1, organization, scope.kind, scope.value, spec.limit.value, spec.asked, spec.starts_us or 0,
                       spec.ends_us, spec.owner, spec.purpose, spec.evidence, "requested", pen.now_us, by, None, None, "", None, None,
                       None, None, None)
     pen.db.execute("INSERT INTO envelope (" + ", ".join(COLUMNS) + ") VALUES (" + ", ".join("?" * len(COLUMNS)) + ")",  # noqa: S608

@@ -33,6 +33,7 @@ from tallystick.stores.sql.entries import STANDING
 from tallystick.stores.sql.leases import Counting
 from tallystick.stores.sql.packing import Packer
 from tallystick.stores.sql.rollups import RollUps
+from tallystick.stores.sql.team_names import name_now
 
 CHECKPOINT_ENTRIES: Final = 10_000
 CHECKPOINT_EVERY_US: Final = 60_000_000
@@ -282,6 +283,8 @@ class Appending:
         return number
 
     def _find(self, key: _Name) -> int | None:
+        if key[1] == "team":
+            key = (key[0], "team", name_now(self.db, key[0], key[2]))
         query = ("SELECT id FROM dictionary_private WHERE organization = ? AND kind = ? AND value = ?" if key[1] in PRIVATE
                  else "SELECT id FROM dictionary WHERE organization = ? AND kind = ? AND name = ?")
         row = self.db.execute(query, key).fetchone()

@@ -31,10 +31,11 @@ _MARK_CHARS: Final = 16
 _OWN_PREFIX: Final = keyformat.FORMATS[0].prefix
 
 _FIND: Final = """
-SELECT k.id, o.slug, k.team, k.project, k.user_name, k.agent, k.environment, k.cost_center, k.prompt_key, k.prompt_version,
-       k.dimensions, coalesce(k.credential, p.credential), k.expires_us
+SELECT k.id, o.slug, coalesce(f.name, k.team), k.project, k.user_name, k.agent, k.environment, k.cost_center,
+       k.prompt_key, k.prompt_version, k.dimensions, coalesce(k.credential, p.credential), k.expires_us
 FROM virtual_key k JOIN organization o ON o.id = k.organization
 LEFT JOIN team t ON t.organization = k.organization AND t.name = k.team LEFT JOIN project p ON p.team = t.id AND p.name = k.project
+LEFT JOIN team_former_name f ON f.team = t.id AND f.first = 1
 WHERE k.digest = ? AND k.revoked_us IS NULL"""
 _LABELS: Final = ("team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version")
 

@@ -20,6 +20,7 @@ from tallystick.stores.price_files import Layer, RowDescriptions, open_book
 from tallystick.stores.sql import releases
 from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.overrides import overrides_of_all
+from tallystick.stores.sql.team_names import NONE, TeamNames, names_by_slug
 
 SETTINGS_ID: Final = "settings"              # the id of a name that stands in the settings file
 
@@ -36,6 +37,7 @@ class LivePrices:
         self._lock = threading.Lock()
         self._layers: tuple[Layer, ...] | None = None
         self._overrides: Mapping[str, list[Override]] = {}
+        self._teams: Mapping[str, TeamNames] = {}
         self._read: dict[tuple[str, str, str], Layer] = {}       # at most releases.RELEASES_MAX, and what was edited meanwhile
         self._seen = -1
         self._scoped = ScopedPrices(open_book())
@@ -56,7 +58,8 @@ class LivePrices:
 
     def of_admission(self, admission: Admission) -> PriceBook:
         """The book for an attempt, past or present."""
-        return self._scoped.of(admission.provider, admission.attribution, admission.credential)
+        attribution = self._teams.get(admission.attribution.organization, NONE).first_of(admission.attribution)
+        return self._scoped.of(admission.provider, attribution, admission.credential)
 
     def describe(self, row_id: str) -> Mapping[str, str]:
         """What is known of a price row besides its rate (`core.entry.Describe`)."""
@@ -88,7 +91,7 @@ class LivePrices:
     def _take_up(self) -> None:
         with self._database.read() as db:
             layers = tuple(self._layer(release) for release in releases.applied(db))
-            overrides = overrides_of_all(db)
+            overrides, self._teams = overrides_of_all(db), names_by_slug(db)
         if layers == self._layers and overrides == self._overrides:
             return
         book = self._scoped.book

@@ -12,6 +12,7 @@ from tallystick.core.attempt import Line
 from tallystick.core.entry import PRIVATE
 from tallystick.core.entry_lines import price_row_name
 from tallystick.stores.sql.connection import Connection
+from tallystick.stores.sql.team_names import name_now
 
 
 class Names:
@@ -35,7 +36,9 @@ class Names:
         return self._known[key]
 
     def number(self, kind: str, name: str) -> int | None:
-        """The number of a name; None where nothing has been booked on it yet."""
+        """The number of a name, of a team's by any that it had; None where nothing has been booked on it yet."""
+        if kind == "team":
+            name = name_now(self._db, self._organization, name)
         query = ("SELECT id FROM dictionary_private WHERE organization = ? AND kind = ? AND value = ?" if kind in PRIVATE
                  else "SELECT id FROM dictionary WHERE organization = ? AND kind = ? AND name = ?")
         row = self._db.execute(query, (self._organization, kind, name)).fetchone()

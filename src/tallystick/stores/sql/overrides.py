@@ -21,6 +21,7 @@ from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.journal import Appending, Sequencer
+from tallystick.stores.sql.team_names import NONE, names_by_slug
 
 OVERRIDES_MAX: Final = 2_000                 # of one organisation, ended ones included
 _ID_BYTES: Final = 6
@@ -139,9 +140,11 @@ def list_overrides(database: Database, organization: int) -> list[StoredOverride
 def overrides_of_all(db: Connection) -> dict[str, list[Override]]:
     """Every organisation's overrides, by its name in records; one that cannot be read is left out (`verify` names it)."""
     found: dict[str, list[Override]] = {}
+    teams = names_by_slug(db)
     for slug, *row in db.execute(_SELECT_ALL):
         try:
-            found.setdefault(slug, []).append(_stored(tuple(row)).override)
+            override = _stored(tuple(row)).override
+            found.setdefault(slug, []).append(replace(override, team=teams.get(slug, NONE).first.get(override.team, override.team)))
         except (ValueError, TypeError, AttributeError):
             continue
     return found

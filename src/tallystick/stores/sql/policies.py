@@ -25,6 +25,7 @@ from tallystick.stores.sql.journal import Appending, Sequencer
 from tallystick.stores.sql.policy_rows import (
     BYPASS_COLUMNS, COLUMNS, BypassRow, PolicyRow, bypass_rows, policy_rows, policy_versions, value_kind, zone_of,
 )
+from tallystick.stores.sql.team_names import scope_now
 
 POLICIES_MAX: Final = 10_000                 # that stand, of all organisations
 PARAMETERS_CHARS_MAX: Final = 16_384
@@ -64,6 +65,7 @@ class Policies:
         """
         parameters = checked(spec)
         with self.sequencer.append(now_us) as pen:
+            spec = replace(spec, scope=scope_now(pen.db, organization, spec.scope))
             old = next((row for row in policy_rows(pen.db, organization)
                         if (row.kind, row.scope, row.name) == (spec.kind, spec.scope, spec.name)), None)
             row = PolicyRow(
@@ -103,6 +105,7 @@ class Policies:
         with self.sequencer.append(now_us) as pen:
             if policy:
                 self.may(pen.db, standing(pen.db, organization, policy))
+            scope = scope_now(pen.db, organization, scope)
             number = _next_id(pen.db, "policy_bypass", POLICIES_MAX)
             row = BypassRow(number, organization, policy, scope.kind, scope.value, reason, until_us, now_us, by)
             pen.db.execute(_INSERT_BYPASS, tuple(getattr(row, column) for column in BYPASS_COLUMNS))

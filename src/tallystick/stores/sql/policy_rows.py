@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,6 +14,7 @@ from tallystick.core.policies.book import PolicyBook, policy_book, rule_of
 from tallystick.core.policies.policy import Bypass, Mode, Policy
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.sight import EVERYTHING, Sight, of_policies
+from tallystick.stores.sql.team_names import NONE, team_names
 
 COLUMNS: Final = ("id", "version", "organization", "name", "kind", "on_kind", "on_value", "parameters", "mode", "starts_us", "ends_us",
                    "owner", "note", "made_us", "made_by", "until_us", "removed")
@@ -115,10 +116,14 @@ def policy_books(db: Connection, now_us: int) -> dict[str, PolicyBook]:
     """Every organisation's policies that stand and bypasses that may still hold, by its name in records. An organisation
     without policies has no book."""
     books: dict[str, PolicyBook] = {}
+    teams = team_names(db)
     for organization, slug in db.execute("SELECT id, slug FROM organization ORDER BY id").fetchall():
         if rows := policy_rows(db, organization):
-            books[slug] = policy_book((row.policy() for row in rows),
-                                      (row.bypass() for row in bypass_rows(db, organization, now_us)))
+            names = teams.get(organization, NONE)
+            books[slug] = policy_book(
+                (replace(policy, scope=names.first_scope(policy.scope)) for policy in (row.policy() for row in rows)),
+                (replace(bypass, scope=names.first_scope(bypass.scope))
+                 for bypass in (row.bypass() for row in bypass_rows(db, organization, now_us))))
     return books
 
 

@@ -15,6 +15,7 @@ from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import DEFAULT_TEAM, month_sql, months
 from tallystick.stores.sql.facts import ATTEMPTS
 from tallystick.stores.sql.names import Names
+from tallystick.stores.sql.team_names import names_in
 
 # A scope's kind → the column that has it, and the kind of its names in the dictionary.
 _COLUMNS: Final[dict[Kind, tuple[str, str]]] = {
@@ -37,7 +38,7 @@ _QUERY: Final = ("SELECT {column}, {other}, {measure} FROM call_fact_{month}"
 def spent(db: Connection, organization: int, scope: Scope, unit: Unit, start_us: int, end_us: int) -> dict[str, int]:
     """What was settled on a scope by calls admitted in [start, end), by subject (`""` unless it is a template).
     Billable attempts count once they are settled; sandbox calls, refusals and free routes do not."""
-    names, totals = Names(db, organization), defaultdict[str, int](int)
+    names, totals, teams = Names(db, organization), defaultdict[str, int](int), names_in(db, organization)
     column, kind, other = _grouping(scope.kind)
     query = _QUERY.replace("{column}", column).replace("{other}", other).replace("{measure}", _MEASURES[unit])
     for month in months(db):
@@ -45,7 +46,7 @@ def spent(db: Connection, organization: int, scope: Scope, unit: Unit, start_us:
         for number, second, dollars, rest in rows:
             amount = int(dollars or 0) * NANOS_PER_UNIT + int(rest or 0)
             for subject in _subjects(scope, names, kind, number, second):
-                totals[subject] += amount
+                totals[teams.first_subject(scope, subject)] += amount
     return dict(totals)
 
 

@@ -15,6 +15,7 @@ from tallystick.stores.sql.budget_rows import BudgetRow
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.leases import DEFERRED, LIVE_WITHIN_US
+from tallystick.stores.sql.team_names import names_in
 
 NODES_MAX: Final = 1_000
 IN_FORCE_WITHIN_S: Final = 1.0
@@ -49,20 +50,20 @@ class NodeStanding:
 
 
 def standing(db: Connection, row: BudgetRow, now_us: int) -> list[NodeStanding]:
-    """A budget's nodes of the window that runs, those that have spent most first; a template has none before its
-    first spend."""
+    """A budget's nodes of the window that runs, under the names that teams have now, those that have spent most first; a
+    template has none before its first spend."""
     start_us, end_us = row.budget().span(now_us)
     alive = {name for (name,) in db.execute("SELECT id FROM instance WHERE stopped_us IS NULL AND written_off_us IS NULL AND seen_us > ?",
                                             (now_us - LIVE_WITHIN_US,))}
     gone = {name for (name,) in db.execute("SELECT id FROM instance WHERE written_off_us IS NOT NULL")}
-    found = []
+    found, teams = [], names_in(db, row.organization)
     for subject, settled, leased in db.execute(
             "SELECT subject, settled, leased FROM budget_node WHERE budget = ? AND start_us = ? ORDER BY settled DESC, subject LIMIT ?",
             (row.id, start_us, NODES_MAX)).fetchall():
         holders = tuple(Holder(name, amount, name in alive or name == DEFERRED, name in gone) for name, amount in db.execute(
             "SELECT holder, amount FROM budget_lease WHERE budget = ? AND subject = ? AND start_us = ? ORDER BY amount DESC, holder",
             (row.id, subject, start_us)))
-        found.append(NodeStanding(NodeKey(row.id, subject, start_us), end_us, settled, leased, holders))
+        found.append(NodeStanding(NodeKey(row.id, teams.shown(row.kind, subject), start_us), end_us, settled, leased, holders))
     if not found and not row.value.endswith(EACH):
         found.append(NodeStanding(NodeKey(row.id, "", start_us), end_us, 0, 0))
     return found

@@ -37,6 +37,7 @@ from tallystick.stores.sql.verify_budgets import Budgets
 from tallystick.stores.sql.verify_directory import Directory
 from tallystick.stores.sql.verify_policies import Policies
 from tallystick.stores.sql.verify_prices import ListRates, Prices
+from tallystick.stores.sql.verify_scopes import RENAMED, Scopes
 from tallystick.stores.sql.verify_facts import SEQ, Facts
 
 FINDINGS_MAX: Final = 20
@@ -160,6 +161,7 @@ class _Check:
         self._access = Access(db, organization)
         self._prices = Prices(db, organization)
         self._budgets = Budgets(db, organization)
+        self._scopes = Scopes(db, organization)
         self._policies = Policies(db, organization)
         self._list_rates = ListRates()
         self._notes: dict[int, str] = {}
@@ -232,6 +234,8 @@ class _Check:
                     self._access.gather(seq, fields)
                 if kind == "PRICE":
                     self._prices.gather(seq, fields)
+                if kind == "SCOPE":
+                    self._scopes.gather(seq, fields)
                 if kind == "CAP":
                     self._budgets.gather(seq, fields)
                 if kind == "POLICY":
@@ -268,6 +272,9 @@ class _Check:
         self._list_rates.define(kind, number, content)
         row = self._db.execute("SELECT name, content, seq FROM dictionary WHERE organization = ? AND kind = ? AND id = ?",
                                (self._organization, kind, number)).fetchone()
+        if kind in RENAMED:
+            self._scopes.define(kind, number, shown, seq)
+            row = row and (shown, *row[1:])
         if row is None or (row[0], json.loads(row[1]), row[2]) != (shown, content, seq):
             self._found("dictionary", seq, f"{kind} {number} stands otherwise in the dictionary than in its DEFINE")
         if kind in PRIVATE:
@@ -447,6 +454,8 @@ class _Check:
         self._check_credentials()
         for seq, message in self._adjustments.differences():
             self._found("columns", seq, message)
+        for seq_of, message in self._scopes.differences():
+            self._found("dictionary", seq_of, message)
         for seq_of, message in self._directory.differences():
             self._found("directory", seq_of, message)
         for seq_of, message in self._access.differences():
