@@ -13,7 +13,7 @@ from tallystick.connect.filling import Filling, exports, filled
 
 FILE = Path(__file__).with_name("filled.json")
 
-HOSTILE = "'; rm -rf ~ #\" + `x` $HOME ${x} \\ «key» {key} %s \n\t\u2028 ünïcode"
+HOSTILE = "'; rm -rf ~ #\" + `x` $HOME ${x} \\ «key» {key} %s \n\t\u2028 ünïcode 🧾"
 """A prompt, or what stands for one, that is none of a program's business."""
 
 CASES: dict[str, Filling] = {

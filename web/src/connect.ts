@@ -196,9 +196,16 @@ const SHORT: { [mark: string]: string } = { '"': '\\"', '\\': '\\\\', '\n': '\\n
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to be hidden
 const HIDDEN = /["\\\u0000-\u001f\u007f\u0085\u2028\u2029]/g
 
-/** A string of JSON, and in this form also of Python, JavaScript, Java, Go, TOML and YAML. */
+/** A string of JSON, and in this form also of Python, JavaScript, Go, TOML and YAML. */
 export const inDoubleQuotes = (text: string): string =>
   `"${text.replace(HIDDEN, (mark) => SHORT[mark] ?? `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`)}"`
+
+/** The same without a character beyond ASCII: which ones a Java compiler reads hangs on the machine. */
+const inAscii = (text: string): string =>
+  inDoubleQuotes(text).replace(
+    /[\u0080-\uffff]/g,
+    (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 
 /** A word of a POSIX shell. */
 export function inShell(text: string): string {
@@ -211,5 +218,6 @@ const inPhp = (text: string): string => `'${text.replaceAll('\\', '\\\\').replac
 function literalsOf(language: string): (text: string) => string {
   if (language === 'sh') return inShell
   if (language === 'php') return inPhp
+  if (language === 'java') return inAscii
   return language === 'text' ? (text) => text : inDoubleQuotes
 }

@@ -150,8 +150,15 @@ _HIDDEN: Final = re.compile("[\"\\\\\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
 def in_double_quotes(text: str) -> str:
-    """A string of JSON, and in this form also of Python, JavaScript, Java, Go, TOML and YAML."""
+    """A string of JSON, and in this form also of Python, JavaScript, Go, TOML and YAML."""
     return '"' + _HIDDEN.sub(lambda found: _SHORT.get(found[0]) or f"\\u{ord(found[0]):04x}", text) + '"'
+
+
+def _in_ascii(text: str) -> str:
+    """The same without a character beyond ASCII: which ones a Java compiler reads hangs on the machine."""
+    units = in_double_quotes(text).encode("utf-16-be", "surrogatepass")
+    codes = [units[at] << 8 | units[at + 1] for at in range(0, len(units), 2)]
+    return "".join(chr(code) if code < 0x80 else f"\\u{code:04x}" for code in codes)
 
 
 def in_shell(text: str) -> str:
@@ -170,6 +177,6 @@ def _as_it_is(text: str) -> str:
 
 
 LITERALS: Final[Mapping[str, Callable[[str], str]]] = {
-    "python": in_double_quotes, "js": in_double_quotes, "java": in_double_quotes, "go": in_double_quotes, "json": in_double_quotes,
+    "python": in_double_quotes, "js": in_double_quotes, "java": _in_ascii, "go": in_double_quotes, "json": in_double_quotes,
     "toml": in_double_quotes, "yaml": in_double_quotes, "dotenv": in_double_quotes, "sh": in_shell, "php": _in_php, "text": _as_it_is,
 }
