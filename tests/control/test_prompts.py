@@ -48,6 +48,57 @@ async def test_what_calls_name_is_there_without_being_registered(desk: Desk) -> 
     assert [(item["version"], item["cost_nanos"], item["registered"]) for item in versions] == [("2", 5, False), (None, 7, False)]
 
 
+async def test_a_prompt_is_found_by_its_key_its_owner_and_its_tags(desk: Desk) -> None:
+    async with desk.owner() as client:
+        for key, more in (("a/b", {"owner": "Ann", "tags": ["support", "Q4", "support"]}), ("größe 🎈", {"note": "of boxes"}), ("plain", {})):
+            assert (await client.put("/api/prompts", json={"prompt_key": key, **more})).status_code == 200
+        async def found(text: str) -> list[str]:
+            return [item["prompt_key"] for item in (await client.get("/api/prompts", params={"contains": text})).json()["items"]]
+        assert [await found(text) for text in ("ann", "q4", "GRÖSSE", "zzz")] == [["a/b"], ["a/b"], ["größe 🎈"], []]
+        assert (await one(desk, "a/b"))["tags"] == ["support", "Q4"]
+        changed = (await client.put("/api/prompts", json={"prompt_key": "a/b", "note": "now"})).json()
+        assert (changed["owner"], changed["tags"], changed["note"]) == ("", [], "now")
+        assert (await client.put("/api/prompts", json={"prompt_key": "a", "tags": ["x"] * 21})).status_code == 400
+
+
+async def test_a_list_in_pages_with_its_trend_and_what_was_before_ties_out(desk: Desk) -> None:
+    today = desk.clock.at_us
+    for days_ago, cost, prompt in ((0, 5, "b"), (3, 7, "b"), (29, 100, "b"), (30, 40, "b"), (59, 2, "b"), (60, 1_000, "b"), (1, 112, "a"),
+                                   (1, 3, None)):
+        desk.clock.at_us = today - days_ago * 86_400_000_000
+        book(desk, cost, prompt)
+    desk.clock.at_us = today
+    async with desk.owner() as client:
+        await client.put("/api/prompts", json={"prompt_key": "c"})
+        pages, cursor = [], None
+        while True:
+            page = (await client.get("/api/prompts", params={"limit": 1, **({"cursor": cursor} if cursor else {})})).json()
+            pages.append(page)
+            if (cursor := page["next_cursor"]) is None:
+                break
+        by_prompt = (await client.get("/api/aggregations/by-prompt", params={"start": "2026-10-22", "end": "2026-11-20"})).json()["prompts"]
+    items = [item for page in pages for item in page["items"]]
+    assert [(item["prompt_key"], item["cost_nanos"], item["before_nanos"]) for item in items] == [("a", 112, 0), ("b", 112, 42), ("c", 0, 0)]
+    assert [(sum(item["trend_nanos"]), len(item["trend_nanos"])) for item in items] == [(112, 15), (112, 15), (0, 15)]
+    assert (items[1]["trend_nanos"][0], items[1]["trend_nanos"][-1]) == (100, 5)
+    assert pages[0]["matching"] == 3
+    told = {item["prompt_key"]: (item["cost_usd"], item["requests"]) for item in items if item["requests"]}
+    told["unknown"] = (pages[0]["unnamed"]["cost_usd"], pages[0]["unnamed"]["requests"])
+    assert told == {one["prompt_key"]: (f"{one['total_cost']:.9f}", one["request_count"]) for one in by_prompt}
+
+
+async def test_the_comparison_ties_out_with_the_aggregation(desk: Desk) -> None:
+    for cost, version in ((10, "1"), (21, "1"), (300, "2"), (4, "trial"), (9, None)):
+        book(desk, cost, "a/b", version)
+    compared = await one(desk, "a/b")
+    async with desk.owner() as client:
+        said = (await client.get("/api/aggregations/version-comparison", params={"prompt_key": "a/b"})).json()["versions"]
+    assert {item["version"]: (item["cost_usd"], item["requests"], item["cost_per_request_nanos"]) for item in compared["version_list"]} == {
+        None if item["version_number"] is None else str(item["version_number"]):
+            (f"{item['total_cost']:.9f}", item["request_count"], round(item["avg_cost_per_request"] * 1e9)) for item in said}
+    assert sum(item["cost_nanos"] for item in compared["version_list"]) == compared["cost_nanos"] == 344
+
+
 async def test_versions_are_numbered_and_one_is_active(desk: Desk) -> None:
     live = LivePrompts(desk.database)
     async with desk.owner() as client:

@@ -1,6 +1,8 @@
 """Prompts: what calls named, and what somebody registered beforehand; their versions, which one is active, and what each
 costs. A prompt that calls name is there without being registered; registering adds versions with what they stand for,
 and one of them may be active: calls that name the prompt alone are booked on it, and say that it was assumed.
+
+What a prompt or a version cost is what `/api/aggregations/by-prompt` and `/version-comparison` say of it, to the nano.
 """
 
 from __future__ import annotations
@@ -15,29 +17,36 @@ from tallystick.control.call_document import moment
 from tallystick.control.callers import Caller, CallerOf, PartsOf, actor_of
 from tallystick.control.explore_document import days_asked, measures
 from tallystick.control.figures import Day, answer, local
+from tallystick.control.pages import LIMIT, Cursor, Limit, cursor_of, place_of
 from tallystick.control.problems import Problem
-from tallystick.core.identity import VALUE_CHARS_MAX
+from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
 from tallystick.stores.sql.breakdown import Filter, Question, Total, broken_down
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Organization, organization
 from tallystick.stores.sql.prompts import (
-    Prompt, PromptVersion, VersionSpec, activate, add_version, find_prompt, list_prompts, register, unregister,
+    Prompt, PromptVersion, VersionSpec, Words, activate, add_version, find_prompt, list_prompts, register, unregister,
 )
 
-LISTED_MAX: Final = 500
+TREND_POINTS_MAX: Final = 20
+TAGS_MAX: Final = 20
 Start = Annotated[Day | None, Query(description="First day, YYYY-MM-DD; without both the last 30.")]
 End = Annotated[Day | None, Query(description="Last day, included.")]
 Name = Annotated[str, Field(min_length=1, max_length=VALUE_CHARS_MAX, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Named = Annotated[str, Query(alias="prompt_key", min_length=1, max_length=VALUE_CHARS_MAX)]
 
 
+Tag = Annotated[str, Field(min_length=1, max_length=NAME_CHARS_MAX, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
 class Registered(BaseModel):
-    """A prompt to register, or its new note."""
+    """A prompt to register, or all that is said of it from now on. `owner`: whom to ask about it."""
 
     model_config = ConfigDict(extra="forbid")
 
     prompt_key: Name
     note: Annotated[str, Field(max_length=2_000)] = ""
+    owner: Annotated[str, Field(max_length=VALUE_CHARS_MAX)] = ""
+    tags: Annotated[list[Tag], Field(max_length=TAGS_MAX)] = []
 
 
 class NewVersion(BaseModel):
@@ -63,32 +72,51 @@ class Activated(BaseModel):
     version: Name | None
 
 
-class PromptShown(BaseModel):
-    """A prompt and what its calls came to."""
+class CallFigures(BaseModel):
+    """What some calls came to; the mean latency is of attempts, in microseconds."""
 
     model_config = ConfigDict(extra="allow")
 
-    prompt_key: str | None
-    registered: bool
-    active_version: str | None
-    versions: int
     requests: int
+    attempts: int
+    errors: int
+    input_tokens: int
+    output_tokens: int
     cost_nanos: int
     cost_usd: str
     cost_per_request_nanos: int | None
+    latency_mean_us: int | None
+
+
+class PromptShown(CallFigures):
+    """A prompt and what its calls came to. `registered`: by somebody, not only named by calls."""
+
+    prompt_key: str
+    registered: bool
+    active_version: str | None
+    versions: int
+    owner: str
+    tags: list[str]
+
+
+class PromptListed(PromptShown):
+    """`before_nanos`: what as many days before came to. `trend`: the range in up to 20 stretches, what each cost."""
+
+    before_nanos: int
+    trend_nanos: list[int]
 
 
 class Prompts(BaseModel):
-    """Prompts, dearest first; `more`: how many are left out."""
+    """A page of prompts, dearest first. `unnamed`: the calls that name none; `matching`: how many prompts there are in all."""
 
-    items: list[PromptShown]
-    more: int
+    items: list[PromptListed]
+    matching: int
+    unnamed: CallFigures
+    next_cursor: str | None
 
 
-class VersionShown(BaseModel):
+class VersionShown(CallFigures):
     """A version, registered or only named by calls (null: calls that name none), and what its calls came to."""
-
-    model_config = ConfigDict(extra="allow")
 
     version: str | None
     registered: bool
@@ -98,17 +126,16 @@ class VersionShown(BaseModel):
     max_tokens: int | None
     note: str
     created_at: datetime | None
+    created_by: str | None
     activated_at: datetime | None
-    requests: int
-    cost_nanos: int
-    cost_usd: str
-    cost_per_request_nanos: int | None
 
 
 class OnePrompt(PromptShown):
     """A prompt with its versions, newest first."""
 
     note: str
+    created_at: datetime | None
+    created_by: str | None
     version_list: list[VersionShown]
 
 
@@ -126,18 +153,55 @@ def routes() -> APIRouter:
 
 def list_all(
     parts: PartsOf, caller: CallerOf, start: Start = None, end: End = None,
-    contains: Annotated[str, Query(max_length=VALUE_CHARS_MAX)] = "",
+    contains: Annotated[str, Query(max_length=VALUE_CHARS_MAX, description="In the key, the owner or a tag, in any case.")] = "",
+    limit: Limit = LIMIT, cursor: Cursor = None,
 ) -> Response:
     """Prompts with what their calls came to, dearest first, the registered ones without calls at the end."""
-    here, (first, last) = _days(parts, caller, start, end)
+    here, days = _days(parts, caller, start, end)
+    sought = contains.casefold()
     with parts.database.read() as db:
-        used = {group[0]: total for (_, group), total in broken_down(
-            db, here.id, Question(first, last, ("prompt_key",), sight=caller.sight)).items()}
+        books = _Books(db, here.id, caller)
+        used = books.totals(days)
         known = {prompt.name: prompt for prompt in list_prompts(db, here.id)}
-    names = [name for name in {*used, *known} if name is not None and contains.casefold() in name.casefold()]
-    ranked = sorted(names, key=lambda name: (-used.get(name, Total()).cost_nanos, name))
-    items = [_summary(name, known.get(name), used.get(name, Total())) for name in ranked[:LISTED_MAX]]
-    return answer({"items": items, "more": max(len(ranked) - LISTED_MAX, 0)})
+        named = [name for name in {*used, *known} if name is not None and _has(sought, name, known.get(name))]
+        ranks = sorted((-used.get(name, Total()).cost_nanos, name) for name in named)
+        if cursor:
+            cost_nanos, last = place_of(cursor)
+            ranks = [rank for rank in ranks if rank > (-cost_nanos, last)]
+        shown = [name for _, name in ranks[:limit]]
+        before, trends = books.before(days, shown), books.trends(days, shown)
+    items = [{**_summary(name, known.get(name), used.get(name, Total())), "before_nanos": before.get(name, Total()).cost_nanos,
+              "trend_nanos": [stretch.get(name, Total()).cost_nanos for stretch in trends]} for name in shown]
+    return answer({
+        "items": items, "matching": len(named), "unnamed": _figures(used.get(None, Total())),
+        "next_cursor": cursor_of(-ranks[limit - 1][0], shown[-1]) if len(ranks) > limit else None,
+    })
+
+
+class _Books:
+    """What prompts' calls come to, as far as the caller sees them."""
+
+    def __init__(self, db: Connection, organization_id: int, caller: Caller) -> None:
+        self._db = db
+        self._organization = organization_id
+        self._sight = caller.sight
+
+    def totals(self, days: tuple[int, int], names: list[str] | None = None) -> dict[str | None, Total]:
+        """By prompt: all of them, or those named."""
+        filters = (Filter("prompt_key", "is", tuple(names)),) if names is not None else ()
+        question = Question(*days, ("prompt_key",), filters=filters, sight=self._sight)
+        return {group[0]: total for (_, group), total in broken_down(self._db, self._organization, question).items()}
+
+    def before(self, days: tuple[int, int], names: list[str]) -> dict[str | None, Total]:
+        """Of as many days right before."""
+        first, last = days
+        return self.totals((2 * first - last - 1, first - 1), names)
+
+    def trends(self, days: tuple[int, int], names: list[str]) -> list[dict[str | None, Total]]:
+        """The days in stretches of one length, the last one maybe shorter."""
+        first, last = days
+        length = -(-(last - first + 1) // TREND_POINTS_MAX)
+        return [self.totals((begin, min(begin + length - 1, last)), names) for begin in range(first, last + 1, length)]
 
 
 def read_one(parts: PartsOf, caller: CallerOf, name: Named, start: Start = None, end: End = None) -> Response:
@@ -148,10 +212,11 @@ def read_one(parts: PartsOf, caller: CallerOf, name: Named, start: Start = None,
 
 
 def register_one(parts: PartsOf, caller: CallerOf, asked: Registered) -> Response:
-    """Register a prompt, or change its note."""
+    """Register a prompt, or change what is said of it."""
     here, days = _days(parts, caller, None, None)
+    words = Words(asked.note, asked.owner, tuple(dict.fromkeys(asked.tags)))
     with parts.database.write() as db:
-        register(db, here.id, asked.prompt_key, asked.note, parts.clock.now_us(), actor_of(caller))
+        register(db, here.id, asked.prompt_key, words, parts.clock.now_us(), actor_of(caller))
         return answer(_whole(db, here, caller, asked.prompt_key, days))
 
 
@@ -201,21 +266,29 @@ def _whole(db: Connection, here: Organization, caller: Caller, name: str, days: 
         whole.merge(total)
     registered = {one.spec.version: one for one in known.versions} if known else {}
     versions = sorted({*used, *registered}, key=_newest_first)
-    return {**_summary(name, known, whole), "versions": len(versions), "note": known.note if known else "",
+    return {**_summary(name, known, whole), "versions": len(versions), "note": known.words.note if known else "",
+            "created_at": moment(known.created_us) if known else None, "created_by": known.created_by if known else None,
             "version_list": [_version(version, registered.get(version or ""), used.get(version, Total())) for version in versions]}
 
 
-def _summary(name: str | None, known: Prompt | None, total: Total) -> dict[str, Any]:
+def _summary(name: str, known: Prompt | None, total: Total) -> dict[str, Any]:
     return {"prompt_key": name, "registered": known is not None, "active_version": known.active if known else None,
-            "versions": len(known.versions) if known else 0, **_figures(total)}
+            "versions": len(known.versions) if known else 0, "owner": known.words.owner if known else "",
+            "tags": known.words.tags if known else (), **_figures(total)}
+
+
+def _has(sought: str, name: str, known: Prompt | None) -> bool:
+    """Whether this text (case folded) is in the key, the owner or a tag."""
+    words = (name, known.words.owner, *known.words.tags) if known else (name,)
+    return any(sought in word.casefold() for word in words)
 
 
 def _version(version: str | None, known: PromptVersion | None, total: Total) -> dict[str, Any]:
     spec = known.spec if known else VersionSpec("")
     return {"version": version, "registered": known is not None, "active": known is not None and known.active,
             "model": spec.model, "temperature": spec.temperature, "max_tokens": spec.max_tokens, "note": spec.note,
-            "created_at": moment(known.created_us) if known else None, "activated_at": moment(known.activated_us) if known else None,
-            **_figures(total)}
+            "created_at": moment(known.created_us) if known else None, "created_by": known.created_by if known else None,
+            "activated_at": moment(known.activated_us) if known else None, **_figures(total)}
 
 
 def _figures(total: Total) -> dict[str, Any]:

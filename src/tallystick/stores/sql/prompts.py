@@ -4,6 +4,7 @@ booked on that names a prompt and no version; what a version costs is a question
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from tallystick.stores.sql.engine import note_change
 
 PROMPTS_MAX: Final = 10_000                  # of an organisation
 VERSIONS_MAX: Final = 1_000                  # of a prompt
+_COLUMNS: Final = "name, note, owner, tags, created_us, created_by"
 _VERSION_COLUMNS: Final = "version, model, temperature, max_tokens, note, active, created_us, created_by, activated_us"
 
 
@@ -41,11 +43,20 @@ class PromptVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """What people say of a prompt: what it is for, whom to ask, and tags to find it by."""
+
+    note: str = ""
+    owner: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """A registered prompt with its versions, oldest first."""
 
     name: str
-    note: str
+    words: Words
     created_us: int
     created_by: str
     versions: tuple[PromptVersion, ...] = ()
@@ -63,36 +74,36 @@ def list_prompts(db: Connection, organization: int) -> list[Prompt]:
                       (organization,))
     for prompt, *row in rows:
         versions[prompt].append(_version(row))
-    found = db.execute("SELECT name, note, created_us, created_by FROM prompt WHERE organization = ? ORDER BY name", (organization,))
-    return [Prompt(name, note, int(created_us), by, tuple(versions[name])) for name, note, created_us, by in found.fetchall()]
+    found = db.execute(f"SELECT {_COLUMNS} FROM prompt WHERE organization = ? ORDER BY name", (organization,))  # noqa: S608 - literals
+    return [_prompt(row, tuple(versions[row[0]])) for row in found.fetchall()]
 
 
 def find_prompt(db: Connection, organization: int, name: str) -> Prompt | None:
     """One of them; None for a name that nobody registered."""
-    row = db.execute("SELECT name, note, created_us, created_by FROM prompt WHERE organization = ? AND name = ?",
-                     (organization, name)).fetchone()
+    row = db.execute(f"SELECT {_COLUMNS} FROM prompt WHERE organization = ? AND name = ?", (organization, name)).fetchone()  # noqa: S608 - literals
     if row is None:
         return None
     versions = db.execute(f"SELECT {_VERSION_COLUMNS} FROM prompt_version"  # noqa: S608 - literals
                           " WHERE organization = ? AND prompt = ? ORDER BY created_us, version", (organization, name)).fetchall()
-    return Prompt(row[0], row[1], int(row[2]), row[3], tuple(map(_version, versions)))
+    return _prompt(row, tuple(map(_version, versions)))
 
 
-def register(db: Connection, organization: int, name: str, note: str, now_us: int, actor: str) -> None:
-    """Name a prompt beforehand, or change what is noted of it. Raises Refused `too_many`."""
+def register(db: Connection, organization: int, name: str, words: Words, now_us: int, actor: str) -> None:
+    """Name a prompt beforehand, or change what is said of it. Raises Refused `too_many`."""
+    said = (words.note, words.owner, json.dumps(words.tags, ensure_ascii=False))
     if find_prompt(db, organization, name) is not None:
-        db.execute("UPDATE prompt SET note = ? WHERE organization = ? AND name = ?", (note, organization, name))
+        db.execute("UPDATE prompt SET note = ?, owner = ?, tags = ? WHERE organization = ? AND name = ?", (*said, organization, name))
         return
     _room(db.execute("SELECT count(*) FROM prompt WHERE organization = ?", (organization,)).fetchone()[0], PROMPTS_MAX, "prompts")
-    db.execute("INSERT INTO prompt (organization, name, note, created_us, created_by) VALUES (?, ?, ?, ?, ?)",
-               (organization, name, note, now_us, actor))
+    db.execute(f"INSERT INTO prompt (organization, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - literals
+               (organization, name, *said, now_us, actor))
 
 
 def add_version(db: Connection, organization: int, name: str, spec: VersionSpec, now_us: int, actor: str) -> None:
     """Add a version to a prompt, which is registered if it was not. Raises Refused: `exists`, `too_many`."""
     known = find_prompt(db, organization, name)
     if known is None:
-        register(db, organization, name, "", now_us, actor)
+        register(db, organization, name, Words(), now_us, actor)
     elif any(one.spec.version == spec.version for one in known.versions):
         raise Refused("exists", "There is such a version already; versions do not change.")
     else:
@@ -135,6 +146,11 @@ def active_versions(db: Connection) -> Mapping[str, Mapping[str, str]]:
 def _room(count: int, most: int, what: str) -> None:
     if int(count) >= most:
         raise Refused("too_many", f"At most {most} {what}; remove some first.")
+
+
+def _prompt(row: Any, versions: tuple[PromptVersion, ...]) -> Prompt:
+    name, note, owner, tags, created_us, created_by = row
+    return Prompt(name, Words(note, owner, tuple(json.loads(tags))), int(created_us), created_by, versions)
 
 
 def _version(row: Any) -> PromptVersion:

@@ -4,6 +4,8 @@ CREATE TABLE prompt (
   organization INTEGER NOT NULL REFERENCES organization (id),
   name TEXT NOT NULL,
   note TEXT NOT NULL,
+  owner TEXT NOT NULL,                       -- whom to ask about it; '' where nobody said
+  tags TEXT NOT NULL,                        -- a JSON list of words
   created_us BIGINT NOT NULL,
   created_by TEXT NOT NULL,
   PRIMARY KEY (organization, name)
