@@ -11,7 +11,7 @@ from tallystick.console import UI
 
 FIRST_LOAD_BYTES_MAX = 320_000
 SCREENS = ("SignIn", "Setup", "Overview", "Explore", "Live", "Requests", "Request", "Keys", "Budgets", "Budget", "Alerts", "Alert", "Channels",
-           "Exports")
+           "Exports", "Prompts", "Prompt")
 
 pytestmark = pytest.mark.skipif(not (UI / "manifest.json").is_file(), reason="the console is not built: `make console`")
 

@@ -79,8 +79,8 @@ async def test_a_list_in_pages_with_its_trend_and_what_was_before_ties_out(desk:
         by_prompt = (await client.get("/api/aggregations/by-prompt", params={"start": "2026-10-22", "end": "2026-11-20"})).json()["prompts"]
     items = [item for page in pages for item in page["items"]]
     assert [(item["prompt_key"], item["cost_nanos"], item["before_nanos"]) for item in items] == [("a", 112, 0), ("b", 112, 42), ("c", 0, 0)]
-    assert [(sum(item["trend_nanos"]), len(item["trend_nanos"])) for item in items] == [(112, 15), (112, 15), (0, 15)]
-    assert (items[1]["trend_nanos"][0], items[1]["trend_nanos"][-1]) == (100, 5)
+    assert [(sum(item["trend"]), len(item["trend"])) for item in items] == [(112, 15), (112, 15), (0, 15)]
+    assert (items[1]["trend"][0], items[1]["trend"][-1]) == (100, 5)
     assert pages[0]["matching"] == 3
     told = {item["prompt_key"]: (item["cost_usd"], item["requests"]) for item in items if item["requests"]}
     told["unknown"] = (pages[0]["unnamed"]["cost_usd"], pages[0]["unnamed"]["requests"])

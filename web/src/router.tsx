@@ -11,13 +11,13 @@ import {
 } from '@tanstack/react-router'
 import { columnsOf } from './parts/layout'
 import { Fault } from './parts/states'
-import { rangeOf } from './range'
 import { alertsOf, channelsOf } from './screens/alertsearch'
 import { budgetOf, budgetsOf } from './screens/budgetsearch'
 import { callsOf } from './screens/callsearch'
 import { exploreOf } from './screens/exploresearch'
 import { keysOf } from './screens/keysearch'
 import { NotFound } from './screens/NotFound'
+import { overviewOf, promptOf, promptsOf } from './screens/promptsearch'
 import { sessionQuery } from './session'
 import { Shell } from './shell/Shell'
 
@@ -66,7 +66,7 @@ const organization = createRoute({
 const overview = createRoute({
   getParentRoute: () => organization,
   path: '/overview',
-  validateSearch: (search: Record<string, unknown>) => rangeOf(search),
+  validateSearch: overviewOf,
   component: lazyRouteComponent(() => import('./screens/Overview')),
 })
 
@@ -145,6 +145,20 @@ const exportsScreen = createRoute({
   component: lazyRouteComponent(() => import('./screens/Exports')),
 })
 
+const prompts = createRoute({
+  getParentRoute: () => organization,
+  path: '/prompts',
+  validateSearch: promptsOf,
+  component: lazyRouteComponent(() => import('./screens/Prompts')),
+})
+
+const prompt = createRoute({
+  getParentRoute: () => organization,
+  path: '/prompts/$key',
+  validateSearch: promptOf,
+  component: lazyRouteComponent(() => import('./screens/Prompt')),
+})
+
 const bare = <const Path extends string>(
   path: Path,
   to:
@@ -155,7 +169,8 @@ const bare = <const Path extends string>(
     | '/o/$slug/keys'
     | '/o/$slug/alerts'
     | '/o/$slug/budgets'
-    | '/o/$slug/exports',
+    | '/o/$slug/exports'
+    | '/o/$slug/prompts',
 ) =>
   createRoute({
     getParentRoute: () => root,
@@ -189,6 +204,8 @@ const tree = root.addChildren([
     budgets,
     budget,
     exportsScreen,
+    prompts,
+    prompt,
   ]),
   bare('/', '/o/$slug/overview'),
   bare('/overview', '/o/$slug/overview'),
@@ -200,6 +217,7 @@ const tree = root.addChildren([
   bare('/alerts', '/o/$slug/alerts'),
   bare('/budgets', '/o/$slug/budgets'),
   bare('/exports', '/o/$slug/exports'),
+  bare('/prompts', '/o/$slug/prompts'),
 ])
 
 export function consoleRouter(queries: QueryClient) {

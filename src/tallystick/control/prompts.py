@@ -100,10 +100,10 @@ class PromptShown(CallFigures):
 
 
 class PromptListed(PromptShown):
-    """`before_nanos`: what as many days before came to. `trend`: the range in up to 20 stretches, what each cost."""
+    """`before_nanos`: what as many days before came to. `trend`: the range in up to 20 stretches, what each cost in nanos."""
 
     before_nanos: int
-    trend_nanos: list[int]
+    trend: list[int]
 
 
 class Prompts(BaseModel):
@@ -171,7 +171,7 @@ def list_all(
         shown = [name for _, name in ranks[:limit]]
         before, trends = books.before(days, shown), books.trends(days, shown)
     items = [{**_summary(name, known.get(name), used.get(name, Total())), "before_nanos": before.get(name, Total()).cost_nanos,
-              "trend_nanos": [stretch.get(name, Total()).cost_nanos for stretch in trends]} for name in shown]
+              "trend": [stretch.get(name, Total()).cost_nanos for stretch in trends]} for name in shown]
     return answer({
         "items": items, "matching": len(named), "unnamed": _figures(used.get(None, Total())),
         "next_cursor": cursor_of(-ranks[limit - 1][0], shown[-1]) if len(ranks) > limit else None,

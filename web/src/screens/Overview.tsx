@@ -11,7 +11,8 @@ import { Figure } from '../parts/Figure'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
 import { Coming, Empty, Fault } from '../parts/states'
-import { daysOf, labelOf, type RangeSearch, todayIn } from '../range'
+import { VersionsDialog } from '../parts/Versions'
+import { daysOf, labelOf, type RangeSearch, rangeOf, todayIn } from '../range'
 import { may, useSession, useZone } from '../session'
 import type { FilterName } from './callsearch'
 
@@ -32,6 +33,7 @@ const SPLITS: Split[] = [
 export default function Overview() {
   const search = useSearch({ from: '/o/$slug/overview' })
   const { slug } = useParams({ from: '/o/$slug/overview' })
+  const navigate = useNavigate({ from: '/o/$slug/overview' })
   const { zone, known } = useZone()
   const days = daysOf(search, todayIn(zone))
   const spend = useQuery({
@@ -135,6 +137,15 @@ export default function Overview() {
   return (
     <Page title="Overview" question="What are we spending, and where does it go?">
       {body()}
+      {search.prompt !== undefined && (
+        <VersionsDialog
+          promptKey={search.prompt}
+          days={days}
+          slug={slug}
+          range={rangeOf(search)}
+          close={() => navigate({ search: rangeOf(search) })}
+        />
+      )}
     </Page>
   )
 }
@@ -200,6 +211,10 @@ function Ranking({
                   {split.group === 'model' && <i className="dot" style={{ background: colour(name) }} />}
                   {name === null ? (
                     <span className="quiet">{split.none}</span>
+                  ) : split.group === 'prompt_key' ? (
+                    <Link to="/o/$slug/overview" params={{ slug }} search={{ ...search, prompt: name }}>
+                      {name}
+                    </Link>
                   ) : (
                     <Link
                       to="/o/$slug/requests"

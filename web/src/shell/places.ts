@@ -10,6 +10,7 @@ import {
   IconKey,
   IconLayoutDashboard,
   IconListDetails,
+  IconMessage2,
   IconWallet,
 } from '@tabler/icons-react'
 import type { Role } from '../session'
@@ -58,6 +59,14 @@ export const PLACES = [
   },
   { to: '/o/$slug/budgets', name: 'Budgets', keys: 'b', icon: IconWallet, group: 'caps' },
   { to: '/o/$slug/alerts', name: 'Alerts', keys: 'a', icon: IconBell, group: 'caps', roles: WATCHERS },
+  {
+    to: '/o/$slug/prompts',
+    name: 'Prompts',
+    keys: 'p',
+    icon: IconMessage2,
+    group: 'prompts',
+    ranged: true,
+  },
   { to: '/o/$slug/keys', name: 'Keys', keys: 'k', icon: IconKey, group: 'who', roles: BUT_FINANCE },
   {
     to: '/o/$slug/exports',
