@@ -60,7 +60,7 @@ def _register(database: Database, start_us: int) -> None:
     with database.write() as db:
         for project in PROJECTS:
             for prompt in project.prompts:
-                prompts.register(db, DEFAULT, prompt.key, "", start_us, _BY)
+                prompts.register(db, DEFAULT, prompt.key, prompts.Words(tags=(project.name,)), start_us, _BY)
                 for version in prompt.versions:
                     since_us = start_us + version.since * DAY_S * 1_000_000
                     spec = prompts.VersionSpec(version.name, version.model.name, max_tokens=4_000, note=version.note)
