@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Check a `ledger-jsonl` export of Tallystick with nothing but Python's standard library: copy this one file
-to wherever you trust the machine, and run
+"""Check a `ledger-jsonl` export of Tallystick, or the proof of one entry, with nothing but Python's standard library: copy
+this one file to wherever you trust the machine, and run
 
     python3 verify_export.py ledger.jsonl [--key HEX] [--kept NOTE]
+    python3 verify_export.py proof.json [--key HEX]
 
 It checks the exact bytes of every entry, the chain of hashes, the tree (RFC 9162), every signed
 checkpoint (C2SP signed note, Ed25519 after RFC 8032), that names are defined before they are used, that an
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 FORMAT = "tallystick-ledger-1"
+PROOF = "tallystick-proof-1"
 LINE_BYTES_MAX = 8 << 20
 KINDS = {"ATTEMPT", "ADMIT", "DEFER", "SETTLE", "REFUSED", "REFUSALS", "DEFINE", "KEY", "CREDENTIAL", "MEMBER",
          "ADJUST", "SEEN", "PRICE", "CAP", "POLICY", "WRITE-OFF", "ACCESS", "ALERTS", "SCOPE"}
@@ -337,8 +339,46 @@ def check(file: BinaryIO, key: str | None = None, kept: str | None = None) -> Le
     return ledger
 
 
+# --- the proof of one entry (RFC 9162, section 2.1.3.2) ----------------------------------------------
+
+def root_above(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:
+    """The root that the path leads to."""
+    last, root = size - 1, leaf
+    demand(0 <= index < size, "the path", "the checkpoint does not reach the entry")
+    for beside in path:
+        demand(last > 0, "the path", "it is too long")
+        left = index & 1 or index == last
+        root = hashlib.sha256(b"\x01" + (beside + root if left else root + beside)).digest()
+        while left and not index & 1 and index:
+            index, last = index >> 1, last >> 1
+        index, last = index >> 1, last >> 1
+    demand(last == 0, "the path", "it is too short")
+    return root
+
+
+def check_proof(proof: dict[str, Any], key: str | None = None) -> dict[str, Any]:
+    """The entry that a proof shows to stand in the ledger. Raises Wrong."""
+    demand(key is None or proof["public_key"] == key.lower(), "the proof", "the signing key is another than the one you kept")
+    exact, public_key = proof["entry"].encode(), bytes.fromhex(proof["public_key"])
+    entry = parse(exact + b"\n", "the entry")
+    demand((entry["seq"], entry["org"]) == (proof["seq"], proof["organization"]), "the entry", "it is another than the proof says")
+    demand(proof["origin"] == f"tallystick/{public_key[:8].hex()}/{entry['org']}", "the proof", "its log is named for another key")
+    size, root = read_note(proof["note"], proof["origin"], public_key)
+    path = [bytes.fromhex(node) for node in proof["path"]]
+    found = root_above(hashlib.sha256(b"\0" + exact).digest(), entry["seq"], size, path)
+    demand(found == root, "the path", "it does not lead to what was signed")
+    return entry
+
+
+def proof_in(file: BinaryIO) -> dict[str, Any] | None:
+    """The proof, where the file is one; else it is left at its beginning."""
+    first = parse(file.readline(LINE_BYTES_MAX + 1), "line 1")
+    file.seek(0)
+    return first if first.get("format") == PROOF else None
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Check a ledger-jsonl export of Tallystick.")
+    parser = argparse.ArgumentParser(description="Check a ledger-jsonl export of Tallystick, or the proof of one entry.")
     parser.add_argument("file")
     parser.add_argument("--key", help="the public key you kept, hexadecimal")
     parser.add_argument("--kept", help="file with a checkpoint note you kept")
@@ -346,6 +386,11 @@ def main() -> int:
     try:
         kept = None if asked.kept is None else Path(asked.kept).read_text(encoding="utf-8")
         with Path(asked.file).open("rb") as file:
+            if (proof := proof_in(file)) is not None:
+                entry = check_proof(proof, asked.key)
+                print(f"Entry {entry['seq']} of {entry['org']} ({entry['kind']}) stands in the ledger under what the key "
+                      f"{proof['public_key']} signed.")
+                return 0
             ledger = check(file, asked.key, kept)
     except OSError as reason:
         print(f"cannot be judged: {reason}", file=sys.stderr)

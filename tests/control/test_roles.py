@@ -124,6 +124,9 @@ DELETE /api/prompts                               all   all      -        all   
 GET    /api/prompts/one                           all   all      all      own_teams  own   all    -
 POST   /api/prompts/versions                      all   all      -        all        all   -      -
 PUT    /api/prompts/active                        all   all      -        all        all   -      -
+GET    /api/ledger/entries                        all   all      all      own_teams  -     all    -
+GET    /api/ledger/entries/{seq}                  all   all      all      own_teams  -     all    -
+GET    /api/ledger/entries/{seq}/proof            all   all      all      own_teams  -     all    -
 GET    /api/exports/totals                        all   all      all      own_teams  own   all    -
 GET    /api/exports/calls.csv                     all   all      all      own_teams  own   all    -
 GET    /api/exports/calls.jsonl                   all   all      all      own_teams  own   all    -

@@ -91,6 +91,7 @@ class Two:
             proposed = await owner.post("/api/prices/overrides", json=terms)
             assert proposed.status_code == 202, proposed.text
             self.ids["proposal_id"] = proposed.json()["id"]
+            self.ids["seq"] = str((await owner.get("/api/ledger/entries")).json()["entries"] - 1)        # their chain is the longer one
 
     async def govern(self, owner: httpx.AsyncClient) -> None:
         """Policies, alerts and envelopes."""

@@ -10,8 +10,9 @@ from fastapi.responses import JSONResponse
 
 from tallystick import __version__
 from tallystick.control import (
-    Parts, adjustments, aggregations, alerts, auth, budget_lint, budgets, channels, credentials, envelopes, explore, exports, invitations,
-    key_sets, keys, live, lost_password, members, metrics, organization, own_password, personal_tokens, policies, price_overrides,
+    Parts, adjustments, aggregations, alerts, auth, budget_lint, budgets, channels, credentials, envelopes, explore, exports,
+    invitations, key_sets, keys, ledger, live, lost_password, members, metrics, organization, own_password, personal_tokens, policies,
+    price_overrides,
     problems, projects, prompts, proposals, requests, second_factor, sessions, setup, teams, views,
 )
 from tallystick.control.bounds import Bounds
@@ -25,6 +26,7 @@ from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.members import Members
 from tallystick.stores.sql.password_resets import PasswordResets
 from tallystick.stores.sql.personal_tokens import PersonalTokens
+from tallystick.stores.sql.proofs import Blocks
 from tallystick.stores.sql.proposals import Proposals
 from tallystick.stores.sql.second_factors import SecondFactors
 from tallystick.stores.sql.sessions import Sessions
@@ -45,6 +47,7 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     app.state.proposals = Proposals(Sequencer(parts.database), secrets.token_bytes)
     app.state.calls = Calls(parts.database)
     app.state.streams = live.Streams()
+    app.state.blocks = Blocks()
     app.state.writing = exports.Writing()
     app.state.tokens = Tokens.of(parts.secret)
     factors = SecondFactors(Sequencer(parts.database), parts.vault.keks, secrets.token_bytes, derived(parts.secret, b"recovery code"))
@@ -63,7 +66,7 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
                       key_sets.routes(), keys.routes(), credentials.routes(), budget_lint.routes(), budgets.routes(),
                       envelopes.routes(), price_overrides.routes(), proposals.routes(), teams.routes(), projects.routes(),
                       policies.routes(), metrics.routes(), explore.routes(), live.routes(), prompts.routes(), views.routes(),
-                      organization.routes(), exports.routes(), alerts.routes(), channels.routes()]
+                      organization.routes(), exports.routes(), ledger.routes(), alerts.routes(), channels.routes()]
         app.add_api_route("/api/openapi.json", openapi, methods=["GET"], include_in_schema=False)
     for resource in resources:
         app.include_router(resource)

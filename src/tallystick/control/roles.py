@@ -46,6 +46,7 @@ PRICES_READ: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all", "
 MONEY: Final[Cells] = {
     "owner": "all", "admin": "all", "finance": "all", "manager": "own_teams", "member": "own", "auditor": "all"}
 LEDGER: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all", "auditor": "all"}      # a chain is checked as a whole
+LEDGER_READ: Final[Cells] = {**LEDGER, "manager": "own_teams"}
 MONEY_AND_KEY: Final[Cells] = {**MONEY, "key": "own_team"}
 ALERTS: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all"}        # at which shares budgets tell
 ALERTS_READ: Final[Cells] = {**ALERTS, "auditor": "all"}
@@ -190,6 +191,9 @@ GRANTS: Final = (
     Grant("DELETE", "/api/views/{view_id}", PEOPLE),
     Grant("GET", "/api/explore/rows.csv", MONEY),
     Grant("GET", "/api/explore/values", MONEY),
+    Grant("GET", "/api/ledger/entries", LEDGER_READ),
+    Grant("GET", "/api/ledger/entries/{seq}", LEDGER_READ),
+    Grant("GET", "/api/ledger/entries/{seq}/proof", LEDGER_READ),
     Grant("GET", "/api/exports/totals", MONEY),
     Grant("GET", "/api/exports/calls.csv", MONEY),
     Grant("GET", "/api/exports/calls.jsonl", MONEY),

@@ -75,6 +75,20 @@ def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
     return [*inclusion_proof(leaves[split:], index - split), tree_root(leaves[:split])]
 
 
+def inclusion_spans(index: int, size: int) -> list[tuple[int, int]]:
+    """Of which leaves (first, end) each hash of such a proof is the root, in the proof's order: what a reader needs who does not
+    hold all leaves at once. Raises ValueError as `inclusion_proof` does."""
+    if not 0 <= index < size:
+        raise ValueError("no such leaf")
+    spans, first, end = list[tuple[int, int]](), 0, size
+    while end - first > 1:
+        middle = first + _split(end - first)
+        left = index < middle
+        spans.append((middle, end) if left else (first, middle))
+        first, end = (first, middle) if left else (middle, end)
+    return spans[::-1]
+
+
 def is_included(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
     """RFC 9162 §2.1.3.2: whether the proof shows that `leaf` is number `index` of `size` under `root`."""
     if not 0 <= index < size:

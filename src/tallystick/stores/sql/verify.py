@@ -45,7 +45,7 @@ PROGRESS_EVERY: Final = 5_000
 UNSIGNED_US_MAX: Final = 600_000_000         # a server that books calls signs every minute
 
 # Members that are numbers of names, with the kind they are numbers of.
-_NAMED: Final = {**{kind: kind for kind in (
+NAMED: Final = {**{kind: kind for kind in (
     "key", "team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version", "session",
     "tags", "dimensions", "provider", "operation", "model", "dialect", "credential", "route", "price_version", "end_user", "code",
 )}, "served": "model"}
@@ -286,7 +286,7 @@ class _Check:
     def _check_names(self, seq: int, fields: Mapping[str, Any]) -> None:
         defined = self._defined
         for member, number in fields.items():
-            kind = _NAMED.get(member)
+            kind = NAMED.get(member)
             if kind is not None and number not in defined.get(kind, ()):
                 self._found("define", seq, f"{member} {number} is used before it is defined")
         for team in fields.get("teams", ()):
