@@ -33,6 +33,7 @@ from tallystick.stores.sql.rollup_days import differences, rebuild
 from tests.build.journal import KEY, NOON_US, admission, settlement
 
 DAYS, BATCH = 90, 500
+TABLES = ("rollup_hour", "rollup_cube", "rollup_day")
 MODELS = tuple((provider, f"{provider}-{size}") for provider in ("openai", "anthropic", "google", "mistral") for size in ("l", "m", "s"))
 OUTCOMES = (("completed", 200),) * 95 + (("failed", 429),) * 3 + (("failed", 500), ("client_gone", 200))
 
@@ -98,10 +99,10 @@ def _cpu_s(act: Callable[[], object]) -> float:
 
 
 def _bytes_of_roll_ups(database: Database) -> int:
-    """The pages that are free once both tables are gone; asked last."""
+    """The pages that are free once the tables are gone; asked last."""
     with database.write() as db:
         page, before = db.execute("PRAGMA page_size").fetchone()[0], db.execute("PRAGMA freelist_count").fetchone()[0]
-        for table in ("rollup_hour", "rollup_day"):
+        for table in TABLES:
             db.execute(f"DROP TABLE {table}")
         return int(page * (db.execute("PRAGMA freelist_count").fetchone()[0] - before))
 
@@ -114,14 +115,14 @@ def _measured(folder: Path, count: int) -> list[str]:
              f"| … CPU µs per call | {cpu / count * 1e6:.1f} |"]
     answers = ["| question, ms | roll-ups | rows |\n|---|---:|---:|"]
     with database.read() as db:
-        cells = [db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("rollup_hour", "rollup_day")]
+        cells = [db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES]
         for name, asked, group in _questions():
             assert rollup_reads.sums(db, DEFAULT, asked, group) == facts.sums(db, DEFAULT, asked, group), name
             answers.append(f"| {name} | {_best_ms(lambda a=asked, g=group: rollup_reads.sums(db, DEFAULT, a, g)):.1f}"  # type: ignore[misc]
                            f" | {_best_ms(lambda a=asked, g=group: facts.sums(db, DEFAULT, a, g)):.1f} |")  # type: ignore[misc]
         derived_s = _cpu_s(lambda: list(differences(db, DEFAULT)))
     rebuilt_s = _cpu_s(lambda: rebuild(database))
-    lines += [f"| cells by hour, by day | {cells[0]:,}, {cells[1]:,} |",
+    lines += [f"| cells of the cube by hour, of it by day, of one dimension by day | {', '.join(f'{count:,}' for count in cells)} |",
               f"| `verify`'s share for roll-ups, CPU seconds | {derived_s:.1f} |",
               f"| `rollups rebuild`, CPU seconds | {rebuilt_s:.1f} |",
               f"| roll-ups, bytes per call | {_bytes_of_roll_ups(database) / count:,.0f} |"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from tallystick.core.entry import read_pairs
 from tallystick.core.money import NANOS_PER_UNIT
 from tallystick.stores.sql import breakdown, facts
-from tallystick.stores.sql.breakdown import Filter, Question, TooMany, Total, broken_down, matching
+from tallystick.stores.sql.breakdown import Filter, Group, Question, TooMany, Total, broken_down, charted, matching
 from tallystick.stores.sql.callfact import OUTCOMES
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.facts import ATTEMPTS, REFUSALS, SANDBOX, Asked
@@ -101,8 +102,29 @@ def both_agree(history: list[tuple[str, Any]]) -> None:
         books.ann_joins_team_a()
         with books.database.read() as db:
             for organization, question in product((books.organizations["berlin"], books.organizations["delhi"]), questions()):
-                assert broken_down(db, organization, question) == one_by_one(db, organization, question), question
+                by_place = one_by_one(db, organization, question)
+                assert broken_down(db, organization, question) == by_place, question
+                chart_agrees(db, organization, question, by_place)
         books.database.close()
+
+
+def chart_agrees(db: Connection, organization: int, question: Question, by_place: Mapping[tuple[int, Group], Total]) -> None:
+    """The two dearest groups over the range and by place, and all calls, are what the rows say."""
+    over_all = replace(question, step="")
+    totals = {group: total for (_, group), total in one_by_one(db, organization, over_all).items()} if question.groups else {}
+    cut = one_by_one(db, organization, replace(question, groups=()))
+    chart = charted(db, organization, over_all, question.step, dearest, frozenset({"cost_nanos"}))
+    assert chart.groups == len(totals), question
+    assert chart.top == {group: totals[group] for group in dearest(totals)}, question
+    assert {(0, ()): chart.whole} == (one_by_one(db, organization, replace(over_all, groups=())) or {(0, ()): Total()}), question
+    if question.step:
+        assert chart.cut == cut, question
+        assert {at: total for at, total in chart.told.items() if at[1] in chart.top} == {
+            at: total for at, total in by_place.items() if at[1] in chart.top}, question
+
+
+def dearest(totals: Mapping[Group, Total]) -> list[Group]:
+    return sorted(totals, key=lambda group: (-totals[group].cost_nanos, [name or "" for name in group]))[:2]
 
 
 @files_only

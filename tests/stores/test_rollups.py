@@ -28,7 +28,7 @@ from tallystick.stores.sql.entries import exact_entries
 from tallystick.stores.sql.facts import ATTEMPTS, REFUSALS, SANDBOX, Asked, Group, Sums
 from tallystick.stores.sql.journal import Appending, Sequencer
 from tallystick.stores.sql.rollup_days import rebuild
-from tallystick.stores.sql.rollups import DAY_KEY, DIMENSIONS, HOUR_KEY, LATENCIES, LATENCY_BOUNDS_US, MEASURES, packed, unpacked
+from tallystick.stores.sql.rollups import CUBE_KEY, DAY_KEY, DIMENSIONS, HOUR_KEY, LATENCIES, LATENCY_BOUNDS_US, MEASURES, packed, unpacked
 from tallystick.stores.sql.sight import Sight
 from tallystick.stores.sql.verify import verify
 from tests.build.databases import both_engines, files_only, open_database
@@ -63,7 +63,7 @@ class Books:
     def tables(self) -> dict[str, list[tuple[int, ...]]]:
         with self.database.read() as db:
             return {table: sorted(db.execute(f"SELECT {', '.join((*key, *MEASURES))} FROM {table}").fetchall())
-                    for table, key in (("rollup_hour", HOUR_KEY), ("rollup_day", DAY_KEY))}
+                    for table, key in (("rollup_hour", HOUR_KEY), ("rollup_cube", CUBE_KEY), ("rollup_day", DAY_KEY))}
 
     def findings(self) -> list[tuple[str, str]]:
         return [(found.check, found.message) for found in verify(self.database, KEY.public_key).findings]
@@ -285,6 +285,7 @@ def test_what_is_rolled_back_is_not_rolled_up(books: Books) -> None:
 
 @pytest.mark.parametrize("change", [
     "UPDATE rollup_hour SET cost_nanos = cost_nanos - 1", "UPDATE rollup_hour SET hour = hour + 1", "DELETE FROM rollup_hour",
+    "UPDATE rollup_cube SET errors = errors + 1", "DELETE FROM rollup_cube",
     "UPDATE rollup_day SET requests = 7 WHERE dimension = 1", "DELETE FROM rollup_day WHERE dimension = 9",
     "UPDATE rollup_day SET day = day + 400", "UPDATE rollup_hour SET latency_4 = 0, latency_5 = 1"])
 def test_a_cell_that_was_changed_is_found_and_mended(books: Books, change: str) -> None:

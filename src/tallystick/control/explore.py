@@ -9,7 +9,8 @@ a call may have several: then there is no `other`.
 from __future__ import annotations
 
 import calendar
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from typing import Annotated, Final, Literal
@@ -21,13 +22,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tallystick.control.callers import Caller, CallerOf, PartsOf
 from tallystick.control.explore_document import (
-    QUANTILES, Cut, Grain, Metric, csv_lines, days_asked, fold, left_beside, measures, places, ranked, span,
+    QUANTILES, Grain, Metric, csv_lines, days_asked, fold, left_beside, measures, needed, places, ranked, span,
 )
 from tallystick.control.figures import EPOCH, Day, answer, day_number, local
 from tallystick.control.problems import Problem
 from tallystick.core.identity import VALUE_CHARS_MAX
-from tallystick.stores.sql.breakdown import NAMES, Filter, Group, Question, Test, TooMany, Total, broken_down, dimension, matching
-from tallystick.stores.sql.calls import ERASED
+from tallystick.stores.sql.breakdown import (
+    NAMES, Chart, Cut, Filter, Group, Question, Step, Test, TooMany, Total, all_calls, broken_down, charted, dimension, matching, only,
+)
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Organization, organization
 from tallystick.stores.sql.facts import ATTEMPTS, REFUSALS, SANDBOX
@@ -142,23 +144,21 @@ def explore(parts: PartsOf, caller: CallerOf, asked: Annotated[Charted, Query()]
     axis, earlier_axis = _axis(question, asked.grain, here.zone), _axis(earlier, asked.grain, here.zone) if earlier else {}
     with parts.database.read() as db:
         books = _Books(db, here.id, asked.grain)
-        totals, whole = books.totals(question), books.whole(question)
-        top = ranked(totals, asked.metric)[:asked.top] if question.groups else []
-        cut, by_group = books.cut(replace(question, groups=())), books.cut(_only(question, top)) if top else {}
-        before = books.totals(earlier) if earlier else {}
-        before_whole, before_cut = (books.whole(earlier), books.cut(replace(earlier, groups=()))) if earlier else (Total(), {})
-    told = {place: [by_group[place, group] for group in top if (place, group) in by_group] for place in axis}
+        chart = books.chart(question, asked.metric, asked.top)
+        before = books.totals(only(earlier, [*chart.top])) if earlier and chart.top else {}
+        before_whole, before_cut = books.all_calls(earlier) if earlier else (Total(), {})
+    told = {place: [chart.told[place, group] for group in chart.top if (place, group) in chart.told] for place in axis}
     alone = "tag" not in question.groups     # a call is in one group only
-    rest = [left_beside(cut.get((place, ()), Total()), told[place]) for place in axis]
+    rest = [left_beside(chart.cut.get((place, ()), Total()), told[place]) for place in axis]
     return answer({
         "range": span(question.first_day, question.last_day), "zone": here.zone, "currency": "USD", "buckets": list(axis.values()),
-        "metric": asked.metric, "group": list(question.groups), "groups": len(totals) if question.groups else 0, "overlapping": not alone,
-        "total": measures(whole, [cut.get((place, ()), Total()) for place in axis], asked.metric),
+        "metric": asked.metric, "group": list(question.groups), "groups": chart.groups, "overlapping": not alone,
+        "total": measures(chart.whole, [chart.cut.get((place, ()), Total()) for place in axis], asked.metric),
         "series": [{
-            "names": group, **measures(totals[group], [by_group.get((place, group), Total()) for place in axis], asked.metric),
-            "before": measures(before.get(group, Total()), [], asked.metric) if earlier else None} for group in top],
-        "other": measures(left_beside(whole, (totals[group] for group in top)), rest, asked.metric)
-        if alone and len(top) < len(totals) and question.groups else None,
+            "names": group, **measures(total, [chart.told.get((place, group), Total()) for place in axis], asked.metric),
+            "before": measures(before.get(group, Total()), [], asked.metric) if earlier else None} for group, total in chart.top.items()],
+        "other": measures(left_beside(chart.whole, chart.top.values()), rest, asked.metric)
+        if alone and len(chart.top) < chart.groups else None,
         "before_range": span(earlier.first_day, earlier.last_day) if earlier else None,
         "before": measures(before_whole, [before_cut.get((place, ()), Total()) for place in earlier_axis], asked.metric)
         if earlier else None,
@@ -268,14 +268,6 @@ def _months_before(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
-def _only(question: Question, groups: Sequence[Group]) -> Question:
-    """The question, of these groups alone. What was erased has no name to ask for."""
-    if any(ERASED in group for group in groups):
-        return question
-    more = tuple(Filter(name, "is", tuple({group[place] for group in groups})) for place, name in enumerate(question.groups))
-    return replace(question, filters=(*question.filters, *more))
-
-
 class _Books:
     """Answers of one view of the books. Every one raises Problem 400 where there is too much for one answer."""
 
@@ -283,23 +275,36 @@ class _Books:
         self._db = db
         self._organization = organization_id
         self._grain: Grain = grain
+        self._step: Step = "" if grain == "none" else "hour" if grain == "hour" else "day"
 
     def totals(self, question: Question) -> dict[Group, Total]:
         """Over the whole range, by group."""
         return {group: total for (_, group), total in self._read(question).items()}
 
-    def whole(self, question: Question) -> Total:
-        """Over the whole range and all groups."""
-        return self.totals(replace(question, groups=())).get((), Total())
+    def chart(self, question: Question, metric: Metric, top: int) -> Chart:
+        """Over the whole range and by bucket: the first groups by the metric, and all calls."""
+        with _told_apart():
+            chart = charted(self._db, self._organization, question, self._step, lambda totals: ranked(totals, metric)[:top], needed(metric))
+        return replace(chart, told=fold(chart.told, self._grain), cut=fold(chart.cut, self._grain))
+
+    def all_calls(self, question: Question) -> tuple[Total, Cut]:
+        """Over the whole range and by bucket."""
+        whole, cut = all_calls(self._db, self._organization, question, self._step)
+        return whole, fold(cut, self._grain)
 
     def cut(self, question: Question) -> Cut:
         """By bucket and group; nothing without a grain."""
-        if self._grain == "none":
-            return {}
-        return fold(self._read(replace(question, step="hour" if self._grain == "hour" else "day")), self._grain)
+        return fold(self._read(replace(question, step=self._step)), self._grain) if self._step else {}
 
     def _read(self, question: Question) -> Cut:
-        try:
+        with _told_apart():
             return broken_down(self._db, self._organization, question)
-        except TooMany as many:
-            raise Problem(400, "too_many_groups", f"This has more {many} than one answer holds; narrow it with a filter.") from None
+
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    """Raises Problem 400 where there is too much for one answer."""
+    try:
+        yield
+    except TooMany as many:
+        raise Problem(400, "too_many_groups", f"This has more {many} than one answer holds; narrow it with a filter.") from None

@@ -13,7 +13,7 @@ from tallystick.control.figures import EPOCH, day_number, share
 from tallystick.control.problems import Problem
 from tallystick.core.money import decimal_text
 from tallystick.exports.calls_csv import cell, line
-from tallystick.stores.sql.breakdown import Group, Total
+from tallystick.stores.sql.breakdown import Cut, Group, Total
 from tallystick.stores.sql.rollup_reads import quantile_us
 
 Grain = Literal["none", "hour", "day", "week", "month"]
@@ -22,8 +22,13 @@ Metric = Literal[
     "reasoning_tokens", "error_rate", "cost_per_request", "cost_per_million_tokens", "latency_mean", "latency_p50", "latency_p95"]
 QUANTILES: Final = frozenset({"latency_p50", "latency_p95"})
 Totals = Mapping[Group, Total]
-Cut = Mapping[tuple[int, Group], Total]      # by place in time and group
 
+# What a metric is worked out of; those that are not here are a member of `Total` by the same name.
+_PARTS: Final[Mapping[Metric, tuple[str, ...]]] = {
+    "off_list": ("off_list_nanos",), "would_be": ("would_be_nanos",), "tokens": ("input_tokens", "output_tokens"),
+    "error_rate": ("errors", "attempts"), "cost_per_request": ("requests",), "cost_per_million_tokens": ("input_tokens", "output_tokens"),
+    "latency_mean": ("latency_us", "attempts"),
+}
 _HOUR_S: Final = 3_600
 _COUNTS: Final = ("requests", "attempts", "errors", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_nanos",
                   "off_list_nanos", "would_be_nanos")
@@ -77,6 +82,11 @@ def days_asked(start: date | None, end: date | None, today: date) -> tuple[int, 
 def ranked(totals: Totals, metric: Metric) -> list[Group]:
     """Groups, most of the metric first, then what cost most, then by name."""
     return sorted(totals, key=lambda group: (-Decimal(figure(totals[group], metric) or 0), -totals[group].cost_nanos, _text(group)))
+
+
+def needed(metric: Metric) -> frozenset[str]:
+    """The measures by which groups are ranked."""
+    return frozenset((*_PARTS.get(metric, (metric,)), "cost_nanos"))
 
 
 def left_beside(whole: Total, told: Iterable[Total]) -> Total:

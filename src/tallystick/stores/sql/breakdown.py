@@ -1,6 +1,7 @@
 """What calls come to, by up to two dimensions and by hour or day, under any filter: the one question behind the cost
 explorer, its tables and its exports. It is answered from the roll-ups wherever those know every dimension it names,
-else from the rows; which of them it was changes how long the answer takes and nothing else.
+else from the rows; which of them it was changes how long the answer takes and nothing else. Ten million rows are a
+second's work, so a chart with its table reads them twice and not oftener (`charted`).
 
 A call with several tags is counted under each, so groups by `tag` overlap: their sum is no total. Every other
 grouping is disjoint and adds up to the total to the nano.
@@ -8,8 +9,8 @@ grouping is disjoint and adds up to the total to the nano.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from tallystick.core.entry import PRIVATE, read_pairs
@@ -48,7 +49,7 @@ class Filter:
 @dataclass(frozen=True, slots=True)
 class Question:
     """Days are the organisation's, both included. `step` cuts the answer by its days or by UTC hours. `latencies`: the
-    counts behind quantiles are wanted too."""
+    counts behind quantiles are wanted too. `only`: of the other measures these; the rest of each `Total` stays zero."""
 
     first_day: int
     last_day: int
@@ -57,6 +58,7 @@ class Question:
     filters: tuple[Filter, ...] = ()
     kind: int = ATTEMPTS
     latencies: bool = False
+    only: frozenset[str] | None = None
     sight: Sight = EVERYTHING
 
 
@@ -149,21 +151,101 @@ def dimension(name: str) -> Dimension | None:
 
 
 Group = tuple[str | None, ...]
+Cut = Mapping[tuple[int, Group], Total]      # by place in time and group
+_OTHER: Final = "\0"                         # no name has it
 
 
-def broken_down(db: Connection, organization: int, question: Question) -> dict[tuple[int, Group], Total]:
+def broken_down(db: Connection, organization: int, question: Question) -> Cut:
     """The sums, by place in time (day or UTC hour, 0 without a step) and by the names of the groups; None is the calls that
     name nothing there. Raises TooMany."""
     names = Names(db, organization)
-    conditions = [_condition(db, organization, names, one) for one in question.filters]
     totals: dict[tuple[int, Group], Total] = {}
     labels = [_labels(name, names) for name in question.groups]
-    for place, numbers, row in _rows(db, organization, question, conditions):
+    for place, numbers, row in _rows(db, organization, question, _conditions(db, organization, names, question)):
         for group in _product([label(number) for label, number in zip(labels, numbers, strict=True)]):
             totals.setdefault((place, group), Total()).add(row)
         if len(totals) > GROUPS_MAX:
             raise TooMany("groups")
     return totals
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What a chart and the table beneath it need. `groups`: how many there are. `top`: those that are told one by one, with all
+    measures; `told`: the same by place. `whole` and `cut`: all calls, over the range and by place."""
+
+    groups: int
+    top: Mapping[Group, Total]
+    told: Cut
+    whole: Total
+    cut: Cut
+
+
+def charted(
+    db: Connection, organization: int, question: Question, step: Step, rank: Callable[[Mapping[Group, Total]], Sequence[Group]],
+    needs: frozenset[str],
+) -> Chart:
+    """The question over its whole range and, with a step, by place. `rank` names the groups to tell one by one, by the
+    measures in `needs` and by latencies. Raises TooMany."""
+    if not question.groups:
+        return Chart(0, {}, {}, *all_calls(db, organization, question, step))
+    if _source(question) == "day" or "tag" in question.groups:
+        # Sorting by few columns is quick where there are many cells, and what is left of them is found by its key.
+        totals = _by_group(broken_down(db, organization, replace(question, only=needs)))
+        few = only(question, rank(totals))
+        found = _by_group(broken_down(db, organization, few)) if totals else {}
+        told = broken_down(db, organization, replace(few, step=step)) if totals and step else {}
+        return Chart(len(totals), {group: found[group] for group in rank(totals)}, told, *all_calls(db, organization, question, step))
+    totals = _by_group(broken_down(db, organization, question))
+    top = rank(totals)
+    told = _told(db, organization, replace(question, step=step), top) if step else {}
+    cut: dict[tuple[int, Group], Total] = {}
+    for (place, _), total in told.items():
+        cut.setdefault((place, ()), Total()).merge(total)
+    return Chart(len(totals), {group: totals[group] for group in top}, told, _added(totals.values()), cut)
+
+
+def all_calls(db: Connection, organization: int, question: Question, step: Step) -> tuple[Total, Cut]:
+    """Whatever the groups: over the whole range and, with a step, by place."""
+    cut = broken_down(db, organization, replace(question, groups=(), step=step))
+    return _added(cut.values()), cut if step else {}
+
+
+def only(question: Question, groups: Sequence[Group]) -> Question:
+    """The question, of these groups alone; of pairs, of whatever has its two names from them."""
+    return replace(question, filters=(*question.filters, *_is_one_of(question.groups, groups)))
+
+
+def _told(db: Connection, organization: int, question: Question, top: Sequence[Group]) -> Cut:
+    """By place and group, where every group but the top ones is put together with others."""
+    names = Names(db, organization)
+    conditions = _conditions(db, organization, names, question)
+    kept = {one.dimension: _condition(db, organization, names, one)[2] for one in _is_one_of(question.groups, top)}
+    labels = [_labels(name, names) for name in question.groups]
+    totals: dict[tuple[int, Group], Total] = {}
+    for place, numbers, row in _rows(db, organization, question, conditions, kept):
+        group = tuple(_OTHER if number < 0 else label(number)[0] for label, number in zip(labels, numbers, strict=True))
+        totals.setdefault((place, group), Total()).add(row)
+    return totals
+
+
+def _is_one_of(dimensions: Sequence[str], groups: Sequence[Group]) -> Iterator[Filter]:
+    """What was erased has no name to ask for, so all of its dimension stays."""
+    for place, name in enumerate(dimensions):
+        values = tuple({group[place] for group in groups})
+        if values and ERASED not in values:
+            yield Filter(name, "is", values)
+
+
+def _by_group(cut: Cut) -> dict[Group, Total]:
+    return {group: total for (_, group), total in cut.items()}
+
+
+def _added(totals: Iterable[Total]) -> Total:
+    whole = Total()
+    for total in totals:
+        whole.merge(total)
+    return whole
 
 
 def narrowed(db: Connection, organization: int, filters: Sequence[Filter]) -> tuple[Narrowed, ...]:
@@ -186,37 +268,57 @@ def matching(db: Connection, organization: int, name: str, text: str, limit: int
 
 _Found = tuple[int, tuple[int, ...], Sequence[Any]]
 _In = tuple[str, bool, list[int]]            # dimension, whether its number is one of these or none of these
+_ALL: Final[Mapping[str, list[int]]] = {}
+_SUMS: Final = {name: f"sum({name})" for name in (*_MEASURES, *LATENCIES)}
 
 
-def _rows(db: Connection, organization: int, question: Question, conditions: Sequence[_In]) -> Iterator[_Found]:
-    wanted = {*question.groups, *(name for name, _, _ in conditions)}
-    found = {name: known for name in wanted if (known := dimension(name)) is not None}
-    tables = {known.day[0] if known.day else "" for known in found.values()} or {"total"}
-    measures = (*_MEASURES, *(LATENCIES if question.latencies else ()))
-    if question.step != "hour" and question.sight.reach == "all" and len(tables) == 1 and (table := tables.pop()):
-        columns = {name: known.day[1] for name, known in found.items() if known.day}
-        source = f"rollup_day WHERE dimension = {DIMENSIONS.index(table)} AND organization = ?"
-        yield from _read(db, organization, question, conditions, columns, [f"sum({name})" for name in measures], source, ())
-    elif all(known.cube for known in found.values()):
-        columns = {name: known.cube for name, known in found.items() if known.cube}
-        yield from _read(db, organization, question, conditions, columns, [f"sum({name})" for name in measures],
-                         "rollup_hour WHERE organization = ?", ())
-    else:
-        columns = {name: known.fact for name, known in found.items()}
-        between = (question.first_day * DAY_US - ZONES_US, (question.last_day + 1) * DAY_US + ZONES_US)
-        for month in months(db):
-            if month_of(question.first_day) <= month <= month_of(question.last_day):
-                yield from _read(db, organization, question, conditions, columns, [MEASURES_IN_SQL[name] for name in measures],
-                                 month_sql("call_fact_{month} WHERE organization = ? AND at_us >= ? AND at_us < ?", month), between)
+def _source(question: Question) -> Literal["day", "cube", "hour", "rows"]:
+    """The smallest table that knows all the question names: one dimension's sums by day, the cube by day or by hour, or the rows."""
+    found = [known for name in _wanted(question) if (known := dimension(name)) is not None]
+    tables = {known.day[0] if known.day else "" for known in found} or {"total"}
+    if question.step != "hour" and question.sight.reach == "all" and len(tables) == 1 and "" not in tables:
+        return "day"
+    if all(known.cube for known in found):
+        return "hour" if question.step == "hour" else "cube"
+    return "rows"
+
+
+def _wanted(question: Question) -> set[str]:
+    return {*question.groups, *(one.dimension for one in question.filters)}
+
+
+def _rows(
+    db: Connection, organization: int, question: Question, conditions: Sequence[_In], kept: Mapping[str, list[int]] = _ALL,
+) -> Iterator[_Found]:
+    """`kept`: of a group's dimension the numbers that are told apart; -1 stands for the others."""
+    known = {name: found for name in _wanted(question) if (found := dimension(name)) is not None}
+    match _source(question):
+        case "day":
+            columns = {name: found.day[1] for name, found in known.items() if found.day}
+            table = next((found.day[0] for found in known.values() if found.day), "total")
+            source = f"rollup_day WHERE dimension = {DIMENSIONS.index(table)} AND organization = ?"
+            yield from _read(db, organization, question, conditions, kept, columns, _SUMS, source, ())
+        case "rows":
+            columns = {name: found.fact for name, found in known.items()}
+            between = (question.first_day * DAY_US - ZONES_US, (question.last_day + 1) * DAY_US + ZONES_US)
+            for month in months(db):
+                if month_of(question.first_day) <= month <= month_of(question.last_day):
+                    source = month_sql("call_fact_{month} WHERE organization = ? AND at_us >= ? AND at_us < ?", month)
+                    yield from _read(db, organization, question, conditions, kept, columns, MEASURES_IN_SQL, source, between)
+        case cube:
+            columns = {name: found.cube for name, found in known.items() if found.cube}
+            yield from _read(db, organization, question, conditions, kept, columns, _SUMS, f"rollup_{cube} WHERE organization = ?", ())
 
 
 def _read(
-    db: Connection, organization: int, question: Question, conditions: Sequence[_In], columns: Mapping[str, str],
-    sums: Sequence[str], source: str, values: tuple[int, ...],
+    db: Connection, organization: int, question: Question, conditions: Sequence[_In], kept: Mapping[str, list[int]],
+    columns: Mapping[str, str], sums: Mapping[str, str], source: str, values: tuple[int, ...],
 ) -> Iterator[_Found]:
-    """Every word of the statement is a literal of this module; what a caller chose is bound."""
-    heads = [question.step or "0", *(columns[name] for name in question.groups)]
-    query = f"SELECT {', '.join((*heads, *sums))} FROM {source} AND kind = ? AND day >= ? AND day <= ?"  # noqa: S608 - see above
+    """Every word of the statement is a literal of this module or a number of ours; what a caller chose is bound."""
+    measures = [sums[name] if question.only is None or name.replace("_dollars", "_nanos") in question.only else "0" for name in _MEASURES]
+    measures += [sums[name] for name in LATENCIES] if question.latencies else []
+    heads = [question.step or "0", *(_head(columns[name], kept.get(name)) for name in question.groups)]
+    query = f"SELECT {', '.join((*heads, *measures))} FROM {source} AND kind = ? AND day >= ? AND day <= ?"  # noqa: S608 - see above
     bound: list[Any] = [organization, *values, question.kind, question.first_day, question.last_day]
     seen = of_calls(question.sight, organization)
     query += seen.sql
@@ -229,7 +331,15 @@ def _read(
         yield int(row[0]), tuple(map(int, row[1:len(heads)])), row[len(heads):]
 
 
+def _head(column: str, kept: list[int] | None) -> str:
+    return column if kept is None else f"CASE WHEN {column} IN ({', '.join(map(str, kept))}) THEN {column} ELSE -1 END"
+
+
 # --- names and numbers ----------------------------------------------------------------------------------
+
+
+def _conditions(db: Connection, organization: int, names: Names, question: Question) -> list[_In]:
+    return [_condition(db, organization, names, one) for one in question.filters]
 
 
 def _condition(db: Connection, organization: int, names: Names, asked: Filter) -> _In:

@@ -11,10 +11,11 @@ from typing import Final
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import Database, month_sql, months
 from tallystick.stores.sql.facts import DAY_US, ZONES_US, month_of
-from tallystick.stores.sql.rollups import DAY_KEY, DIMENSIONS, GROUPS, HOUR_KEY, MEASURES, Cells, Tally, packed, unpacked, write
+from tallystick.stores.sql.rollups import CUBE_KEY, DAY_KEY, DIMENSIONS, GROUPS, HOUR_KEY, MEASURES, Cells, Tally, packed, unpacked, write
 
 _EACH: Final = "dimension IN (" + ", ".join(map(str, range(len(DIMENSIONS)))) + ")"      # the key begins with it
 _STORED_HOURS: Final = "SELECT " + ", ".join((*HOUR_KEY, *MEASURES)) + " FROM rollup_hour WHERE organization = ? AND day = ?"  # noqa: S608
+_STORED_CUBES: Final = "SELECT " + ", ".join((*CUBE_KEY, *MEASURES)) + " FROM rollup_cube WHERE organization = ? AND day = ?"  # noqa: S608
 _STORED_DAYS: Final = ("SELECT " + ", ".join((*DAY_KEY, *MEASURES)) +  # noqa: S608
                        f" FROM rollup_day WHERE organization = ? AND {_EACH} AND day = ?")
 
@@ -25,6 +26,7 @@ def differences(db: Connection, organization: int) -> Iterator[str]:
         derived = _derived(db, organization, day)
         stored_hours = _cells(db, _STORED_HOURS, len(HOUR_KEY), organization, day)
         yield from _compared(f"hour of day {day}", HOUR_KEY, derived.hours, stored_hours)
+        yield from _compared(f"cube of day {day}", CUBE_KEY, derived.cubes, _cells(db, _STORED_CUBES, len(CUBE_KEY), organization, day))
         yield from _compared(f"sum of day {day}", DAY_KEY, derived.days, _cells(db, _STORED_DAYS, len(DAY_KEY), organization, day))
 
 
@@ -36,7 +38,8 @@ def rebuild(database: Database) -> int:
         days = [(organization, day) for organization in organizations for day in _days(db, organization)]
     for organization, day in days:
         with database.write() as db:
-            db.execute("DELETE FROM rollup_hour WHERE organization = ? AND day = ?", (organization, day))
+            for table in ("rollup_hour", "rollup_cube"):
+                db.execute(f"DELETE FROM {table} WHERE organization = ? AND day = ?", (organization, day))  # noqa: S608 - literals, above
             db.execute(f"DELETE FROM rollup_day WHERE organization = ? AND {_EACH} AND day = ?", (organization, day))  # noqa: S608
             write(db, _derived(db, organization, day))
     return len(days)
@@ -44,7 +47,7 @@ def rebuild(database: Database) -> int:
 
 def _days(db: Connection, organization: int) -> list[int]:
     """The days that have rows or roll-ups, without those of months whose rows were dropped."""
-    tables = ["rollup_hour", "rollup_day", *(month_sql("call_fact_{month}", month) for month in months(db))]
+    tables = ["rollup_hour", "rollup_cube", "rollup_day", *(month_sql("call_fact_{month}", month) for month in months(db))]
     days = {int(day) for table in tables
             for (day,) in db.execute(f"SELECT DISTINCT day FROM {table} WHERE organization = ?", (organization,)).fetchall()}  # noqa: S608
     pruned = {int(row[0]) for row in db.execute("SELECT month FROM journal_month WHERE pruned_us IS NOT NULL").fetchall()}

@@ -1,8 +1,8 @@
 """Sums as `facts.py` gives them, from the roll-ups wherever those can say it: by day where one dimension is
-asked for, by hour where the cube knows all of them, else from the rows. Which of the three it was changes
+asked for, from the cube where that knows all of them, else from the rows. Which of the three it was changes
 how long an answer takes and nothing else.
 
-A day that is cut short by a moment is the cube's whole hours and the rows of the hour that was begun. Who
+A day that is cut short by a moment is the whole hours of the cube by hour and the rows of the hour that was begun. Who
 sees only some teams or keys gets what the cube has of those.
 """
 
@@ -43,7 +43,7 @@ def sums(db: Connection, organization: int, asked: Asked, group: Group = "") -> 
         dimension, columns = by_day
         query = _SUMS + f"rollup_day WHERE organization = ? AND dimension = {dimension}"
     elif wanted <= _CUBE.keys() and asked.from_us is None:
-        columns, query = _CUBE, _SUMS + "rollup_hour WHERE organization = ?"
+        columns, query = _CUBE, _SUMS + f"rollup_{'cube' if asked.before_us is None else 'hour'} WHERE organization = ?"
     else:
         return facts.sums(db, organization, asked, group)
     names = Names(db, organization)

@@ -1,5 +1,5 @@
 """What calls come to, hour by hour and day by day: sums of the narrow rows, so that a month is read in
-milliseconds however many calls it had. Two shapes: a cube by hour of what most questions ask together, and
+milliseconds however many calls it had. Two shapes: a cube of what most questions ask together, by hour and by day, and
 for every dimension a sum by day. A roll-up is a function of the rows and of nothing else: a row that is
 written adds to its cells, a row that changes is taken out and put in again. It commits with the row, so the
 two never disagree, and whoever doubts it can derive it again (rollup_days.py).
@@ -34,12 +34,13 @@ DIMENSIONS: Final = ("total", "team", "project", "key", "environment", "provider
                      "agent", "cost_center", "prompt", "tags", "dimensions", "code")
 HOUR_KEY: Final = ("organization", "day", "hour", "kind", "key_id", "team_id", "project_id", "environment_id", "provider_id",
                    "operation_id", "model_id", "served_id", "outcome", "status_class")
+CUBE_KEY: Final = tuple(name for name in HOUR_KEY if name != "hour")
 DAY_KEY: Final = ("organization", "dimension", "day", "value", "part", "kind")
 
 Numbers = tuple[int, ...]
 Cells = defaultdict[Numbers, int]            # key → measures, packed; both in the orders above
 
-# The rows of one group stand in the same cells of both tables.
+# The rows of one group stand in the same cells of all tables.
 _GROUP: Final = (*HOUR_KEY[:-1], "status", "user_id", "agent_id", "cost_center_id", "prompt_key_id", "prompt_version_id",
                  "tags_id", "dimensions_id", "code_id")
 _group_of: Final = itemgetter(*map(COLUMNS.index, _GROUP))
@@ -85,16 +86,17 @@ def _delete_empty(table: str, key: tuple[str, ...]) -> str:
 
 
 _TABLES: Final = {table: (_upsert(table, key), _delete_empty(table, key))
-                  for table, key in (("rollup_hour", HOUR_KEY), ("rollup_day", DAY_KEY))}
+                  for table, key in (("rollup_hour", HOUR_KEY), ("rollup_cube", CUBE_KEY), ("rollup_day", DAY_KEY))}
 
 
 class Tally:
-    """What some rows come to, by cell of the two tables."""
+    """What some rows come to, by cell of the tables."""
 
-    __slots__ = ("days", "hours")
+    __slots__ = ("cubes", "days", "hours")
 
     def __init__(self) -> None:
         self.hours: Cells = defaultdict(int)
+        self.cubes: Cells = defaultdict(int)
         self.days: Cells = defaultdict(int)
 
     def add(self, facts: Iterable[tuple[Any, ...]], sign: int = 1, breathe: Callable[[], None] = lambda: None) -> None:
@@ -116,7 +118,9 @@ class Tally:
             self._add_group(row[:len(_GROUP)], packed(tuple(map(int, row[len(_GROUP):]))))
 
     def _add_group(self, group: Numbers, sums: int) -> None:
-        self.hours[(*group[:13], group[13] // 100)] += sums
+        status_class = group[13] // 100
+        self.hours[(*group[:13], status_class)] += sums
+        self.cubes[(*group[:2], *group[3:13], status_class)] += sums
         for key in _days_of(group):
             self.days[key] += sums
 
@@ -148,7 +152,7 @@ class RollUps:
 
 def write(db: Connection, tally: Tally) -> None:
     """Add what a tally says to the cells; a cell that comes to nothing goes."""
-    for table, cells in (("rollup_hour", tally.hours), ("rollup_day", tally.days)):
+    for table, cells in (("rollup_hour", tally.hours), ("rollup_cube", tally.cubes), ("rollup_day", tally.days)):
         upsert, delete_empty = _TABLES[table]
         moved = [(key, unpacked(sums)) for key, sums in sorted(cells.items()) if sums]
         db.executemany(upsert, [(*key, *measures) for key, measures in moved])

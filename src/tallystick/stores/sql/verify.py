@@ -115,7 +115,7 @@ def _check_strays(db: Connection, chained: set[int], findings: list[Finding]) ->
     monthly = [month_sql(name, month) for month in months(db) for name in ("entry_{month}", "call_fact_{month}")]
     strays = {
         organization
-        for table in ("entry_standing", "checkpoint", "dictionary", "rollup_hour", "rollup_day", *monthly)
+        for table in ("entry_standing", "checkpoint", "dictionary", "rollup_hour", "rollup_cube", "rollup_day", *monthly)
         for (organization,) in db.execute(f"SELECT DISTINCT organization FROM {table}")  # noqa: S608 - names of ours
     } - chained
     findings += (
