@@ -109,6 +109,12 @@ POST   /api/teams                                 all   all      -        -     
 PATCH  /api/teams                                 all   all      -        -          -     -      -
 GET    /api/projects                              all   all      all      own_teams  own   all    -
 POST   /api/projects                              all   all      -        own_teams  -     -      -
+GET    /api/spenders                              all   all      all      own_teams  own   all    -
+GET    /api/spenders/one                          all   all      all      own_teams  own   all    -
+GET    /api/dimensions                            all   all      all      own_teams  -     all    -
+PUT    /api/dimensions                            all   all      -        -          -     -      -
+DELETE /api/dimensions                            all   all      -        -          -     -      -
+GET    /api/dimensions/one                        all   all      all      own_teams  -     all    -
 PATCH  /api/projects                              all   all      -        -          -     -      -
 POST   /api/projects/move                         all   all      -        own_teams  -     -      -
 GET    /api/aggregations/monthly                  all   all      all      own_teams  own   all    own_team

@@ -19,7 +19,7 @@ from tests.build.control import Desk
 NO_IDS = {"PUT /api/credentials/{provider}/{name}", "PUT /api/channels/{name}"}
 WITH_IDS = [grant for grant in GRANTS if "{" in grant.path and not {grant.path, f"{grant.method} {grant.path}"} & NO_IDS]
 LISTS = [grant for grant in GRANTS if grant.method == "GET" and "{" not in grant.path and grant.path not in
-         {"/setup", "/api/openapi.json", "/api/auth/me", "/api/keys/self", "/api/prompts/one"}]
+         {"/setup", "/api/openapi.json", "/api/auth/me", "/api/keys/self", "/api/prompts/one", "/api/spenders/one"}]
 CANARY = "theirs-7f3"
 VIEW = {"screen": "explore", "name": CANARY, "state": CANARY}
 BODIES: dict[str, Any] = {
@@ -39,7 +39,8 @@ BODIES: dict[str, Any] = {
     "PUT /api/envelopes/{envelope_id}/fallback": {"models": {"gpt-4o*": "gpt-4o-mini"}},
 }
 # What lists must be asked to say anything.
-QUERIES = {"/api/aggregations/version-comparison": {"prompt_key": CANARY}, "/api/explore/values": {"dimension": "team"},
+QUERIES = {"/api/spenders": {"kind": "team"}, "/api/dimensions/one": {"name": "user"},
+           "/api/aggregations/version-comparison": {"prompt_key": CANARY}, "/api/explore/values": {"dimension": "team"},
            "/api/explore": {"group": "team"}, "/api/explore/rows.csv": {"group": "team"}, "/api/live": {"after": "0"},
            "/api/envelopes/headroom": {"scope": "team", "value": CANARY, "monthly_delta_usd": "1"}}
 # Requests that name an id in their body, and the answer to one of another organisation.
@@ -157,3 +158,12 @@ async def test_no_list_and_no_sum_has_anything_of_the_others(two: Two, grant: Gr
     assert seen.status_code == own.status_code == 200, seen.text
     assert CANARY not in seen.text
     assert seen.text != own.text
+
+
+async def test_nobody_elses_name_is_found(two: Two) -> None:
+    await two.fill()
+    async with two.desk.owner() as ours, two.desk.owner("other") as theirs:
+        for kind in ("team", "project", "user"):
+            asked = {"kind": kind, "name": CANARY, "team": CANARY}
+            seen, own = await ours.get("/api/spenders/one", params=asked), await theirs.get("/api/spenders/one", params=asked)
+            assert (seen.status_code, own.status_code) == (404, 200), kind

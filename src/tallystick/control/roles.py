@@ -47,6 +47,7 @@ MONEY: Final[Cells] = {
     "owner": "all", "admin": "all", "finance": "all", "manager": "own_teams", "member": "own", "auditor": "all"}
 LEDGER: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all", "auditor": "all"}      # a chain is checked as a whole
 LEDGER_READ: Final[Cells] = {**LEDGER, "manager": "own_teams"}
+DIMENSIONS_READ: Final[Cells] = {name: cell for name, cell in MONEY.items() if name != "member"}
 MONEY_AND_KEY: Final[Cells] = {**MONEY, "key": "own_team"}
 ALERTS: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all"}        # at which shares budgets tell
 ALERTS_READ: Final[Cells] = {**ALERTS, "auditor": "all"}
@@ -169,6 +170,12 @@ GRANTS: Final = (
     Grant("POST", "/api/teams", SETTINGS),
     Grant("PATCH", "/api/teams", SETTINGS),
     Grant("GET", "/api/projects", MONEY),
+    Grant("GET", "/api/dimensions", DIMENSIONS_READ),
+    Grant("PUT", "/api/dimensions", SETTINGS),
+    Grant("DELETE", "/api/dimensions", SETTINGS),
+    Grant("GET", "/api/dimensions/one", DIMENSIONS_READ),
+    Grant("GET", "/api/spenders", MONEY),
+    Grant("GET", "/api/spenders/one", MONEY),
     Grant("POST", "/api/projects", TEAMS),
     Grant("POST", "/api/projects/move", TEAMS),          # of one's teams to one's teams
     Grant("PATCH", "/api/projects", CREDENTIALS),        # names the credential of its calls

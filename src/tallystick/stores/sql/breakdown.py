@@ -248,6 +248,20 @@ def _added(totals: Iterable[Total]) -> Total:
     return whole
 
 
+def sets_of_dimensions(db: Connection, organization: int, question: Question) -> dict[tuple[tuple[str, str], ...], Total]:
+    """The sums by what calls said of dimensions altogether, as pairs of name and value; `()`: nothing. The question has
+    neither groups nor a step. Raises TooMany."""
+    names = Names(db, organization)
+    conditions = [_condition(db, organization, names, one) for one in question.filters]
+    totals: dict[tuple[tuple[str, str], ...], Total] = {}
+    for _, (number,), row in _rows(db, organization, replace(question, groups=(f"{CUSTOM}*",)), conditions):
+        said = names.of("dimensions", number)
+        totals.setdefault(tuple(read_pairs(said)) if said else (), Total()).add(row)
+        if len(totals) > GROUPS_MAX:
+            raise TooMany("sets of dimensions")
+    return totals
+
+
 def narrowed(db: Connection, organization: int, filters: Sequence[Filter]) -> tuple[Narrowed, ...]:
     """The same filters for lists of rows (`facts.Asked`). Raises TooMany."""
     names = Names(db, organization)

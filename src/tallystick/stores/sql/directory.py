@@ -275,20 +275,37 @@ def list_keys(database: Database, organization: int, sight: Sight = EVERYTHING, 
 
 def list_teams(database: Database, organization: int, sight: Sight = EVERYTHING, *, after: int = 0, limit: int) -> list[Named]:
     """Teams by id, beginning behind `after`."""
+    with database.read() as db:
+        return teams_in(db, organization, sight, limit, after=after)
+
+
+def teams_in(db: Connection, organization: int, sight: Sight, limit: int, *, after: int = 0) -> list[Named]:
+    """The same within one view of the database."""
     seen = of_teams(sight, organization)
     query = _TEAMS + seen.sql + " AND t.id > ? ORDER BY t.id LIMIT ?"
-    with database.read() as db:
-        return [Named(*row) for row in db.execute(query, (organization, *seen.values, after, limit))]
+    return [Named(*row) for row in db.execute(query, (organization, *seen.values, after, limit))]
 
 
 def list_projects(
     database: Database, organization: int, sight: Sight = EVERYTHING, *, team: str | None = None, after: int = 0, limit: int,
 ) -> list[Named]:
     """Projects by id, of all teams or one, beginning behind `after`."""
+    with database.read() as db:
+        return projects_in(db, organization, sight, limit, team=team, after=after)
+
+
+def projects_in(db: Connection, organization: int, sight: Sight, limit: int, *, team: str | None = None, after: int = 0) -> list[Named]:
+    """The same within one view of the database."""
     seen = of_teams(sight, organization)
     query = _PROJECTS + seen.sql + " AND p.id > ? AND (CAST(? AS TEXT) IS NULL OR t.name = ?) ORDER BY p.id LIMIT ?"
-    with database.read() as db:
-        return [Named(*row) for row in db.execute(query, (organization, *seen.values, after, team, team, limit))]
+    return [Named(*row) for row in db.execute(query, (organization, *seen.values, after, team, team, limit))]
+
+
+def seen_keys(db: Connection, organization: int, sight: Sight, condition: str, values: tuple[Any, ...], limit: int) -> list[KeyRow]:
+    """Keys that a condition of ours on `virtual_key k` is true of, the newest first."""
+    seen = of_keys(sight, organization)
+    query = _SELECT + seen.sql + condition + " ORDER BY k.created_us DESC, k.id LIMIT ?"
+    return [_key_row(row) for row in db.execute(query, (organization, *seen.values, *values, limit))]
 
 
 def find_project(database: Database, organization: int, team: str, name: str) -> Named | None:

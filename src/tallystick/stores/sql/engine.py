@@ -222,6 +222,7 @@ def _make_missing(db: Connection) -> None:
     _run(db, _resource("identity.sql"))
     _run(db, _resource("people.sql"))
     _run(db, _resource("teams.sql"))
+    _run(db, _resource("dimensions.sql"))
 
 
 def _run(db: Connection, script: str) -> None:

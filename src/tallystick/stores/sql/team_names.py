@@ -85,6 +85,13 @@ def name_now(db: Connection, organization: int, name: str) -> str:
     return str(row[0]) if row else name
 
 
+def former_names(db: Connection, organization: int, name: str) -> list[str]:
+    """What the team of that name was called before, the latest first."""
+    rows = db.execute("SELECT f.name FROM team_former_name f JOIN team t ON t.id = f.team WHERE f.organization = ? AND t.name = ?"
+                      " AND f.name <> t.name ORDER BY f.until_us DESC, f.name", (organization, name))
+    return [str(former) for (former,) in rows.fetchall()]
+
+
 def scope_now(db: Connection, organization: int, scope: Scope) -> Scope:
     """A scope that somebody named, by the names of now."""
     return replace(scope, value=names_in(db, organization).shown(scope.kind, scope.value))
