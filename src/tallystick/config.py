@@ -345,6 +345,11 @@ def secret_from_env(name: str, environ: Mapping[str, str] | None = None) -> str 
     return (os.environ if environ is None else environ).get(name) or None
 
 
+def own_environment() -> dict[str, str]:
+    """The environment of this process, for a command that is to inherit it."""
+    return dict(os.environ)
+
+
 def first_admin(environ: Mapping[str, str] | None = None) -> FirstAdmin | None:
     """`TALLYSTICK_ADMIN_EMAIL` and `TALLYSTICK_ADMIN_PASSWORD`; both or neither.
 

@@ -21,6 +21,7 @@ export type Client = {
   name: string
   group: 'http' | 'library' | 'framework' | 'tool'
   install: string | null
+  command: string | null
   environment: { [variable: string]: string }
   unset: string[]
   https_only: boolean

@@ -11,8 +11,8 @@ import typer
 
 from tallystick import __version__
 from tallystick.cli import (
-    adjust, alerts, apply, budgets, channels, credentials, demo, doctor, envelopes, explain, export, keys, live, members, move, orgs,
-    policies, prices, rollups, serve, spend, verify,
+    adjust, alerts, apply, budgets, channels, connect, credentials, demo, doctor, envelopes, explain, export, keys, live, members, move,
+    orgs, policies, prices, rollups, run, serve, spend, verify,
 )
 
 
@@ -37,6 +37,8 @@ def build() -> typer.Typer:
     app.add_typer(channels.build(), name="channels", help="Where alerts go: add, list, remove, test.")
     app.add_typer(prices.build(), name="prices", help="The price book: show, diff, check, reprice.")
     app.add_typer(rollups.build(), name="rollups", help="Sums by hour and day: rebuild.")
+    app.command("connect")(connect.connect)
+    app.command("run", context_settings={"allow_interspersed_args": False})(run.run)
     app.command("apply")(apply.apply)
     app.command("dump")(apply.dump)
     app.command("spend")(spend.spend)

@@ -45,6 +45,7 @@ class Client:
     page: str
     forms: tuple[Form, ...]
     install: str | None = None
+    command: str | None = None
     environment: Mapping[str, str]
     unset: tuple[str, ...] = ()
     https_only: bool = False
