@@ -43,6 +43,7 @@ from tallystick.core.errors import StoreFault
 from tallystick.core.exchange import Rules
 from tallystick.core.money import decimal_text
 from tallystick.edge.app import App, Edge, Health
+from tallystick.edge.bench import try_out
 from tallystick.edge.body import BodyLimits
 from tallystick.edge.doors import Doors
 from tallystick.edge.gate import GateHooks, server_config
@@ -234,6 +235,7 @@ def _run(installation: Installation, worker: Worker) -> int:
     runner = _runner(installation, telemetry)
     keeper = _keeper(installation)
     keeping = Keeping(keeper)
+    line = _setup(installation, keeper)
     parts = control.Parts(
         installation.database, installation.keyring, installation.clock, installation.secrets.pepper, lambda: uuid_utils.uuid7().hex,
         trusted_networks(server), credentials=installation.credentials, prices=installation.prices, currencies=rates_of(settings),
@@ -241,6 +243,7 @@ def _run(installation: Installation, worker: Worker) -> int:
         mail=mail_server_of(settings), workers=settings.server.workers,
         session_idle_s=settings.sessions.idle_s, session_lifetime_s=settings.sessions.lifetime_s,
         stopping=lambda: listening.should_exit, ledger_key=installation.secrets.ledger_key.public_key,
+        bench=partial(try_out, line, installation.keyring),
         vault=Vault(Sequencer(installation.database), KekFiles(settings.data), origins_of(settings), os.urandom))
     setup = None if worker.number else setup_path(parts, first_admin())
     loader = _ControlLoader(parts, "aggregations" if server.role == "gateway" else "all")
@@ -272,7 +275,7 @@ def _run(installation: Installation, worker: Worker) -> int:
         SqlCustody(installation.database, installation.secrets.pepper, _wait_for_others_s(settings)), installation.clock, RequestIds(),
         installation.credentials, keeper, installation.standings)
     health = Health(partial(_ready, installation, runner, keeper), settings.metrics.token, is_loopback(server.host))
-    gateway = Gateway(ports, _setup(installation, keeper), telemetry)
+    gateway = Gateway(ports, line, telemetry)
     _show(telemetry, installation, keeper, health, worker)
     telemetry.gauges["tallystick_request_body_bytes"] = lambda: gateway.setup.doors.body_bytes
     edge = Edge(gateway, loader.app, health, telemetry, server.role, (start, stop))

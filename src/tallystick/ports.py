@@ -14,6 +14,7 @@ from tallystick.core.custody import Kept
 from tallystick.core.errors import Denied
 from tallystick.core.identity import Principal
 from tallystick.core.lean import lean
+from tallystick.core.policies.bench import Tried
 from tallystick.core.secret import Secret
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -154,3 +155,23 @@ class Upstreams(Protocol):
 
         Raises UpstreamFault; `written` on it says whether any byte may have reached the provider.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Pasted:
+    """A request that somebody wrote down, as if this key had sent it. `target`: path and query; `at_us`: when."""
+
+    principal: Principal
+    method: str
+    target: bytes
+    headers: RawHeaders
+    body: bytes
+    at_us: int
+    address: str = ""
+
+
+class Bench(Protocol):
+    """The test bench of policies."""
+
+    async def __call__(self, pasted: Pasted, /) -> Tried | Denied:
+        """What policies say of a request, or why it does not come before them."""

@@ -205,10 +205,11 @@ class Desk:
         with self.sequencer.append(self.clock.at_us) as pen:
             book_later_settlement(pen, self.settlement(admission, cost_nanos), describe)
 
-    def refuse(self, code: str = "outside_key_scope", budget: Mapping[str, str] | None = None, **labels: str) -> str:
+    def refuse(self, code: str = "outside_key_scope", budget: Mapping[str, str] | None = None, *, policy: int | None = None,
+               ago_s: int = 0, organization: str = "default", **labels: str) -> str:
         request_id = f"req_{next(self._requests):032x}"
-        refusal = Refusal(request_id, self.clock.at_us, "default", code, 403, Attribution("key1", "default", labels), "openai", "chat",
-                          budget=budget or {})
+        refusal = Refusal(request_id, self.clock.at_us - ago_s * 1_000_000, organization, code, 403,
+                          Attribution("key1", organization, labels), "openai", "chat", budget=budget or {}, policy=policy)
         with self.sequencer.append(self.clock.at_us) as pen:
             book_refusal(pen, refusal)
         return request_id

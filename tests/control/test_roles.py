@@ -69,7 +69,9 @@ POST   /api/budgets/{budget_id}/raises            all   all      all      own_te
 GET    /api/policies                              all   all      -        own_teams  own   all    -
 POST   /api/policies                              all   all      -        own_teams  -     -      -
 GET    /api/policies/lint                         all   all      -        own_teams  own   all    -
+GET    /api/policies/activity                     all   all      -        own_teams  own   all    -
 POST   /api/policies/dry-run                      all   all      -        own_teams  -     -      -
+POST   /api/policies/bench                        all   all      -        own_teams  -     -      -
 POST   /api/policies/bypasses                     all   all      -        own_teams  -     -      -
 GET    /api/policies/{policy_id}                  all   all      -        own_teams  own   all    -
 DELETE /api/policies/bypasses/{bypass_id}         all   all      -        own_teams  -     -      -

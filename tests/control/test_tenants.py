@@ -49,6 +49,7 @@ NAMED: list[tuple[str, str, str, dict[str, Any], int]] = [
     ("POST", "/api/alerts/mutes", "alert_id", {"until": "2026-11-22T00:00:00Z", "reason": "x", "alert_id": 0}, 404),
     ("POST", "/api/alerts/mutes", "budget_id", {"until": "2026-11-22T00:00:00Z", "reason": "x", "budget_id": 0}, 404),
     ("POST", "/api/policies/bypasses", "policy_id", {"on": "org", "reason": "x", "until": "2026-11-21T00:00:00Z", "policy": 0}, 404),
+    ("POST", "/api/policies/bench", "key_id", {"key_id": "{}", "path": "/v1/models"}, 404),
     ("POST", "/api/envelopes/transfers", "envelope_id", {"source": 0, "target": 0, "amount": "1", "reason": "x"}, 404),
 ]
 
@@ -63,6 +64,7 @@ class Two:
         request_id = self.desk.book(organization="other", key_id=key_id, labels={"team": CANARY, "user": CANARY, "prompt_key": CANARY})
         spec = BudgetSpec(Scope("team", CANARY), Amount(10**9, "money"), limit=10**9, name=CANARY)
         budget = Budgets(self.desk.sequencer).set(other, spec, self.desk.clock.at_us, "cli")
+        self.desk.refuse("policy_denied", policy=1, organization="other", team=CANARY)
         self.other = other
         self.ids = {"key_id": key_id, "request_id": request_id, "budget_id": str(budget.id), "provider": "openai", "name": CANARY}
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from tallystick.core.peers import Network
-from tallystick.ports import Clock, Keyring
+from tallystick.ports import Bench, Clock, Keyring
 from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.live_prices import LivePrices
 from tallystick.stores.sql.vault import Vault
@@ -55,6 +55,7 @@ class Parts:
     stopping: Callable[[], bool] = field(default=lambda: False, kw_only=True)     # whether open streams are to end
     public_url: str | None = field(default=None, kw_only=True)                     # how people reach this installation
     ledger_key: bytes | None = field(default=None, kw_only=True)                  # the public one, which checkpoints are signed with
+    bench: Bench | None = field(default=None, kw_only=True)                        # where policies are tried on what somebody wrote down
     alert_networks: tuple[Network, ...] = field(default=(), kw_only=True)          # of the operator's own that webhooks may reach
 
 

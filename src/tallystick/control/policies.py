@@ -15,17 +15,19 @@ from tallystick.control import Parts
 from tallystick.control.callers import Caller, CallerOf, DirectoryOf, PartsOf, actor_of, within_teams
 from tallystick.control.dry_run_document import dry_run_document, lint_document
 from tallystick.control.figures import answer
-from tallystick.control.policy_document import bypass_document, policy_document, spec_of
+from tallystick.control.policy_document import activity_document, bypass_document, policy_document, spec_of
 from tallystick.control.problems import Problem
 from tallystick.core.budget import Scope
 from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
 from tallystick.core.policies.parameters import BadPolicy, parse_scope
 from tallystick.stores.sql import policy_lint
 from tallystick.stores.sql.connection import Connection
+from tallystick.stores.sql.facts import DAY_US
 from tallystick.stores.sql.directory import Directory, KeyRow, find_key, list_keys, organization
 from tallystick.stores.sql.members import find_member
 from tallystick.stores.sql.past_calls import proposed, try_policies
 from tallystick.stores.sql.policies import Policies, PolicySpec
+from tallystick.stores.sql.policy_trail import refused_by_policies
 from tallystick.stores.sql.policy_rows import PolicyRow, bypass_rows, policy_rows, policy_versions
 from tallystick.stores.sql.scope_reach import reach_of
 from tallystick.stores.sql.standing import not_in_force
@@ -121,6 +123,33 @@ class PolicyPage(BaseModel):
     next_cursor: str | None
 
 
+class RefusedByPolicy(BaseModel):
+    """A call that a policy refused."""
+
+    request_id: str
+    at: datetime
+    code: str
+    key_id: str | None
+    team: str | None
+    model: str | None
+
+
+class PolicyActivity(BaseModel):
+    """How many calls a policy refused, and the last ten."""
+
+    id: int
+    refused: int
+    last_refusals: list[RefusedByPolicy]
+
+
+class Activity(BaseModel):
+    """Policies that refused something in the last days. `whole`: false where only the last 2,000 refusals were looked at."""
+
+    days: int
+    whole: bool
+    items: list[PolicyActivity]
+
+
 class DryRun(BaseModel):
     """What policies would have done to past calls. `who` and `stopped` are cut at 100 and 1,000."""
 
@@ -164,6 +193,7 @@ def routes() -> APIRouter:
     router = APIRouter(prefix="/api/policies", tags=["policies"])
     router.add_api_route("", list_policies, methods=["GET"], response_model=PolicyPage)
     router.add_api_route("", set_policy, methods=["POST"], response_model=ChangedPolicy, status_code=201)
+    router.add_api_route("/activity", read_activity, methods=["GET"], response_model=Activity)
     router.add_api_route("/lint", lint_policies, methods=["GET"], response_model=LintPage)
     router.add_api_route("/dry-run", dry_run_policy, methods=["POST"], response_model=DryRun)
     router.add_api_route("/bypasses", break_glass, methods=["POST"], response_model=Bypass, status_code=201)
@@ -173,11 +203,12 @@ def routes() -> APIRouter:
     return router
 
 
-def list_policies(parts: PartsOf, caller: CallerOf) -> Response:
-    """All policies that stand, in the order they were made."""
+def list_policies(parts: PartsOf, caller: CallerOf, kind: Annotated[str | None, Query(max_length=VALUE_CHARS_MAX)] = None) -> Response:
+    """All policies that stand, in the order they were made; of one kind, where it is named."""
     here, now_us = organization(parts.database, caller.organization), parts.clock.now_us()
     with parts.database.read() as db:
-        return answer({"items": [policy_document(row, now_us) for row in policy_rows(db, here.id, caller.sight)],
+        found = [row for row in policy_rows(db, here.id, caller.sight) if kind in (None, row.kind)]
+        return answer({"items": [policy_document(row, now_us) for row in found],
                        "bypasses": [bypass_document(row, now_us) for row in bypass_rows(db, here.id, now_us, caller.sight)],
                        "next_cursor": None})
 
@@ -219,6 +250,13 @@ def dry_run_policy(parts: PartsOf, caller: CallerOf, new: NewPolicy, days: Days 
     _within(parts, caller, here.id, spec.scope)
     run, book, unjudged = try_policies(parts.database, here.id, [proposed(spec)], days, now_us, caller.sight)
     return answer(dry_run_document(run, book, days, unjudged))
+
+
+def read_activity(parts: PartsOf, caller: CallerOf, days: Annotated[int, Query(ge=1, le=90)] = 7) -> Response:
+    """What policies refused in the last days, of the calls that one sees."""
+    here, since_us = organization(parts.database, caller.organization), parts.clock.now_us() - days * DAY_US
+    with parts.database.read() as db:
+        return answer({"days": days, **activity_document(refused_by_policies(db, here.id, since_us, caller.sight))})
 
 
 def lint_policies(parts: PartsOf, caller: CallerOf) -> Response:

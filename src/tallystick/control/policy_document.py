@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from tallystick.control.call_document import moment
+from tallystick.core.attempt import Refusal
 from tallystick.core.policies.book import KIND_NAMES
 from tallystick.core.policies.parameters import BadPolicy, parse_scope
 from tallystick.stores.sql.policies import PolicySpec
 from tallystick.stores.sql.policy_rows import BypassRow, PolicyRow
+from tallystick.stores.sql.policy_trail import Trails
 
 _TEXTS: Final = ("kind", "on", "mode", "name", "owner", "note")
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -29,6 +31,19 @@ def bypass_document(row: BypassRow, now_us: int) -> dict[str, Any]:
     """One broken glass. `policy` is null where every policy is passed by."""
     return {"id": row.id, "policy": row.policy or None, "on": str(row.scope), "reason": row.reason, "until": moment(row.until_us),
             "active": now_us < row.until_us, "set_at": moment(row.made_us), "set_by": row.made_by}
+
+
+def activity_document(trails: Trails) -> dict[str, Any]:
+    """What policies refused, the busiest first."""
+    by_policy = sorted(trails.by_policy.items(), key=lambda one: (-one[1].refused, one[0]))
+    return {"whole": trails.whole, "items": [
+        {"id": policy, "refused": trail.refused, "last_refusals": [_refusal(one) for one in trail.last]} for policy, trail in by_policy]}
+
+
+def _refusal(refusal: Refusal) -> dict[str, Any]:
+    whose = refusal.attribution
+    return {"request_id": refusal.request_id, "at": moment(refusal.at_us), "code": refusal.code, "key_id": whose.key_id if whose else None,
+            "team": whose.labels.get("team") if whose else None, "model": refusal.model}
 
 
 def spec_of(said: Mapping[str, Any]) -> PolicySpec:

@@ -271,13 +271,7 @@ class _Conversation:
         return self._ports.custody.mark(caller.principal.organization, self._target.provider.id, credential, object_id)
 
     def _call(self, asked: inbound.Inbound) -> Call:
-        provider, facts = self._target.provider, asked.facts
-        model = self._setup.models.get((provider.id, facts.model)) if facts.model is not None else None
-        return Call(
-            request_id=self._request_id, provider=provider.id, method=self._scope["method"], path=self._target.path,
-            operation=self._route.operation, dialect=self._route.dialect.name if self._route.dialect is not None else None,
-            facts=facts if model is None else replace(facts, model=model), body_bytes=asked.body_bytes, at_us=self._at_us,
-        )
+        return inbound.call_of(asked, self._aim, self._scope["method"], self._setup.models, self._request_id, self._at_us)
 
     async def admit(self, command: line.Admit) -> Admission | Denied:
         if denied := await self._carrier.change(command.admission):

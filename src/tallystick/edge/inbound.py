@@ -6,11 +6,11 @@ state no usage is asked for it (which the relay undoes).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from tallystick.core.call import Facts
+from tallystick.core.call import Call, Facts
 from tallystick.core.errors import Denied
 from tallystick.core.identity import Claims
 from tallystick.core.jsonbytes import remove_member
@@ -66,6 +66,18 @@ async def read(
     if route.dialect is not None and route.method == "POST" and not body:
         return Denied("invalid_json", "The request has no body.")
     return Inbound(body, claims, Facts(model=aim.path_model))
+
+
+def call_of(
+    asked: Inbound, aim: Aim, method: str, models: Mapping[tuple[str, str], str], request_id: str, at_us: int,
+) -> Call:
+    """The call that a request is. `models`: (provider id, deployment) → model."""
+    target, route, facts = aim.target, aim.route, asked.facts
+    model = models.get((target.provider.id, facts.model)) if facts.model is not None else None
+    return Call(
+        request_id=request_id, provider=target.provider.id, method=method, path=target.path, operation=route.operation,
+        dialect=route.dialect.name if route.dialect is not None else None, facts=facts if model is None else replace(facts, model=model),
+        body_bytes=asked.body_bytes, at_us=at_us)
 
 
 def _upload(scope: Scope, aim: Aim, claims: Claims, receive: Receive, limits: BodyLimits) -> Inbound | Denied:
