@@ -18,6 +18,7 @@ import { exploreOf } from './screens/exploresearch'
 import { keysOf } from './screens/keysearch'
 import { NotFound } from './screens/NotFound'
 import { overviewOf, promptOf, promptsOf } from './screens/promptsearch'
+import { benchOf, editorOf, policiesOf, policyOf, stopOf } from './screens/policysearch'
 import { sessionQuery } from './session'
 import { Shell } from './shell/Shell'
 
@@ -118,6 +119,41 @@ const budget = createRoute({
   component: lazyRouteComponent(() => import('./screens/Budget')),
 })
 
+const policies = createRoute({
+  getParentRoute: () => organization,
+  path: '/policies',
+  validateSearch: policiesOf,
+  component: lazyRouteComponent(() => import('./screens/Policies')),
+})
+
+const policyEditor = createRoute({
+  getParentRoute: () => organization,
+  path: '/policies/set',
+  validateSearch: editorOf,
+  component: lazyRouteComponent(() => import('./screens/PolicyEditor')),
+})
+
+const policyBench = createRoute({
+  getParentRoute: () => organization,
+  path: '/policies/bench',
+  validateSearch: benchOf,
+  component: lazyRouteComponent(() => import('./screens/PolicyBench')),
+})
+
+const policy = createRoute({
+  getParentRoute: () => organization,
+  path: '/policies/$id',
+  validateSearch: policyOf,
+  component: lazyRouteComponent(() => import('./screens/Policy')),
+})
+
+const stop = createRoute({
+  getParentRoute: () => organization,
+  path: '/stop',
+  validateSearch: stopOf,
+  component: lazyRouteComponent(() => import('./screens/Stop')),
+})
+
 const alerts = createRoute({
   getParentRoute: () => organization,
   path: '/alerts',
@@ -170,7 +206,9 @@ const bare = <const Path extends string>(
     | '/o/$slug/alerts'
     | '/o/$slug/budgets'
     | '/o/$slug/exports'
-    | '/o/$slug/prompts',
+    | '/o/$slug/prompts'
+    | '/o/$slug/policies'
+    | '/o/$slug/stop',
 ) =>
   createRoute({
     getParentRoute: () => root,
@@ -206,6 +244,11 @@ const tree = root.addChildren([
     exportsScreen,
     prompts,
     prompt,
+    policies,
+    policyEditor,
+    policyBench,
+    policy,
+    stop,
   ]),
   bare('/', '/o/$slug/overview'),
   bare('/overview', '/o/$slug/overview'),
@@ -218,6 +261,8 @@ const tree = root.addChildren([
   bare('/budgets', '/o/$slug/budgets'),
   bare('/exports', '/o/$slug/exports'),
   bare('/prompts', '/o/$slug/prompts'),
+  bare('/policies', '/o/$slug/policies'),
+  bare('/stop', '/o/$slug/stop'),
 ])
 
 export function consoleRouter(queries: QueryClient) {

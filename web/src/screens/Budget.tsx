@@ -39,7 +39,7 @@ export default function Budget() {
     queryFn: async () =>
       (await getBudgetsBudgetId({ path: { budget_id: Number(id) }, throwOnError: true })).data,
     refetchInterval: AGAIN_MS,
-    enabled: act !== 'remove',
+    enabled: act !== 'remove' || !sets,
   })
   const open = (wanted: Act) => navigate({ search: { act: wanted } })
   const close = () => navigate({ search: {} })

@@ -1,6 +1,6 @@
 // Calls as they end. It stands still while it is paused or scrolled; what came meanwhile waits and is counted.
 import { Button } from '@mantine/core'
-import { IconPlayerPause, IconPlayerPlay } from '@tabler/icons-react'
+import { IconHandStop, IconPlayerPause, IconPlayerPlay } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useEffect, useMemo, useRef, useState } from 'react'
@@ -12,7 +12,8 @@ import { Book } from '../parts/Book'
 import { Money } from '../parts/Money'
 import { Page } from '../parts/Page'
 import { Coming, Empty, Fault } from '../parts/states'
-import { useZone } from '../session'
+import { STOPPERS } from '../parts/stops'
+import { may, useSession, useZone } from '../session'
 import { barsOf, EMPTY, grown, minuteOf, type Tail } from '../tail'
 import { columnsOf } from './callcolumns'
 import { Filters } from './callfilters'
@@ -28,6 +29,7 @@ export default function Live() {
   const { slug } = useParams({ from: '/o/$slug/live' })
   const navigate = useNavigate({ from: '/o/$slug/live' })
   const { zone } = useZone()
+  const session = useSession()
   const [paused, setPaused] = useState(false)
   const scrolled = useScrolled()
   const still = paused || scrolled
@@ -45,13 +47,24 @@ export default function Live() {
       title="Live"
       question="What is being called right now?"
       actions={
-        <Button
-          variant="default"
-          leftSection={paused ? <IconPlayerPlay size={16} /> : <IconPlayerPause size={16} />}
-          onClick={() => setPaused(!paused)}
-        >
-          {paused ? 'Go on' : 'Pause'}
-        </Button>
+        <>
+          {may(session, ...STOPPERS) && (
+            <Button
+              variant="default"
+              leftSection={<IconHandStop size={16} />}
+              onClick={() => navigate({ to: '/o/$slug/stop', params: { slug }, search: {} })}
+            >
+              Stop calls…
+            </Button>
+          )}
+          <Button
+            variant="default"
+            leftSection={paused ? <IconPlayerPlay size={16} /> : <IconPlayerPause size={16} />}
+            onClick={() => setPaused(!paused)}
+          >
+            {paused ? 'Go on' : 'Pause'}
+          </Button>
+        </>
       }
     >
       <div className="figures">

@@ -1,18 +1,17 @@
 // Setting a budget, changing it, raising it for a while, and removing it. What the server warns of is told at once.
-import { Autocomplete, Button, Group, Modal, Select, Stack, TextInput } from '@mantine/core'
-import { notifications } from '@mantine/notifications'
-import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { type ReactNode, useState } from 'react'
+import { Autocomplete, Group, Select, TextInput } from '@mantine/core'
+import { useState } from 'react'
 import {
   deleteBudgetsBudgetId,
-  getTeams,
   postBudgets,
   postBudgetsBudgetIdRaises,
   putBudgetsBudgetId,
 } from '../api/sdk.gen'
-import type { Budget, ChangedBudget } from '../api/types.gen'
-import { KINDS, type Kind, limitSet, limitText, MODES, nameOf, type Unit } from '../budgets'
+import type { Budget } from '../api/types.gen'
+import { limitSet, limitText, MODES, nameOf, type Unit } from '../budgets'
 import { Confirm } from '../parts/Confirm'
+import { FormDialog, useChange } from '../parts/FormDialog'
+import { type Scope, ScopeFields } from '../parts/ScopeFields'
 import { Fault } from '../parts/states'
 import { useSession, useZone } from '../session'
 
@@ -25,64 +24,27 @@ const UNITS = [
   { value: 'calls', label: 'Calls' },
 ]
 const MODE_CHOICES = Object.entries(MODES).map(([value, label]) => ({ value, label }))
+const OF_A_MANAGER = ['project', 'key'] as const
 const HOUR_MS = 3_600_000
 const ENDS = { '1': 'In an hour', '24': 'In a day', '168': 'In 7 days', '720': 'In 30 days' }
 const WINDOW_END = 'window'
 
-/** Sends a change, then tells what it came to; `busy` and `problem` while it is under way. */
-function useChange() {
-  const queries = useQueryClient()
-  const [busy, setBusy] = useState(false)
-  const [problem, setProblem] = useState<unknown>(null)
-  const send = async (
-    change: () => Promise<{ data: ChangedBudget }>,
-    said: string,
-    done: (now: ChangedBudget) => void,
-  ) => {
-    setBusy(true)
-    setProblem(null)
-    try {
-      const { data: now } = await change()
-      await queries.invalidateQueries({ queryKey: ['budgets'] })
-      const late = now.not_in_force_on
-      notifications.show({
-        message: late.length ? `${said} Not followed yet by ${late.join(', ')}.` : said,
-        ...(late.length ? { color: 'yellow' } : {}),
-      })
-      done(now)
-    } catch (found) {
-      setProblem(found)
-      setBusy(false)
-    }
-  }
-  return { busy, problem, send }
-}
-
 export function NewBudget({ close, made }: { close: () => void; made: (id: number) => void }) {
   const session = useSession()
   const { zone } = useZone()
-  const { busy, problem, send } = useChange()
+  const { busy, problem, send } = useChange('budgets')
   const manages = session.role === 'manager'
-  const [scope, setScope] = useState<Kind>(manages ? 'project' : 'team')
-  const [value, setValue] = useState('')
+  const [scope, setScope] = useState<Scope>({ kind: manages ? 'project' : 'team', value: '' })
   const [unit, setUnit] = useState<Unit>('money')
   const [window, setWindow] = useState('month')
   const [mode, setMode] = useState<Budget['mode']>('hard')
-  const teams = useQuery({
-    queryKey: ['teams'],
-    queryFn: async () => (await getTeams({ query: { limit: 200 }, throwOnError: true })).data.items,
-  })
-  const kinds = Object.entries(KINDS)
-    .filter(([kind]) => !manages || kind === 'project' || kind === 'key')
-    .map(([kind, label]) => ({ value: kind, label }))
-
   const submit = (text: (name: string) => string) =>
     send(
       () =>
         postBudgets({
           body: {
-            scope,
-            value: scope === 'org' ? '' : value.trim(),
+            scope: scope.kind,
+            value: scope.kind === 'org' ? '' : scope.value.trim(),
             limit: limitText(text('limit'), unit),
             window: window.trim(),
             mode,
@@ -95,26 +57,15 @@ export function NewBudget({ close, made }: { close: () => void; made: (id: numbe
     )
 
   return (
-    <Form title="Set a budget" verb="Set budget" busy={busy} problem={problem} close={close} submit={submit}>
-      <Group grow align="flex-start">
-        <Select
-          label="On"
-          data={kinds}
-          value={scope}
-          onChange={(kind) => setScope((kind ?? scope) as Kind)}
-          allowDeselect={false}
-        />
-        {scope !== 'org' && (
-          <Autocomplete
-            label="Which"
-            value={value}
-            onChange={setValue}
-            data={scope === 'team' ? (teams.data?.map((one) => one.name) ?? []) : []}
-            placeholder={WHICH[scope] ?? 'Its name, or * for each'}
-            required
-          />
-        )}
-      </Group>
+    <FormDialog
+      title="Set a budget"
+      verb="Set budget"
+      busy={busy}
+      problem={problem}
+      close={close}
+      submit={submit}
+    >
+      <ScopeFields scope={scope} choose={setScope} {...(manages ? { kinds: OF_A_MANAGER } : {})} />
       <Group grow align="flex-start">
         <TextInput
           label="Limit"
@@ -138,19 +89,12 @@ export function NewBudget({ close, made }: { close: () => void; made: (id: numbe
       </Group>
       <ModeChoice mode={mode} choose={setMode} />
       <Words />
-    </Form>
+    </FormDialog>
   )
 }
 
-const WHICH: Partial<Record<Kind, string>> = {
-  project: 'team/project',
-  tag: 'name=value, or name=* for each',
-  dimension: 'name=value, or name=* for each',
-  key: 'Its id, or * for each',
-}
-
 export function ChangeBudget({ budget, close }: { budget: Budget; close: () => void }) {
-  const { busy, problem, send } = useChange()
+  const { busy, problem, send } = useChange('budgets')
   const [mode, setMode] = useState(budget.mode)
   const before = limitSet(budget)
   const submit = (text: (name: string) => string) => {
@@ -173,7 +117,7 @@ export function ChangeBudget({ budget, close }: { budget: Budget; close: () => v
     )
   }
   return (
-    <Form
+    <FormDialog
       title={`Change ${nameOf(budget)}`}
       verb="Save changes"
       busy={busy}
@@ -192,12 +136,12 @@ export function ChangeBudget({ budget, close }: { budget: Budget; close: () => v
       />
       <ModeChoice mode={mode} choose={setMode} />
       <Words budget={budget} />
-    </Form>
+    </FormDialog>
   )
 }
 
 export function RaiseBudget({ budget, close }: { budget: Budget; close: () => void }) {
-  const { busy, problem, send } = useChange()
+  const { busy, problem, send } = useChange('budgets')
   const [ends, setEnds] = useState<string>(budget.resets_at ? WINDOW_END : '24')
   const choices = [
     ...(budget.resets_at ? [{ value: WINDOW_END, label: 'When this window ends' }] : []),
@@ -222,7 +166,7 @@ export function RaiseBudget({ budget, close }: { budget: Budget; close: () => vo
       close,
     )
   return (
-    <Form
+    <FormDialog
       title={`Raise ${nameOf(budget)}`}
       verb="Raise limit"
       busy={busy}
@@ -254,14 +198,14 @@ export function RaiseBudget({ budget, close }: { budget: Budget; close: () => vo
         required
         maxLength={256}
       />
-    </Form>
+    </FormDialog>
   )
 }
 
 type Ending = { budget: Budget; close: () => void; removed: () => void }
 
 export function RemoveBudget({ budget, close, removed }: Ending) {
-  const { busy, problem, send } = useChange()
+  const { busy, problem, send } = useChange('budgets')
   const name = nameOf(budget)
   const go = () =>
     send(
@@ -281,43 +225,6 @@ export function RemoveBudget({ budget, close, removed }: Ending) {
     >
       From now on no call is held to it, on any gateway. What it counted stays in the ledger.
     </Confirm>
-  )
-}
-
-type Formed = {
-  title: string
-  verb: string
-  busy: boolean
-  problem: unknown
-  close: () => void
-  submit: (text: (name: string) => string) => void
-  children: ReactNode
-}
-
-function Form({ title, verb, busy, problem, close, submit, children }: Formed) {
-  return (
-    <Modal opened onClose={close} title={title} size="lg">
-      <form
-        onSubmit={(event) => {
-          event.preventDefault()
-          const filled = new FormData(event.currentTarget)
-          submit((name) => String(filled.get(name) ?? '').trim())
-        }}
-      >
-        <Stack>
-          {children}
-          {problem !== null && <Fault problem={problem} />}
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={close}>
-              Cancel
-            </Button>
-            <Button type="submit" loading={busy}>
-              {verb}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
   )
 }
 

@@ -12,6 +12,7 @@ import { forget, remember, type Session, sessionQuery, useSession } from '../ses
 import { groupsOf, placeAt, placesOf } from './places'
 import { RangePicker } from './RangePicker'
 import { ROW_KEYS } from './rows'
+import { Stopped } from './Stopped'
 import { focusFilter, useShortcuts } from './shortcuts'
 
 const Palette = lazy(() => import('./Palette'))
@@ -96,6 +97,7 @@ export function Shell() {
             </ActionIcon>
             <Organizations session={session} />
             <div className="space" />
+            {session.organization === slug && <Stopped slug={slug} />}
             <Tooltip label="Go to, find (⌘K)">
               <ActionIcon
                 variant="subtle"

@@ -11,6 +11,7 @@ import {
   IconLayoutDashboard,
   IconListDetails,
   IconMessage2,
+  IconShieldCheck,
   IconWallet,
 } from '@tabler/icons-react'
 import type { Role } from '../session'
@@ -66,6 +67,14 @@ export const PLACES = [
     icon: IconMessage2,
     group: 'prompts',
     ranged: true,
+  },
+  {
+    to: '/o/$slug/policies',
+    name: 'Policies',
+    keys: 'y',
+    icon: IconShieldCheck,
+    group: 'prompts',
+    roles: BUT_FINANCE,
   },
   { to: '/o/$slug/keys', name: 'Keys', keys: 'k', icon: IconKey, group: 'who', roles: BUT_FINANCE },
   {

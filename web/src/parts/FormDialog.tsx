@@ -1,0 +1,81 @@
+// A form in a dialog, and the sending of what it says: what came of it is told, and who does not follow yet.
+import { Button, Group, Modal, Stack } from '@mantine/core'
+import { notifications } from '@mantine/notifications'
+import { useQueryClient } from '@tanstack/react-query'
+import { type ReactNode, useState } from 'react'
+import { Fault } from './states'
+
+type Changed = { not_in_force_on?: string[]; warnings?: string[] }
+
+/** Sends a change, then tells what it came to; `busy` and `problem` while it is under way. `about`: the lists that are asked anew. */
+export function useChange(...about: string[]) {
+  const queries = useQueryClient()
+  const [busy, setBusy] = useState(false)
+  const [problem, setProblem] = useState<unknown>(null)
+  const send = async <Now extends Changed>(
+    change: () => Promise<{ data: Now }>,
+    said: string,
+    done: (now: Now) => void,
+  ) => {
+    setBusy(true)
+    setProblem(null)
+    try {
+      const { data: now } = await change()
+      await Promise.all(about.map((name) => queries.invalidateQueries({ queryKey: [name] })))
+      const late = now.not_in_force_on ?? []
+      const minds = now.warnings ?? []
+      notifications.show({
+        message: [
+          said,
+          ...(late.length ? [`Not followed yet by ${late.join(', ')}.`] : []),
+          ...minds.map((mind) => `Mind: ${mind}.`),
+        ].join(' '),
+        ...(late.length || minds.length ? { color: 'yellow' } : {}),
+      })
+      setBusy(false)
+      done(now)
+    } catch (found) {
+      setProblem(found)
+      setBusy(false)
+    }
+  }
+  return { busy, problem, send, fail: setProblem }
+}
+
+type Formed = {
+  title: string
+  verb: string
+  busy: boolean
+  problem: unknown
+  close: () => void
+  submit: (text: (name: string) => string) => void
+  ready?: boolean
+  children: ReactNode
+}
+
+export function FormDialog({ title, verb, busy, problem, close, submit, ready = true, children }: Formed) {
+  return (
+    <Modal opened onClose={close} title={title} size="lg">
+      <form
+        onSubmit={(event) => {
+          event.preventDefault()
+          const filled = new FormData(event.currentTarget)
+          if (ready) submit((name) => String(filled.get(name) ?? '').trim())
+        }}
+      >
+        <Stack>
+          {children}
+          {problem !== null && <Fault problem={problem} />}
+          <Group justify="flex-end" gap="xs">
+            <Button variant="default" onClick={close}>
+              Cancel
+            </Button>
+            <Button type="submit" loading={busy} disabled={!ready}>
+              {verb}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  )
+}
