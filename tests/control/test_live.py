@@ -84,7 +84,7 @@ async def test_the_stream_on_the_wire(desk: Desk) -> None:
     async with desk.owner() as client:
         reply = await client.get("/api/live", params={"after": 0, "filters": TEAM})
         again = await client.get("/api/live", headers={"last-event-id": "0"})
-        wrong = [await client.get("/api/live", params={"filters": bad}) for bad in ("x", TEAM.replace("team", "tag"))]
+        wrong = [await client.get("/api/live", params={"filters": bad}) for bad in ("x", TEAM.replace("team", "weather"))]
     assert (reply.status_code, reply.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
     retry, *events = reply.text.strip().split("\n\n")
     fields = dict(line.split(": ", 1) for line in events[0].splitlines())

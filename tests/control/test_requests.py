@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -152,6 +153,38 @@ async def test_filters(desk: Desk, filters: dict[str, str], found: set[str]) -> 
     async with desk.owner() as client:
         items = (await client.get("/api/requests", params=filters)).json()["items"]
     assert {calls[item["id"]] for item in items} == found
+
+
+@pytest.mark.parametrize(("dimension", "test", "values", "found"), [
+    ("team", "is", ["search", "ads"], {"a", "b", "c"}), ("team", "is_not", ["search"], {"c", "d"}), ("team", "contains", ["EAR"], {"a", "b"}),
+    ("team", "is", [None], {"d"}), ("team", "is", [None, "ads"], {"c", "d"}), ("team", "is_not", [None], {"a", "b", "c"}),
+    ("team", "is", ["nobody"], set()), ("model", "is", ["gpt-4o-mini-2024-07-18"], {"a", "b", "c", "d"}), ("tag", "is", ["beta"], {"a", "b"}),
+    ("tag", "is_not", ["beta"], {"c", "d"}), ("tag", "is", ["ring=2"], {"b"}), ("dimension.region", "is", ["eu"], {"c"}),
+    ("dimension.region", "is", [None], {"a", "b", "d"}), ("outcome", "is_not", ["failed"], {"a", "c", "d"}),
+])
+async def test_the_cost_explorers_filters_find_the_rows_behind_its_sums(
+    desk: Desk, dimension: str, test: str, values: list[str | None], found: set[str],
+) -> None:
+    calls = {
+        desk.book(1, attribution=Attribution("key1", "default", {"team": "search"}, (("beta", ""),))): "a",
+        desk.book(20, attribution=Attribution("key1", "default", {"team": "search"}, (("beta", ""), ("ring", "2"))), settled={"outcome": "failed"}): "b",
+        desk.book(300, attribution=Attribution("key1", "default", {"team": "ads"}, dimensions={"region": "eu"})): "c",
+        desk.book(4_000): "d",
+    }
+    asked = {"filters": json.dumps([{"dimension": dimension, "test": test, "values": values}])}
+    async with desk.owner() as client:
+        items = (await client.get("/api/requests", params=asked)).json()["items"]
+        total = (await client.get("/api/explore", params=asked)).json()["total"]
+        live = (await client.get("/api/live", params={**asked, "after": 0})).text
+    assert {calls[item["id"]] for item in items} == found
+    assert (sum(item["cost_nanos"] for item in items), len(items)) == (total["cost_nanos"], total["requests"])
+    assert live.count("event: call") == len(found)
+
+
+async def test_a_filter_by_something_else_is_refused(desk: Desk) -> None:
+    async with desk.owner() as client:
+        for wrong in ("x", "[1]", '[{"dimension": "weather", "test": "is", "values": ["sun"]}]', '[{"dimension": "team", "test": "is", "values": []}]'):
+            assert (await client.get("/api/requests", params={"filters": wrong})).status_code == 400
 
 
 @pytest.mark.parametrize("text", INJECTIONS)

@@ -13,6 +13,10 @@ export type CallItem = {
   environment: string | null
   cost_center: string | null
   prompt_key: string | null
+  prompt_version: string | null
+  session: string | null
+  tags: string[]
+  dimensions: Record<string, string>
   provider: string | null
   operation: string | null
   requested_model: string | null
@@ -62,7 +66,7 @@ export type CallAttempt = {
   lines?: CallLine[]
 }
 
-export type CallDocument = Omit<CallItem, 'attempts' | 'key_id' | 'state'> & {
+export type CallDocument = Omit<CallItem, 'attempts' | 'key_id' | 'state' | 'tags' | 'dimensions'> & {
   state: 'open' | 'settled' | 'refused' | 'deferred'
   organization: string | null
   attribution:

@@ -41,11 +41,12 @@ def tail(
     """Show calls as they end, until interrupted."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
-    from tallystick.control.live import DIMENSIONS, item_passes
+    from tallystick.control.live import item_passes
+    from tallystick.stores.sql.breakdown import NAMES, dimension
 
     filters = filters_of(where)
-    if any(one.dimension not in DIMENSIONS for one in filters):
-        fail(f"A tail is narrowed by {', '.join(DIMENSIONS)}.")
+    if any(dimension(one.dimension) is None for one in filters):
+        fail(f"A tail is narrowed by {', '.join(NAMES)} or dimension.NAME.")
     shown = 0
     with installation.opened(settings, make=False, org=org) as here:
         try:

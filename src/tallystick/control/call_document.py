@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tallystick.core.attempt import Judged, Line, Refusal, Settlement
+from tallystick.core.entry import read_pairs
 from tallystick.core.identity import LABELS, Attribution
 from tallystick.core.moments import moment_text
 from tallystick.core.money import decimal_text, to_nanos
@@ -90,6 +91,8 @@ def list_item(row: Mapping[str, Any], name: Callable[[str, int], str | None]) ->
         "id": f"req_{bytes(row['request_id']).hex()}", "attempts": row["attempts"], "at": moment(row["at_us"]),
         "key_id": name("key", row["key_id"]),
         **{label: name(label, row[f"{label}_id"]) for label in LABELS},
+        "tags": [f"{tag}={value}" if value else tag for tag, value in _pairs(name("tags", row["tags_id"]))],
+        "dimensions": dict(_pairs(name("dimensions", row["dimensions_id"]))),
         "provider": name("provider", row["provider_id"]), "operation": name("operation", row["operation_id"]),
         "requested_model": name("model", row["model_id"]), "served_model": name("model", row["served_id"]),
         "sandbox": row["kind"] == FACT_KINDS.index("sandbox") + 1,
@@ -102,6 +105,10 @@ def list_item(row: Mapping[str, Any], name: Callable[[str, int], str | None]) ->
         "would_be_cost_nanos": row["would_be_nanos"], "drift": bool(row["flags"] & DRIFT),
         "latency_ms": _ms(row["latency_us"]),
     }
+
+
+def _pairs(text: str | None) -> tuple[tuple[str, str], ...]:
+    return read_pairs(text) if text else ()
 
 
 def line_document(line: Line, source: Source) -> dict[str, Any]:

@@ -40,6 +40,8 @@ VALUES_MAX: Final = 100
 _KINDS: Final = {"calls": ATTEMPTS, "refused": REFUSALS, "sandbox": SANDBOX}
 _DAYS_MAX: Final = BUCKETS_MAX * 31
 Compare = Literal["none", "previous", "month", "year"]
+FiltersText = Annotated[str | None, Field(
+    max_length=8_000, description='A JSON list of `{"dimension", "test": "is"|"is_not"|"contains", "values": [text or null]}`.')]
 
 
 class Asked(BaseModel):
@@ -50,8 +52,7 @@ class Asked(BaseModel):
     start: Day | None = None
     end: Day | None = None
     group: Annotated[list[Annotated[str, Field(max_length=80)]], Field(max_length=2)] = []
-    filters: Annotated[str | None, Field(
-        max_length=8_000, description='A JSON list of `{"dimension", "test": "is"|"is_not"|"contains", "values": [text or null]}`.')] = None
+    filters: FiltersText = None
     kind: Literal["calls", "refused", "sandbox"] = "calls"
 
 
@@ -203,8 +204,8 @@ def values_of(
 def _question(parts: PartsOf, caller: Caller, asked: Asked) -> tuple[Organization, Question]:
     here = organization(parts.database, caller.organization)
     days = days_asked(asked.start, asked.end, local(parts.clock.now_us(), here.zone).date())
-    filters = filters_of(asked.filters)
-    _check_dimensions([*asked.group, *(one.dimension for one in filters)])
+    filters = checked_filters(asked.filters)
+    _check_dimensions(asked.group)
     if len(set(asked.group)) < len(asked.group):
         raise Problem(400, "invalid_request", "Both groups are the same.")
     return here, Question(*days, tuple(asked.group), "", filters, _KINDS[asked.kind], sight=caller.sight)
@@ -216,22 +217,16 @@ class _Said(msgspec.Struct, forbid_unknown_fields=True):
     values: list[str | None]
 
 
-def filters_of(text: str | None) -> tuple[Filter, ...]:
-    """The filters of a query. Raises Problem 400."""
+def checked_filters(text: str | None) -> tuple[Filter, ...]:
+    """The filters of a query, by dimensions that there are. Raises Problem 400."""
     try:
         said = msgspec.json.decode(text or "[]", type=list[_Said])
     except (msgspec.DecodeError, UnicodeError):
         raise Problem(400, "invalid_request", "`filters` is no list of filters.") from None
     if len(said) > FILTERS_MAX or any(not one.values or len(one.values) > VALUES_MAX for one in said):
         raise Problem(400, "invalid_request", f"At most {FILTERS_MAX} filters of 1 to {VALUES_MAX} values.")
+    _check_dimensions([one.dimension for one in said])
     return tuple(Filter(one.dimension, one.test, tuple(one.values)) for one in said)
-
-
-def checked_filters(text: str | None) -> tuple[Filter, ...]:
-    """The filters of a query, by dimensions that there are. Raises Problem 400."""
-    found = filters_of(text)
-    _check_dimensions([one.dimension for one in found])
-    return found
 
 
 def _check_dimensions(names: Sequence[str]) -> None:

@@ -13,22 +13,21 @@ from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from tallystick.control import Parts
 from tallystick.control.callers import CallerOf, PartsOf
 from tallystick.control.explore import checked_filters
-from tallystick.control.figures import answer, day_number
+from tallystick.control.figures import answer
 from tallystick.control.problems import Problem
-from tallystick.control.requests import KINDS, CallFilters
+from tallystick.control.requests import CallFilters, rows_asked
 from tallystick.core.money import decimal_text
 from tallystick.exports import CALL_EXPORTS, ledger_jsonl
 from tallystick.stores.sql import exported
-from tallystick.stores.sql.breakdown import Filter, TooMany, narrowed
 from tallystick.stores.sql.connection import Connection
-from tallystick.stores.sql.directory import Organization, organization
-from tallystick.stores.sql.facts import Asked, control_total
+from tallystick.stores.sql.directory import organization
+from tallystick.stores.sql.facts import control_total
 from tallystick.stores.sql.sight import Sight
 
 AT_ONCE_MAX: Final = 3                       # of a process: each holds one of its connections for reading
@@ -39,13 +38,7 @@ _TYPES: Final = {"calls-csv": ("csv", "text/csv; charset=utf-8"), "calls-jsonl":
 Lines = Callable[[Connection], Iterator[bytes]]
 
 
-class View(CallFilters):
-    """Which calls: the filters of the list of calls, and those of the explorer. Days are the organisation's, both included."""
-
-    filters: Annotated[str | None, Field(max_length=8_000, description="As in /api/explore.")] = None
-
-
-class Ordered(View):
+class Ordered(CallFilters):
     """Which calls, in which order."""
 
     sort: Literal["newest", "oldest"] = "oldest"
@@ -77,11 +70,11 @@ def routes() -> APIRouter:
     return router
 
 
-def totals(parts: PartsOf, caller: CallerOf, view: Annotated[View, Query()]) -> Response:
+def totals(parts: PartsOf, caller: CallerOf, view: Annotated[CallFilters, Query()]) -> Response:
     """What a file of these calls comes to; who sees their own only, what theirs do."""
     here, filters = organization(parts.database, caller.organization), checked_filters(view.filters)
     with parts.database.read() as db:
-        found = control_total(db, here.id, _asked(db, here, view, filters, caller.sight))
+        found = control_total(db, here.id, rows_asked(db, here.id, view, filters, caller.sight))
     return answer({"calls": found.calls, "attempts": found.attempts, "cost_nanos": found.cost_nanos,
                    "cost_usd": decimal_text(found.cost_nanos)})
 
@@ -111,7 +104,7 @@ def ledger(request: Request, parts: PartsOf, caller: CallerOf) -> StreamingRespo
 def _calls(format_: str, request: Request, parts: Parts, slug: str, sight: Sight, view: Ordered) -> StreamingResponse:
     here, filters = organization(parts.database, slug), checked_filters(view.filters)
     with parts.database.read() as db:        # what cannot be asked is said before anything is written
-        asked = _asked(db, here, view, filters, sight)
+        asked = rows_asked(db, here.id, view, filters, sight)
 
     def lines(db: Connection) -> Iterator[bytes]:
         return CALL_EXPORTS[format_](exported.calls(db, here.id, here.slug, asked, newest_first=view.sort == "newest"))
@@ -119,15 +112,6 @@ def _calls(format_: str, request: Request, parts: Parts, slug: str, sight: Sight
     ending, media = _TYPES[format_]
     days = "-".join(day.isoformat() for day in (view.start, view.end) if day is not None)
     return _streamed(request, parts, lines, f"tallystick-{here.slug}-calls{days and f'-{days}'}.{ending}", media)
-
-
-def _asked(db: Connection, here: Organization, view: View, filters: tuple[Filter, ...], sight: Sight) -> Asked:
-    try:
-        return Asked(
-            day_number(view.start) if view.start else None, day_number(view.end) if view.end else None, KINDS[view.kind],
-            view.names(), sight=sight, narrowed=narrowed(db, here.id, filters))
-    except TooMany as many:
-        raise Problem(400, "too_many_groups", f"A filter stands for more {many} than one answer holds; narrow it.") from None
 
 
 def _streamed(request: Request, parts: Parts, lines: Lines, name: str, media: str) -> StreamingResponse:

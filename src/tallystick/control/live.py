@@ -9,7 +9,7 @@ client that is further behind than a screen can show is told how many entries it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -19,12 +19,12 @@ from starlette.concurrency import run_in_threadpool
 
 from tallystick.control.call_document import list_item
 from tallystick.control.callers import CallerOf, PartsOf
-from tallystick.control.explore import filters_of
+from tallystick.control.explore import checked_filters
 from tallystick.control.problems import Problem
 from tallystick.core.errors import StoreFault
 from tallystick.core.identity import LABELS
 from tallystick.stores.sql import tail
-from tallystick.stores.sql.breakdown import Filter
+from tallystick.stores.sql.breakdown import CUSTOM, Filter, says
 from tallystick.stores.sql.directory import organization
 from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.names import Names
@@ -39,7 +39,6 @@ BEHIND_MAX: Final = 2_000
 _FIELDS: Final[Mapping[str, str]] = {
     **{label: label for label in LABELS}, "key": "key_id", "provider": "provider", "operation": "operation", "outcome": "outcome",
     "requested_model": "requested_model", "code": "code", "method": "method", "basis": "basis"}
-DIMENSIONS: Final = (*_FIELDS, "model")       # what a live view can be filtered by
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -64,9 +63,7 @@ async def live(
     after: Annotated[int | None, Query(ge=0, description="Begin behind this entry; without it with what comes next.")] = None,
 ) -> StreamingResponse:
     """Calls as they end: events `call` (an item of the list of calls) and `skipped` (`{"entries": n}`)."""
-    wanted = filters_of(filters)
-    if any(one.dimension not in DIMENSIONS for one in wanted):
-        raise Problem(400, "unknown_dimension", f"A live view is filtered by {', '.join(DIMENSIONS)}.")
+    wanted = checked_filters(filters)
     streams: Streams = request.app.state.streams
     if streams.open >= STREAMS_MAX:
         raise Problem(503, "too_many_streams", f"{STREAMS_MAX} live views are open.", {"retry-after": "30"})
@@ -131,8 +128,15 @@ def attempt_item(row: Mapping[str, Any], names: Names) -> dict[str, Any]:
 
 
 def item_passes(item: Mapping[str, Any], asked: Filter) -> bool:
-    """Whether an item of the list of calls passes a filter by one of `DIMENSIONS`."""
-    said = item["served_model"] or item["requested_model"] if asked.dimension == "model" else item[_FIELDS[asked.dimension]]
-    if asked.test == "contains":
-        return said is not None and any(value is not None and value.casefold() in said.casefold() for value in asked.values)
-    return (said in asked.values) == (asked.test == "is")
+    """Whether an item of the list of calls passes a filter."""
+    return says(asked, _said(item, asked.dimension)) == (asked.test != "is_not")
+
+
+def _said(item: Mapping[str, Any], dimension: str) -> Sequence[str]:
+    if dimension == "tag":
+        return list(item["tags"])
+    if dimension.startswith(CUSTOM):
+        said = item["dimensions"].get(dimension[len(CUSTOM):])
+    else:
+        said = item["served_model"] or item["requested_model"] if dimension == "model" else item[_FIELDS[dimension]]
+    return () if said is None else (said,)

@@ -7,6 +7,8 @@ An item of the list is an attempt; calls have one, unless a policy retries them.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -16,13 +18,16 @@ from starlette.concurrency import run_in_threadpool
 
 from tallystick.control.call_document import call_document, list_item
 from tallystick.control.callers import CallerOf, CallsOf, PartsOf
+from tallystick.control.explore import FiltersText, checked_filters
 from tallystick.control.figures import Day, answer, day_number
 from tallystick.control.pages import LIMIT, LIMIT_MAX, cursor_of, place_of
 from tallystick.control.problems import Problem
 from tallystick.core.attempt import Basis, Method, Outcome
 from tallystick.core.entry import request_hex
 from tallystick.core.identity import VALUE_CHARS_MAX
+from tallystick.stores.sql.breakdown import Filter, TooMany, narrowed
 from tallystick.stores.sql.calls import Calls
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import organization
 from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.facts import (
@@ -40,7 +45,7 @@ Text = Annotated[str | None, Field(max_length=VALUE_CHARS_MAX)]
 
 
 class CallFilters(BaseModel):
-    """Which calls. Names match whole."""
+    """Which calls. Names match whole; `filters` is what the cost explorer takes, so that every sum of it leads to its rows."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -62,6 +67,7 @@ class CallFilters(BaseModel):
     outcome: Outcome | None = None
     method: Method | None = None
     basis: Basis | None = None
+    filters: FiltersText = None
     start: Day | None = None
     end: Day | None = None
     kind: Literal["calls", "refused", "sandbox", "all"] = "all"
@@ -138,11 +144,8 @@ def routes() -> APIRouter:
 def list_calls(parts: PartsOf, caller: CallerOf, filters: Annotated[Filters, Query()]) -> Response:
     """Calls in order of time."""
     here = organization(parts.database, caller.organization)
-    asked = Asked(
-        day_number(filters.start) if filters.start else None, day_number(filters.end) if filters.end else None, KINDS[filters.kind],
-        filters.names(), sight=caller.sight, whole=True,
-    )
     with parts.database.read() as db:
+        asked = replace(rows_asked(db, here.id, filters, checked_filters(filters.filters), caller.sight), whole=True)
         rows = list(listed(
             db, here.id, asked, newest_first=filters.sort == "newest", behind=_place(filters.cursor), limit=filters.limit + 1,
         ))
@@ -150,6 +153,16 @@ def list_calls(parts: PartsOf, caller: CallerOf, filters: Annotated[Filters, Que
         items = [list_item(row, names.of) for row in rows[:filters.limit]]
     last = rows[filters.limit - 1] if len(rows) > filters.limit else None
     return answer({"items": items, "next_cursor": cursor_of(last["at_us"], str(last["seq"])) if last else None})
+
+
+def rows_asked(db: Connection, organization_id: int, asked: CallFilters, filters: Sequence[Filter], sight: Sight) -> Asked:
+    """The rows that a list or a file of calls is about. Raises Problem 400."""
+    try:
+        found = narrowed(db, organization_id, filters)
+    except TooMany as many:
+        raise Problem(400, "too_many_groups", f"A filter stands for more {many} than one answer holds; say more of the name.") from None
+    first, last = (day_number(day) if day else None for day in (asked.start, asked.end))
+    return Asked(first, last, KINDS[asked.kind], asked.names(), sight=sight, narrowed=found)
 
 
 async def read_one(

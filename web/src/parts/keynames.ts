@@ -2,6 +2,7 @@
 import { useQueries } from '@tanstack/react-query'
 import { getKeysKeyId } from '../api/sdk.gen'
 import type { Key, KeyId } from '../api/types.gen'
+import type { Filter } from '../filters'
 
 export function useKeyNames(all: readonly string[]): (id: string) => string {
   const ids = [...new Set(all)]
@@ -24,4 +25,12 @@ export function useKeyNames(all: readonly string[]): (id: string) => string {
 /** Some roles are told the id and nothing else. */
 export function nameOf(key: Key | KeyId): string {
   return ('name' in key && key.name) || key.id
+}
+
+/** The keys that filters name. */
+export function keysIn(filters: readonly Filter[]): string[] {
+  return filters
+    .filter((one) => one.dimension === 'key' && one.test !== 'contains')
+    .flatMap((one) => one.values)
+    .filter((id) => typeof id === 'string')
 }

@@ -8,25 +8,25 @@ import { lazy, Suspense, useCallback, useMemo } from 'react'
 import { getExplore } from '../api/sdk.gen'
 import type { Explored } from '../api/types.gen'
 import { entityColour } from '../entity'
+import { type Filter, narrowed, titleOf } from '../filters'
 import { grouped } from '../money'
 import type { Line } from '../parts/Course'
 import { Figure } from '../parts/Figure'
-import { useKeyNames } from '../parts/keynames'
+import { DimensionSelect, Filters } from '../parts/Filters'
+import { keysIn, useKeyNames } from '../parts/keynames'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
-import { Coming, Empty, Fault } from '../parts/states'
+import { Coming, Empty, Fault, NoMatch } from '../parts/states'
 import { type Days, daysOf, dayText, labelOf, todayIn } from '../range'
 import { useZone } from '../session'
 import { useShortcuts } from '../shell/shortcuts'
 import './explore.css'
-import { DimensionSelect, ExploreFilters } from './explorefilters'
 import { amountOf, axisText, METRICS, type Metric, pointOf, shown } from './exploremetrics'
 import {
   COMPARED,
   type Compare,
   type ExploreSearch,
   exploreOf,
-  type Filter,
   GRAINS,
   type Grain,
   grainOf,
@@ -35,9 +35,7 @@ import {
   KINDS,
   type Kind,
   metricOf,
-  narrowed,
   requestsOf,
-  titleOf,
 } from './exploresearch'
 import { changeText, cost, each, Groups, tokens } from './exploretable'
 
@@ -75,7 +73,7 @@ export default function Explore() {
     queryFn: async () => (await getExplore({ query: question, throwOnError: true })).data,
     enabled: known,
   })
-  const nameOfKey = useKeyNames(keysIn(filters, data))
+  const nameOfKey = useKeyNames([...keysTold(data), ...keysIn(filters)])
   const pick = (names: (string | null)[], not: boolean) =>
     set({ filters: clicked(filters, groups, names, not) })
 
@@ -103,7 +101,9 @@ export default function Explore() {
       actions={<Files asked={asked} grain={grain} none={!data} />}
     >
       <Question {...{ search, metric, grain, days, set }} />
-      <ExploreFilters filters={filters} set={(more) => set({ filters: more })} nameOfKey={nameOfKey} />
+      <div className="chips">
+        <Filters filters={filters} set={(more) => set({ filters: more })} nameOfKey={nameOfKey} days={days} />
+      </div>
       {body()}
     </Page>
   )
@@ -317,7 +317,7 @@ function Figures({
       )}
       {metric !== 'requests' && (
         <Figure label="Requests" note={metric === 'cost' ? each(total) : ''}>
-          <Link className="plain" to="/o/$slug/requests" params={{ slug }} search={requestsOf(search).search}>
+          <Link className="plain" to="/o/$slug/requests" params={{ slug }} search={requestsOf(search)}>
             {grouped(total.requests)}
           </Link>
         </Figure>
@@ -336,16 +336,11 @@ function Figures({
 
 function Nothing({ filtered, slug, clear }: { filtered: boolean; slug: string; clear: () => void }) {
   return filtered ? (
-    <Empty
-      title="No call matches"
-      action={
-        <Button variant="default" onClick={clear}>
-          Clear the filters
-        </Button>
-      }
-    >
-      Within these days there is none like that. A wider range is chosen top right.
-    </Empty>
+    <NoMatch
+      what="calls"
+      clear={clear}
+      note="Within these days there is none like that. A wider range is chosen top right."
+    />
   ) : (
     <Empty
       title="No calls in these days"
@@ -454,11 +449,10 @@ function clicked(
   )
 }
 
-function keysIn(filters: readonly Filter[], data: Explored | undefined): string[] {
+function keysTold(data: Explored | undefined): string[] {
   const place = data?.group.indexOf('key') ?? -1
   const told = place < 0 ? [] : (data?.series.map((one) => one.names[place]) ?? [])
-  const chosen = filters.filter((one) => one.dimension === 'key' && one.test !== 'contains')
-  return [...told, ...chosen.flatMap((one) => one.values)].filter((id) => typeof id === 'string')
+  return told.filter((id) => typeof id === 'string')
 }
 
 function bucketText(bucket: string, grain: Grain, days: Days): string {

@@ -7,13 +7,14 @@ import { full, grouped } from '../money'
 import { Copy, Snippet } from '../parts/Copy'
 import { Figure } from '../parts/Figure'
 import { FileLink } from '../parts/FileLink'
+import { Filters } from '../parts/Filters'
+import { keysIn, useKeyNames } from '../parts/keynames'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
 import { Coming, Fault } from '../parts/states'
 import { daysOf, todayIn } from '../range'
 import { may, useSession, useZone } from '../session'
-import { Filters } from './callfilters'
-import { type CallSearch, chosen, KINDS, type Kind } from './callsearch'
+import { type CallSearch, filteredBy, filtersOf, KINDS, type Kind } from './callsearch'
 import { exploreOfCalls } from './exploresearch'
 
 const FILES = [
@@ -38,11 +39,13 @@ export default function Exports() {
   const set = (more: Partial<CallSearch>) =>
     navigate({ search: (before: CallSearch) => ({ ...before, ...more }) })
   const { start, end } = daysOf(search, todayIn(zone))
+  const filters = filtersOf(search)
+  const nameOfKey = useKeyNames(keysIn(filters))
   const asked = {
     start,
     end,
     kind: search.kind ?? ('all' as const),
-    ...Object.fromEntries(chosen(search).map((name) => [name, search[name]])),
+    ...(filters.length ? { filters: JSON.stringify(filters) } : {}),
   }
   const beside = exploreOfCalls(search)
   const totals = useQuery({
@@ -63,7 +66,12 @@ export default function Exports() {
           value={search.kind ?? 'all'}
           onChange={(kind) => set({ kind: kind === 'all' ? undefined : (kind as Kind) })}
         />
-        <Filters search={search} set={set} />
+        <Filters
+          filters={filters}
+          set={(more) => navigate({ search: (before: CallSearch) => filteredBy(before, more) })}
+          nameOfKey={nameOfKey}
+          days={{ start, end }}
+        />
       </div>
       {totals.error ? (
         <Fault problem={totals.error} retry={totals.refetch} />
@@ -83,14 +91,10 @@ export default function Exports() {
               note={
                 <>
                   {full(totals.data.cost_nanos as never)} exactly
-                  {beside && (
-                    <>
-                      {' · '}
-                      <Link to="/o/$slug/explore" params={{ slug }} search={beside}>
-                        the same in Explore
-                      </Link>
-                    </>
-                  )}
+                  {' · '}
+                  <Link to="/o/$slug/explore" params={{ slug }} search={beside}>
+                    the same in Explore
+                  </Link>
                 </>
               }
             >

@@ -3,12 +3,16 @@ import { Button } from '@mantine/core'
 import { IconHandStop, IconPlayerPause, IconPlayerPlay } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { useEffect, useMemo, useRef, useState } from 'react'
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { getRequests } from '../api/sdk.gen'
 import { type CallItem, shownNanos } from '../calls'
 import { exactly } from '../exact'
+import { type Filter, narrowed } from '../filters'
 import { grouped, places } from '../money'
 import { Book } from '../parts/Book'
+import { ColumnChoice } from '../parts/columns'
+import { Filters } from '../parts/Filters'
+import { keysIn, useKeyNames } from '../parts/keynames'
 import { Money } from '../parts/Money'
 import { Page } from '../parts/Page'
 import { Coming, Empty, Fault } from '../parts/states'
@@ -16,8 +20,7 @@ import { STOPPERS } from '../parts/stops'
 import { may, useSession, useZone } from '../session'
 import { barsOf, EMPTY, grown, minuteOf, type Tail } from '../tail'
 import { columnsOf } from './callcolumns'
-import { Filters } from './callfilters'
-import { type CallSearch, chosen, type FilterName } from './callsearch'
+import { type CallSearch, filteredBy, filtersOf } from './callsearch'
 
 const BATCH_MS = 200
 const CLOCK_MS = 1000
@@ -33,14 +36,23 @@ export default function Live() {
   const [paused, setPaused] = useState(false)
   const scrolled = useScrolled()
   const still = paused || scrolled
-  const filters = useMemo(
-    () => Object.fromEntries(chosen(search).map((name) => [name, search[name]])),
-    [search],
+  const filters = useMemo(() => filtersOf(search), [search])
+  const set = useCallback(
+    (more: (before: readonly Filter[]) => Filter[]) =>
+      navigate({ search: (before: CallSearch) => filteredBy(before, more(filtersOf(before))) }),
+    [navigate],
   )
   const { tail, lost, begun } = useTail(filters, still)
   const minute = minuteOf(tail, useNow())
   const decimals = places(tail.shown.map(shownNanos))
-  const columns = useMemo(() => columnsOf(slug, zone, decimals), [slug, zone, decimals])
+  const columns = useMemo(
+    () =>
+      columnsOf(slug, zone, decimals, {
+        pick: (dimension, name, not) => set((before) => narrowed(before, [dimension], [name], not)),
+      }),
+    [slug, zone, decimals, set],
+  )
+  const nameOfKey = useKeyNames(keysIn(filters))
 
   return (
     <Page
@@ -108,10 +120,8 @@ export default function Live() {
         {tail.skipped > 0 && (
           <span className="tag amber">{grouped(tail.skipped)} went by too fast to show</span>
         )}
-        <Filters
-          search={search}
-          set={(more) => navigate({ search: (before: CallSearch) => ({ ...before, ...more }) })}
-        />
+        <Filters filters={filters} set={(more) => set(() => more)} nameOfKey={nameOfKey} />
+        <ColumnChoice columns={columns} />
       </div>
       {begun.error ? (
         <Fault problem={begun.error} retry={begun.refetch} />
@@ -120,10 +130,11 @@ export default function Live() {
       ) : tail.shown.length === 0 ? (
         <Empty title="Nothing yet">
           Calls stand here the moment they end
-          {Object.keys(filters).length ? ', if they pass these filters' : ''}. Leave this open and make one.
+          {filters.length ? ', if they pass these filters' : ''}. Leave this open and make one.
         </Empty>
       ) : (
         <Book
+          adjustable
           caption="Calls as they end"
           columns={columns}
           rows={tail.shown}
@@ -135,7 +146,7 @@ export default function Live() {
 }
 
 /** What there was before, then what comes: the stream begins first, so that nothing falls between the two. */
-function useTail(filters: { [name in FilterName]?: string }, still: boolean) {
+function useTail(filters: readonly Filter[], still: boolean) {
   const [tail, setTail] = useState<Tail>(EMPTY)
   const [lost, setLost] = useState(false)
   const waits = useRef(still)
@@ -144,7 +155,7 @@ function useTail(filters: { [name in FilterName]?: string }, still: boolean) {
   const begun = useQuery({
     queryKey: ['live', asked],
     queryFn: async () =>
-      (await getRequests({ query: { ...filters, limit: BEGUN_WITH }, throwOnError: true })).data
+      (await getRequests({ query: { filters: asked, limit: BEGUN_WITH }, throwOnError: true })).data
         .items as unknown as CallItem[],
     staleTime: 0,
     gcTime: 0,
@@ -152,14 +163,7 @@ function useTail(filters: { [name in FilterName]?: string }, still: boolean) {
 
   useEffect(() => {
     setTail(EMPTY)
-    const wanted = Object.entries(JSON.parse(asked) as { [name in FilterName]?: string }).map(
-      ([name, value]) => ({
-        dimension: name === 'served_model' ? 'model' : name,
-        test: 'is',
-        values: [value],
-      }),
-    )
-    const stream = new EventSource(`/api/live?filters=${encodeURIComponent(JSON.stringify(wanted))}`)
+    const stream = new EventSource(`/api/live?filters=${encodeURIComponent(asked)}`)
     let batch: CallItem[] = []
     stream.addEventListener('call', (event) => batch.push(JSON.parse(exactly(event.data))))
     stream.addEventListener('skipped', (event) => {

@@ -1,20 +1,25 @@
 // Every call, the newest first: what it was, whose it was, what it cost.
-import { Button, SegmentedControl } from '@mantine/core'
-import { useInfiniteQuery } from '@tanstack/react-query'
+import { SegmentedControl } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { useMemo } from 'react'
-import { getRequests } from '../api/sdk.gen'
+import { useCallback, useMemo } from 'react'
+import { getExportsTotals, getRequests } from '../api/sdk.gen'
 import { type CallItem, shownNanos } from '../calls'
+import { narrowed } from '../filters'
 import { places } from '../money'
-import { Book } from '../parts/Book'
+import { AsCsv } from '../parts/Book'
 import { FileLink } from '../parts/FileLink'
+import { Filters } from '../parts/Filters'
+import { keysIn, useKeyNames } from '../parts/keynames'
+import { Listing } from '../parts/Listing'
+import { useList } from '../parts/list'
+import { Money } from '../parts/Money'
 import { Page } from '../parts/Page'
-import { Coming, Empty, Fault } from '../parts/states'
+import { Empty } from '../parts/states'
 import { daysOf, todayIn } from '../range'
 import { useZone } from '../session'
 import { columnsOf } from './callcolumns'
-import { Filters } from './callfilters'
-import { type CallSearch, chosen, KINDS, type Kind } from './callsearch'
+import { type CallSearch, filteredBy, filtersOf, KINDS, type Kind } from './callsearch'
 
 const PAGE = 100
 
@@ -23,36 +28,48 @@ export default function Requests() {
   const { slug } = useParams({ from: '/o/$slug/requests' })
   const navigate = useNavigate({ from: '/o/$slug/requests' })
   const { zone, known } = useZone()
-  const set = (more: Partial<CallSearch>) =>
-    navigate({ search: (before: CallSearch) => ({ ...before, ...more }) })
-  const filters = chosen(search)
-  const { start, end } = daysOf(search, todayIn(zone))
-  const asked = {
-    start,
-    end,
-    kind: search.kind ?? 'all',
-    ...Object.fromEntries(filters.map((name) => [name, search[name]])),
-  }
-  const { data, error, isPending, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } =
-    useInfiniteQuery({
-      queryKey: ['requests', asked],
-      queryFn: async ({ pageParam }) =>
-        (
-          await getRequests({
-            query: { ...asked, limit: PAGE, ...(pageParam ? { cursor: pageParam } : {}) },
-            throwOnError: true,
-          })
-        ).data,
-      initialPageParam: '',
-      getNextPageParam: (page) => page.next_cursor ?? undefined,
-      enabled: known,
-    })
-  const calls = useMemo(
-    () => data?.pages.flatMap((page) => page.items as unknown as CallItem[]) ?? [],
-    [data],
+  const change = useCallback(
+    (to: (before: CallSearch) => CallSearch, replace = false) => navigate({ search: to, replace }),
+    [navigate],
   )
-  const decimals = places(calls.map(shownNanos))
-  const columns = useMemo(() => columnsOf(slug, zone, decimals), [slug, zone, decimals])
+  const filters = useMemo(() => filtersOf(search), [search])
+  const days = daysOf(search, todayIn(zone))
+  const asked = {
+    ...days,
+    kind: search.kind ?? 'all',
+    ...(filters.length ? { filters: JSON.stringify(filters) } : {}),
+  }
+  const list = useList(
+    ['requests', asked],
+    async (page) => {
+      const { items, next_cursor } = (await getRequests({ query: { ...asked, ...page }, throwOnError: true }))
+        .data
+      return { items: items as unknown as CallItem[], next_cursor }
+    },
+    { limit: PAGE, enabled: known },
+  )
+  const { data: totals } = useQuery({
+    queryKey: ['requests', 'total', asked],
+    queryFn: async () => (await getExportsTotals({ query: asked, throwOnError: true })).data,
+    enabled: known,
+  })
+  // What all of them cost, also those that are not loaded yet; a sandbox's calls cost nothing.
+  const total = totals && search.kind !== 'sandbox' ? (totals.cost_nanos as unknown as string) : null
+  const decimals = places([...list.items.map(shownNanos), ...(total ? [total] : [])])
+  const pick = useCallback(
+    (dimension: string, name: string, not: boolean) =>
+      change((before) => filteredBy(before, narrowed(filtersOf(before), [dimension], [name], not))),
+    [change],
+  )
+  const columns = useMemo(
+    () =>
+      columnsOf(slug, zone, decimals, {
+        pick,
+        ...(total ? { total: <Money nanos={total} decimals={decimals} /> } : {}),
+      }),
+    [slug, zone, decimals, pick, total],
+  )
+  const nameOfKey = useKeyNames(keysIn(filters))
 
   return (
     <Page
@@ -64,38 +81,40 @@ export default function Requests() {
         </FileLink>
       }
     >
-      <div className="chips">
-        <SegmentedControl
-          size="xs"
-          aria-label="Kind of call"
-          data={(Object.keys(KINDS) as Kind[]).map((kind) => ({ value: kind, label: KINDS[kind] }))}
-          value={search.kind ?? 'all'}
-          onChange={(kind) => set({ kind: kind === 'all' ? undefined : (kind as Kind) })}
-        />
-        <Filters search={search} set={set} />
-      </div>
-      {error ? (
-        <Fault problem={error} retry={refetch} />
-      ) : isPending ? (
-        <Coming rows={10} />
-      ) : calls.length === 0 ? (
-        filters.length || search.kind ? (
-          <Empty
-            title="No call matches"
-            action={
-              <Button
-                variant="default"
-                onClick={() =>
-                  navigate({ search: ({ range, from, to }: CallSearch) => ({ range, from, to }) })
-                }
-              >
-                Clear the filters
-              </Button>
-            }
-          >
-            Within these days there is none like that. A wider range is chosen top right.
-          </Empty>
-        ) : (
+      <Listing
+        title="Requests"
+        older="Older requests"
+        list={list}
+        rows={list.items}
+        columns={columns}
+        id={(call) => call.id}
+        sort={search.sort}
+        onSort={(sort) => change((before) => ({ ...before, sort }) as CallSearch, true)}
+        narrowed={filters.length > 0 || search.kind !== undefined}
+        clear={() =>
+          change((before) => ({ ...filteredBy(before, []), kind: undefined }) as unknown as CallSearch)
+        }
+        none="Within these days there is none like that. A wider range is chosen top right."
+        filters={
+          <>
+            <SegmentedControl
+              size="xs"
+              aria-label="Kind of call"
+              data={(Object.keys(KINDS) as Kind[]).map((kind) => ({ value: kind, label: KINDS[kind] }))}
+              value={search.kind ?? 'all'}
+              onChange={(kind) =>
+                change((before) => ({ ...before, kind: kind === 'all' ? undefined : kind }) as CallSearch)
+              }
+            />
+            <Filters
+              filters={filters}
+              set={(more) => change((before) => filteredBy(before, more))}
+              nameOfKey={nameOfKey}
+              days={days}
+            />
+          </>
+        }
+        empty={
           <Empty
             title="No calls in these days"
             action={
@@ -107,24 +126,9 @@ export default function Requests() {
             A call stands here a second after it ended. With a new key come the lines that make a first one;
             they need no provider’s account.
           </Empty>
-        )
-      ) : (
-        <>
-          <Book
-            caption="Requests"
-            columns={columns}
-            rows={calls}
-            id={(call) => call.id}
-            sort={search.sort}
-            onSort={(sort) => set({ sort })}
-          />
-          {hasNextPage && (
-            <Button variant="default" mt="md" loading={isFetchingNextPage} onClick={() => fetchNextPage()}>
-              Older calls
-            </Button>
-          )}
-        </>
-      )}
+        }
+        bulk={(calls) => <AsCsv name="requests" columns={columns} rows={calls} small />}
+      />
     </Page>
   )
 }

@@ -1,12 +1,49 @@
 // Calls as rows: the same columns wherever calls are listed.
 import { Link } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
 import { type CallItem, verdictOf } from '../calls'
 import { grouped, nanosOf } from '../money'
 import type { Column } from '../parts/Book'
 import { Money } from '../parts/Money'
 import { atText } from '../parts/when'
 
-export function columnsOf(slug: string, zone: string, decimals: number): Column<CallItem>[] {
+/** `pick`: a name in the table narrows it down to itself, with Alt to all but that. `total`: what all of them cost. */
+export function columnsOf(
+  slug: string,
+  zone: string,
+  decimals: number,
+  { pick, total }: { pick?: (dimension: string, name: string, not: boolean) => void; total?: ReactNode } = {},
+): Column<CallItem>[] {
+  const named = (
+    id: string,
+    title: string,
+    of: (call: CallItem) => string | null,
+    more: Partial<Column<CallItem>> & { dimension?: string } = { wide: true },
+  ): Column<CallItem> => {
+    const { dimension = id, ...rest } = more
+    return {
+      id,
+      title,
+      value: of,
+      shown: (call) => {
+        const name = of(call)
+        if (name === null) return <span className="quiet">–</span>
+        if (!pick) return name
+        return (
+          <button
+            type="button"
+            className="pick"
+            title={`Only ${name}; with Alt all but that`}
+            onClick={(event) => pick(dimension, name, event.altKey)}
+          >
+            {name}
+          </button>
+        )
+      },
+      ...rest,
+    }
+  }
+  const asked = { hidden: true }
   return [
     {
       id: 'at',
@@ -17,17 +54,21 @@ export function columnsOf(slug: string, zone: string, decimals: number): Column<
           {atText(call.at, zone)}
         </Link>
       ),
+      ...(total ? { total: 'All of them' } : {}),
     },
-    {
-      id: 'model',
-      title: 'Model',
-      value: (call) => call.served_model ?? call.requested_model,
-      shown: (call) => <Model call={call} />,
-    },
-    { id: 'provider', title: 'Provider', value: (call) => call.provider, wide: true },
-    { id: 'team', title: 'Team', value: (call) => call.team, wide: true },
-    { id: 'project', title: 'Project', value: (call) => call.project, wide: true },
-    { id: 'user', title: 'User', value: (call) => call.user, wide: true },
+    named('model', 'Model', (call) => call.served_model ?? call.requested_model, {}),
+    named('provider', 'Provider', (call) => call.provider, { hidden: true, written: true }),
+    named('team', 'Team', (call) => call.team),
+    named('project', 'Project', (call) => call.project),
+    named('user', 'User', (call) => call.user),
+    named('key', 'Key', (call) => call.key_id, asked),
+    named('agent', 'Agent', (call) => call.agent, asked),
+    named('environment', 'Environment', (call) => call.environment, asked),
+    named('cost_center', 'Cost centre', (call) => call.cost_center, asked),
+    named('prompt_key', 'Prompt', (call) => call.prompt_key, asked),
+    named('prompt_version', 'Prompt version', (call) => call.prompt_version, asked),
+    named('session', 'Session', (call) => call.session, asked),
+    { id: 'tags', title: 'Tags', value: (call) => call.tags.join(', ') || null, hidden: true },
     {
       id: 'input_tokens',
       title: 'In',
@@ -58,6 +99,7 @@ export function columnsOf(slug: string, zone: string, decimals: number): Column<
       value: (call) => nanosOf(call.cost_nanos),
       shown: (call) => <Cost call={call} decimals={decimals} />,
       number: true,
+      total,
     },
     {
       id: 'status',
@@ -65,6 +107,8 @@ export function columnsOf(slug: string, zone: string, decimals: number): Column<
       value: (call) => verdictOf(call).text,
       shown: (call) => <Verdict call={call} />,
     },
+    { id: 'attempts', title: 'Attempts', value: (call) => call.attempts, number: true, hidden: true },
+    { id: 'id', title: 'Id', value: (call) => call.id, hidden: true, written: true },
   ]
 }
 
@@ -74,14 +118,6 @@ export function Verdict({ call }: { call: Parameters<typeof verdictOf>[0] }) {
     <span className="quiet">{text}</span>
   ) : (
     <span className={`tag ${tone}`}>{text}</span>
-  )
-}
-
-function Model({ call }: { call: CallItem }) {
-  return (
-    <span title={call.requested_model ?? undefined}>
-      {call.served_model ?? call.requested_model ?? <span className="quiet">–</span>}
-    </span>
   )
 }
 

@@ -1,17 +1,15 @@
 import { describe, expect, it } from 'vitest'
+import { added, type Filter, filterText, narrowed } from '../filters'
+import { callsOf, filteredBy, filtersOf } from './callsearch'
 import { amountOf, changeOf, shown } from './exploremetrics'
 import {
-  added,
   type ExploreSearch,
   exploreOf,
   exploreOfCalls,
-  type Filter,
-  filterText,
   grainOf,
   grainsFor,
   groupsOf,
   metricOf,
-  narrowed,
   requestsOf,
 } from './exploresearch'
 
@@ -109,14 +107,26 @@ describe('filters', () => {
     )
   })
 
-  it('go along to the requests as far as those know them', () => {
+  it('go along to the requests, all of them, each as short as it can be', () => {
     expect(requestsOf({ range: '7d', group: 'model' }, ['gpt-4o'])).toEqual({
-      search: { range: '7d', kind: 'calls', served_model: 'gpt-4o' },
-      left: [],
+      range: '7d',
+      kind: 'calls',
+      served_model: 'gpt-4o',
     })
-    const { search, left } = requestsOf({ filters: [team], group: 'user' }, [null])
-    expect(search).toEqual({ kind: 'calls' })
-    expect(left.map((one) => filterText(one))).toEqual(['Team is HR, ML', 'User is empty'])
+    const asked = requestsOf({ filters: [team], group: 'user' }, [null])
+    expect(asked).toEqual({
+      kind: 'calls',
+      filters: [team, { dimension: 'user', test: 'is', values: [null] }],
+    })
+    expect(filtersOf(callsOf(JSON.parse(JSON.stringify(asked))))).toEqual(asked.filters)
+  })
+
+  it('of an address of requests are the same however they are written', () => {
+    const ml: Filter = { dimension: 'team', test: 'is', values: ['ML'] }
+    expect(filtersOf({ team: 'ML', filters: [team] })).toEqual([ml, team])
+    expect(filteredBy({ sort: '-at', team: 'HR' }, [ml])).toEqual({ sort: '-at', team: 'ML' })
+    expect(filteredBy({ team: 'ML' }, [])).toEqual({})
+    expect(callsOf({ filters: [{ dimension: 'nowhere', test: 'is', values: ['a'] }] })).toEqual({})
   })
 })
 
@@ -143,12 +153,12 @@ describe('a figure', () => {
 })
 
 describe('the way back from a list of calls', () => {
-  it('asks the same where the explorer can, and is none where it cannot', () => {
+  it('asks the same', () => {
     expect(exploreOfCalls({ range: '7d', team: 'HR', kind: 'all' })).toEqual({
       range: '7d',
       filters: [{ dimension: 'team', test: 'is', values: ['HR'] }],
     })
     expect(exploreOfCalls({ kind: 'sandbox' })).toEqual({ kind: 'sandbox' })
-    expect(exploreOfCalls({ code: 'budget_exceeded' })).toBeNull()
+    expect(exploreOfCalls({ filters: [team] })).toEqual({ filters: [team] })
   })
 })

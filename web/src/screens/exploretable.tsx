@@ -2,11 +2,12 @@
 // an amount leads to its requests.
 import { Link } from '@tanstack/react-router'
 import type { Explored, Measures } from '../api/types.gen'
+import { titleOf } from '../filters'
 import { grouped, money, nanosOf, percent, places } from '../money'
 import { Book, type Column } from '../parts/Book'
 import { Money } from '../parts/Money'
 import { amountOf, changeOf, METRICS, type Metric, shown } from './exploremetrics'
-import { type ExploreSearch, filterText, requestsOf, titleOf } from './exploresearch'
+import { type ExploreSearch, requestsOf } from './exploresearch'
 
 /** `names`: null of what is left beside the groups that are told. */
 type Row = { names: (string | null)[] | null; now: Measures; before: Measures | null }
@@ -117,13 +118,9 @@ function costColumn({ explored, metric, search, slug }: Asked, rows: Row[]): Tol
   const decimals = places([...rows, { now: explored.total }].map(({ now }) => cost(now)))
   const led = (row: { names: (string | null)[] | null; now: Measures }) => {
     if (row.names === null) return <Money nanos={cost(row.now)} decimals={decimals} />
-    const { search: to, left } = requestsOf(search, row.names)
-    const note = left.length
-      ? `its requests cannot be narrowed to: ${left.map((one) => filterText(one)).join('; ')}`
-      : undefined
     return (
-      <Link className="plain" to="/o/$slug/requests" params={{ slug }} search={to}>
-        <Money nanos={cost(row.now)} decimals={decimals} {...(note ? { note } : {})} />
+      <Link className="plain" to="/o/$slug/requests" params={{ slug }} search={requestsOf(search, row.names)}>
+        <Money nanos={cost(row.now)} decimals={decimals} />
       </Link>
     )
   }

@@ -25,7 +25,9 @@ export function useShortcuts(keys: Record<string, () => unknown>): void {
   }, [keys])
 }
 
-/** `/`: the field of the page that narrows it down. */
+/** `/`: the field of the page that narrows it down, or the form of filters, where one types at once. */
 export function focusFilter(): void {
-  document.querySelector<HTMLInputElement>('[data-filter]')?.focus()
+  const found = document.querySelector<HTMLElement>('[data-filter]')
+  found?.focus()
+  if (found instanceof HTMLButtonElement) found.click()
 }

@@ -362,9 +362,9 @@ def _condition(db: Connection, organization: int, names: Names, asked: Filter) -
     split = known.kind in ("tags", "dimensions")
     unnamed = [0] if asked.test != "contains" and None in asked.values else []
     if known.words:
-        numbers = [code for code, word in enumerate(known.words, start=1) if _matches(asked, (word,))]
+        numbers = [code for code, word in enumerate(known.words, start=1) if says(asked, (word,))]
     elif asked.test == "contains" or split:
-        numbers = [number for number, name in _dictionary(db, organization, known.kind) if _matches(asked, _parts(asked.dimension, name))]
+        numbers = [number for number, name in _dictionary(db, organization, known.kind) if says(asked, _parts(asked.dimension, name))]
         if len(numbers) > MATCHES_MAX:
             raise TooMany("names")
     else:
@@ -372,8 +372,8 @@ def _condition(db: Connection, organization: int, names: Names, asked: Filter) -
     return asked.dimension, asked.test != "is_not", [*unnamed, *numbers] or [-1]      # nothing has number -1
 
 
-def _matches(asked: Filter, labels: Sequence[str]) -> bool:
-    """Whether a name is one of those asked for; for `is_not`, whether it is one of those asked against."""
+def says(asked: Filter, labels: Sequence[str]) -> bool:
+    """Whether what a call says of the dimension is asked for; for `is_not`, whether it is asked against."""
     if asked.test == "contains":
         return any(value is not None and value.casefold() in label.casefold() for value in asked.values for label in labels)
     return any(label in asked.values for label in labels) if labels else None in asked.values

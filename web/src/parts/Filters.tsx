@@ -1,11 +1,9 @@
-// Which calls the cost explorer is about: each filter as a chip that can be taken away, and the form for one more.
+// Which calls a screen is about: each filter as a chip that can be taken away, and the form for one more.
 import { Button, MultiSelect, Popover, Select, Stack, TextInput } from '@mantine/core'
 import { IconPlus, IconX } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { getExploreValues, getKeys } from '../api/sdk.gen'
-import { nameOf } from '../parts/keynames'
-import { Problem } from '../problem'
+import { getExplore, getExploreValues, getKeys } from '../api/sdk.gen'
 import {
   added,
   CUSTOM,
@@ -19,25 +17,33 @@ import {
   testText,
   titleOf,
   valuesText,
-} from './exploresearch'
+} from '../filters'
+import { grouped } from '../money'
+import { Problem } from '../problem'
+import type { Days } from '../range'
+import { nameOf } from './keynames'
 
 const KEYS_MAX = 200
+const SHOWN_MAX = 20
 const WAYS = { ...TESTS, empty: 'is empty', named: 'is not empty' } as const
 type Way = keyof typeof WAYS
-type Choice = { value: string; label: string }
+type Choice = { value: string; label: string; calls?: number }
 
-export function ExploreFilters({
+/** `days`: those in which values are counted. */
+export function Filters({
   filters,
   set,
   nameOfKey,
+  days,
 }: {
   filters: readonly Filter[]
   set: (filters: Filter[]) => void
   nameOfKey: (id: string) => string
+  days?: Days
 }) {
   const said = (one: Filter) => (one.dimension === 'key' ? nameOfKey : undefined)
   return (
-    <div className="chips">
+    <>
       {filters.map((one, place) => (
         <span className="chip" key={filterText(one)}>
           <span>
@@ -55,12 +61,12 @@ export function ExploreFilters({
           </button>
         </span>
       ))}
-      {filters.length < FILTERS_MAX && <AddFilter add={(more) => set(added(filters, more))} />}
-    </div>
+      {filters.length < FILTERS_MAX && <AddFilter add={(more) => set(added(filters, more))} days={days} />}
+    </>
   )
 }
 
-function AddFilter({ add }: { add: (filter: Filter) => void }) {
+function AddFilter({ add, days }: { add: (filter: Filter) => void; days: Days | undefined }) {
   const [open, setOpen] = useState(false)
   const [dimension, setDimension] = useState('team')
   const [way, setWay] = useState<Way>('is')
@@ -118,7 +124,7 @@ function AddFilter({ add }: { add: (filter: Filter) => void }) {
               <TextInput label="Text" value={text} onChange={(event) => setText(event.currentTarget.value)} />
             )}
             {(way === 'is' || way === 'is_not') && (
-              <Values dimension={dimension} values={values} set={setValues} />
+              <Values dimension={dimension} values={values} set={setValues} days={days} />
             )}
             <Button type="submit" size="xs" disabled={!filter.values.length}>
               Add filter
@@ -130,22 +136,24 @@ function AddFilter({ add }: { add: (filter: Filter) => void }) {
   )
 }
 
-/** Names that calls carry. */
+/** Names that calls carry, and how many of them do in these days. */
 function Values({
   dimension,
   values,
   set,
+  days,
 }: {
   dimension: string
   values: string[]
   set: (values: string[]) => void
+  days: Days | undefined
 }) {
   const [typed, setTyped] = useState('')
   const [open, setOpen] = useState(false)
   const contains = dimension === 'key' ? '' : typed
   const known = useQuery({
-    queryKey: ['choices', dimension, contains],
-    queryFn: () => choices(dimension, contains),
+    queryKey: ['choices', dimension, contains, days],
+    queryFn: () => choices(dimension, contains, days),
   })
   const found = known.data ?? []
   const kept = values.filter((value) => !found.some((one) => one.value === value))
@@ -168,14 +176,61 @@ function Values({
       onDropdownClose={() => setOpen(false)}
       searchValue={typed}
       onSearchChange={setTyped}
-      limit={20}
+      limit={SHOWN_MAX}
+      renderOption={({ option }) => (
+        <span className="choice-of">
+          <span>{option.label}</span>
+          <span className="quiet">
+            {(option as Choice).calls ? grouped((option as Choice).calls as number) : ''}
+          </span>
+        </span>
+      )}
       nothingFoundMessage={known.isPending ? 'Looking …' : 'No such name'}
       comboboxProps={{ withinPortal: false }}
     />
   )
 }
 
-async function choices(dimension: string, contains: string): Promise<Choice[]> {
+async function choices(dimension: string, contains: string, days: Days | undefined): Promise<Choice[]> {
+  const [all, counts] = await Promise.all([names(dimension, contains), countsOf(dimension, contains, days)])
+  const told = new Map(all.map((one) => [one.value, one]))
+  for (const [value, calls] of counts) {
+    const one = told.get(value)
+    if (one) one.calls = calls
+    else if (value.toLowerCase().includes(contains.toLowerCase()))
+      told.set(value, { value, label: value, calls })
+  }
+  return [...told.values()].sort((a, b) => (b.calls ?? 0) - (a.calls ?? 0))
+}
+
+/** How many calls carry each name in these days, the most frequent of them. */
+async function countsOf(
+  dimension: string,
+  contains: string,
+  days: Days | undefined,
+): Promise<Map<string, number>> {
+  const filters = contains ? JSON.stringify([{ dimension, test: 'contains', values: [contains] }]) : undefined
+  const { series } = (
+    await getExplore({
+      query: {
+        ...days,
+        group: [dimension],
+        grain: 'none',
+        metric: 'requests',
+        top: SHOWN_MAX,
+        ...(filters ? { filters } : {}),
+      },
+      throwOnError: true,
+    })
+  ).data
+  return new Map(
+    series.flatMap(({ names: [name], requests }) =>
+      typeof name === 'string' ? [[name, requests] as const] : [],
+    ),
+  )
+}
+
+async function names(dimension: string, contains: string): Promise<Choice[]> {
   if (dimension === 'key') {
     try {
       const keys = (await getKeys({ query: { limit: KEYS_MAX }, throwOnError: true })).data.items
@@ -184,7 +239,7 @@ async function choices(dimension: string, contains: string): Promise<Choice[]> {
         label: key.id === nameOf(key) ? key.id : `${nameOf(key)} (${key.id})`,
       }))
     } catch (problem) {
-      // Whoever may not see keys still sees the ids that calls carry.
+      // Whoever may not see keys sees the ids that calls carry.
       if (!(problem instanceof Problem && problem.status === 403)) throw problem
     }
   }
