@@ -10,7 +10,8 @@ import pytest
 from tallystick.console import UI
 
 FIRST_LOAD_BYTES_MAX = 320_000
-SCREENS = ("SignIn", "Setup", "Overview", "Explore", "Live", "Requests", "Request", "Keys", "Budgets", "Budget", "Alerts", "Alert", "Channels",
+SCREENS = ("Forgot", "Reset", "Invite", "Welcome",
+           "SignIn", "Setup", "Overview", "Explore", "Live", "Requests", "Request", "Keys", "Budgets", "Budget", "Alerts", "Alert", "Channels",
            "Exports", "Prompts", "Prompt", "Policies", "Policy", "PolicyEditor", "PolicyBench", "Stop")
 
 pytestmark = pytest.mark.skipif(not (UI / "manifest.json").is_file(), reason="the console is not built: `make console`")

@@ -19,6 +19,7 @@ import { keysOf } from './screens/keysearch'
 import { NotFound } from './screens/NotFound'
 import { overviewOf, promptOf, promptsOf } from './screens/promptsearch'
 import { benchOf, editorOf, policiesOf, policyOf, stopOf } from './screens/policysearch'
+import { welcomeOf } from './screens/welcomesearch'
 import { sessionQuery } from './session'
 import { Shell } from './shell/Shell'
 
@@ -46,6 +47,26 @@ const setup = createRoute({
   component: lazyRouteComponent(() => import('./screens/Setup')),
 })
 
+const forgot = createRoute({
+  getParentRoute: () => root,
+  path: '/forgot',
+  validateSearch: ({ email }: Record<string, unknown>): { email?: string } =>
+    typeof email === 'string' ? { email } : {},
+  component: lazyRouteComponent(() => import('./screens/Forgot')),
+})
+
+const reset = createRoute({
+  getParentRoute: () => root,
+  path: '/reset/$token',
+  component: lazyRouteComponent(() => import('./screens/Reset')),
+})
+
+const invite = createRoute({
+  getParentRoute: () => root,
+  path: '/invite/$token',
+  component: lazyRouteComponent(() => import('./screens/Invite')),
+})
+
 async function signedIn(queries: QueryClient, href: string) {
   const session = await queries.ensureQueryData(sessionQuery)
   if (!session) throw redirect({ to: '/login', search: href === '/' ? {} : { next: href } })
@@ -62,6 +83,13 @@ const organization = createRoute({
   component: Shell,
   notFoundComponent: NotFound,
   errorComponent: ({ error, reset }) => <Fault problem={error} retry={reset} />,
+})
+
+const welcome = createRoute({
+  getParentRoute: () => organization,
+  path: '/welcome',
+  validateSearch: welcomeOf,
+  component: lazyRouteComponent(() => import('./screens/Welcome')),
 })
 
 const overview = createRoute({
@@ -199,6 +227,7 @@ const bare = <const Path extends string>(
   path: Path,
   to:
     | '/o/$slug/overview'
+    | '/o/$slug/welcome'
     | '/o/$slug/explore'
     | '/o/$slug/live'
     | '/o/$slug/requests'
@@ -222,6 +251,9 @@ const bare = <const Path extends string>(
 const tree = root.addChildren([
   login,
   setup,
+  forgot,
+  reset,
+  invite,
   organization.addChildren([
     createRoute({
       getParentRoute: () => organization,
@@ -230,6 +262,7 @@ const tree = root.addChildren([
         throw redirect({ to: '/o/$slug/overview', params })
       },
     }),
+    welcome,
     overview,
     explore,
     live,
@@ -251,6 +284,7 @@ const tree = root.addChildren([
     stop,
   ]),
   bare('/', '/o/$slug/overview'),
+  bare('/welcome', '/o/$slug/welcome'),
   bare('/overview', '/o/$slug/overview'),
   bare('/explore', '/o/$slug/explore'),
   bare('/requests', '/o/$slug/requests'),

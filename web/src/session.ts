@@ -10,6 +10,9 @@ import { Problem } from './problem'
 export type Session = SessionShown
 export type Role = 'owner' | 'admin' | 'finance' | 'manager' | 'member' | 'auditor'
 
+/** As the server has it (control/passwords.py). */
+export const PASSWORD_CHARS_MIN = 8
+
 const CHANGES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 
 export const sessionQuery = queryOptions({
@@ -38,8 +41,11 @@ export function connect(): void {
   client.interceptors.error.use((error, response) => Problem.of(error, response))
 }
 
-export function remember(session: Session): void {
+/** Somebody came in, or goes on in another organisation: nothing of before stays, and everything is asked for anew. */
+export function enter(queries: QueryClient, session: Session): void {
   csrf = session.csrf
+  queries.clear()
+  queries.setQueryData(sessionQuery.queryKey, session)
 }
 
 /** After its end: nothing that was loaded in it stays. */

@@ -34,8 +34,10 @@ _FORWARDING: Final = frozenset({
 _FORWARDING_PREFIXES: Final = (b"x-forwarded", b"cf-")
 _CREDENTIALS: Final = frozenset(CREDENTIAL_HEADERS)
 _COOKIES: Final = frozenset({b"cookie", b"cookie2"})
+# A page that calls from a browser, by its address in the house; some providers refuse calls that name one.
+_PAGE: Final = frozenset({b"origin", b"referer"})
 
-_DENIED_UPSTREAM: Final = HOP_BY_HOP | _FRAMING | _OURS | _FORWARDING | _COOKIES
+_DENIED_UPSTREAM: Final = HOP_BY_HOP | _FRAMING | _OURS | _FORWARDING | _COOKIES | _PAGE
 _PREFIXES_UPSTREAM: Final = _OUR_PREFIXES + _FORWARDING_PREFIXES
 _DENIED_TO_CLIENT: Final = HOP_BY_HOP | {b"set-cookie", b"set-cookie2"}
 

@@ -269,14 +269,14 @@ function First({ slug }: { slug: string }) {
       title="Nothing was called yet"
       action={
         makes && (
-          <Button onClick={() => navigate({ to: '/o/$slug/keys', params: { slug }, search: { new: true } })}>
-            Create a key
+          <Button onClick={() => navigate({ to: '/o/$slug/welcome', params: { slug } })}>
+            Make a first call
           </Button>
         )
       }
     >
-      Create a key and send a first call: the lines for it come with the key, and need no provider’s account.
-      A second later its cost stands here.
+      A key, a first prompt and its cost take two minutes, and need no provider’s account. A second after a
+      call its cost stands here.
     </Empty>
   )
 }

@@ -1,11 +1,12 @@
 // Signing in: an address and a password, then the second factor where the account has one.
 import { Button, PasswordInput, TextInput } from '@mantine/core'
 import { useQueryClient } from '@tanstack/react-query'
-import { useNavigate, useSearch } from '@tanstack/react-router'
+import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
 import { postAuthSession } from '../api/sdk.gen'
+import { Alone, Said } from '../parts/Alone'
 import { Problem } from '../problem'
-import { remember, sessionQuery } from '../session'
+import { enter } from '../session'
 
 export default function SignIn() {
   const { next, email } = useSearch({ from: '/login' })
@@ -16,9 +17,6 @@ export default function SignIn() {
   const [second, setSecond] = useState(false)
   const code = useRef<HTMLInputElement>(null)
 
-  useEffect(() => {
-    document.title = 'Sign in · Tallystick'
-  }, [])
   useEffect(() => {
     if (second) code.current?.focus()
   }, [second])
@@ -36,9 +34,7 @@ export default function SignIn() {
         ...(second ? { code: text('code').trim() } : {}),
       }
       const session = await opened(asked, wanted ? decodeURIComponent(wanted) : undefined)
-      remember(session)
-      queries.clear()
-      queries.setQueryData(sessionQuery.queryKey, session)
+      enter(queries, session)
       if (next) navigate({ href: next, replace: true })
       else navigate({ to: '/o/$slug/overview', params: { slug: session.organization }, replace: true })
     } catch (problem) {
@@ -51,57 +47,57 @@ export default function SignIn() {
   }
 
   return (
-    <main className="alone">
-      <div>
-        <img src="/mark.svg" width={40} height={40} alt="" />
-        <h1>Sign in to Tallystick</h1>
-        <p className="soft">Where the money of your models goes.</p>
-        <form
-          onSubmit={(event) => {
-            event.preventDefault()
-            submit(event.currentTarget)
-          }}
-        >
+    <Alone
+      name="Sign in"
+      title="Sign in to Tallystick"
+      about="Where the money of your models goes."
+      foot={
+        <Link to="/forgot" search={email ? { email } : {}}>
+          Forgot your password?
+        </Link>
+      }
+    >
+      <form
+        onSubmit={(event) => {
+          event.preventDefault()
+          submit(event.currentTarget)
+        }}
+      >
+        <TextInput
+          label="E-mail"
+          name="email"
+          type="email"
+          autoComplete="username"
+          defaultValue={email}
+          required
+          autoFocus={!email}
+          readOnly={second}
+        />
+        <PasswordInput
+          label="Password"
+          name="password"
+          autoComplete="current-password"
+          required
+          autoFocus={Boolean(email)}
+          readOnly={second}
+        />
+        {second && (
           <TextInput
-            label="E-mail"
-            name="email"
-            type="email"
-            autoComplete="username"
-            defaultValue={email}
+            ref={code}
+            label="Code"
+            description="Six digits from your authenticator, or a recovery code."
+            name="code"
+            autoComplete="one-time-code"
+            inputMode="text"
             required
-            autoFocus={!email}
-            readOnly={second}
           />
-          <PasswordInput
-            label="Password"
-            name="password"
-            autoComplete="current-password"
-            required
-            autoFocus={Boolean(email)}
-            readOnly={second}
-          />
-          {second && (
-            <TextInput
-              ref={code}
-              label="Code"
-              description="Six digits from your authenticator, or a recovery code."
-              name="code"
-              autoComplete="one-time-code"
-              inputMode="text"
-              required
-            />
-          )}
-          {said && (
-            <div className="said" role="alert">
-              {said}
-            </div>
-          )}
-          <Button type="submit" loading={busy} fullWidth>
-            Sign in
-          </Button>
-        </form>
-      </div>
-    </main>
+        )}
+        <Said>{said}</Said>
+        <Button type="submit" loading={busy} fullWidth>
+          Sign in
+        </Button>
+      </form>
+    </Alone>
   )
 }
 

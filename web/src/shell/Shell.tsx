@@ -8,7 +8,7 @@ import { Link, Outlet, useLocation, useNavigate, useParams } from '@tanstack/rea
 import { lazy, Suspense, useMemo, useState } from 'react'
 import { deleteAuthSession, postAuthSessionOrganization } from '../api/sdk.gen'
 import { Empty } from '../parts/states'
-import { forget, remember, type Session, sessionQuery, useSession } from '../session'
+import { enter, forget, type Session, useSession } from '../session'
 import { groupsOf, placeAt, placesOf } from './places'
 import { RangePicker } from './RangePicker'
 import { ROW_KEYS } from './rows'
@@ -170,9 +170,7 @@ function useSwitch() {
   return async (organization: string) => {
     try {
       const session = (await postAuthSessionOrganization({ body: { organization }, throwOnError: true })).data
-      remember(session)
-      queries.clear()
-      queries.setQueryData(sessionQuery.queryKey, session)
+      enter(queries, session)
       navigate({ to: '/o/$slug/overview', params: { slug: organization } })
     } catch (problem) {
       notifications.show({ color: 'alarm', title: 'That did not work', message: (problem as Error).message })
