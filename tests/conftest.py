@@ -6,8 +6,13 @@ Sockets to anything but loopback are refused by pytest-socket (`--allow-hosts` i
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.build import databases, postgres
+
+# No example fails for having taken long: machines are shared.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=(HealthCheck.too_slow,))
+settings.load_profile("shared machine")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -459,6 +459,7 @@ def test_a_settled_call_takes_less_than_a_kibibyte_on_disk(tmp_path: Path) -> No
     assert sound(journal)
     with journal.database.write() as db:
         db.execute("DROP TABLE rollup_hour")
+        db.execute("DROP TABLE rollup_cube")
         db.execute("DROP TABLE rollup_day")
         roll_ups = db.execute("PRAGMA freelist_count").fetchone()[0]
     assert (pages - empty - roll_ups) * size / calls < 650
