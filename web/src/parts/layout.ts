@@ -12,13 +12,16 @@ export const WIDTH_MAX = 900
 const CHANGES_MAX = 40
 const CHANGE = /^(?:[+-][\w.]{1,80}|[\w.]{1,80}:\d{2,3})$/
 
-export type ColumnsSearch = { columns?: string }
+/** What every screen's address may say: its table's columns, and the saved view that it was opened with. */
+export type ColumnsSearch = { columns?: string; view?: string }
 
-/** The part of an address that says which columns; what is no such word is left out. */
 export function columnsOf(search: Record<string, unknown>): ColumnsSearch {
   const said = typeof search.columns === 'string' ? search.columns.split(',') : []
   const kept = said.filter((one) => CHANGE.test(one)).slice(0, CHANGES_MAX)
-  return kept.length ? { columns: kept.join(',') } : {}
+  return {
+    ...(kept.length ? { columns: kept.join(',') } : {}),
+    ...(typeof search.view === 'string' && /^\w{1,64}$/.test(search.view) ? { view: search.view } : {}),
+  }
 }
 
 export function layoutOf({ columns }: ColumnsSearch): Layout {

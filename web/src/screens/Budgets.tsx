@@ -14,6 +14,7 @@ import { Listing } from '../parts/Listing'
 import { says, useList } from '../parts/list'
 import { Page, Section } from '../parts/Page'
 import { Empty } from '../parts/states'
+import { Views } from '../parts/Views'
 import { atText, dateText } from '../parts/when'
 import { may, useSession, useZone } from '../session'
 import { NewBudget, SETTERS } from './budgetforms'
@@ -47,6 +48,7 @@ export default function Budgets() {
       question="Will anybody run past their cap?"
       actions={
         <>
+          <Views screen="budgets" />
           <AsCsv
             name="budgets"
             columns={WRITTEN}

@@ -17,6 +17,7 @@ import { keysIn, useKeyNames } from '../parts/keynames'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
 import { Coming, Empty, Fault, NoMatch } from '../parts/states'
+import { Views } from '../parts/Views'
 import { type Days, daysOf, dayText, labelOf, todayIn } from '../range'
 import { useZone } from '../session'
 import { useShortcuts } from '../shell/shortcuts'
@@ -98,7 +99,12 @@ export default function Explore() {
     <Page
       title="Explore"
       question="Where did the money go?"
-      actions={<Files asked={asked} grain={grain} none={!data} />}
+      actions={
+        <>
+          <Views screen="explore" />
+          <Files asked={asked} grain={grain} none={!data} />
+        </>
+      }
     >
       <Question {...{ search, metric, grain, days, set }} />
       <div className="chips">

@@ -14,6 +14,7 @@ import { Listing } from '../parts/Listing'
 import { says, useList } from '../parts/list'
 import { Page } from '../parts/Page'
 import { Empty, Fault } from '../parts/states'
+import { Views } from '../parts/Views'
 import { dateText } from '../parts/when'
 import { may, useSession, useZone } from '../session'
 import type { KeySearch } from './keysearch'
@@ -48,6 +49,7 @@ export default function Keys() {
       question="Who can make calls, and on whose account?"
       actions={
         <>
+          <Views screen="keys" />
           <AsCsv
             name="keys"
             columns={columns}

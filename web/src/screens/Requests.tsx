@@ -16,6 +16,7 @@ import { useList } from '../parts/list'
 import { Money } from '../parts/Money'
 import { Page } from '../parts/Page'
 import { Empty } from '../parts/states'
+import { Views } from '../parts/Views'
 import { daysOf, todayIn } from '../range'
 import { useZone } from '../session'
 import { columnsOf } from './callcolumns'
@@ -76,9 +77,16 @@ export default function Requests() {
       title="Requests"
       question="What was called, on whose account, and what did each call cost?"
       actions={
-        <FileLink path="/api/exports/calls.csv" asked={{ ...asked, sort: 'newest' }} label="CSV of all rows">
-          CSV
-        </FileLink>
+        <>
+          <Views screen="requests" />
+          <FileLink
+            path="/api/exports/calls.csv"
+            asked={{ ...asked, sort: 'newest' }}
+            label="CSV of all rows"
+          >
+            CSV
+          </FileLink>
+        </>
       }
     >
       <Listing
