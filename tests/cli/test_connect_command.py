@@ -210,7 +210,7 @@ def test_a_key_is_made_in_the_tokens_name_and_ends_by_itself(shell: Shell, gatew
     assert (done.returncode, done.stdout) == (0, "chat.completion\n"), done.stderr
     (call,) = gateway.calls(at_least=1, kind="sandbox")
     assert (call["team"], call["method"]) == ("growth", "sandbox")
-    (key,) = [key for key in gateway.json("keys", "list")["items"] if key["name"].startswith("run ")]
+    (key,) = [key for key in gateway.json("keys", "list")["keys"] if key["name"].startswith("run ")]
     assert key["expires_at"] is not None
 
 

@@ -11,8 +11,8 @@ import typer
 
 from tallystick import __version__
 from tallystick.cli import (
-    adjust, alerts, apply, budgets, channels, connect, credentials, demo, doctor, envelopes, explain, export, keys, live, members, move,
-    orgs, policies, prices, rollups, run, serve, spend, verify,
+    adjust, alerts, apply, budgets, channels, connect, credentials, demo, doctor, envelopes, explain, export, import_litellm, keys, live,
+    members, move, orgs, policies, prices, rollups, run, serve, spend, verify,
 )
 
 
@@ -36,6 +36,7 @@ def build() -> typer.Typer:
     app.add_typer(alerts.build(), name="alerts", help="Alerts: list, show, test, replay, thresholds.")
     app.add_typer(channels.build(), name="channels", help="Where alerts go: add, list, remove, test.")
     app.add_typer(prices.build(), name="prices", help="The price book: show, diff, check, reprice.")
+    app.add_typer(import_litellm.build(), name="import", help="Coming from elsewhere: litellm.")
     app.add_typer(rollups.build(), name="rollups", help="Sums by hour and day: rebuild.")
     app.command("connect")(connect.connect)
     app.command("run", context_settings={"allow_interspersed_args": False})(run.run)
