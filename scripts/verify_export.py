@@ -9,7 +9,8 @@ It checks the exact bytes of every entry, the chain of hashes, the tree (RFC 916
 checkpoint (C2SP signed note, Ed25519 after RFC 8032), that names are defined before they are used, that an
 attempt settles once, every booked cost from the rates the ledger itself states, and that every correction
 leads from what an attempt cost until then to what it costs from there on. It says what the calls come to, in
-money and in tokens, as budgets on the whole organisation count them. It reads the file twice.
+money and in tokens, as budgets on the whole organisation count them. It reads the file twice. Of months that
+were pruned the file has hashes: they are checked against the tree and against the entry that seals the month.
 
 Whoever holds the signing key can sign another history. So keep what they cannot change: the key
 (`--key`, as you once saw it) and a checkpoint (`--kept`, a file with a note of an earlier export); this says
@@ -31,7 +32,8 @@ FORMAT = "tallystick-ledger-1"
 PROOF = "tallystick-proof-1"
 LINE_BYTES_MAX = 8 << 20
 KINDS = {"ATTEMPT", "ADMIT", "DEFER", "SETTLE", "REFUSED", "REFUSALS", "DEFINE", "KEY", "CREDENTIAL", "MEMBER",
-         "ADJUST", "SEEN", "PRICE", "CAP", "POLICY", "WRITE-OFF", "ACCESS", "ALERTS", "SCOPE"}
+         "ADJUST", "SEEN", "PRICE", "CAP", "POLICY", "WRITE-OFF", "ACCESS", "ALERTS", "SCOPE",
+         "CHECKPOINT", "RETENTION"}
 PRIVATE = {"user", "end_user", "session", "tags"}
 NAMED = {kind: kind for kind in (
     "key", "team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version", "session", "tags",
@@ -150,7 +152,10 @@ class Ledger:
         self.corrected = corrected           # the attempts that some ADJUST speaks of: only their costs are kept
         self.costs: dict[int, tuple[str, int, int]] = {}          # entry of the admission → request, attempt, cost
         self.adjusted_nanos = 0
-        self.size = self.checkpoints = self.signed = self.cost_nanos = self.tokens = 0
+        self.size = self.checkpoints = self.signed = self.cost_nanos = self.tokens = self.pruned = 0
+        self.kept: dict[int, tuple[int, Any]] = {}                # pruned month → how many hashes, and their digest
+        self.seals: dict[int, tuple[int, str]] = {}               # the same as CHECKPOINT entries say it
+        self.sealed: dict[int, int] = {}                          # month → what its calls cost by its CHECKPOINT entries
         self.head = bytes(32)
         self.frontier: list[bytes] = []
         self.defined: dict[str, set[int]] = {}
@@ -173,8 +178,36 @@ class Ledger:
         push(self.frontier, self.size, self.head)
         self.size += 1
 
+    def hashes(self, where: str, fields: dict[str, Any]) -> None:
+        """Entries of a pruned month, of which the hashes are left."""
+        leaves, month = bytes.fromhex(fields["leaves"]), fields["month"]
+        demand(fields["pruned"] == self.size and leaves and not len(leaves) % 32, where, "the hashes of pruned entries are out of order")
+        count, digest = self.kept.get(month, (0, hashlib.sha256()))
+        for place in range(0, len(leaves), 32):
+            self.head = leaves[place:place + 32]
+            digest.update(self.size.to_bytes(8, "big") + self.head)
+            push(self.frontier, self.size, self.head)
+            self.size += 1
+        self.kept[month] = count + len(leaves) // 32, digest
+        self.pruned += len(leaves) // 32
+
+    @property
+    def sealed_nanos(self) -> int:
+        """What the calls of pruned months cost, as it was sealed before they were dropped."""
+        return sum(self.sealed.get(month, 0) for month in self.kept)
+
+    def checkpoint(self, fields: dict[str, Any]) -> None:
+        """What a month came to; the last one that says it counts."""
+        month = fields["month"]
+        if "of" not in fields:
+            self.seals[month] = fields["entries"], fields["leaves"]
+        elif fields["of"] == "total":
+            self.sealed[month] = sum(int(total.get("cost_nanos", 0)) for total in fields["totals"])
+
     def says(self, where: str, fields: dict[str, Any]) -> None:
         kind = fields["kind"]
+        if kind == "CHECKPOINT":
+            self.checkpoint(fields)
         if kind == "DEFINE":
             self.define(where, fields)
             return
@@ -324,6 +357,8 @@ def check(file: BinaryIO, key: str | None = None, kept: str | None = None) -> Le
         fields = parse(line, f"line {number}")
         if "seq" in fields:
             ledger.entry(line[:-1], fields)
+        elif "pruned" in fields:
+            ledger.hashes(f"line {number}", fields)
         elif "note" in fields:
             size, root = read_note(fields["note"], origin, public_key)
             demand((size, size) == (fields["checkpoint"], ledger.size), f"line {number}", "the checkpoint stands in the wrong place")
@@ -331,10 +366,13 @@ def check(file: BinaryIO, key: str | None = None, kept: str | None = None) -> Le
             ledger.checkpoints, ledger.signed = ledger.checkpoints + 1, size
         else:
             end = fields
-        if "seq" in fields and ledger.size in expected:
+        if ("seq" in fields or "pruned" in fields) and ledger.size in expected:
             same = expected.pop(ledger.size) == root_of(ledger.frontier)
             demand(same, f"entry {ledger.size - 1}", "the history is another than the one you kept")
-    demand(end == {"checkpoints": ledger.checkpoints, "entries": ledger.size}, "the end", "the file is cut short, or lines are missing")
+    counted = {"checkpoints": ledger.checkpoints, "entries": ledger.size, **({"pruned_entries": ledger.pruned} if ledger.pruned else {})}
+    demand(end == counted, "the end", "the file is cut short, or lines are missing")
+    for month, (count, digest) in ledger.kept.items():
+        demand(ledger.seals.get(month) == (count, digest.hexdigest()), f"month {month}", "its hashes are not those that an entry seals")
     demand(not expected, "the end", "the ledger is shorter than the checkpoint you kept")
     return ledger
 
@@ -402,6 +440,10 @@ def main() -> int:
           f"{f', corrections of {ledger.adjusted_nanos} nanos included' if ledger.costs else ''}, and {ledger.tokens} tokens.")
     if ledger.unknown:
         print(f"Of kinds that this verifier does not know only the bytes were checked: {', '.join(sorted(ledger.unknown))}.")
+    if ledger.pruned:
+        months = ", ".join(map(str, sorted(ledger.kept)))
+        print(f"{ledger.pruned} of the entries are pruned ({months}): their hashes stand. What their calls cost was sealed before:"
+              f" {ledger.sealed_nanos} nanos.")
     print("The export agrees with itself and with what its key signed"
           f"; {ledger.size - ledger.signed} entries at the end are not signed yet.")
     return 0

@@ -54,6 +54,7 @@ from tallystick.jobs import alerts, budget_gauges
 from tallystick.jobs.adoption import adopt, left_behind
 from tallystick.jobs.budget_gauges import BudgetGauges
 from tallystick.jobs.keeping import Keeping
+from tallystick.jobs.retention import PERIOD_S as PRUNE_PERIOD_S, Retention
 from tallystick.jobs.runner import Job, Runner
 from tallystick.jobs.shipper import Shipper, cursor_segment
 from tallystick.stores.budget_keeper import BudgetKeeper
@@ -232,7 +233,7 @@ def _run(installation: Installation, worker: Worker) -> int:
     port = listener.getsockname()[1]
     upstreams = upstreams_of(settings)
     telemetry = Telemetry(VERSION)
-    runner = _runner(installation, telemetry)
+    runner = _runner(installation, telemetry, worker.number)
     keeper = _keeper(installation)
     keeping = Keeping(keeper)
     line = _setup(installation, keeper)
@@ -240,7 +241,7 @@ def _run(installation: Installation, worker: Worker) -> int:
         installation.database, installation.keyring, installation.clock, installation.secrets.pepper, lambda: uuid_utils.uuid7().hex,
         trusted_networks(server), credentials=installation.credentials, prices=installation.prices, currencies=rates_of(settings),
         alert_networks=alert_networks(settings), public_url=settings.server.public_url,
-        mail=mail_server_of(settings), workers=settings.server.workers,
+        mail=mail_server_of(settings), workers=settings.server.workers, months_kept=settings.retention.months,
         session_idle_s=settings.sessions.idle_s, session_lifetime_s=settings.sessions.lifetime_s,
         stopping=lambda: listening.should_exit, ledger_key=installation.secrets.ledger_key.public_key,
         bench=partial(try_out, line, installation.keyring),
@@ -382,7 +383,7 @@ class _ControlLoader:
         return await asyncio.shield(self._building)
 
 
-def _runner(installation: Installation, telemetry: Telemetry) -> Runner:
+def _runner(installation: Installation, telemetry: Telemetry, worker: int) -> Runner:
     """The recurring steps: ship the spool, follow changes of the control plane."""
     shipper = Shipper(
         installation.spool, installation.sequencer, installation.clock, installation.settings.data / "quarantine",
@@ -390,7 +391,9 @@ def _runner(installation: Installation, telemetry: Telemetry) -> Runner:
         deferred_max_age_us=installation.settings.journal.deferred_max_age_s * 1_000_000, breathe=partial(sleep, BREATH_S),
         given_up=telemetry.observe_given_up)
     sharing = HealthSharing(installation.database, installation.standings, installation.clock, installation.spool.instance)
+    retention = Retention(installation.sequencer, installation.clock, installation.settings.retention.months)
     return Runner((
+        *((Job("retention", retention.step, PRUNE_PERIOD_S, only_running=True),) if not worker else ()),
         Job("ship", shipper.step, SHIP_PERIOD_S, shipper.close_books), Job("watch", installation.keyring.poll, WATCH_PERIOD_S),
         Job("watch_credentials", installation.credentials.poll, WATCH_PERIOD_S),
         Job("credential_health", sharing.step, WATCH_PERIOD_S),

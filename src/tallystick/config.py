@@ -212,6 +212,14 @@ class SessionSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Seconds after which a session ends whatever happens."""
 
 
+class RetentionSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long the rows of calls are kept."""
+
+    months: Annotated[int, Meta(ge=2, le=1200)] | None = None
+    """How many whole months keep their rows besides the running one. Older ones are dropped, their totals sealed in the ledger
+    before; sums by hour and day stay. Unset: all are kept."""
+
+
 class CredentialSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A stored provider credential, by name."""
 
@@ -263,6 +271,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How alerts get out."""
     sessions: SessionSettings = SessionSettings()
     """Sessions of browsers."""
+    retention: RetentionSettings = RetentionSettings()
+    """How long the rows of calls are kept."""
     currencies: dict[str, str] = {}
     """Dollars for one unit of a currency, as decimal text: `EUR = "1.08"`. Budgets may be set in these; a limit is
     converted once, and again at a start that finds another rate here."""

@@ -124,6 +124,9 @@ GET    /api/aggregations/by-prompt                all   all      all      own_te
 GET    /api/aggregations/by-team                  all   all      all      own_teams  own   all    own_team
 GET    /api/aggregations/version-comparison       all   all      all      own_teams  own   all    own_team
 GET    /api/metrics/overview                      all   all      all      own_teams  own   all    -
+GET    /api/retention                             all   all      all      own_teams  own   all    -
+PUT    /api/retention/hold                        all   all      -        -          -     -      -
+DELETE /api/retention/hold                        all   all      -        -          -     -      -
 GET    /api/explore                               all   all      all      own_teams  own   all    -
 GET    /api/live                                  all   all      all      own_teams  own   all    -
 GET    /api/prompts                               all   all      all      own_teams  own   all    -

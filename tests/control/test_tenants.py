@@ -81,6 +81,7 @@ class Two:
             made = await owner.post("/api/invitations", json={"email": f"{CANARY}@invited", "role": "auditor"})
             assert made.status_code == 201, made.text
             self.ids["invitation_id"] = made.json()["id"]
+            assert (await owner.put("/api/retention/hold", json={"reason": CANARY})).status_code == 200
             terms = {"kind": "percent", "provider": "*", "unit": "all", "value": "-5", "note": CANARY}
             made = await owner.post("/api/prices/overrides", json=terms)
             assert made.status_code == 201, made.text

@@ -69,5 +69,9 @@ class SimDatabase:
     def has_tables(self, db: Connection) -> bool:
         return self._inner.has_tables(db)
 
+    def drop_some(self, table: str) -> bool:
+        self._weather.before()
+        return self._inner.drop_some(table)
+
     def close(self) -> None:
         self._inner.close()

@@ -11,8 +11,8 @@ import typer
 
 from tallystick import __version__
 from tallystick.cli import (
-    adjust, alerts, apply, budgets, channels, connect, credentials, demo, doctor, envelopes, explain, export, import_litellm, keys, live,
-    members, move, orgs, policies, prices, rollups, run, serve, spend, verify,
+    adjust, alerts, apply, budgets, channels, connect, credentials, demo, doctor, envelopes, explain, export, import_litellm, keys,
+    live, members, move, orgs, policies, prices, retention, rollups, run, serve, spend, verify,
 )
 
 
@@ -38,6 +38,7 @@ def build() -> typer.Typer:
     app.add_typer(prices.build(), name="prices", help="The price book: show, diff, check, reprice.")
     app.add_typer(import_litellm.build(), name="import", help="Coming from elsewhere: litellm.")
     app.add_typer(rollups.build(), name="rollups", help="Sums by hour and day: rebuild.")
+    app.add_typer(retention.build(), name="retention", help="How long rows of calls are kept: show, run, hold, release.")
     app.command("connect")(connect.connect)
     app.command("run", context_settings={"allow_interspersed_args": False})(run.run)
     app.command("apply")(apply.apply)

@@ -29,10 +29,13 @@ def adjust(
     from tallystick.core.money import read_amount
     from tallystick.stores.sql import adjusting
     from tallystick.stores.sql.directory import Refused
+    from tallystick.stores.sql.pruned import check_call
 
     with installation.opened(settings, make=False, org=org) as here:
         record = find_call(here, request_id)
         if record is None:
+            with here.database.read() as db:
+                check_call(db, here.organization, request_id)
             fail("The ledger has no call of that id.")
         try:
             meant = adjusting.attempt_meant(record, attempt)

@@ -33,6 +33,7 @@ def explain(
     from tallystick.cli import installation
     from tallystick.control.call_document import adds_up, arithmetic_nanos, booked_nanos, call_document
     from tallystick.stores.sql.names import Names
+    from tallystick.stores.sql.pruned import check_call
 
     with installation.opened(settings, make=False, org=org) as here:
         try:
@@ -40,6 +41,8 @@ def explain(
         except (LookupError, ValueError) as damage:
             fail(f"the call's entry cannot be read ({damage}); see `tallystick verify`.", FOUND_WRONG)
         if record is None:
+            with here.database.read() as db:
+                check_call(db, here.organization, request_id)
             fail("The ledger has no call of that id.")
         with here.database.read() as db:
             document = call_document(record, Names(db, here.organization).price_row)

@@ -52,12 +52,15 @@ def export(
     from tallystick.cli import installation
     from tallystick.core.ledger import LedgerFault
     from tallystick.stores.sql.exported import organization_number
+    from tallystick.stores.sql.pruned import rows_from
 
     with installation.opened(settings, make=False) as here, here.database.read() as db:
         number = organization_number(db, organization)
         if number is None:
             fail(f"There is no organisation {organization}.")
         counted = _Counted()
+        if days[0] is None and format_ != "ledger-jsonl" and (begin := rows_from(db, number)) is not None:
+            sys.stderr.write(f"The rows of calls before {begin} were dropped; the file begins there.\n")
         try:
             _write(out, _blocks(format_, here, db, (number, organization), days, counted))
         except LedgerFault as damage:

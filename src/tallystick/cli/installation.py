@@ -25,6 +25,7 @@ from tallystick.stores.sql.directory import Directory, KeyRow, Refused, list_key
 from tallystick.stores.sql.engine import Database, open_database
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.organizations import organization_number
+from tallystick.stores.sql.pruned import RowsPruned
 from tallystick.stores.sql.vault import Vault
 
 _PAGE: Final = 1000
@@ -79,7 +80,7 @@ def opened(settings: Settings, *, make: bool = True, org: str | None = None) -> 
             yield Installation(settings, database, own, directory, _organization(database, org))
         finally:
             database.close()
-    except (StoreFault, BadSecret, OSError, Refused, BadBudget, BadPolicy, BadTime) as fault:
+    except (StoreFault, BadSecret, OSError, Refused, BadBudget, BadPolicy, BadTime, RowsPruned) as fault:
         fail(str(fault))
 
 

@@ -19,6 +19,7 @@ def verify(as_json: AsJson = False, data: Data = None, config: Config = None) ->
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.stores.sql import verify as ledger
+    from tallystick.stores.sql.engine import month_text
 
     if not (settings.data / "ledger.key").exists():
         fail(f"{settings.data} has no ledger key to check signatures with.")
@@ -28,6 +29,9 @@ def verify(as_json: AsJson = False, data: Data = None, config: Config = None) ->
         print_json({"ok": None if found.fault else not found.findings, **asdict(found)})
     elif found.fault is None:
         print(f"{found.entries} entries of {found.organizations} organizations, {found.checkpoints} signed checkpoints.")
+        if found.pruned:
+            months = [month_text(month) for month in found.pruned_months]
+            print(f"{found.pruned} of them are pruned ({', '.join(months)}): their rows were dropped, hashes and sealed totals stand.")
         for finding in found.findings:
             where = "" if finding.seq is None else f" entry {finding.seq}"
             print(f"WRONG {finding.organization}{where}: {finding.message} [{finding.check}]")

@@ -23,9 +23,10 @@ from tallystick.stores.sql.adjusting import COST_NANOS_MAX, TEXT_CHARS_MAX, Corr
 from tallystick.stores.sql.directory import Refused, organization
 from tallystick.stores.sql.journal import Appending
 from tallystick.stores.sql.names import Names
+from tallystick.stores.sql.pruned import check_call
 
 ATTEMPT_MAX: Final = 1_000
-_STATUS: Final = {"not_found": 404, "not_settled": 409, "not_adjustable": 409}
+_STATUS: Final = {"not_found": 404, "not_settled": 409, "not_adjustable": 409, "pruned": 410}
 
 
 class NewAdjustment(BaseModel):
@@ -67,6 +68,8 @@ def post_adjustment(
     here = organization(parts.database, caller.organization)
     record = calls.read_call(request_id, here.id)
     if record is None:
+        with parts.database.read() as db:
+            check_call(db, here.id, request_id)
         raise Problem(404, "not_found", "There is no such call.")
     try:
         by, now_us, attempt = actor_of(caller), parts.clock.now_us(), attempt_meant(record, new.attempt)

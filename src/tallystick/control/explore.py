@@ -33,6 +33,7 @@ from tallystick.stores.sql.breakdown import (
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Organization, organization
 from tallystick.stores.sql.facts import ATTEMPTS, REFUSALS, SANDBOX
+from tallystick.stores.sql.pruned import rows_from
 
 BUCKETS_MAX: Final = 400
 FILTERS_MAX: Final = 12
@@ -105,7 +106,8 @@ class Span(BaseModel):
 
 
 class Explored(BaseModel):
-    """The answer. `groups`: how many there are in all. `other`: what is left beside `series`; null where groups overlap."""
+    """The answer. `groups`: how many there are in all. `other`: what is left beside `series`; null where groups overlap. `rows_from`:
+    the first day whose sums have rows behind them; null where all have."""
 
     range: Span
     zone: str
@@ -120,6 +122,7 @@ class Explored(BaseModel):
     other: Measures | None
     before_range: Span | None
     before: Measures | None
+    rows_from: date | None
 
 
 class Matches(BaseModel):
@@ -148,6 +151,7 @@ def explore(parts: PartsOf, caller: CallerOf, asked: Annotated[Charted, Query()]
         chart = books.chart(question, asked.metric, asked.top)
         before = books.totals(only(earlier, [*chart.top])) if earlier and chart.top else {}
         before_whole, before_cut = books.all_calls(earlier) if earlier else (Total(), {})
+        begin = rows_from(db, here.id)
     told = {place: [chart.told[place, group] for group in chart.top if (place, group) in chart.told] for place in axis}
     alone = "tag" not in question.groups     # a call is in one group only
     rest = [left_beside(chart.cut.get((place, ()), Total()), told[place]) for place in axis]
@@ -162,7 +166,7 @@ def explore(parts: PartsOf, caller: CallerOf, asked: Annotated[Charted, Query()]
         if alone and len(chart.top) < chart.groups else None,
         "before_range": span(earlier.first_day, earlier.last_day) if earlier else None,
         "before": measures(before_whole, [before_cut.get((place, ()), Total()) for place in earlier_axis], asked.metric)
-        if earlier else None,
+        if earlier else None, "rows_from": begin,
     })
 
 

@@ -27,7 +27,7 @@ from tallystick.exports import CALL_EXPORTS, ledger_jsonl
 from tallystick.stores.sql import exported
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import organization
-from tallystick.stores.sql.facts import control_total
+from tallystick.stores.sql.facts import beginning_with_rows, control_total
 from tallystick.stores.sql.sight import Sight
 
 AT_ONCE_MAX: Final = 3                       # of a process: each holds one of its connections for reading
@@ -104,7 +104,7 @@ def ledger(request: Request, parts: PartsOf, caller: CallerOf) -> StreamingRespo
 def _calls(format_: str, request: Request, parts: Parts, slug: str, sight: Sight, view: Ordered) -> StreamingResponse:
     here, filters = organization(parts.database, slug), checked_filters(view.filters)
     with parts.database.read() as db:        # what cannot be asked is said before anything is written
-        asked = rows_asked(db, here.id, view, filters, sight)
+        asked = beginning_with_rows(db, here.id, rows_asked(db, here.id, view, filters, sight), exported.EVERY_CALL)
 
     def lines(db: Connection) -> Iterator[bytes]:
         return CALL_EXPORTS[format_](exported.calls(db, here.id, here.slug, asked, newest_first=view.sort == "newest"))

@@ -232,7 +232,7 @@ class _Look:
     def read(self, stored: StoredEntry) -> _Read:
         """Raises Problem 409 for bytes that are no entry."""
         try:
-            body = self._unpack(stored.packed)
+            body = self._unpack(stored.packed or b"")
             fields = read_body(body)
         except LedgerFault:
             raise Problem(409, "ledger_damaged", f"Entry {stored.seq} cannot be read. Run `tallystick verify`.") from None

@@ -12,7 +12,7 @@ from tallystick.core.money import decimal_text
 
 Said = Mapping[str, Any]
 
-ACTS: Final = ("KEY", "CREDENTIAL", "MEMBER", "PRICE", "CAP", "POLICY", "WRITE-OFF", "ACCESS", "ALERTS", "SCOPE")
+ACTS: Final = ("KEY", "CREDENTIAL", "MEMBER", "PRICE", "CAP", "POLICY", "WRITE-OFF", "ACCESS", "ALERTS", "SCOPE", "RETENTION")
 """What people and programs did to the control plane; all other kinds are calls, or names."""
 
 # What an entry is about, by kind: the first of these members that it has.
@@ -113,6 +113,17 @@ def _refused(said: Said) -> str:
 
 def _refusals(said: Said) -> str:
     return f"{said.get('count', 'Many')} more refusals with {said.get('code', 'one code')} within a minute"
+
+
+def _sealed(said: Said) -> str:
+    month = f"{int(said.get('month', 0)) // 100:04d}-{int(said.get('month', 0)) % 100:02d}"
+    if "of" in said:
+        return f"What {month} came to by {str(said['of']).replace('_', ' ')}"
+    return f"{month} was sealed: {said.get('entries', 0)} entries keep their hashes, and their rows may go"
+
+
+def _retention(said: Said) -> str:
+    return f"A legal hold keeps all months: {said.get('reason', '')}" if said.get("event") == "held" else "The legal hold was released"
 
 
 def _defined(said: Said) -> str:
@@ -232,5 +243,5 @@ _SENTENCES: Final[Mapping[str, Callable[[Said], str]]] = {
     "ATTEMPT": _call, "ADMIT": _admitted, "DEFER": lambda _: _DEFERRED, "SETTLE": _settled, "ADJUST": _adjusted, "SEEN": lambda _: _SEEN,
     "REFUSED": _refused, "REFUSALS": _refusals, "DEFINE": _defined, "KEY": _key, "CREDENTIAL": _credential, "MEMBER": _member,
     "PRICE": _price, "CAP": _cap, "POLICY": _policy, "WRITE-OFF": _written_off, "ACCESS": _access, "ALERTS": _alerts,
-    "SCOPE": _scope,
+    "SCOPE": _scope, "CHECKPOINT": _sealed, "RETENTION": _retention,
 }

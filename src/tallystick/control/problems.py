@@ -15,11 +15,12 @@ from starlette.exceptions import HTTPException
 
 from tallystick.core.errors import StoreFault
 from tallystick.stores.sql.directory import Refused
+from tallystick.stores.sql.pruned import RowsPruned
 
 
 _REFUSALS: Final = {"exists": 409, "not_found": 404, "ended": 409, "alive": 409, "overlap": 409, "above_the_parent": 409, "forbidden": 403,
                     "last_owner": 409, "account_exists": 409, "own_proposal": 403, "decided": 409, "made_before": 409, "mark_used": 409,
-                    "invitation_gone": 404, "reset_gone": 404, "has_envelope": 409}
+                    "invitation_gone": 404, "pruned": 410, "reset_gone": 404, "has_envelope": 409}
 
 
 class Problem(Exception):
@@ -45,6 +46,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Refused, _unwanted)
+    app.add_exception_handler(RowsPruned, _pruned)
     app.add_exception_handler(StoreFault, _away)
     app.add_exception_handler(Exception, _defect)
 
@@ -69,6 +71,11 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
 async def _unwanted(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Refused)
     return answer(_REFUSALS.get(error.code, 400), error.code, str(error))
+
+
+async def _pruned(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RowsPruned)
+    return answer(410, "pruned", str(error), rows_from=error.rows_from.isoformat(), **error.month.document())
 
 
 async def _away(_: Request, error: Exception) -> JSONResponse:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Response
@@ -34,6 +34,7 @@ from tallystick.stores.sql.facts import (
     ATTEMPTS, CODED_FILTERS, EVERY_KIND, NAMED_FILTERS, REFUSALS, SANDBOX, Asked, Place, is_seen, listed,
 )
 from tallystick.stores.sql.names import Names
+from tallystick.stores.sql.pruned import check_call, rows_from
 from tallystick.stores.sql.sight import Sight
 
 WAIT_S: Final = 1.0
@@ -98,10 +99,11 @@ class Item(BaseModel):
 
 
 class Items(BaseModel):
-    """A page of calls."""
+    """A page of calls. `rows_from`: the first day that has the rows of its calls; null where none was ever dropped."""
 
     items: list[Item]
     next_cursor: str | None
+    rows_from: date | None
 
 
 class Call(BaseModel):
@@ -151,8 +153,9 @@ def list_calls(parts: PartsOf, caller: CallerOf, filters: Annotated[Filters, Que
         ))
         names = Names(db, here.id)
         items = [list_item(row, names.of) for row in rows[:filters.limit]]
+        begin = rows_from(db, here.id)
     last = rows[filters.limit - 1] if len(rows) > filters.limit else None
-    return answer({"items": items, "next_cursor": cursor_of(last["at_us"], str(last["seq"])) if last else None})
+    return answer({"items": items, "next_cursor": cursor_of(last["at_us"], str(last["seq"])) if last else None, "rows_from": begin})
 
 
 def rows_asked(db: Connection, organization_id: int, asked: CallFilters, filters: Sequence[Filter], sight: Sight) -> Asked:
@@ -168,9 +171,10 @@ def rows_asked(db: Connection, organization_id: int, asked: CallFilters, filters
 async def read_one(
     parts: PartsOf, caller: CallerOf, calls: CallsOf, request_id: Annotated[str, Path(pattern="^req_[0-9a-f]{32}$")],
 ) -> Response:
-    """One call with its arithmetic; `state` is `open` until it is settled."""
+    """One call with its arithmetic; `state` is `open` until it is settled. 410 `pruned` for one whose month was dropped."""
     here = organization(parts.database, caller.organization)
     document = None
+    await run_in_threadpool(_check_month, parts.database, here.id, request_id)
     for _ in range(int(WAIT_S / _STEP_S)):
         document = await run_in_threadpool(_document, calls, parts.database, here.id, request_id, caller.sight)
         if document is not None and document["state"] != "open":
@@ -188,6 +192,11 @@ def _place(cursor: str | None) -> Place | None:
     if not seq.isascii() or not seq.isdigit() or len(seq) > 18:
         raise Problem(400, "invalid_cursor", "This is no cursor of this list.")
     return Place(at_us, int(seq))
+
+
+def _check_month(database: Database, organization_id: int, request_id: str) -> None:
+    with database.read() as db:
+        check_call(db, organization_id, request_id)
 
 
 def _document(calls: Calls, database: Database, organization_id: int, request_id: str, sight: Sight) -> dict[str, Any] | None:

@@ -25,7 +25,8 @@ from tallystick.core.errors import Defect
 GENESIS: Final = bytes(32)                   # what the first entry's `prev` says
 
 KINDS: Final = ("ATTEMPT", "ADMIT", "DEFER", "SETTLE", "REFUSED", "REFUSALS", "DEFINE", "KEY", "CREDENTIAL", "MEMBER",
-               "ADJUST", "SEEN", "PRICE", "CAP", "POLICY", "WRITE-OFF", "ACCESS", "ALERTS", "SCOPE")
+               "ADJUST", "SEEN", "PRICE", "CAP", "POLICY", "WRITE-OFF", "ACCESS", "ALERTS", "SCOPE",
+               "CHECKPOINT", "RETENTION")
 """ATTEMPT: admission and settlement together. ADMIT: an admission alone, its settlement still to come.
 DEFER: an admission whose reply only opened a job. SETTLE: the one end of an earlier ADMIT or DEFER
 (`ref`). REFUSED: a call we answered ourselves. REFUSALS: a flood of them, counted. DEFINE: a name
@@ -39,7 +40,9 @@ CAP: a budget was made, changed, raised for a while, ended or removed. POLICY: a
 bypassed for a while. WRITE-OFF: what a gateway that is gone had leased of budgets stays drawn, or was released.
 ACCESS: somebody signed in or failed to, or what opens the API to people was given, changed or taken. ALERTS: a channel
 that alerts go out by was set or removed, a budget was given thresholds, or alerts were muted for a while or no longer.
-SCOPE: a team's number, and those of scopes that name it, are called otherwise from now on; or a project went to another team."""
+SCOPE: a team's number, and those of scopes that name it, are called otherwise from now on; or a project went to another team.
+CHECKPOINT: what a month came to, before its rows were dropped. RETENTION: nothing is dropped from now on (a legal hold), or
+is again."""
 
 CALL_KINDS: Final = frozenset(("ATTEMPT", "ADMIT", "DEFER", "SETTLE", "REFUSED", "REFUSALS", "ADJUST", "SEEN"))
 """These stand in their month's table; all others outlive the months."""

@@ -22,9 +22,10 @@ from tallystick.stores.sql.calls import CallRecord
 from tallystick.stores.sql.callfact import DEFERRED, OPEN
 from tallystick.stores.sql.counting import count_adjustment
 from tallystick.stores.sql.directory import Refused
-from tallystick.stores.sql.engine import month_sql, months
+from tallystick.stores.sql.engine import month_sql, month_text, months
 from tallystick.stores.sql.facts import ATTEMPTS, REFUSALS, month_of
 from tallystick.stores.sql.journal import Appending, Chain, Sequencer
+from tallystick.stores.sql.pruned import whose_month_is_gone
 
 COST_NANOS_MAX: Final = 10**18               # a thousand million dollars; nothing that was metered costs more
 TEXT_CHARS_MAX: Final = 500
@@ -132,8 +133,13 @@ def _find(pen: Appending, organization: int, correction: Correction) -> _Row:
         if found is not None:
             break
     else:
+        gone = whose_month_is_gone(pen.db, organization, correction.request_id)
+        if gone is not None:
+            raise Refused("pruned", f"The calls of {month_text(gone.month)} were pruned; what they came to is sealed and stays as it is.")
         raise Refused("not_found", "The ledger has no such attempt.")
     row = _Row(*found)
+    if pen.db.execute("SELECT 1 FROM pruning WHERE month = ? AND fault = ''", (month,)).fetchone():
+        raise Refused("pruned", f"{month_text(month)} is being pruned: what its calls came to is about to be sealed, and stays as it is.")
     if row.kind != ATTEMPTS:
         why = "We answered it ourselves, so it cost nothing." if row.kind == REFUSALS else "A sandbox call costs nothing."
         raise Refused("not_adjustable", why)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 from tallystick.core import merkle
@@ -18,8 +17,8 @@ from tallystick.core.ledger import GENESIS, LedgerFault, leaf_of, open_checkpoin
 from tallystick.stores.secrets import signature_holds
 from tallystick.stores.sql.alerts_raised import raise_alert, resolve
 from tallystick.stores.sql.connection import Connection
-from tallystick.stores.sql.engine import DEFAULT, SYSTEM, Database, month_sql, months
-from tallystick.stores.sql.entries import STANDING, StoredEntry
+from tallystick.stores.sql.engine import DEFAULT, SYSTEM, Database
+from tallystick.stores.sql.entries import StoredEntry, entries_from
 from tallystick.stores.sql.journal import origin_of
 from tallystick.stores.sql.packing import Packer
 
@@ -114,7 +113,7 @@ def _look_at(database: Database, public_key: bytes, organization: int, entries_m
 
 def _newest(db: Connection, public_key: bytes, chain: _Chain) -> _Fault | None:
     first = max(0, chain.next_seq - NEWEST)
-    before = _entries(db, chain.organization, first - 1, 1) if first else []
+    before = entries_from(db, chain.organization, first - 1, 1) if first else []
     walk = _Walk(first, before[0].leaf if before else GENESIS, None)
     _go_on(db, public_key, chain, walk, NEWEST)
     _at_end(chain, walk)
@@ -124,19 +123,14 @@ def _newest(db: Connection, public_key: bytes, chain: _Chain) -> _Fault | None:
 def _go_on(db: Connection, public_key: bytes, chain: _Chain, walk: _Walk, count: int) -> int:
     """Read so many entries more; how many there were."""
     unpack = Packer().unpack
-    entries = _entries(db, chain.organization, walk.seq, count)
+    entries = entries_from(db, chain.organization, walk.seq, count)
     notes: dict[int, str] = dict(db.execute("SELECT size, note FROM checkpoint WHERE organization = ? AND size > ? AND size <= ?",
                                             (chain.organization, walk.seq, walk.seq + count)).fetchall()) if walk.tree is not None else {}
     for entry in entries:
         if entry.seq != walk.seq:
             walk.wrong(walk.seq, "it is missing" if entry.seq > walk.seq else "it stands twice")
-        try:
-            body = unpack(entry.packed)
-            fields = json.loads(body)
-            if leaf_of(body, walk.leaf) != entry.leaf or (fields["seq"], fields["org"]) != (entry.seq, chain.slug):
-                walk.wrong(entry.seq, "its hash is not the hash of its bytes and of the entry before")
-        except (LedgerFault, ValueError, KeyError, TypeError):
-            walk.wrong(entry.seq, "its bytes cannot be read")
+        if entry.packed is not None:
+            _check_bytes(entry.packed, entry, chain, walk, unpack)
         if walk.tree is not None:
             merkle.push(walk.tree, walk.seq, entry.leaf)
         walk.seq, walk.leaf = entry.seq + 1, entry.leaf
@@ -146,6 +140,16 @@ def _go_on(db: Connection, public_key: bytes, chain: _Chain, walk: _Walk, count:
         walk.wrong(walk.seq, f"it and what follows, {chain.next_seq - walk.seq} entries, are missing")
         walk.seq = chain.next_seq
     return max(1, len(entries))
+
+
+def _check_bytes(packed: bytes, entry: StoredEntry, chain: _Chain, walk: _Walk, unpack: Callable[[bytes], bytes]) -> None:
+    try:
+        body = unpack(packed)
+        fields = json.loads(body)
+        if leaf_of(body, walk.leaf) != entry.leaf or (fields["seq"], fields["org"]) != (entry.seq, chain.slug):
+            walk.wrong(entry.seq, "its hash is not the hash of its bytes and of the entry before")
+    except (LedgerFault, ValueError, KeyError, TypeError):
+        walk.wrong(entry.seq, "its bytes cannot be read")
 
 
 def _check_note(note: str, public_key: bytes, chain: _Chain, walk: _Walk, root: bytes) -> None:
@@ -168,17 +172,6 @@ def _at_end(chain: _Chain, walk: _Walk) -> bool:
     elif walk.tree is not None and merkle.pack(walk.tree) != chain.frontier:
         walk.wrong(walk.seq - 1, "the tree over all entries is not the one that is stored")
     return True
-
-
-def _entries(db: Connection, organization: int, first: int, count: int) -> list[StoredEntry]:
-    """So many entries of a chain, from a number on."""
-    found: list[StoredEntry] = []
-    tables = [("entry_standing", STANDING), *((month_sql("entry_{month}", month), month) for month in months(db))]
-    for table, month in tables:
-        found += (StoredEntry(seq, body, leaf, month) for seq, body, leaf in db.execute(
-            f"SELECT seq, body, leaf FROM {table} WHERE organization = ? AND seq >= ? ORDER BY seq LIMIT ?",  # noqa: S608 - names of ours
-            (organization, first, count)))
-    return sorted(found, key=itemgetter(0))[:count]
 
 
 def _chain_of(db: Connection, organization: int) -> _Chain:

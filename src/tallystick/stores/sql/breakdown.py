@@ -18,9 +18,10 @@ from tallystick.core.money import NANOS_PER_UNIT
 from tallystick.stores.sql.callfact import BASES, METHODS, OUTCOMES
 from tallystick.stores.sql.calls import ERASED
 from tallystick.stores.sql.connection import Connection
-from tallystick.stores.sql.engine import month_sql, months
+from tallystick.stores.sql.engine import month_sql
 from tallystick.stores.sql.facts import ATTEMPTS, DAY_US, MODEL, NAMED_FILTERS, ZONES_US, Narrowed, month_of
 from tallystick.stores.sql.names import Names
+from tallystick.stores.sql.pruned import months_between
 from tallystick.stores.sql.rollups import DIMENSIONS, LATENCIES, MEASURES_IN_SQL
 from tallystick.stores.sql.sight import EVERYTHING, Sight, of_calls
 
@@ -29,6 +30,7 @@ Test = Literal["is", "is_not", "contains"]
 
 GROUPS_MAX: Final = 100_000                  # groups of one answer
 MATCHES_MAX: Final = 20_000                  # names that one filter may stand for
+_NEEDS_ROWS: Final = "Sums by these dimensions together are read from the rows of calls."
 CUSTOM: Final = "dimension."                 # `dimension.region` is what callers said under that name
 
 
@@ -157,7 +159,7 @@ _OTHER: Final = "\0"                         # no name has it
 
 def broken_down(db: Connection, organization: int, question: Question) -> Cut:
     """The sums, by place in time (day or UTC hour, 0 without a step) and by the names of the groups; None is the calls that
-    name nothing there. Raises TooMany."""
+    name nothing there. Raises TooMany, and RowsPruned where only rows could say it and some of them are gone."""
     names = Names(db, organization)
     totals: dict[tuple[int, Group], Total] = {}
     labels = [_labels(name, names) for name in question.groups]
@@ -315,10 +317,9 @@ def _rows(
         case "rows":
             columns = {name: found.fact for name, found in known.items()}
             between = (question.first_day * DAY_US - ZONES_US, (question.last_day + 1) * DAY_US + ZONES_US)
-            for month in months(db):
-                if month_of(question.first_day) <= month <= month_of(question.last_day):
-                    source = month_sql("call_fact_{month} WHERE organization = ? AND at_us >= ? AND at_us < ?", month)
-                    yield from _read(db, organization, question, conditions, kept, columns, MEASURES_IN_SQL, source, between)
+            for month in months_between(db, organization, month_of(question.first_day), month_of(question.last_day), _NEEDS_ROWS):
+                source = month_sql("call_fact_{month} WHERE organization = ? AND at_us >= ? AND at_us < ?", month)
+                yield from _read(db, organization, question, conditions, kept, columns, MEASURES_IN_SQL, source, between)
         case cube:
             columns = {name: found.cube for name, found in known.items() if found.cube}
             yield from _read(db, organization, question, conditions, kept, columns, _SUMS, f"rollup_{cube} WHERE organization = ?", ())

@@ -26,6 +26,7 @@ from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import note_change
 from tallystick.stores.sql.journal import Appending, Sequencer
 from tallystick.stores.sql.leases import Counting
+from tallystick.stores.sql.pruned import RowsPruned
 from tallystick.stores.sql.spending import spent
 from tallystick.stores.sql.team_names import scope_now
 
@@ -236,8 +237,11 @@ def _begin_with_what_is_booked(pen: Appending, row: BudgetRow) -> None:
     start_us, end_us = bounds(parse_window(row.span), ZoneInfo(row.zone), pen.now_us)
     counting = Counting()
     budget = row.budget()
-    for subject, amount in spent(pen.db, row.organization, row.scope, row.unit, max(start_us, row.starts_us),
-                                 min(end_us, row.ends_us or end_us)).items():
+    try:
+        booked = spent(pen.db, row.organization, row.scope, row.unit, max(start_us, row.starts_us), min(end_us, row.ends_us or end_us))
+    except RowsPruned as gone:
+        raise Refused("pruned", f"What this window has cost so far is not known. {gone}") from None
+    for subject, amount in booked.items():
         counting.spend(budget.node(subject, pen.now_us), end_us, amount)
     counting.write(pen.db)
     hold_open_jobs(pen, row.organization, budget)

@@ -53,6 +53,8 @@ def count_later(pen: Appending, organization: int, opening: Mapping[str, Any], s
 def count_adjustment(pen: Appending, organization: int, opening: Mapping[str, Any], delta_nanos: int) -> None:
     """A correction counts where its attempt counted, in the window of the attempt's admission."""
     admission = _admitted(pen, organization, opening)
+    if admission.sandbox or not admission.billable:
+        return
     for match in _book(pen, admission).path(_subject(admission), admission.at_us):
         if match.budget.unit == "money":
             start_us, end_us = match.budget.span(admission.at_us)

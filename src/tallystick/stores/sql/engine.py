@@ -24,6 +24,7 @@ SCHEMA_VERSION: Final = 2
 SYSTEM: Final = 0                            # the organisation `system`: the installation's own chain
 DEFAULT: Final = 1                           # the organisation `default`, made at first start
 DEFAULT_TEAM: Final = "default"              # where a project without a team belongs
+MONTH_TABLES: Final = ("entry_{month}", "call_fact_{month}")
 _MONTH = re.compile(r"[0-9]{6}")
 
 
@@ -57,6 +58,11 @@ class Database(Protocol):
 
     def has_tables(self, db: Connection) -> bool:
         """Whether an installation was made here."""
+        ...
+
+    def drop_some(self, table: str) -> bool:
+        """Take away a bounded part of a table that nobody reads any more; whether it is gone. Nobody who writes waits for it
+        longer than for any other transaction. Raises StoreFault."""
         ...
 
     def close(self) -> None:
@@ -133,9 +139,17 @@ def next_id(db: Connection, table: str) -> int:
     return int(db.execute(query).fetchone()[0] or 0) + 1
 
 
+class MonthClosed(ValueError):
+    """What would stand in a month whose rows are gone, or going: nothing can be added to it any more."""
+
+
 def ensure_month(db: Connection, month: int, now_us: int) -> None:
-    """Make the tables of a month (YYYYMM) unless they are there."""
-    if db.execute("SELECT 1 FROM journal_month WHERE month = ?", (month,)).fetchone():
+    """Make the tables of a month (YYYYMM) unless they are there. Raises MonthClosed for one that is pruned or on its way."""
+    row = db.execute("SELECT m.pruned_us, p.month FROM journal_month m LEFT JOIN pruning p ON p.month = m.month AND p.fault = ''"
+                     " WHERE m.month = ?", (month,)).fetchone()
+    if row is not None and (row[0] is not None or row[1] is not None):
+        raise MonthClosed(f"the month {month_text(month)} is closed: its rows were dropped, or are about to be")
+    if row is not None:
         return
     _run(db, month_sql(_resource("month.sql"), month))
     db.execute("INSERT INTO journal_month (month, created_us) VALUES (?, ?)", (month, now_us))
@@ -145,6 +159,11 @@ def months(db: Connection) -> list[int]:
     """The months that have tables, newest first."""
     rows = db.execute("SELECT month FROM journal_month WHERE pruned_us IS NULL ORDER BY month DESC")
     return [int(row[0]) for row in rows]
+
+
+def month_text(month: int) -> str:
+    """YYYYMM as people write it."""
+    return f"{month // 100:04d}-{month % 100:02d}"
 
 
 def month_sql(template: str, month: int) -> str:
@@ -223,6 +242,7 @@ def _make_missing(db: Connection) -> None:
     _run(db, _resource("people.sql"))
     _run(db, _resource("teams.sql"))
     _run(db, _resource("dimensions.sql"))
+    _run(db, _resource("retention.sql"))
 
 
 def _run(db: Connection, script: str) -> None:

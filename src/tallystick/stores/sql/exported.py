@@ -12,17 +12,20 @@ from typing import Any, Final
 
 from tallystick.core.entry import read_pairs
 from tallystick.core.identity import LABELS
+from tallystick.core.ledger import GENESIS, sealed
 from tallystick.exports.call_row import CallRow, projected
-from tallystick.exports.ledger_jsonl import Chain, SignedNote
+from tallystick.exports.ledger_jsonl import Chain, Hashes, SignedNote
 from tallystick.stores.sql import callfact, facts
 from tallystick.stores.sql.calls import ERASED
 from tallystick.stores.sql.connection import Connection
-from tallystick.stores.sql.entries import exact_entries
+from tallystick.stores.sql.entries import RUN_MAX, stored_entries
 from tallystick.stores.sql.facts import Asked, Place
 from tallystick.stores.sql.journal import origin_of
 from tallystick.stores.sql.names import Names
+from tallystick.stores.sql.packing import Packer
 
 PAGE: Final = 1_000
+EVERY_CALL: Final = "This file has a line for every call."
 
 
 def organization_number(db: Connection, slug: str) -> int | None:
@@ -35,7 +38,9 @@ def calls(db: Connection, organization: int, slug: str, asked: Asked, page: int 
           newest_first: bool = False) -> Iterator[CallRow]:
     """Every call asked for once, with what its attempts among them came to: of a call that went on past the last day, or had
     attempts that a filter leaves out, the others are not counted. So sums agree with every other sum of the same question
-    (`facts.control_total`)."""
+    (`facts.control_total`). Without a first day they begin with the first that has rows. Raises RowsPruned where one of the days has
+    none any more."""
+    asked = facts.beginning_with_rows(db, organization, asked, EVERY_CALL)
     behind: Place | None = None
     while rows := list(facts.listed(db, organization, asked, newest_first=newest_first, behind=behind, limit=page)):
         names = Names(db, organization)      # anew for each page, so that what is remembered stays small
@@ -83,18 +88,32 @@ def _row(row: dict[str, Any], slug: str, names: Names) -> CallRow:
         adjusted_nanos=row["adjusted_nanos"], off_list_nanos=row["off_list_nanos"])
 
 
-def chain(db: Connection, organization: int, slug: str, public_key: bytes) -> tuple[Chain, Iterator[bytes | SignedNote]]:
-    """A chain's header, and its exact entries with each checkpoint's note behind the last entry it covers.
-    Raises LedgerFault while it is read, for an entry that cannot be unpacked."""
+def chain(db: Connection, organization: int, slug: str, public_key: bytes) -> tuple[Chain, Iterator[bytes | SignedNote | Hashes]]:
+    """A chain's header, and its exact entries with each checkpoint's note behind the last entry it covers; of pruned months
+    the hashes. Raises LedgerFault while it is read, for an entry that cannot be unpacked."""
     return Chain(slug, origin_of(public_key, slug), public_key), _entries_and_notes(db, organization)
 
 
-def _entries_and_notes(db: Connection, organization: int) -> Iterator[bytes | SignedNote]:
+def _entries_and_notes(db: Connection, organization: int) -> Iterator[bytes | SignedNote | Hashes]:
     rows = db.stream("SELECT size, note FROM checkpoint WHERE organization = ? ORDER BY size", (organization,))
     notes = (SignedNote(*row) for row in rows)
     due = next(notes, None)
-    for size, entry in enumerate(exact_entries(db, organization), start=1):
-        yield entry
-        while due is not None and due.size <= size:
+    unpack, previous, gone = Packer().unpack, GENESIS, Hashes(0, 0, [])
+    for entry in stored_entries(db, organization):
+        if gone.leaves and (entry.packed is not None or entry.month != gone.month or len(gone.leaves) == RUN_MAX):
+            yield gone
+            gone = Hashes(0, 0, [])
+        if entry.packed is None:
+            gone = gone if gone.leaves else Hashes(entry.seq, entry.month, [])
+            gone.leaves.append(entry.leaf)
+        else:
+            yield sealed(unpack(entry.packed), previous)
+        previous = entry.leaf
+        while due is not None and due.size <= entry.seq + 1:
+            if gone.leaves:
+                yield gone
+                gone = Hashes(0, 0, [])
             yield due
             due = next(notes, None)
+    if gone.leaves:
+        yield gone

@@ -9,7 +9,7 @@ of any size. Months are tables of their own, read one after the other, each for 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final, Literal, NamedTuple
 
@@ -18,9 +18,11 @@ from tallystick.stores.sql.callfact import BASES, COLUMNS, METHODS, OUTCOMES
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import month_sql, months
 from tallystick.stores.sql.names import Names
+from tallystick.stores.sql.pruned import months_between, rows_from
 from tallystick.stores.sql.sight import EVERYTHING, Sight, of_calls
 
 DAY_US: Final = 86_400_000_000
+_EPOCH: Final = date(1970, 1, 1).toordinal()
 ZONES_US: Final = 14 * 3_600_000_000        # no zone is further from UTC
 
 # Filter → (column, kind in the dictionary).
@@ -122,7 +124,8 @@ def group_of(name: str) -> Group | None:
 
 
 def sums(db: Connection, organization: int, asked: Asked, group: Group = "") -> dict[str | None, Sums]:
-    """The sums of the rows asked for, by name of the grouping; None stands for the rows without one."""
+    """The sums of the rows asked for, by name of the grouping; None stands for the rows without one. Raises RowsPruned where
+    some of them are gone."""
     names = Names(db, organization)
     where = _where(names, organization, asked)
     if where is None:
@@ -130,7 +133,7 @@ def sums(db: Connection, organization: int, asked: Asked, group: Group = "") -> 
     condition, values = where
     kind = KIND_OF_GROUP.get(group, group)
     totals: dict[str | None, Sums] = {}
-    for month in _months(db, asked):
+    for month in months_between(db, organization, *_span(asked)):
         query = month_sql(_SUMS.replace("{group}", _GROUPS[group]) + condition + " GROUP BY 1", month)
         for number, *row in db.execute(query, values):
             totals.setdefault(names.of(kind, number), Sums()).add(row)
@@ -153,7 +156,8 @@ class Place:
 def listed(
     db: Connection, organization: int, asked: Asked, *, newest_first: bool, behind: Place | None, limit: int,
 ) -> Iterator[dict[str, Any]]:
-    """At most `limit` rows as dicts by column, in order of time, beginning behind a place. Of whole calls: with `attempts`."""
+    """At most `limit` rows as dicts by column, in order of time, beginning behind a place. Of whole calls: with `attempts`.
+    Pruned months have none; who must have every row asks `all_stand` before."""
     where = _where(Names(db, organization), organization, asked)
     if where is None:
         return
@@ -163,7 +167,8 @@ def listed(
         condition += f" AND (at_us {step} ? OR (at_us = ? AND seq {step} ?))"
         values = (*values, behind.at_us, behind.at_us, behind.seq)
     left = limit
-    found = list(_months(db, asked))
+    first, last = _span(asked)
+    found = [month for month in months(db) if first <= month <= last]
     for month in found if newest_first else reversed(found):
         later = _FOLLOWING.replace("{later}", str(_next(month))) if asked.whole and _next(month) in found else ""
         query = month_sql(_LIST + condition + later + f" ORDER BY at_us {order}, seq {order} LIMIT ?", month)
@@ -176,14 +181,16 @@ def listed(
 
 
 def control_total(db: Connection, organization: int, asked: Asked) -> ControlTotal:
-    """What the rows asked for come to. A call counts once, however many of its attempts are among them."""
+    """What the rows asked for come to. A call counts once, however many of its attempts are among them. Without a first day, from
+    the first that has rows. Raises RowsPruned where some of them are gone."""
+    asked = beginning_with_rows(db, organization, asked, "This counts calls one by one.")
     where = _where(Names(db, organization), organization, asked)
     if where is None:
         return ControlTotal()
     condition, values = where
     calls = attempts = cost_nanos = 0
     newer: int | None = None
-    for month in _months(db, asked):
+    for month in months_between(db, organization, *_span(asked)):
         sums = db.execute(month_sql(_CONTROL + condition, month), values).fetchone()
         count, retries, dollars, nanos = (int(value or 0) for value in sums)
         attempts += count
@@ -208,7 +215,7 @@ def attempts_of(db: Connection, organization: int, asked: Asked, request_ids: Se
         return []
     condition, values = where
     condition += f" AND request_id IN ({', '.join('?' * len(request_ids))})"
-    return [dict(zip(COLUMNS, row, strict=True)) for month in _months(db, asked)
+    return [dict(zip(COLUMNS, row, strict=True)) for month in months_between(db, organization, *_span(asked))
             for row in db.execute(month_sql(_LIST + condition, month), (*values, *request_ids))]
 
 
@@ -289,11 +296,24 @@ def number_of(names: Names, name: str, wanted: str) -> int | None:
     return words.index(wanted) + 1 if wanted in words else None
 
 
-def _months(db: Connection, asked: Asked) -> Iterator[int]:
-    """The months with tables that the days touch, newest first."""
-    first = 0 if asked.first_day is None else month_of(asked.first_day)
-    last = 999_999 if asked.last_day is None else month_of(asked.last_day)
-    return (month for month in months(db) if first <= month <= last)
+def all_stand(db: Connection, organization: int, asked: Asked, what: str) -> None:
+    """Raises RowsPruned, beginning with what needs them, where some of the rows asked for are gone."""
+    months_between(db, organization, *_span(asked), what)
+
+
+def beginning_with_rows(db: Connection, organization: int, asked: Asked, what: str) -> Asked:
+    """The same, from the first day that has rows where no first day was said. Raises RowsPruned as `all_stand` does."""
+    begin = rows_from(db, organization) if asked.first_day is None else None
+    asked = asked if begin is None else replace(asked, first_day=begin.toordinal() - _EPOCH)
+    all_stand(db, organization, asked, what)
+    return asked
+
+
+def _span(asked: Asked) -> tuple[int, int]:
+    """From which month to which the days are."""
+    days = [asked.first_day] if asked.first_day is not None else []
+    days += [(asked.from_us - ZONES_US) // DAY_US] if asked.from_us is not None else []
+    return month_of(max(days)) if days else 0, 999_999 if asked.last_day is None else month_of(asked.last_day)
 
 
 def _next(month: int) -> int:
@@ -301,5 +321,5 @@ def _next(month: int) -> int:
 
 
 def month_of(day: int) -> int:
-    at = date.fromordinal(day + 719_163)
+    at = date.fromordinal(day + _EPOCH)
     return at.year * 100 + at.month

@@ -129,6 +129,9 @@ class _Within:
     def has_tables(self, db: Connection) -> bool:
         return self.database.has_tables(db)
 
+    def drop_some(self, table: str) -> bool:
+        raise Defect(f"{table} was to be dropped inside a transaction")
+
     def close(self) -> None:
         """Nothing: whoever opened the transaction ends it."""
 

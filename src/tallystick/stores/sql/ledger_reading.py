@@ -14,7 +14,7 @@ from tallystick.core.ledger import CALL_KINDS, GENESIS
 from tallystick.stores.sql.calls import ERASED
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import month_sql, months
-from tallystick.stores.sql.entries import StoredEntry
+from tallystick.stores.sql.entries import StoredEntry, hashes_between
 from tallystick.stores.sql.names import Names
 from tallystick.stores.sql.policy_rows import value_kind
 from tallystick.stores.sql.verify import NAMED
@@ -40,8 +40,10 @@ def entry_at(db: Connection, organization: int, seq: int) -> StoredEntry | None:
 
 def leaf_before(db: Connection, organization: int, seq: int) -> bytes | None:
     """What an entry's `prev` must say."""
-    before = entry_at(db, organization, seq - 1) if seq else None
-    return before.leaf if before else GENESIS if seq == 0 else None
+    if not seq:
+        return GENESIS
+    before = entry_at(db, organization, seq - 1) or next(iter(hashes_between(db, organization, seq - 1, seq)), None)
+    return before.leaf if before else None
 
 
 def newest_first(db: Connection, organization: int, below: int, kinds: Collection[str], looked_at_max: int) -> Iterator[StoredEntry]:

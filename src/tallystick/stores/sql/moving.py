@@ -12,7 +12,7 @@ from typing import Final
 
 from tallystick.core.errors import StoreFault
 from tallystick.stores.sql.connection import Connection
-from tallystick.stores.sql.engine import FILE_NAME, MOVED_NAME, Database, ensure_month, make_tables, months
+from tallystick.stores.sql.engine import FILE_NAME, MONTH_TABLES, MOVED_NAME, Database, ensure_month, make_tables, month_sql, months
 
 _AT_ONCE: Final = 1_000
 
@@ -62,8 +62,10 @@ def _copy(old: Connection, new: Connection, table: str) -> int:
 
 def _tables(old: Connection) -> list[str]:
     """All tables, each behind those that its rows refer to."""
+    gone = {month_sql(name, month) for name in MONTH_TABLES for (month,) in old.execute(
+        "SELECT month FROM journal_month WHERE pruned_us IS NOT NULL").fetchall()}     # not dropped yet, perhaps
     names = [str(name) for (name,) in old.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")]
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name") if name not in gone]
     refers = {name: {str(row[2]) for row in old.execute(f"PRAGMA foreign_key_list({name})")} - {name} for name in names}
     return list(_ordered(refers))
 

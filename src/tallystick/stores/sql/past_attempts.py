@@ -23,11 +23,12 @@ def past_attempts(db: Connection, calls: Calls, organization: int, asked: Asked,
     """The attempts asked for (its days, kinds and filters); `model`: only those that were served by or asked for
     it. `calls` reads the same database. Everything stands in the one view of `db`.
 
-    Raises LookupError, ValueError or LedgerFault for an entry that cannot be read.
+    Raises LookupError, ValueError or LedgerFault for an entry that cannot be read, RowsPruned where some are gone.
     """
     number = Names(db, organization).number("model", model) if model is not None else None
     if model is not None and number is None:
         return
+    facts.all_stand(db, organization, asked, "A price follows from the entries of calls.")
     behind: Place | None = None
     while rows := list(facts.listed(db, organization, asked, newest_first=False, behind=behind, limit=page)):
         for row in rows:

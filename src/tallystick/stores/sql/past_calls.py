@@ -38,7 +38,8 @@ class PastCalls:
         self._page = page
 
     def __iter__(self) -> Iterator[PastCall]:
-        """Raises LookupError, ValueError or LedgerFault for an entry that cannot be read."""
+        """Raises LookupError, ValueError or LedgerFault for an entry that cannot be read, RowsPruned where some are gone."""
+        facts.all_stand(self._db, self._organization, self._asked, "A dry run judges calls by their entries.")
         behind: Place | None = None
         while rows := list(facts.listed(self._db, self._organization, self._asked, newest_first=False, behind=behind, limit=self._page)):
             for row in rows:

@@ -33,6 +33,7 @@ _LOCK: Final = 0x7461_6C6C_7973_7469         # "tallysti": one lock for one inst
 _BEGIN_WRITE: Final = (
     f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '{_PATIENCE_S}s';"
     f" SET LOCAL idle_in_transaction_session_timeout = '60s'; SELECT pg_advisory_xact_lock({_LOCK})")
+_BEGIN_DROP: Final = "BEGIN; SET LOCAL lock_timeout = '100ms'"
 _BEGIN_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _STREAMED_AT_ONCE: Final = 1_000
 # Where the URL does not say otherwise: a server that is gone is noticed within seconds, not hours.
@@ -115,6 +116,20 @@ class PostgresDatabase:
     def has_tables(self, db: Connection) -> bool:
         """Whether an installation was made here."""
         return db.execute("SELECT to_regclass('schema_version')").fetchone()[0] is not None
+
+    def drop_some(self, table: str) -> bool:
+        """The whole table at once, without the installation's lock: who still reads it is not waited for, and nobody waits."""
+        raw = self._connected(_BEGIN_DROP)
+        try:
+            raw.execute(f"DROP TABLE IF EXISTS {table}".encode())
+            raw.execute("COMMIT")
+        except psycopg.errors.LockNotAvailable:
+            return False
+        except psycopg.Error as fault:
+            raise StoreFault(f"database: {_sentence(fault)}") from fault
+        finally:
+            raw.close()
+        return True
 
     def close(self) -> None:
         with self._lock:

@@ -12,6 +12,7 @@ from tallystick.core import merkle
 from tallystick.core.ledger import LedgerFault
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import month_sql, months
+from tallystick.stores.sql.entries import hashes_between
 
 BLOCK: Final = 4_096                         # leaves; a power of two
 _BLOCKS_MAX: Final = 65_536                  # kept, 32 bytes each: 268 million entries
@@ -65,6 +66,8 @@ def _leaves(db: Connection, organization: int, first: int, end: int) -> list[byt
             break
         found |= dict(db.execute(month_sql(
             "SELECT seq, leaf FROM entry_{month} WHERE organization = ? AND seq >= ? AND seq < ?", month), place).fetchall())
+    if len(found) < end - first:
+        found |= {entry.seq: entry.leaf for entry in hashes_between(db, organization, first, end)}
     if len(found) < end - first:
         raise LedgerFault(f"entries between {first} and {end - 1} are missing")
     return [found[seq] for seq in range(first, end)]

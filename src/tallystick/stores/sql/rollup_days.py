@@ -23,11 +23,16 @@ _STORED_DAYS: Final = ("SELECT " + ", ".join((*DAY_KEY, *MEASURES)) +  # noqa: S
 def differences(db: Connection, organization: int) -> Iterator[str]:
     """Where the roll-ups say something else than the rows they were made of."""
     for day in _days(db, organization):
-        derived = _derived(db, organization, day)
-        stored_hours = _cells(db, _STORED_HOURS, len(HOUR_KEY), organization, day)
-        yield from _compared(f"hour of day {day}", HOUR_KEY, derived.hours, stored_hours)
-        yield from _compared(f"cube of day {day}", CUBE_KEY, derived.cubes, _cells(db, _STORED_CUBES, len(CUBE_KEY), organization, day))
-        yield from _compared(f"sum of day {day}", DAY_KEY, derived.days, _cells(db, _STORED_DAYS, len(DAY_KEY), organization, day))
+        yield from day_differences(db, organization, day)
+
+
+def day_differences(db: Connection, organization: int, day: int) -> Iterator[str]:
+    """Where the roll-ups of one day say something else than its rows."""
+    derived = _derived(db, organization, day)
+    stored_hours = _cells(db, _STORED_HOURS, len(HOUR_KEY), organization, day)
+    yield from _compared(f"hour of day {day}", HOUR_KEY, derived.hours, stored_hours)
+    yield from _compared(f"cube of day {day}", CUBE_KEY, derived.cubes, _cells(db, _STORED_CUBES, len(CUBE_KEY), organization, day))
+    yield from _compared(f"sum of day {day}", DAY_KEY, derived.days, _cells(db, _STORED_DAYS, len(DAY_KEY), organization, day))
 
 
 def rebuild(database: Database) -> int:

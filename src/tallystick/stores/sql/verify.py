@@ -39,6 +39,7 @@ from tallystick.stores.sql.verify_policies import Policies
 from tallystick.stores.sql.verify_prices import ListRates, Prices
 from tallystick.stores.sql.verify_scopes import RENAMED, Scopes
 from tallystick.stores.sql.verify_facts import SEQ, Facts
+from tallystick.stores.sql.verify_retention import Retention
 
 FINDINGS_MAX: Final = 20
 PROGRESS_EVERY: Final = 5_000
@@ -62,7 +63,7 @@ WHERE c.organization = ?"""
 class Finding:
     """Something that is not as it was written. `check` is one of: sequence, bytes, leaf, chain, tree,
     checkpoint, define, dictionary, settlement, postings, cost, adjustment, columns, credential, directory, prices,
-    budgets, roll-ups, cursor."""
+    budgets, retention, roll-ups, cursor."""
 
     check: str
     organization: str
@@ -73,11 +74,14 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class Verification:
     """What came of it. `findings` begins with the first bad entry of the first bad chain; at most
-    `FINDINGS_MAX` are kept. `fault`: why nothing could be judged."""
+    `FINDINGS_MAX` are kept. `fault`: why nothing could be judged. `pruned`: how many of the entries are hashes only, of the
+    months (YYYYMM) that were dropped."""
 
     entries: int = 0
     checkpoints: int = 0
     organizations: int = 0
+    pruned: int = 0
+    pruned_months: tuple[int, ...] = ()
     findings: tuple[Finding, ...] = ()
     fault: str | None = None
 
@@ -90,7 +94,8 @@ class Verification:
 def verify(database: Database, public_key: bytes, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Verification:
     """Check every chain of a database. `progress(done, total)` is called now and then."""
     findings: list[Finding] = []
-    entries = checkpoints = organizations = 0
+    entries = checkpoints = organizations = pruned = 0
+    pruned_months: set[int] = set()
     try:
         with database.read() as db:
             chains = db.execute("SELECT c.organization, o.slug, o.zone, c.next_seq, c.head, c.frontier, c.checkpoint_size"
@@ -101,13 +106,15 @@ def verify(database: Database, public_key: bytes, progress: Callable[[int, int],
                 check.run(lambda done, before=entries: progress(before + done, total))  # type: ignore[misc]
                 entries += check.done
                 checkpoints += check.checkpoints
+                pruned += check.retention.entries
+                pruned_months.update(check.retention.months)
                 organizations += 1
             _check_strays(db, {row[0] for row in chains}, findings)
             _check_cursors(db, findings)
     except StoreFault as fault:
         return Verification(fault=str(fault))
     progress(total, total)
-    return Verification(entries, checkpoints, organizations, tuple(findings[:FINDINGS_MAX]))
+    return Verification(entries, checkpoints, organizations, pruned, tuple(sorted(pruned_months)), tuple(findings[:FINDINGS_MAX]))
 
 
 def _check_strays(db: Connection, chained: set[int], findings: list[Finding]) -> None:
@@ -115,7 +122,8 @@ def _check_strays(db: Connection, chained: set[int], findings: list[Finding]) ->
     monthly = [month_sql(name, month) for month in months(db) for name in ("entry_{month}", "call_fact_{month}")]
     strays = {
         organization
-        for table in ("entry_standing", "checkpoint", "dictionary", "rollup_hour", "rollup_cube", "rollup_day", *monthly)
+        for table in ("entry_standing", "checkpoint", "dictionary", "rollup_hour", "rollup_cube", "rollup_day", "leaf_run", "month_seal",
+                      "month_spend", "legal_hold", *monthly)
         for (organization,) in db.execute(f"SELECT DISTINCT organization FROM {table}")  # noqa: S608 - names of ours
     } - chained
     findings += (
@@ -163,9 +171,11 @@ class _Check:
         self._budgets = Budgets(db, organization)
         self._scopes = Scopes(db, organization)
         self._policies = Policies(db, organization)
+        self.retention = Retention(db, organization)
         self._list_rates = ListRates()
         self._notes: dict[int, str] = {}
         self._good_size = 0
+        self._tree_holds = True
         self._began_us: int | None = None
         self._last_call_us = 0
 
@@ -195,7 +205,10 @@ class _Check:
                 self._found("sequence", expected, f"entry {expected} is missing" if seq > expected else f"entry {seq} stands twice")
                 if seq < expected:
                     continue
-            self._check_entry(seq, packed, leaf, stored_leaf, month, facts)
+            if packed is None:
+                self.retention.note(seq, stored_leaf, month)
+            else:
+                self._check_entry(seq, packed, leaf, stored_leaf, month, facts)
             merkle.push(frontier, self.done, stored_leaf)    # of what is there, also where an entry is missing
             leaf, expected = stored_leaf, seq + 1
             self.done += 1
@@ -240,6 +253,8 @@ class _Check:
                     self._budgets.gather(seq, fields)
                 if kind == "POLICY":
                     self._policies.gather(seq, fields)
+                if kind in ("CHECKPOINT", "RETENTION"):
+                    self.retention.gather(seq, fields)
                 if kind in CALL_KINDS:
                     self._check_call(seq, kind, fields, month, fact)
                 elif kind == "CREDENTIAL" and "provider" in fields:        # else one was assigned
@@ -423,9 +438,10 @@ class _Check:
             return
         if (checkpoint.origin, checkpoint.size) != (origin_of(self._public_key, self._slug), size):
             self._found("checkpoint", size - 1, f"the checkpoint over {size} entries speaks of another log or size")
-        elif checkpoint.root != root:
+        elif checkpoint.root != root and self._tree_holds:
+            self._tree_holds = False         # no later root can be right
             self._found("tree", self._good_size, f"entries {self._good_size} to {size - 1} are not those that were signed")
-        else:
+        elif self._tree_holds:
             self._good_size = size
 
     def _check_head(self, size: int, leaf: bytes, frontier: list[bytes]) -> None:
@@ -452,7 +468,7 @@ class _Check:
         for seq in sorted(waiting ^ set(self._open)):
             self._found("settlement", seq, "the list of open attempts differs from the entries")
         self._check_credentials()
-        for seq, message in self._adjustments.differences():
+        for seq, message in self._adjustments.differences(self.retention.is_pruned):
             self._found("columns", seq, message)
         for seq_of, message in self._scopes.differences():
             self._found("dictionary", seq_of, message)
@@ -466,6 +482,8 @@ class _Check:
             self._found("policies", seq_of, message)
         for seq_of, message in self._budgets.differences():
             self._found("budgets", seq_of, message)
+        for seq_of, message in self.retention.differences():
+            self._found("retention", seq_of, message)
         for kind, count in self._db.execute("SELECT kind, count(*) FROM dictionary WHERE organization = ? GROUP BY kind",
                                             (self._organization,)).fetchall():
             defined = len(self._defined.get(kind, ()))

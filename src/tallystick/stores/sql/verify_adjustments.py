@@ -76,14 +76,17 @@ class Adjustments:
                 yield "adjustment", f"the {member.replace('_', ' ')} is another than the moment it stands for"
         self._attempts[ref] = attempt._replace(cost_nanos=cost, adjusted_nanos=attempt.adjusted_nanos + delta)
 
-    def differences(self) -> Iterator[tuple[int, str]]:
-        """What can only be said when all entries are read: the entry of an admission, and what is wrong with it."""
+    def differences(self, is_pruned: Callable[[int], bool]) -> Iterator[tuple[int, str]]:
+        """What can only be said when all entries are read: the entry of an admission, and what is wrong with it. What was
+        listed of pruned entries is of no interest any more."""
         for seq in sorted(self._attempts.keys() | self._expected.keys()):
             found = self._attempts.get(seq)
             if (found.adjusted_nanos if found else 0) != self._expected.get(seq, 0):
                 yield seq, "the call's adjustments do not add up to what its row says"
         listed = set(self._db.execute("SELECT ref, seq FROM later_entry WHERE organization = ?", (self._organization,)).fetchall())
         for ref, seq in sorted(listed ^ self._later):
+            if is_pruned(ref) and (ref, seq) in listed:
+                continue
             yield ref, f"whether entry {seq} speaks of it is listed otherwise than the entries say"
 
     def _settled(self, later: Mapping[str, Any], month: int, unpack: Callable[[bytes], bytes]) -> _Attempt | None:

@@ -12,6 +12,7 @@ from tallystick.core.windows import END_OF_TIME_US
 from tallystick.stores.sql.budget_rows import BudgetRow, budget_rows, value_kind
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.names import Names
+from tallystick.stores.sql.pruned import RowsPruned
 from tallystick.stores.sql.spending import spent
 from tallystick.stores.sql.verify_directory import Difference
 
@@ -92,13 +93,14 @@ class Budgets:
         query = "SELECT subject, start_us, end_us, settled, leased FROM budget_node WHERE budget = ?"
         found = self._db.execute(query, (row.id,)).fetchall()
         nodes = {NodeKey(row.id, subject, start_us): (end_us, settled, leased) for subject, start_us, end_us, settled, leased in found}
-        totals = spent(self._db, self._organization, row.scope, row.unit, row.starts_us, row.ends_us or END_OF_TIME_US)
-        if sum(totals.values()) != sum(settled for _, settled, _ in nodes.values()):
+        totals = self._spent(row, row.starts_us, row.ends_us or END_OF_TIME_US)
+        if totals is not None and sum(totals.values()) != sum(settled for _, settled, _ in nodes.values()):
             yield Difference(seq, f"budget {row.id} counts {sum(settled for _, settled, _ in nodes.values())} over all its windows, "
                                   f"and the ledger {sum(totals.values())}")
         for start_us, end_us in sorted({(node.start_us, end_us) for node, (end_us, _, _) in nodes.items()}):
-            ledger = spent(self._db, self._organization, row.scope, row.unit, max(start_us, row.starts_us),
-                           min(end_us, row.ends_us or END_OF_TIME_US))
+            ledger = self._spent(row, max(start_us, row.starts_us), min(end_us, row.ends_us or END_OF_TIME_US))
+            if ledger is None:
+                continue
             for subject in sorted(ledger.keys() | {node.subject for node in nodes if node.start_us == start_us}):
                 counted = nodes.get(NodeKey(row.id, subject, start_us), (0, 0, 0))[1]
                 if counted != ledger.get(subject, 0):
@@ -110,3 +112,9 @@ class Budgets:
             if int(held) != leased:
                 yield Difference(seq, f"budget {row.id} has {leased} leased, and its holders have {held}")
 
+    def _spent(self, row: BudgetRow, start_us: int, end_us: int) -> dict[str, int] | None:
+        """What the ledger says of a span; None where a part of it was pruned and nobody can say any more."""
+        try:
+            return spent(self._db, self._organization, row.scope, row.unit, start_us, end_us)
+        except RowsPruned:
+            return None
