@@ -134,6 +134,7 @@ PUT    /api/prompts                               all   all      -        all   
 DELETE /api/prompts                               all   all      -        all        all   -      -
 GET    /api/prompts/one                           all   all      all      own_teams  own   all    -
 POST   /api/prompts/versions                      all   all      -        all        all   -      -
+POST   /api/prompts/import                        self  self     self     self       self  self   -
 PUT    /api/prompts/active                        all   all      -        all        all   -      -
 GET    /api/ledger/entries                        all   all      all      own_teams  -     all    -
 GET    /api/ledger/entries/{seq}                  all   all      all      own_teams  -     all    -

@@ -10,10 +10,10 @@ from fastapi.responses import JSONResponse
 
 from tallystick import __version__
 from tallystick.control import (
-    Parts, adjustments, aggregations, alerts, auth, budget_lint, budgets, channels, credentials, dimensions, envelopes, explore, exports,
-    invitations, key_sets, keys, ledger, live, lost_password, members, metrics, organization, own_password, personal_tokens, policies,
-    policy_bench, price_overrides, problems, projects, prompts, proposals, requests, retention, second_factor, sessions, setup, spenders,
-    teams, views,
+    Parts, adjustments, aggregations, alerts, auth, budget_lint, budgets, channels, code_import, credentials, dimensions, envelopes,
+    explore, exports, invitations, key_sets, keys, ledger, live, lost_password, members, metrics, organization, own_password,
+    personal_tokens, policies, policy_bench, price_overrides, problems, projects, prompts, proposals, requests, retention,
+    second_factor, sessions, setup, spenders, teams, views,
 )
 from tallystick.control.bounds import Bounds
 from tallystick.control.callers import admit
@@ -67,7 +67,8 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
                       envelopes.routes(), price_overrides.routes(), proposals.routes(), teams.routes(), projects.routes(),
                       spenders.routes(), dimensions.routes(),
                       policy_bench.routes(), policies.routes(), metrics.routes(), explore.routes(), live.routes(), prompts.routes(),
-                      views.routes(), organization.routes(), retention.routes(), exports.routes(), ledger.routes(), alerts.routes(),
+                      code_import.routes(), views.routes(), organization.routes(), retention.routes(), exports.routes(),
+                      ledger.routes(), alerts.routes(),
                       channels.routes()]
         app.add_api_route("/api/openapi.json", openapi, methods=["GET"], include_in_schema=False)
     for resource in resources:

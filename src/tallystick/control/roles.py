@@ -194,6 +194,7 @@ GRANTS: Final = (
     Grant("GET", "/api/prompts/one", MONEY),
     Grant("POST", "/api/prompts/versions", PROMPTS),
     Grant("PUT", "/api/prompts/active", PROMPTS),
+    Grant("POST", "/api/prompts/import", PEOPLE),        # reads nothing of the organisation's
     Grant("GET", "/api/views", PEOPLE),
     Grant("POST", "/api/views", PEOPLE),
     Grant("PUT", "/api/views/{view_id}", PEOPLE),
