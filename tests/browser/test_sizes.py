@@ -12,7 +12,7 @@ from tallystick.console import UI
 FIRST_LOAD_BYTES_MAX = 320_000
 SCREENS = ("Forgot", "Reset", "Invite", "Welcome",
            "SignIn", "Setup", "Overview", "Explore", "Live", "Requests", "Request", "Keys", "Budgets", "Budget", "Alerts", "Alert", "Channels",
-           "Exports", "Prompts", "Prompt", "Policies", "Policy", "PolicyEditor", "PolicyBench", "Stop")
+           "Exports", "Prompts", "Prompt", "Policies", "Policy", "PolicyEditor", "PolicyBench", "Stop", "Envelopes", "Envelope")
 
 pytestmark = pytest.mark.skipif(not (UI / "manifest.json").is_file(), reason="the console is not built: `make console`")
 

@@ -81,7 +81,7 @@ test('the order in which calls meet them', () => {
 test('how long it is going on', () => {
   const now = Date.parse('2026-11-21T12:00:00Z')
   expect(since('2026-11-21T11:59:30Z', now)).toBe('just now')
-  expect(since('2026-11-21T11:46:00Z', now)).toBe('14 min')
-  expect(since('2026-11-21T03:00:00Z', now)).toBe('9 h')
-  expect(since('2026-11-18T12:00:00Z', now)).toBe('3 days')
+  expect(since('2026-11-21T11:46:00Z', now)).toBe('14 min ago')
+  expect(since('2026-11-21T03:00:00Z', now)).toBe('9 h ago')
+  expect(since('2026-11-18T12:00:00Z', now)).toBe('3 days ago')
 })

@@ -150,11 +150,11 @@ function asTable(field: Field, text: string): Record<string, string | string[]> 
   )
 }
 
-/** How long something is going on: "just now", "14 min", "3 h", "2 days". */
+/** How long something is going on: "just now", "14 min ago", "3 h ago". */
 export function since(from: string, now: number): string {
   const minutes = Math.floor((now - Date.parse(from)) / 60_000)
   if (minutes < 1) return 'just now'
-  if (minutes < 60) return `${minutes} min`
+  if (minutes < 60) return `${minutes} min ago`
   const hours = Math.floor(minutes / 60)
-  return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} days`
+  return hours < 48 ? `${hours} h ago` : `${Math.floor(hours / 24)} days ago`
 }

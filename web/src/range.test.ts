@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { daysOf, dayText, everyDay, labelOf, rangeOf, todayIn } from './range'
+import { beginOf, daysOf, dayText, everyDay, labelOf, rangeOf, todayIn } from './range'
 
 describe('the days of an address', () => {
   it.each([
@@ -44,4 +44,11 @@ it('days are said shortly', () => {
   expect(dayText('2026-11-21', 2026)).toBe('21 Nov')
   expect(dayText('2025-11-21', 2026)).toBe('21 Nov 2025')
   expect(labelOf({})).toBe('Last 30 days')
+})
+
+it('the moment at which a day begins', () => {
+  expect(beginOf('2026-12-01', 'Europe/Berlin')).toBe('2026-11-30T23:00:00.000Z')
+  expect(beginOf('2026-07-01', 'America/New_York')).toBe('2026-07-01T04:00:00.000Z')
+  expect(beginOf('2026-03-29', 'Europe/Berlin')).toBe('2026-03-28T23:00:00.000Z')
+  expect(beginOf('2026-03-30', 'Europe/Berlin')).toBe('2026-03-29T22:00:00.000Z')
 })

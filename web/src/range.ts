@@ -84,3 +84,18 @@ function isDay(value: unknown): value is string {
     plus(value, 0) === value
   )
 }
+
+/** The moment at which a day of a zone begins. */
+export function beginOf(day: string, zone: string): string {
+  const utc = Date.parse(`${day}T00:00:00Z`)
+  // How late it is there at a moment, against UTC; asked again where a clock changes in between.
+  const ahead = (at: number) => {
+    const said = new Intl.DateTimeFormat('sv-SE', {
+      timeZone: zone,
+      dateStyle: 'short',
+      timeStyle: 'medium',
+    }).format(at)
+    return Date.parse(`${said.replace(' ', 'T')}Z`) - at
+  }
+  return new Date(utc - ahead(utc - ahead(utc))).toISOString()
+}

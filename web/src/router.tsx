@@ -14,12 +14,13 @@ import { Fault } from './parts/states'
 import { alertsOf, channelsOf } from './screens/alertsearch'
 import { budgetOf, budgetsOf } from './screens/budgetsearch'
 import { callsOf } from './screens/callsearch'
+import { envelopeOf, envelopesOf } from './screens/envelopesearch'
 import { exploreOf } from './screens/exploresearch'
 import { keysOf } from './screens/keysearch'
 import { NotFound } from './screens/NotFound'
-import { overviewOf, promptOf, promptsOf } from './screens/promptsearch'
 import { benchOf, editorOf, policiesOf, policyOf, stopOf } from './screens/policysearch'
 import { welcomeOf } from './screens/welcomesearch'
+import { overviewOf, promptOf, promptsOf } from './screens/promptsearch'
 import { sessionQuery } from './session'
 import { Shell } from './shell/Shell'
 
@@ -147,6 +148,20 @@ const budget = createRoute({
   component: lazyRouteComponent(() => import('./screens/Budget')),
 })
 
+const envelopes = createRoute({
+  getParentRoute: () => organization,
+  path: '/envelopes',
+  validateSearch: envelopesOf,
+  component: lazyRouteComponent(() => import('./screens/Envelopes')),
+})
+
+const envelope = createRoute({
+  getParentRoute: () => organization,
+  path: '/envelopes/$id',
+  validateSearch: envelopeOf,
+  component: lazyRouteComponent(() => import('./screens/Envelope')),
+})
+
 const policies = createRoute({
   getParentRoute: () => organization,
   path: '/policies',
@@ -237,6 +252,7 @@ const bare = <const Path extends string>(
     | '/o/$slug/exports'
     | '/o/$slug/prompts'
     | '/o/$slug/policies'
+    | '/o/$slug/envelopes'
     | '/o/$slug/stop',
 ) =>
   createRoute({
@@ -277,6 +293,8 @@ const tree = root.addChildren([
     exportsScreen,
     prompts,
     prompt,
+    envelopes,
+    envelope,
     policies,
     policyEditor,
     policyBench,
@@ -295,6 +313,7 @@ const tree = root.addChildren([
   bare('/budgets', '/o/$slug/budgets'),
   bare('/exports', '/o/$slug/exports'),
   bare('/prompts', '/o/$slug/prompts'),
+  bare('/envelopes', '/o/$slug/envelopes'),
   bare('/policies', '/o/$slug/policies'),
   bare('/stop', '/o/$slug/stop'),
 ])

@@ -49,9 +49,12 @@ export function NoMatch({ what, clear, note }: { what: string; clear: () => void
   )
 }
 
+const TITLES: Record<number, string> = { 403: 'This is not yours to do', 404: 'There is no such thing here' }
+
 export function Fault({ problem, retry }: { problem: unknown; retry?: () => void }) {
   const known = problem instanceof Problem ? problem : null
-  if (known?.status === 403) {
+  // Where somebody else than one's role stands in the way (one's own request, another team), the API says who.
+  if (known?.status === 403 && known.code === 'forbidden') {
     return (
       <Empty title="This is not open to your role">
         An owner or an admin of this organisation can change your role, or show you what you are looking for.
@@ -60,7 +63,7 @@ export function Fault({ problem, retry }: { problem: unknown; retry?: () => void
   }
   return (
     <div className="state" role="alert">
-      <h2>{known?.status === 404 ? 'There is no such thing here' : 'This could not be loaded'}</h2>
+      <h2>{TITLES[known?.status ?? 0] ?? 'This could not be loaded'}</h2>
       <p className="soft">
         {known?.message ?? 'The console made a mistake; reloading the page helps most often.'}
       </p>

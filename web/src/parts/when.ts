@@ -22,3 +22,8 @@ export function atText(moment: string, zone: string): string {
 export function dateText(moment: string, zone: string): string {
   return form(zone, { day: 'numeric', month: 'short', year: 'numeric' }).format(new Date(moment))
 }
+
+/** The last day before a moment: of what ends at midnight, the day before. */
+export function lastDayText(ends: string, zone: string): string {
+  return dateText(new Date(Date.parse(ends) - 1).toISOString(), zone)
+}

@@ -1,23 +1,25 @@
 // The policies: which rules calls meet, in which order, and what each refused lately.
-import { Button, TextInput } from '@mantine/core'
-import { IconFlask, IconPlus, IconSearch } from '@tabler/icons-react'
+import { Button } from '@mantine/core'
+import { IconFlask, IconPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { Fragment, useMemo } from 'react'
 import { getPolicies } from '../api/sdk.gen'
 import type { Activity, Policy } from '../api/types.gen'
-import { AsCsv, Book, type Column } from '../parts/Book'
+import { AsCsv, type Column } from '../parts/Book'
 import { Snippet } from '../parts/Copy'
+import { Listing } from '../parts/Listing'
+import { says } from '../parts/list'
 import { Page, Section } from '../parts/Page'
-import { Coming, Empty, Fault } from '../parts/states'
+import { Empty } from '../parts/states'
 import { STOPPERS } from '../parts/stops'
 import { dateText } from '../parts/when'
 import { useWho } from '../parts/who'
 import { inOrder, kindOf, onText, saidOf, titleOf } from '../policies'
 import { may, useSession, useZone } from '../session'
 import { Bypasses, NewBypass } from './bypasses'
-import { ModeTag, useActivity, useOdd } from './policystanding'
 import type { PoliciesSearch } from './policysearch'
+import { ModeTag, useActivity, useOdd } from './policystanding'
 
 const AGAIN_MS = 15_000
 const COMMAND = `tallystick policies set request_size --on team:search -p output_tokens_max=2000 --mode observe`
@@ -28,6 +30,9 @@ export default function Policies() {
   const search = useSearch({ from: '/o/$slug/policies' })
   const { slug } = useParams({ from: '/o/$slug/policies' })
   const navigate = useNavigate({ from: '/o/$slug/policies' })
+  const set = (more: { [name in keyof PoliciesSearch]: PoliciesSearch[name] | undefined }, replace = true) =>
+    navigate({ search: (before: PoliciesSearch) => ({ ...before, ...more }) as PoliciesSearch, replace })
+  const open = () => navigate({ to: '/o/$slug/policies/set', params: { slug } })
   const sets = may(useSession(), ...STOPPERS)
   const { data, error, isPending, refetch } = useQuery({
     queryKey: ['policies', 'list'],
@@ -54,10 +59,7 @@ export default function Policies() {
               >
                 Test bench
               </Button>
-              <Button
-                leftSection={<IconPlus size={16} />}
-                onClick={() => navigate({ to: '/o/$slug/policies/set', params: { slug } })}
-              >
+              <Button leftSection={<IconPlus size={16} />} onClick={open}>
                 Set policy
               </Button>
             </>
@@ -65,98 +67,50 @@ export default function Policies() {
         </>
       }
     >
-      {error ? (
-        <Fault problem={error} retry={refetch} />
-      ) : isPending ? (
-        <Coming />
-      ) : rows.length === 0 ? (
-        <Empty
-          title="No policies yet"
-          action={
-            sets && (
-              <Button onClick={() => navigate({ to: '/o/$slug/policies/set', params: { slug } })}>
-                Set the first policy
-              </Button>
-            )
-          }
-        >
-          <p>
-            A policy is one rule on a team, a key or anybody else: which models may be asked, how large a call
-            may be, at what hours, how often. You see what it would have refused before it is set. In a
-            terminal:
-          </p>
-          <Snippet text={COMMAND} what="the command" />
-        </Empty>
-      ) : (
-        <>
-          <div className="chips">
-            <TextInput
-              data-filter
-              aria-label="Filter policies"
-              placeholder="Filter by scope, name, what it says"
-              leftSection={<IconSearch size={16} />}
-              w={300}
-              maw="100%"
-              value={search.q ?? ''}
-              onChange={(event) => {
-                const q = event.currentTarget.value
-                navigate({
-                  search: ({ q: _, ...before }: PoliciesSearch) => (q ? { ...before, q } : before),
-                  replace: true,
-                })
-              }}
-            />
-          </div>
-          {shown.length === 0 ? (
-            <Empty
-              title="No policy matches"
-              action={
-                <Button variant="default" onClick={() => navigate({ search: {} })}>
-                  Show all policies
-                </Button>
-              }
-            >
-              None has “{search.q}” in its scope, name, owner, note or parameters.
-            </Empty>
-          ) : (
-            <Book
-              caption="Policies"
-              columns={columns}
-              rows={shown}
-              id={(one) => String(one.id)}
-              sort={search.sort}
-              onSort={(sort) =>
-                navigate({
-                  search: ({ sort: _, ...before }: PoliciesSearch) => (sort ? { ...before, sort } : before),
-                  replace: true,
-                })
-              }
-              ended={(one) => one.status === 'ended'}
-            />
-          )}
-          <p className="label footnote">
-            Calls meet them from top to bottom. The first that refuses ends it; what one changes, those below
-            it see changed. A policy can only narrow what another lets through.
-            {activity?.whole === false && ' Refusals are of the last 2,000 in these days.'}
-          </p>
-        </>
+      <Listing
+        title="Policies"
+        list={{ items: rows, error, isPending, retry: refetch, more: null }}
+        rows={shown}
+        columns={columns}
+        id={(one) => String(one.id)}
+        named={titleOf}
+        sort={search.sort}
+        onSort={(sort) => set({ sort })}
+        ended={(one) => one.status === 'ended'}
+        search={{ text: search.q, of: 'scope, name, what it says', set: (q) => set({ q }) }}
+        clear={() => set({ q: undefined })}
+        none={`None has “${search.q}” in its scope, name, owner, note or parameters.`}
+        empty={
+          <Empty
+            title="No policies yet"
+            action={sets && <Button onClick={open}>Set the first policy</Button>}
+          >
+            <p>
+              A policy is one rule on a team, a key or anybody else: which models may be asked, how large a
+              call may be, at what hours, how often. You see what it would have refused before it is set. In a
+              terminal:
+            </p>
+            <Snippet text={COMMAND} what="the command" />
+          </Empty>
+        }
+      />
+      {rows.length > 0 && (
+        <p className="label footnote">
+          Calls meet them from top to bottom. The first that refuses ends it; what one changes, those below it
+          see changed. A policy can only narrow what another lets through.
+          {activity?.whole === false && ' Refusals are of the last 2,000 in these days.'}
+        </p>
       )}
       {data && <Bypasses bypasses={data.bypasses} policies={data.items} ends={sets} />}
       {data && sets && rows.length > 0 && (
         <p className="footnote">
-          <Button
-            variant="subtle"
-            size="xs"
-            onClick={() => navigate({ search: (before: PoliciesSearch) => ({ ...before, bypass: true }) })}
-          >
+          <Button variant="subtle" size="xs" onClick={() => set({ bypass: true }, false)}>
             Let somebody pass by for a while…
           </Button>
         </p>
       )}
       {rows.length > 0 && <Odd slug={slug} />}
-      {search.bypass && sets && (
-        <NewBypass close={() => navigate({ search: ({ bypass: _, ...before }: PoliciesSearch) => before })} />
-      )}
+      {search.bypass && sets && <NewBypass close={() => set({ bypass: undefined })} />}
     </Page>
   )
 }
@@ -171,18 +125,8 @@ function rowsOf(policies: readonly Policy[], activity?: Activity): Row[] {
 }
 
 function matches(one: Row, q?: string): boolean {
-  const wanted = q?.trim().toLowerCase()
-  const told = [
-    titleOf(one),
-    kindOf(one.kind).name,
-    one.kind,
-    onText(one.on),
-    one.owner,
-    one.note,
-    one.mode,
-    ...saidOf(one.kind, one.parameters),
-  ]
-  return !wanted || told.some((text) => text.toLowerCase().includes(wanted))
+  const words = [titleOf(one), kindOf(one.kind).name, one.kind, onText(one.on), one.owner, one.note, one.mode]
+  return says(q, [...words, ...saidOf(one.kind, one.parameters)])
 }
 
 function useColumns(slug: string): Column<Row>[] {
@@ -208,7 +152,7 @@ function useColumns(slug: string): Column<Row>[] {
       value: (one) => saidOf(one.kind, one.parameters).join('; ') || null,
       wide: true,
     },
-    { id: 'mode', title: 'Mode', value: (one) => one.mode, shown: (one) => <ModeTag policy={one} /> },
+    { id: 'mode', title: 'Mode', value: (one) => one.mode, shown: (one) => <ModeTag policy={one} />, wide: true },
     {
       id: 'refused',
       title: 'Refused, 7 days',

@@ -99,7 +99,7 @@ function Standing({ stop, lifts }: { stop: Policy; lifts: boolean }) {
         {stop.parameters.now === true && <span className="tag red">running replies cut</span>}
         <div className="soft">{String(stop.parameters.reason ?? '') || 'No reason was given.'}</div>
         <div className="label">
-          {since(stop.set_at, Date.now())}, since {atText(stop.set_at, zone)}, by {who(stop.set_by)}
+          {since(stop.set_at, Date.now())}, {atText(stop.set_at, zone)}, by {who(stop.set_by)}
           {stop.ends_at && `; lets go by itself ${atText(stop.ends_at, zone)}`}
         </div>
       </div>

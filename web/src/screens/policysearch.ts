@@ -1,6 +1,7 @@
 // What the addresses of the screens about policies say.
 import { scopeOf } from '../parts/ScopeFields'
 import { POLICY_KINDS } from '../policies'
+import { flagOf, sortOf, wordsOf } from '../search'
 
 export type PoliciesSearch = { q?: string; sort?: string; bypass?: true }
 export type PolicyAct = 'remove' | 'bypass'
@@ -14,9 +15,9 @@ export const DAYS = [7, 30, 90] as const
 
 export function policiesOf(search: Record<string, unknown>): PoliciesSearch {
   return {
-    ...(search.q !== undefined && search.q !== '' ? { q: String(search.q) } : {}),
-    ...(typeof search.sort === 'string' && /^-?\w+$/.test(search.sort) ? { sort: search.sort } : {}),
-    ...(search.bypass === true ? { bypass: true as const } : {}),
+    ...wordsOf(search),
+    ...sortOf(search),
+    ...flagOf(search, 'bypass'),
   }
 }
 

@@ -27,4 +27,3 @@ export function ModeTag({ policy }: { policy: { mode: string; status: string } }
   if (status) return <span className="tag">{status}</span>
   return <span className={policy.mode === 'enforce' ? 'tag accent' : 'tag'}>{policy.mode}</span>
 }
-

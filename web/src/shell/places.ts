@@ -10,6 +10,7 @@ import {
   IconKey,
   IconLayoutDashboard,
   IconListDetails,
+  IconMailDollar,
   IconMessage2,
   IconShieldCheck,
   IconWallet,
@@ -59,6 +60,7 @@ export const PLACES = [
     ranged: true,
   },
   { to: '/o/$slug/budgets', name: 'Budgets', keys: 'b', icon: IconWallet, group: 'caps' },
+  { to: '/o/$slug/envelopes', name: 'Envelopes', keys: 'v', icon: IconMailDollar, group: 'caps' },
   { to: '/o/$slug/alerts', name: 'Alerts', keys: 'a', icon: IconBell, group: 'caps', roles: WATCHERS },
   {
     to: '/o/$slug/prompts',
