@@ -37,7 +37,7 @@ export function SpentLately({ kind, value, slug }: { kind: string; value: string
   if (filters === null || !data) return null
   const { month, week } = data
   const monthly = (nanosOf(String(week.total.cost_nanos)) * 30n) / BigInt(WEEK)
-  const values = month.series[0]?.values ?? []
+  const values = month.total.values
   return (
     <dl className="facts" data-evidence>
       <dt>Last 30 days</dt>
