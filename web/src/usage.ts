@@ -1,6 +1,6 @@
 // What a scope spent, as the explorer is asked for it: the filters that find its calls. Null where no filter finds them.
 import type { Kind } from './budgets'
-import { type Filter, isDimension } from './screens/exploresearch'
+import { type Filter, isDimension } from './filters'
 
 export function filtersOf(kind: Kind | string, value: string): Filter[] | null {
   if (kind === 'org') return []
