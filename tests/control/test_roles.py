@@ -52,6 +52,9 @@ GET    /api/keys                                  all   all      -        own_te
 POST   /api/keys                                  all   all      -        own_teams  own   -      -
 POST   /api/keys/bulk                             all   all      -        own_teams  own   -      -
 GET    /api/keys/self                             -     -        -        -          -     -      self
+GET    /key/info                                  all   all      -        own_teams  own   -      self
+GET    /spend/logs                                all   all      all      own_teams  own   all    self
+GET    /user/daily/activity                       all   all      all      own_teams  own   all    self
 GET    /api/keys/{key_id}                         all   all      -        own_teams  own   ids    -
 POST   /api/keys/{key_id}/rotate                  all   all      -        own_teams  own   -      -
 PATCH  /api/keys/{key_id}                         all   all      -        own_teams  own   -      -

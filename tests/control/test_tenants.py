@@ -19,7 +19,7 @@ from tests.build.control import Desk
 NO_IDS = {"PUT /api/credentials/{provider}/{name}", "PUT /api/channels/{name}"}
 WITH_IDS = [grant for grant in GRANTS if "{" in grant.path and not {grant.path, f"{grant.method} {grant.path}"} & NO_IDS]
 LISTS = [grant for grant in GRANTS if grant.method == "GET" and "{" not in grant.path and grant.path not in
-         {"/setup", "/api/openapi.json", "/api/auth/me", "/api/keys/self", "/api/prompts/one", "/api/spenders/one"}]
+         {"/setup", "/api/openapi.json", "/api/auth/me", "/api/keys/self", "/api/prompts/one", "/api/spenders/one", "/key/info"}]
 CANARY = "theirs-7f3"
 VIEW = {"screen": "explore", "name": CANARY, "state": CANARY}
 BODIES: dict[str, Any] = {
@@ -42,6 +42,7 @@ BODIES: dict[str, Any] = {
 QUERIES = {"/api/spenders": {"kind": "team"}, "/api/dimensions/one": {"name": "user"},
            "/api/aggregations/version-comparison": {"prompt_key": CANARY}, "/api/explore/values": {"dimension": "team"},
            "/api/explore": {"group": "team"}, "/api/explore/rows.csv": {"group": "team"}, "/api/live": {"after": "0"},
+           "/user/daily/activity": {"start_date": "2026-01-01", "end_date": "2026-12-31"},
            "/api/envelopes/headroom": {"scope": "team", "value": CANARY, "monthly_delta_usd": "1"}}
 # Requests that name an id in their body, and the answer to one of another organisation.
 NAMED: list[tuple[str, str, str, dict[str, Any], int]] = [

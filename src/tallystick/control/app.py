@@ -11,7 +11,8 @@ from fastapi.responses import JSONResponse
 from tallystick import __version__
 from tallystick.control import (
     Parts, adjustments, aggregations, alerts, auth, budget_lint, budgets, channels, code_import, credentials, dimensions, envelopes,
-    explore, exports, invitations, key_sets, keys, ledger, live, lost_password, members, metrics, organization, own_password,
+    explore, exports, invitations, key_sets, keys, ledger, litellm_shims, live, lost_password, members, metrics, organization,
+    own_password,
     personal_tokens, policies, policy_bench, price_overrides, problems, projects, prompts, proposals, requests, retention,
     second_factor, sessions, setup, spenders, teams, views,
 )
@@ -69,7 +70,7 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
                       policy_bench.routes(), policies.routes(), metrics.routes(), explore.routes(), live.routes(), prompts.routes(),
                       code_import.routes(), views.routes(), organization.routes(), retention.routes(), exports.routes(),
                       ledger.routes(), alerts.routes(),
-                      channels.routes()]
+                      channels.routes(), litellm_shims.routes()]
         app.add_api_route("/api/openapi.json", openapi, methods=["GET"], include_in_schema=False)
     for resource in resources:
         app.include_router(resource)

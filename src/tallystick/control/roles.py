@@ -49,6 +49,8 @@ LEDGER: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all", "audit
 LEDGER_READ: Final[Cells] = {**LEDGER, "manager": "own_teams"}
 DIMENSIONS_READ: Final[Cells] = {name: cell for name, cell in MONEY.items() if name != "member"}
 MONEY_AND_KEY: Final[Cells] = {**MONEY, "key": "own_team"}
+MONEY_AND_KEY_ITSELF: Final[Cells] = {**MONEY, "key": "self"}
+KEYS_AND_KEY_ITSELF: Final[Cells] = {**KEYS, "key": "self"}
 ALERTS: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all"}        # at which shares budgets tell
 ALERTS_READ: Final[Cells] = {**ALERTS, "auditor": "all"}
 ADJUST: Final[Cells] = {"owner": "all", "finance": "propose"}
@@ -185,6 +187,9 @@ GRANTS: Final = (
     Grant("GET", "/api/aggregations/by-prompt", MONEY_AND_KEY),
     Grant("GET", "/api/aggregations/by-team", MONEY_AND_KEY),
     Grant("GET", "/api/aggregations/version-comparison", MONEY_AND_KEY),
+    Grant("GET", "/key/info", KEYS_AND_KEY_ITSELF),                          # LiteLLM's, for tools that ask them
+    Grant("GET", "/spend/logs", MONEY_AND_KEY_ITSELF),
+    Grant("GET", "/user/daily/activity", MONEY_AND_KEY_ITSELF),
     Grant("GET", "/api/metrics/overview", MONEY),
     Grant("GET", "/api/explore", MONEY),
     Grant("GET", "/api/live", MONEY),

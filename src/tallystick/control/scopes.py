@@ -18,9 +18,12 @@ _PERSONAL: Final = frozenset({"auth", "tokens", "setup", "openapi.json"})
 _OPEN: Final = ("GET", "/api/auth/me")
 
 
+_SHIMS: Final = {"/key/info": "keys", "/spend/logs": "requests", "/user/daily/activity": "aggregations"}
+
+
 def area_of(path: str) -> str:
-    """The area of a route: what follows `/api/`."""
-    return path.removeprefix("/api").split("/")[1]
+    """The area of a route: what follows `/api/`; LiteLLM's routes are of the areas whose figures they show."""
+    return _SHIMS.get(path) or path.removeprefix("/api").split("/")[1]
 
 
 AREAS: Final = tuple(sorted({area_of(grant.path) for grant in GRANTS} - _PERSONAL))
