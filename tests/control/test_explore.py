@@ -82,6 +82,16 @@ async def test_beside_an_earlier_period(desk: Desk, compare: str, span: dict[str
     assert len(found["before"]["values"]) == 2
 
 
+async def test_beside_any_other_days(desk: Desk) -> None:
+    desk.book(5, at_us=before(0))
+    desk.book(7, at_us=before(10))
+    asked = {"start": "2026-11-19", "end": "2026-11-20", "compare": "custom"}
+    found = await explored(desk, **asked, compare_start="2026-11-09")
+    assert (found["before_range"], found["before"]["cost_nanos"]) == ({"start": "2026-11-09", "end": "2026-11-10"}, 7)
+    async with desk.owner() as client:
+        assert (await client.get("/api/explore", params=asked)).status_code == 400
+
+
 async def test_whole_months_are_compared_with_whole_months(desk: Desk) -> None:
     found = await explored(desk, start="2026-02-01", end="2026-02-28", compare="month")
     assert found["before_range"] == {"start": "2026-01-01", "end": "2026-01-31"}

@@ -19,7 +19,11 @@ function cell(value: string | number | null): string {
 }
 
 export function download(name: string, text: string): void {
-  const address = URL.createObjectURL(new Blob([text], { type: 'text/csv;charset=utf-8' }))
+  save(name, new Blob([text], { type: 'text/csv;charset=utf-8' }))
+}
+
+export function save(name: string, content: Blob): void {
+  const address = URL.createObjectURL(content)
   const link = document.createElement('a')
   link.href = address
   link.download = name

@@ -18,6 +18,7 @@ export const DIMENSIONS = {
   session: 'Session',
   operation: 'Operation',
   outcome: 'Outcome',
+  method: 'Cost by',
   code: 'Code',
 } as const
 export const CUSTOM = 'dimension.'

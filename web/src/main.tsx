@@ -13,6 +13,7 @@ import { createRoot } from 'react-dom/client'
 import { Problem } from './problem'
 import { consoleRouter } from './router'
 import { connect, forget } from './session'
+import { remembered } from './taste'
 import { theme, variables } from './theme'
 
 const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? ''
@@ -21,6 +22,7 @@ const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"
 Object.assign(window, { __webpack_nonce__: nonce })
 
 connect()
+remembered()
 
 const queries: QueryClient = new QueryClient({
   // A session that ended elsewhere, or by itself: sign in again, and go on where one was.

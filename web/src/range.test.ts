@@ -7,10 +7,19 @@ describe('the days of an address', () => {
     [{ range: 'today' }, '2026-11-21', '2026-11-21'],
     [{ range: '7d' }, '2026-11-15', '2026-11-21'],
     [{ range: 'mtd' }, '2026-11-01', '2026-11-21'],
+    [{ range: 'billing' }, '2026-11-01', '2026-11-30'],
+    [{ range: 'qtd' }, '2026-10-01', '2026-11-21'],
+    [{ range: 'ytd' }, '2026-01-01', '2026-11-21'],
     [{ range: 'last_month' }, '2026-10-01', '2026-10-31'],
     [{ from: '2026-01-30', to: '2026-03-01' }, '2026-01-30', '2026-03-01'],
   ])('%o', (search, start, end) => {
     expect(daysOf(rangeOf(search), '2026-11-21')).toEqual({ start, end })
+  })
+
+  it('of a billing period are those of the calendar month', () => {
+    expect(daysOf({ range: 'billing' }, '2026-12-31').end).toBe('2026-12-31')
+    expect(daysOf({ range: 'billing' }, '2028-02-01').end).toBe('2028-02-29')
+    expect(daysOf({ range: 'qtd' }, '2026-01-01')).toEqual({ start: '2026-01-01', end: '2026-01-01' })
   })
 
   it('what makes no sense is the default, and the default is left out', () => {

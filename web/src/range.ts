@@ -6,7 +6,10 @@ export const PRESETS = {
   '7d': 'Last 7 days',
   '30d': 'Last 30 days',
   mtd: 'This month',
+  billing: 'Billing period',
   last_month: 'Last month',
+  qtd: 'This quarter',
+  ytd: 'This year',
 } as const
 
 export type Preset = keyof typeof PRESETS
@@ -34,6 +37,16 @@ export function daysOf(search: RangeSearch, today: string): Days {
   if (range === '30d') return { start: plus(today, -29), end: today }
   const first = `${today.slice(0, 8)}01`
   if (range === 'mtd') return { start: first, end: today }
+  // A calendar month to its end: what providers bill, and what most budgets last for.
+  if (range === 'billing') return { start: first, end: plus(`${plus(first, 31).slice(0, 8)}01`, -1) }
+  if (range === 'qtd') {
+    const month = Number(today.slice(5, 7))
+    return {
+      start: `${today.slice(0, 5)}${String(month - ((month - 1) % 3)).padStart(2, '0')}-01`,
+      end: today,
+    }
+  }
+  if (range === 'ytd') return { start: `${today.slice(0, 4)}-01-01`, end: today }
   const last = plus(first, -1)
   return { start: `${last.slice(0, 8)}01`, end: last }
 }
@@ -76,7 +89,7 @@ export function dayText(day: string, thisYear: number = new Date().getUTCFullYea
   return new Intl.DateTimeFormat('en-GB', options).format(new Date(`${day}T00:00:00Z`))
 }
 
-function isDay(value: unknown): value is string {
+export function isDay(value: unknown): value is string {
   return (
     typeof value === 'string' &&
     DAY.test(value) &&

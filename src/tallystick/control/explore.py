@@ -40,7 +40,7 @@ FILTERS_MAX: Final = 12
 VALUES_MAX: Final = 100
 _KINDS: Final = {"calls": ATTEMPTS, "refused": REFUSALS, "sandbox": SANDBOX}
 _DAYS_MAX: Final = BUCKETS_MAX * 31
-Compare = Literal["none", "previous", "month", "year"]
+Compare = Literal["none", "previous", "month", "year", "custom"]
 FiltersText = Annotated[str | None, Field(
     max_length=8_000, description='A JSON list of `{"dimension", "test": "is"|"is_not"|"contains", "values": [text or null]}`.')]
 
@@ -62,7 +62,9 @@ class Charted(Asked):
 
     grain: Grain = "day"
     metric: Metric = "cost"
-    compare: Annotated[Compare, Field(description="An earlier period: as long and right before, a month or a year earlier.")] = "none"
+    compare: Annotated[Compare, Field(
+        description="Another period: as long and right before, a month or a year earlier, or as long from `compare_start` on.")] = "none"
+    compare_start: Day | None = None
     top: Annotated[int, Field(ge=1, le=50, description="How many groups are told one by one.")] = 12
 
 
@@ -144,7 +146,7 @@ def explore(parts: PartsOf, caller: CallerOf, asked: Annotated[Charted, Query()]
     """The metric by group and bucket, the dearest groups first."""
     here, question = _question(parts, caller, asked)
     question = replace(question, latencies=asked.metric in QUANTILES)
-    earlier = _earlier(question, asked.compare)
+    earlier = _earlier(question, asked.compare, asked.compare_start)
     axis, earlier_axis = _axis(question, asked.grain, here.zone), _axis(earlier, asked.grain, here.zone) if earlier else {}
     with parts.database.read() as db:
         books = _Books(db, here.id, asked.grain)
@@ -246,7 +248,11 @@ def _axis(question: Question, grain: Grain, zone: str) -> dict[int, str]:
     return found
 
 
-def _earlier(question: Question, compare: Compare) -> Question | None:
+def _earlier(question: Question, compare: Compare, start: date | None) -> Question | None:
+    if compare == "custom":
+        if start is None:
+            raise Problem(400, "invalid_request", "`compare=custom` needs the day to begin at: `compare_start`.")
+        return replace(question, first_day=day_number(start), last_day=day_number(start) + question.last_day - question.first_day)
     first, last = (date.fromordinal(day + EPOCH) for day in (question.first_day, question.last_day))
     if compare == "none":
         return None

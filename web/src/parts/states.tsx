@@ -49,23 +49,18 @@ export function NoMatch({ what, clear, note }: { what: string; clear: () => void
   )
 }
 
-const TITLES: Record<number, string> = { 403: 'This is not yours to do', 404: 'There is no such thing here' }
-
+/** What went wrong, in the API's own words. Without `retry` it stands at a form, and says what was not accepted. */
 export function Fault({ problem, retry }: { problem: unknown; retry?: () => void }) {
   const known = problem instanceof Problem ? problem : null
-  // Where somebody else than one's role stands in the way (one's own request, another team), the API says who.
-  if (known?.status === 403 && known.code === 'forbidden') {
-    return (
-      <Empty title="This is not open to your role">
-        An owner or an admin of this organisation can change your role, or show you what you are looking for.
-      </Empty>
-    )
-  }
   return (
-    <div className="state" role="alert">
-      <h2>{TITLES[known?.status ?? 0] ?? 'This could not be loaded'}</h2>
+    <div className={retry ? 'state' : 'said'} role="alert">
+      <h2>{titleOf(known, Boolean(retry))}</h2>
       <p className="soft">
         {known?.message ?? 'The console made a mistake; reloading the page helps most often.'}
+        {/* Where somebody else than one's role stands in the way (one's own request, another team), the API says who. */}
+        {known?.status === 403 &&
+          known.code === 'forbidden' &&
+          ' An owner or an admin of this organisation can change what your role may do.'}
       </p>
       {known && (
         <p className="label">
@@ -73,7 +68,7 @@ export function Fault({ problem, retry }: { problem: unknown; retry?: () => void
           {known.requestId && <> · request {known.requestId}</>}
         </p>
       )}
-      {retry && known?.status !== 404 && (
+      {retry && known?.status !== 404 && known?.status !== 403 && (
         <div className="do">
           <Button variant="default" onClick={retry}>
             Try again
@@ -82,4 +77,14 @@ export function Fault({ problem, retry }: { problem: unknown; retry?: () => void
       )}
     </div>
   )
+}
+
+function titleOf(problem: Problem | null, loading: boolean): string {
+  if (problem?.status === 403)
+    return problem.code === 'forbidden' ? 'This is not open to your role' : 'This is not yours to do'
+  if (problem?.status === 404) return 'There is no such thing here'
+  if (loading) return 'This could not be loaded'
+  return problem && problem.status >= 400 && problem.status < 500
+    ? 'This was not accepted'
+    : 'This did not work'
 }

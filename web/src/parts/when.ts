@@ -1,8 +1,10 @@
-// Moments in the organisation's zone, as short as they can be said.
+// Moments in the organisation's zone, or by the clock that somebody reads by (`taste.ts`), as short as they can be said.
+import { clockZone } from '../taste'
 
 const forms = new Map<string, Intl.DateTimeFormat>()
 
-function form(zone: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+function form(place: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const zone = clockZone(place)
   const name = zone + JSON.stringify(options)
   let made = forms.get(name)
   if (!made) {
@@ -26,4 +28,9 @@ export function dateText(moment: string, zone: string): string {
 /** The last day before a moment: of what ends at midnight, the day before. */
 export function lastDayText(ends: string, zone: string): string {
   return dateText(new Date(Date.parse(ends) - 1).toISOString(), zone)
+}
+
+/** "14:03:09" */
+export function clockText(moment: number, zone: string): string {
+  return form(zone, { hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(moment)
 }

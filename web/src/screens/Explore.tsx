@@ -1,24 +1,27 @@
 // The cost explorer: any figure by up to two dimensions and over time, of the calls that the filters leave, beside
 // earlier days. The whole question stands in the address.
-import { Button, Menu, SegmentedControl, Select } from '@mantine/core'
+import { Button, Menu, SegmentedControl, Select, TextInput } from '@mantine/core'
 import { IconDownload } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { lazy, Suspense, useCallback, useMemo } from 'react'
-import { getExplore } from '../api/sdk.gen'
+import { getBudgets, getExplore } from '../api/sdk.gen'
 import type { Explored } from '../api/types.gen'
+import { amountOf as amountOfBudget, nameOf } from '../budgets'
 import { entityColour } from '../entity'
 import { type Filter, narrowed, titleOf } from '../filters'
 import { grouped } from '../money'
-import type { Line } from '../parts/Course'
+import type { Drawn, Line } from '../parts/Course'
 import { Figure } from '../parts/Figure'
 import { DimensionSelect, Filters } from '../parts/Filters'
 import { keysIn, useKeyNames } from '../parts/keynames'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
+import { Share } from '../parts/Share'
 import { Coming, Empty, Fault, NoMatch } from '../parts/states'
+import { Unpriced } from '../parts/Unpriced'
 import { Views } from '../parts/Views'
-import { type Days, daysOf, dayText, labelOf, todayIn } from '../range'
+import { type Days, daysOf, dayText, labelOf, plus, rangeOf, todayIn } from '../range'
 import { useZone } from '../session'
 import { useShortcuts } from '../shell/shortcuts'
 import './explore.css'
@@ -26,6 +29,7 @@ import { amountOf, axisText, METRICS, type Metric, pointOf, shown } from './expl
 import {
   COMPARED,
   type Compare,
+  daysBetween,
   type ExploreSearch,
   exploreOf,
   GRAINS,
@@ -45,6 +49,8 @@ const Courses = lazy(async () => ({ default: (await import('../parts/Course')).C
 const TOLD = 12
 const COLOURED = 8
 const CURVES = 5
+// As the chart's own words, without its library.
+const DRAWN: Record<Drawn, string> = { bars: 'Bars', area: 'Area', lines: 'Lines' }
 
 export default function Explore() {
   const search = useSearch({ from: '/o/$slug/explore' })
@@ -68,7 +74,14 @@ export default function Explore() {
     kind: search.kind ?? 'calls',
     ...(filters.length ? { filters: JSON.stringify(filters) } : {}),
   } as const
-  const question = { ...asked, metric, grain, compare: search.compare ?? 'none', top: TOLD } as const
+  const question = {
+    ...asked,
+    metric,
+    grain,
+    compare: search.compare ?? 'none',
+    ...(search.against ? { compare_start: search.against } : {}),
+    top: TOLD,
+  } as const
   const { data, error, refetch } = useQuery({
     queryKey: ['explore', question],
     queryFn: async () => (await getExplore({ query: question, throwOnError: true })).data,
@@ -102,6 +115,7 @@ export default function Explore() {
       actions={
         <>
           <Views screen="explore" />
+          <Share path="/api/explore" asked={question} />
           <Files asked={asked} grain={grain} none={!data} />
         </>
       }
@@ -162,8 +176,19 @@ function Question({
         label="Compared with"
         words={COMPARED}
         value={search.compare ?? 'none'}
-        set={(one) => set({ compare: one as Compare })}
+        set={(one) =>
+          set({ compare: one as Compare, against: one === 'custom' ? plus(days.start, -364) : undefined })
+        }
       />
+      {search.against && (
+        <TextInput
+          size="xs"
+          type="date"
+          label="From the day"
+          value={search.against}
+          onChange={(event) => event.currentTarget.value && set({ against: event.currentTarget.value })}
+        />
+      )}
       <Choice
         label="Of"
         words={KINDS}
@@ -229,11 +254,23 @@ function Answer({
     bucketText: (bucket: string) => bucketText(bucket, grain, days),
     lines,
     shown: (amount: bigint | null) => shown(amount, metric),
+    before:
+      data.before && data.before_range
+        ? {
+            name: labelOf({ from: data.before_range.start, to: data.before_range.end }),
+            values: data.buckets.map((_, place) => pointOf(data.before?.values[place] ?? null, metric)),
+          }
+        : undefined,
   }
+  const limit = useLimit(search, metric, grain)
+  const today = todayIn(data.zone)
   const by = data.group.map((one) => titleOf(one).toLowerCase()).join(' and ')
   return (
     <>
       <Figures {...{ data, metric, search, slug }} />
+      {!search.kind && (
+        <Unpriced days={days} range={rangeOf(search)} filters={search.filters ?? []} slug={slug} />
+      )}
       <Section
         title={`${METRICS[metric].title}${by && ` by ${by}`}`}
         end={
@@ -241,11 +278,18 @@ function Answer({
             size="xs"
             aria-label="Chart or table"
             data={[
-              { value: 'chart', label: 'Chart' },
+              ...(stacked
+                ? Object.entries(DRAWN).map(([value, label]) => ({ value, label }))
+                : [{ value: 'bars', label: 'Chart' }]),
               { value: 'table', label: 'Table' },
             ]}
-            value={search.table ? 'table' : 'chart'}
-            onChange={(one) => set({ table: one === 'table' ? true : undefined })}
+            value={search.table ? 'table' : stacked ? (search.drawn ?? 'bars') : 'bars'}
+            onChange={(one) =>
+              set({
+                table: one === 'table' ? true : undefined,
+                drawn: one === 'table' ? search.drawn : (one as Drawn),
+              })
+            }
           />
         }
       >
@@ -260,6 +304,12 @@ function Answer({
               {...course}
               axis={(amount) => axisText(amount, metric)}
               stacked={stacked}
+              drawn={search.drawn ?? 'bars'}
+              limit={limit}
+              ahead={data.buckets.find((bucket) => bucket.slice(0, 10) > today)}
+              zoom={(from, to) =>
+                set({ range: undefined, grain: undefined, ...daysBetween(from, to, grain) })
+              }
               whole={stacked && lines.length > 1}
               // A pair of names can be asked for, but not be left out: that would leave out all of either.
               excludes={data.group.length === 1}
@@ -290,6 +340,25 @@ function Answer({
       )}
     </>
   )
+}
+
+/** A budget's line, where all that is shown is one budget's and a bar is as long as its window. */
+function useLimit(search: ExploreSearch, metric: Metric, grain: Grain) {
+  const [only, ...more] = search.filters ?? []
+  const one = !more.length && (!only || (only.test === 'is' && only.values.length === 1))
+  const { data } = useQuery({
+    queryKey: ['budgets', 'health'],
+    queryFn: async () => (await getBudgets({ query: { limit: 200 }, throwOnError: true })).data.items,
+    enabled: one && metric === 'cost' && !search.kind,
+  })
+  if (!one || metric !== 'cost' || search.kind) return undefined
+  const found = data?.find(
+    (budget) =>
+      budget.unit === 'money' &&
+      budget.window === grain &&
+      (only ? budget.scope === only.dimension && budget.value === only.values[0] : budget.scope === 'org'),
+  )
+  return found && { name: `budget ${nameOf(found)}`, amount: amountOfBudget('money', found, 'limit') }
 }
 
 function Figures({

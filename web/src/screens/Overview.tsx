@@ -11,6 +11,7 @@ import { Figure } from '../parts/Figure'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
 import { Coming, Empty, Fault } from '../parts/states'
+import { Unpriced } from '../parts/Unpriced'
 import { VersionsDialog } from '../parts/Versions'
 import { daysOf, labelOf, type RangeSearch, rangeOf, todayIn } from '../range'
 import { may, useSession, useZone } from '../session'
@@ -116,12 +117,13 @@ export default function Overview() {
             {grouped(now.data.today.errors)}
           </Figure>
         </div>
+        <Unpriced days={days} range={rangeOf(search)} slug={slug} />
         <Section title="Spend by model" end={`days of ${spend.data.zone}`}>
           {total.requests === 0 ? (
             <Empty title="Nothing was called in these days">Another range is chosen top right.</Empty>
           ) : (
             <Suspense fallback={<div className="chart" />}>
-              <Trend explored={spend.data} />
+              <Trend explored={spend.data} slug={slug} range={rangeOf(search)} />
             </Suspense>
           )}
         </Section>

@@ -15,6 +15,7 @@ import { Listing } from '../parts/Listing'
 import { useList } from '../parts/list'
 import { Money } from '../parts/Money'
 import { Page } from '../parts/Page'
+import { Share } from '../parts/Share'
 import { Empty } from '../parts/states'
 import { Views } from '../parts/Views'
 import { daysOf, todayIn } from '../range'
@@ -79,6 +80,7 @@ export default function Requests() {
       actions={
         <>
           <Views screen="requests" />
+          <Share path="/api/requests" asked={asked} />
           <FileLink
             path="/api/exports/calls.csv"
             asked={{ ...asked, sort: 'newest' }}

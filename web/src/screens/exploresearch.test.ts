@@ -3,6 +3,7 @@ import { added, type Filter, filterText, narrowed } from '../filters'
 import { callsOf, filteredBy, filtersOf } from './callsearch'
 import { amountOf, changeOf, shown } from './exploremetrics'
 import {
+  daysBetween,
   type ExploreSearch,
   exploreOf,
   exploreOfCalls,
@@ -58,6 +59,27 @@ describe('the question in an address', () => {
     }
     expect(exploreOf({ group: 'none', and: 'model' })).toEqual({ group: 'none' })
     expect(exploreOf({ filters: Array(20).fill(team) }).filters).toHaveLength(12)
+  })
+})
+
+describe('days', () => {
+  it('of a chart that was dragged over are those of its buckets, to the end of the last', () => {
+    expect(daysBetween('2026-11-03', '2026-11-05', 'day')).toEqual({ from: '2026-11-03', to: '2026-11-05' })
+    expect(daysBetween('2026-11-02', '2026-11-09', 'week').to).toBe('2026-11-15')
+    expect(daysBetween('2026-01-01', '2026-02-01', 'month').to).toBe('2026-02-28')
+    expect(daysBetween('2026-11-03T22:00:00Z', '2026-11-04T01:00:00Z', 'hour')).toEqual({
+      from: '2026-11-03',
+      to: '2026-11-04',
+    })
+  })
+
+  it('to compare with may be any, if it is said which', () => {
+    expect(exploreOf({ compare: 'custom', against: '2026-01-01' })).toEqual({
+      compare: 'custom',
+      against: '2026-01-01',
+    })
+    expect(exploreOf({ compare: 'custom' })).toEqual({})
+    expect(exploreOf({ against: '2026-01-01' })).toEqual({})
   })
 })
 

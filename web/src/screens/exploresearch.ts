@@ -1,8 +1,9 @@
 // What the address of the cost explorer says: which figure, by what, of which calls, against which earlier days. What is
 // the default is left out of it, so an address is as short as what somebody asked for.
 import { type Filter, filtersIn, isDimension, isOne, narrowed } from '../filters'
+import type { Drawn } from '../parts/Course'
 import { type ColumnsSearch, columnsOf } from '../parts/layout'
-import { type Days, everyDay, plus, type RangeSearch, rangeOf } from '../range'
+import { type Days, everyDay, isDay, plus, type RangeSearch, rangeOf } from '../range'
 import { sortOf } from '../search'
 import { type CallSearch, filteredBy, filtersOf } from './callsearch'
 import { isMetric, type Metric } from './exploremetrics'
@@ -21,6 +22,7 @@ export const COMPARED = {
   previous: 'The days before',
   month: 'A month earlier',
   year: 'A year earlier',
+  custom: 'Days from …',
 } as const
 export type Compare = keyof typeof COMPARED
 
@@ -34,6 +36,9 @@ export type ExploreSearch = RangeSearch &
     filters?: Filter[]
     grain?: Grain
     compare?: Compare
+    /** The first of the days compared with, where those are somebody's own. */
+    against?: string
+    drawn?: Drawn
     table?: true
     sort?: string | undefined
   }
@@ -42,7 +47,7 @@ const GROUP = 'team'
 
 export function exploreOf(search: Record<string, unknown>): ExploreSearch {
   const found: ExploreSearch = rangeOf(search)
-  const { kind, metric, group, and, filters, grain, compare, table } = search
+  const { kind, metric, group, and, filters, grain, compare, against, drawn, table } = search
   if (isOne(KINDS, kind) && kind !== 'calls') found.kind = kind
   if (isMetric(metric) && metric !== METRIC_OF[found.kind ?? 'calls']) found.metric = metric
   if ((isDimension(group) || group === 'none') && group !== GROUP) found.group = group
@@ -51,6 +56,11 @@ export function exploreOf(search: Record<string, unknown>): ExploreSearch {
   if (kept.length) found.filters = kept
   if (isOne(GRAINS, grain)) found.grain = grain
   if (isOne(COMPARED, compare) && compare !== 'none') found.compare = compare
+  if (found.compare === 'custom') {
+    if (isDay(against)) found.against = against
+    else delete found.compare
+  }
+  if (drawn === 'area' || drawn === 'lines') found.drawn = drawn
   if (table === true) found.table = true
   return { ...found, ...sortOf(search), ...columnsOf(search) }
 }
@@ -89,4 +99,12 @@ export function requestsOf(search: ExploreSearch, names: readonly (string | null
 /** The way back: the explorer over the same calls. */
 export function exploreOfCalls(search: CallSearch): ExploreSearch {
   return exploreOf({ ...rangeOf(search), kind: search.kind, filters: filtersOf(search) })
+}
+
+/** The days of the buckets from one to another, as a chart was dragged over them. */
+export function daysBetween(from: string, to: string, grain: Grain): { from: string; to: string } {
+  const last = to.slice(0, 10)
+  const end =
+    grain === 'week' ? plus(last, 6) : grain === 'month' ? plus(`${plus(last, 31).slice(0, 8)}01`, -1) : last
+  return { from: from.slice(0, 10), to: end }
 }

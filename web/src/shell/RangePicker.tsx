@@ -5,6 +5,7 @@ import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import { daysOf, labelOf, PRESETS, type Preset, type RangeSearch, rangeOf, todayIn } from '../range'
 import { useZone } from '../session'
+import { clockZone } from '../taste'
 
 export function RangePicker() {
   const search = rangeOf(useSearch({ strict: false }))
@@ -69,7 +70,10 @@ export function RangePicker() {
             <TextInput type="date" name="to" label="To" defaultValue={days.end} key={`to ${days.end}`} />
           </Group>
           <Group justify="space-between" mt="sm">
-            <span className="label">Days of {zone}</span>
+            <span className="label">
+              Days of {zone}
+              {clockZone(zone) !== zone && `, times of ${clockZone(zone)}`}
+            </span>
             <Button type="submit" size="xs" variant="default">
               Show
             </Button>

@@ -9,6 +9,8 @@ import { lazy, Suspense, useMemo, useState } from 'react'
 import { deleteAuthSession, postAuthSessionOrganization } from '../api/sdk.gen'
 import { Empty } from '../parts/states'
 import { enter, forget, type Session, useSession } from '../session'
+import { CLOCKS, type Clock, DENSITIES, type Density, prefer, useTaste } from '../taste'
+import { Lag } from './Lag'
 import { groupsOf, placeAt, placesOf } from './places'
 import { RangePicker } from './RangePicker'
 import { ROW_KEYS } from './rows'
@@ -24,6 +26,7 @@ export function Shell() {
   const session = useSession()
   const { slug } = useParams({ from: '/o/$slug' })
   const places = placesOf(session.role)
+  const { clock } = useTaste()
   const [menu, setMenu] = useState(false)
   const [help, setHelp] = useState(false)
   const navigate = useNavigate()
@@ -97,6 +100,7 @@ export function Shell() {
             </ActionIcon>
             <Organizations session={session} />
             <div className="space" />
+            {session.organization === slug && <Lag />}
             {session.organization === slug && <Stopped slug={slug} />}
             <Tooltip label="Go to, find (⌘K)">
               <ActionIcon
@@ -119,7 +123,11 @@ export function Shell() {
             </output>
           )}
           <main className="main" id="main" tabIndex={-1}>
-            {session.organization === slug ? <Outlet /> : <Elsewhere slug={slug} session={session} />}
+            {session.organization === slug ? (
+              <Outlet key={clock} />
+            ) : (
+              <Elsewhere slug={slug} session={session} />
+            )}
           </main>
         </div>
       </div>
@@ -219,6 +227,7 @@ function Organizations({ session }: { session: Session }) {
 
 function Account({ session, showKeys }: { session: Session; showKeys: () => void }) {
   const { colorScheme, setColorScheme } = useMantineColorScheme()
+  const taste = useTaste()
   const queries = useQueryClient()
   const navigate = useNavigate()
   const leave = async () => {
@@ -254,6 +263,26 @@ function Account({ session, showKeys }: { session: Session; showKeys: () => void
             onClick={() => setColorScheme(scheme)}
           >
             {THEMES[scheme]}
+          </Menu.Item>
+        ))}
+        <Menu.Label>Rows</Menu.Label>
+        {(Object.keys(DENSITIES) as Density[]).map((density) => (
+          <Menu.Item
+            key={density}
+            rightSection={taste.density === density ? <IconCheck size={14} /> : null}
+            onClick={() => prefer({ density })}
+          >
+            {DENSITIES[density]}
+          </Menu.Item>
+        ))}
+        <Menu.Label>Times by the clock of</Menu.Label>
+        {(Object.keys(CLOCKS) as Clock[]).map((clock) => (
+          <Menu.Item
+            key={clock}
+            rightSection={taste.clock === clock ? <IconCheck size={14} /> : null}
+            onClick={() => prefer({ clock })}
+          >
+            {CLOCKS[clock]}
           </Menu.Item>
         ))}
         <Menu.Divider />
