@@ -21,7 +21,6 @@ import { NotFound } from './screens/NotFound'
 import { benchOf, editorOf, policiesOf, policyOf, stopOf } from './screens/policysearch'
 import { overviewOf, promptOf, promptsOf } from './screens/promptsearch'
 import { welcomeOf } from './screens/welcomesearch'
-import { overviewOf, promptOf, promptsOf } from './screens/promptsearch'
 import { sessionQuery } from './session'
 import { Shell } from './shell/Shell'
 
