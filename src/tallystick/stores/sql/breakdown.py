@@ -1,7 +1,6 @@
 """What calls come to, by up to two dimensions and by hour or day, under any filter: the one question behind the cost
 explorer, its tables and its exports. It is answered from the roll-ups wherever those know every dimension it names,
-else from the rows; which of them it was changes how long the answer takes and nothing else. Ten million rows are a
-second's work, so a chart with its table reads them twice and not oftener (`charted`).
+else from the rows; which of them it was changes how long the answer takes and nothing else.
 
 A call with several tags is counted under each, so groups by `tag` overlap: their sum is no total. Every other
 grouping is disjoint and adds up to the total to the nano.
@@ -154,7 +153,6 @@ def dimension(name: str) -> Dimension | None:
 
 Group = tuple[str | None, ...]
 Cut = Mapping[tuple[int, Group], Total]      # by place in time and group
-_OTHER: Final = "\0"                         # no name has it
 
 
 def broken_down(db: Connection, organization: int, question: Question) -> Cut:
@@ -189,22 +187,17 @@ def charted(
 ) -> Chart:
     """The question over its whole range and, with a step, by place. `rank` names the groups to tell one by one, by the
     measures in `needs` and by latencies. Raises TooMany."""
+    whole, cut = all_calls(db, organization, question, step)
     if not question.groups:
-        return Chart(0, {}, {}, *all_calls(db, organization, question, step))
-    if _source(question) == "day" or "tag" in question.groups:
-        # Sorting by few columns is quick where there are many cells, and what is left of them is found by its key.
-        totals = _by_group(broken_down(db, organization, replace(question, only=needs)))
-        few = only(question, rank(totals))
-        found = _by_group(broken_down(db, organization, few)) if totals else {}
-        told = broken_down(db, organization, replace(few, step=step)) if totals and step else {}
-        return Chart(len(totals), {group: found[group] for group in rank(totals)}, told, *all_calls(db, organization, question, step))
-    totals = _by_group(broken_down(db, organization, question))
-    top = rank(totals)
-    told = _told(db, organization, replace(question, step=step), top) if step else {}
-    cut: dict[tuple[int, Group], Total] = {}
-    for (place, _), total in told.items():
-        cut.setdefault((place, ()), Total()).merge(total)
-    return Chart(len(totals), {group: totals[group] for group in top}, told, _added(totals.values()), cut)
+        return Chart(0, {}, {}, whole, cut)
+    # Sorting is what costs where there are many rows, and the fewer columns the less: so ranks first, then the rest of a few.
+    totals = {group: total for (_, group), total in broken_down(db, organization, replace(question, only=needs)).items()}
+    top = {group: Total() for group in rank(totals)}
+    told = broken_down(db, organization, replace(only(question, [*top]), step=step)) if top else {}
+    for (_, group), total in told.items():
+        if group in top:
+            top[group].merge(total)
+    return Chart(len(totals), top, told if step else {}, whole, cut)
 
 
 def all_calls(db: Connection, organization: int, question: Question, step: Step) -> tuple[Total, Cut]:
@@ -218,29 +211,12 @@ def only(question: Question, groups: Sequence[Group]) -> Question:
     return replace(question, filters=(*question.filters, *_is_one_of(question.groups, groups)))
 
 
-def _told(db: Connection, organization: int, question: Question, top: Sequence[Group]) -> Cut:
-    """By place and group, where every group but the top ones is put together with others."""
-    names = Names(db, organization)
-    conditions = _conditions(db, organization, names, question)
-    kept = {one.dimension: _condition(db, organization, names, one)[2] for one in _is_one_of(question.groups, top)}
-    labels = [_labels(name, names) for name in question.groups]
-    totals: dict[tuple[int, Group], Total] = {}
-    for place, numbers, row in _rows(db, organization, question, conditions, kept):
-        group = tuple(_OTHER if number < 0 else label(number)[0] for label, number in zip(labels, numbers, strict=True))
-        totals.setdefault((place, group), Total()).add(row)
-    return totals
-
-
 def _is_one_of(dimensions: Sequence[str], groups: Sequence[Group]) -> Iterator[Filter]:
     """What was erased has no name to ask for, so all of its dimension stays."""
     for place, name in enumerate(dimensions):
         values = tuple({group[place] for group in groups})
         if values and ERASED not in values:
             yield Filter(name, "is", values)
-
-
-def _by_group(cut: Cut) -> dict[Group, Total]:
-    return {group: total for (_, group), total in cut.items()}
 
 
 def _added(totals: Iterable[Total]) -> Total:
@@ -284,8 +260,7 @@ def matching(db: Connection, organization: int, name: str, text: str, limit: int
 
 _Found = tuple[int, tuple[int, ...], Sequence[Any]]
 _In = tuple[str, bool, list[int]]            # dimension, whether its number is one of these or none of these
-_ALL: Final[Mapping[str, list[int]]] = {}
-_SUMS: Final = {name: f"sum({name})" for name in (*_MEASURES, *LATENCIES)}
+_CELLS: Final = {name: name for name in (*_MEASURES, *LATENCIES)}
 
 
 def _source(question: Question) -> Literal["day", "cube", "hour", "rows"]:
@@ -304,50 +279,46 @@ def _wanted(question: Question) -> set[str]:
 
 
 def _rows(
-    db: Connection, organization: int, question: Question, conditions: Sequence[_In], kept: Mapping[str, list[int]] = _ALL,
+    db: Connection, organization: int, question: Question, conditions: Sequence[_In],
 ) -> Iterator[_Found]:
-    """`kept`: of a group's dimension the numbers that are told apart; -1 stands for the others."""
     known = {name: found for name in _wanted(question) if (found := dimension(name)) is not None}
     match _source(question):
         case "day":
             columns = {name: found.day[1] for name, found in known.items() if found.day}
             table = next((found.day[0] for found in known.values() if found.day), "total")
             source = f"rollup_day WHERE dimension = {DIMENSIONS.index(table)} AND organization = ?"
-            yield from _read(db, organization, question, conditions, kept, columns, _SUMS, source, ())
+            yield from _read(db, organization, question, conditions, columns, _CELLS, source, ())
         case "rows":
             columns = {name: found.fact for name, found in known.items()}
             between = (question.first_day * DAY_US - ZONES_US, (question.last_day + 1) * DAY_US + ZONES_US)
             for month in months_between(db, organization, month_of(question.first_day), month_of(question.last_day), _NEEDS_ROWS):
                 source = month_sql("call_fact_{month} WHERE organization = ? AND at_us >= ? AND at_us < ?", month)
-                yield from _read(db, organization, question, conditions, kept, columns, MEASURES_IN_SQL, source, between)
+                yield from _read(db, organization, question, conditions, columns, MEASURES_IN_SQL, source, between)
         case cube:
             columns = {name: found.cube for name, found in known.items() if found.cube}
-            yield from _read(db, organization, question, conditions, kept, columns, _SUMS, f"rollup_{cube} WHERE organization = ?", ())
+            yield from _read(db, organization, question, conditions, columns, _CELLS, f"rollup_{cube} WHERE organization = ?", ())
 
 
 def _read(
-    db: Connection, organization: int, question: Question, conditions: Sequence[_In], kept: Mapping[str, list[int]],
-    columns: Mapping[str, str], sums: Mapping[str, str], source: str, values: tuple[int, ...],
+    db: Connection, organization: int, question: Question, conditions: Sequence[_In], columns: Mapping[str, str],
+    measures: Mapping[str, str], source: str, values: tuple[int, ...],
 ) -> Iterator[_Found]:
-    """Every word of the statement is a literal of this module or a number of ours; what a caller chose is bound."""
-    measures = [sums[name] if question.only is None or name.replace("_dollars", "_nanos") in question.only else "0" for name in _MEASURES]
-    measures += [sums[name] for name in LATENCIES] if question.latencies else []
-    heads = [question.step or "0", *(_head(columns[name], kept.get(name)) for name in question.groups)]
-    query = f"SELECT {', '.join((*heads, *measures))} FROM {source} AND kind = ? AND day >= ? AND day <= ?"  # noqa: S608 - see above
+    """Every word of the statement is a literal of this module; what a caller chose is bound."""
+    wanted = [question.only is None or name.replace("_dollars", "_nanos") in question.only for name in _MEASURES]
+    sums = [measures[name] for name, kept in zip(_MEASURES, wanted, strict=True) if kept]
+    sums += [measures[name] for name in LATENCIES] if question.latencies else []
+    keys = [question.step or "0", *(columns[name] for name in question.groups)]
+    source += " AND kind = ? AND day >= ? AND day <= ?"
     bound: list[Any] = [organization, *values, question.kind, question.first_day, question.last_day]
     seen = of_calls(question.sight, organization)
-    query += seen.sql
+    source += seen.sql
     bound += seen.values
     for name, within, numbers in conditions:
-        query += f" AND {columns[name]} {'IN' if within else 'NOT IN'} ({', '.join('?' * len(numbers))})"
+        source += f" AND {columns[name]} {'IN' if within else 'NOT IN'} ({', '.join('?' * len(numbers))})"
         bound += numbers
-    groups = ", ".join(str(place) for place in range(1, len(heads) + 1))
-    for row in db.execute(f"{query} GROUP BY {groups}", tuple(bound)):
-        yield int(row[0]), tuple(map(int, row[1:len(heads)])), row[len(heads):]
-
-
-def _head(column: str, kept: list[int] | None) -> str:
-    return column if kept is None else f"CASE WHEN {column} IN ({', '.join(map(str, kept))}) THEN {column} ELSE -1 END"
+    for row in db.added_up(keys, sums, source, bound):
+        found = iter(row[len(keys):])
+        yield int(row[0]), tuple(map(int, row[1:len(keys)])), [*(next(found) if kept else 0 for kept in wanted), *found]
 
 
 # --- names and numbers ----------------------------------------------------------------------------------

@@ -42,6 +42,11 @@ class Connection(Protocol):
         """The rows of a statement as they are read, so that a whole ledger never lies in memory."""
         ...
 
+    def added_up(self, keys: Sequence[str], values: Sequence[str], source: str, parameters: Sequence[Any] = ..., /) -> Iterable[Any]:
+        """The sums of `values` by `keys`, both expressions of whole numbers on the rows of `source` (a table and its WHERE);
+        a row has its keys, then the sums. What has no rows has no sum. For millions of rows."""
+        ...
+
 
 class WriterLock:
     """One write transaction at a time in this process. A second one inside the first would wait for itself for ever: it raises

@@ -56,21 +56,21 @@ _NOT_MEASURED: Final = (0,) * len(LATENCIES)
 _MEASURED: Final = tuple(tuple(int(place == bucket) for place in range(len(LATENCIES))) for bucket in range(len(LATENCIES)))
 
 
-def _sums_in_sql() -> tuple[str, ...]:
-    """The measures of a row as sums of SQL, in their order; dollars and the nanos beyond them have the amount's sign."""
+def _measures_in_sql() -> tuple[str, ...]:
+    """The measures of a row as SQL, in their order; dollars and the nanos beyond them have the amount's sign."""
     errors = ", ".join(map(str, sorted(ERRORS)))
     bounds = (0, *LATENCY_BOUNDS_US)
     buckets = [f"latency_us > {low} AND latency_us <= {high}" for low, high in zip(bounds, LATENCY_BOUNDS_US, strict=False)]
     buckets.append(f"latency_us > {LATENCY_BOUNDS_US[-1]}")
     return (
-        "sum(CASE WHEN attempt = 1 THEN 1 ELSE 0 END)", "count(*)", f"sum(CASE WHEN outcome IN ({errors}) THEN 1 ELSE 0 END)",
-        *(f"sum({name})" for name in COLUMNS[_TOKENS]), *(f"sum({name} / {NANOS_PER_UNIT})" for name in COLUMNS[_AMOUNTS]),
-        *(f"sum({name} % {NANOS_PER_UNIT})" for name in COLUMNS[_AMOUNTS]), "sum(latency_us)",
-        *(f"sum(CASE WHEN {bucket} THEN 1 ELSE 0 END)" for bucket in buckets))
+        "CASE WHEN attempt = 1 THEN 1 ELSE 0 END", "1", f"CASE WHEN outcome IN ({errors}) THEN 1 ELSE 0 END",
+        *COLUMNS[_TOKENS], *(f"{name} / {NANOS_PER_UNIT}" for name in COLUMNS[_AMOUNTS]),
+        *(f"{name} % {NANOS_PER_UNIT}" for name in COLUMNS[_AMOUNTS]), "latency_us",
+        *(f"CASE WHEN {bucket} THEN 1 ELSE 0 END" for bucket in buckets))
 
 
-MEASURES_IN_SQL: Final = dict(zip(MEASURES, _sums_in_sql(), strict=True))       # on the narrow rows
-GROUPS: Final = ("SELECT " + ", ".join((*_GROUP, *MEASURES_IN_SQL.values())) +  # noqa: S608 - literals of callfact.py
+MEASURES_IN_SQL: Final = dict(zip(MEASURES, _measures_in_sql(), strict=True))       # of one of the narrow rows
+GROUPS: Final = ("SELECT " + ", ".join((*_GROUP, *(f"sum({measure})" for measure in MEASURES_IN_SQL.values()))) +  # noqa: S608 - literals of callfact.py
                  " FROM call_fact_{month} WHERE organization = ? AND at_us >= ? AND at_us < ? AND day = ? GROUP BY " + ", ".join(_GROUP))
 
 
