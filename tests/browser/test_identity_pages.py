@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from email import message_from_bytes
 from pathlib import Path
-from typing import Any, Self
 
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
 from playwright.sync_api import Browser
 
 from tests.browser.conftest import PHONE, Person
@@ -24,64 +25,39 @@ class PostOffice:
 
     def __init__(self) -> None:
         self.mails: list[bytes] = []
-        self.port = 0
         self._came = threading.Condition()
-        self._ready = threading.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True).start()
-        assert self._ready.wait(PATIENCE_S)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self._loop is not None
-        self._loop.call_soon_threadsafe(self._stop.set)
-
-    async def _serve(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._talk, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        self._ready.set()
-        async with server:
-            await self._stop.wait()
-
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 here\r\n")
-        while line := await reader.readline():
-            word = line[:4].upper()
-            if word == b"DATA":
-                writer.write(b"354 go on\r\n")
-                mail = await reader.readuntil(b"\r\n.\r\n")
-                with self._came:
-                    self.mails.append(mail)
-                    self._came.notify_all()
-            writer.write(b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
-            if word == b"QUIT":
-                break
-        writer.close()
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        with self._came:
+            self.mails.append(envelope.original_content or b"")
+            self._came.notify_all()
+        return "250 taken"
 
     def link(self, number: int) -> str:
         """The path of the link in that mail, once it is there."""
         with self._came:
             assert self._came.wait_for(lambda: len(self.mails) > number, PATIENCE_S), "no mail came"
-        body: Any = message_from_bytes(self.mails[number]).get_payload()
-        (line,) = [line for line in str(body).splitlines() if line.startswith("http")]
-        return "/" + line.strip().split("/", 3)[3]
+        body = str(message_from_bytes(self.mails[number]).get_payload())
+        (line,) = [line for line in body.splitlines() if line.startswith("http")]
+        return "/" + line.split("/", 3)[3]
 
 
 @pytest.fixture(scope="module")
-def post() -> Iterator[PostOffice]:
-    with PostOffice() as office:
-        yield office
+def post() -> PostOffice:
+    return PostOffice()
 
 
 @pytest.fixture(scope="module")
 def gateway(chromium: Browser, post: PostOffice, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    config = (f'[server]\npublic_url = "http://costs.example"\n[alerts.smtp]\nhost = "127.0.0.1"\nport = {post.port}\n'
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = (f'[server]\npublic_url = "http://costs.example"\n[alerts.smtp]\nhost = "127.0.0.1"\nport = {port}\n'
               'sender = "books@costs.example"\ntls = "none"\n')
+    mail = Controller(post, hostname="127.0.0.1", port=port)
+    mail.start()
     with RunningGateway(tmp_path_factory.mktemp("mail"), config=config) as running:
         yield running
+    mail.stop()
 
 
 def test_an_invitation_is_accepted_by_keyboard_once(gateway: RunningGateway, visit: Callable[..., Person]) -> None:

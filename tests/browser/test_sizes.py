@@ -10,7 +10,7 @@ import pytest
 from tallystick.console import UI
 
 FIRST_LOAD_BYTES_MAX = 320_000
-SCREENS = ("Forgot", "Reset", "Invite", "Welcome",
+SCREENS = ("Forgot", "Reset", "Invite", "Welcome", "Account", "Tokens", "Members", "Invitations", "Organization",
            "SignIn", "Setup", "Overview", "Explore", "Live", "Requests", "Request", "Keys", "Budgets", "Budget", "Alerts", "Alert", "Channels",
            "Exports", "Prompts", "Prompt", "Policies", "Policy", "PolicyEditor", "PolicyBench", "Stop", "Envelopes", "Envelope")
 

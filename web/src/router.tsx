@@ -20,6 +20,7 @@ import { keysOf } from './screens/keysearch'
 import { NotFound } from './screens/NotFound'
 import { benchOf, editorOf, policiesOf, policyOf, stopOf } from './screens/policysearch'
 import { overviewOf, promptOf, promptsOf } from './screens/promptsearch'
+import { invitationsOf, membersOf, tokensOf } from './screens/settingssearch'
 import { welcomeOf } from './screens/welcomesearch'
 import { sessionQuery } from './session'
 import { Shell } from './shell/Shell'
@@ -238,11 +239,57 @@ const prompt = createRoute({
   component: lazyRouteComponent(() => import('./screens/Prompt')),
 })
 
+const settings = createRoute({
+  getParentRoute: () => organization,
+  path: '/settings',
+  beforeLoad: ({ params }) => {
+    throw redirect({ to: '/o/$slug/settings/account', params })
+  },
+})
+
+const account = createRoute({
+  getParentRoute: () => organization,
+  path: '/settings/account',
+  component: lazyRouteComponent(() => import('./screens/Account')),
+})
+
+const tokens = createRoute({
+  getParentRoute: () => organization,
+  path: '/settings/tokens',
+  validateSearch: tokensOf,
+  component: lazyRouteComponent(() => import('./screens/Tokens')),
+})
+
+const members = createRoute({
+  getParentRoute: () => organization,
+  path: '/settings/members',
+  validateSearch: membersOf,
+  component: lazyRouteComponent(() => import('./screens/Members')),
+})
+
+const invitations = createRoute({
+  getParentRoute: () => organization,
+  path: '/settings/invitations',
+  validateSearch: invitationsOf,
+  component: lazyRouteComponent(() => import('./screens/Invitations')),
+})
+
+const ownOrganization = createRoute({
+  getParentRoute: () => organization,
+  path: '/settings/organization',
+  component: lazyRouteComponent(() => import('./screens/Organization')),
+})
+
 const bare = <const Path extends string>(
   path: Path,
   to:
     | '/o/$slug/overview'
     | '/o/$slug/welcome'
+    | '/o/$slug/settings/account'
+    | '/o/$slug/settings/tokens'
+    | '/o/$slug/settings/members'
+    | '/o/$slug/settings/invitations'
+    | '/o/$slug/settings/organization'
     | '/o/$slug/explore'
     | '/o/$slug/live'
     | '/o/$slug/requests'
@@ -279,6 +326,12 @@ const tree = root.addChildren([
       },
     }),
     welcome,
+    settings,
+    account,
+    tokens,
+    members,
+    invitations,
+    ownOrganization,
     overview,
     explore,
     live,
@@ -303,6 +356,12 @@ const tree = root.addChildren([
   ]),
   bare('/', '/o/$slug/overview'),
   bare('/welcome', '/o/$slug/welcome'),
+  bare('/settings', '/o/$slug/settings/account'),
+  bare('/settings/account', '/o/$slug/settings/account'),
+  bare('/settings/tokens', '/o/$slug/settings/tokens'),
+  bare('/settings/members', '/o/$slug/settings/members'),
+  bare('/settings/invitations', '/o/$slug/settings/invitations'),
+  bare('/settings/organization', '/o/$slug/settings/organization'),
   bare('/overview', '/o/$slug/overview'),
   bare('/explore', '/o/$slug/explore'),
   bare('/requests', '/o/$slug/requests'),

@@ -67,11 +67,16 @@ export function may(session: Session, ...roles: Role[]): boolean {
   return roles.includes(session.role as Role)
 }
 
-const organizationQuery = queryOptions({
+export const organizationQuery = queryOptions({
   queryKey: ['organization'],
   queryFn: async () => (await getOrganization({ throwOnError: true })).data,
   staleTime: 300_000,
 })
+
+/** The organisation one is signed in to, once it is known. */
+export function useOrganization() {
+  return useQuery(organizationQuery).data
+}
 
 /** The organisation's zone, whose days all figures are of; UTC until it is known. */
 export function useZone(): { zone: string; known: boolean } {

@@ -152,7 +152,13 @@ function useColumns(slug: string): Column<Row>[] {
       value: (one) => saidOf(one.kind, one.parameters).join('; ') || null,
       wide: true,
     },
-    { id: 'mode', title: 'Mode', value: (one) => one.mode, shown: (one) => <ModeTag policy={one} />, wide: true },
+    {
+      id: 'mode',
+      title: 'Mode',
+      value: (one) => one.mode,
+      shown: (one) => <ModeTag policy={one} />,
+      wide: true,
+    },
     {
       id: 'refused',
       title: 'Refused, 7 days',

@@ -138,7 +138,8 @@ export function AskForEnvelope({
           name="amount"
           placeholder="20000, or 20000 EUR"
           required
-          maxLength={LIMIT_CHARS} data-autofocus
+          maxLength={LIMIT_CHARS}
+          data-autofocus
         />
         <TextInput
           type="date"

@@ -123,10 +123,12 @@ export function Shell() {
             </output>
           )}
           <main className="main" id="main" tabIndex={-1}>
-            {session.organization === slug ? (
-              <Outlet key={clock} />
-            ) : (
+            {session.organization !== slug ? (
               <Elsewhere slug={slug} session={session} />
+            ) : session.second_factor_missing && !path.endsWith('/settings/account') ? (
+              <NeedsFactor slug={slug} />
+            ) : (
+              <Outlet key={clock} />
             )}
           </main>
         </div>
@@ -292,6 +294,23 @@ function Account({ session, showKeys }: { session: Session; showKeys: () => void
         <Menu.Item onClick={leave}>Sign out</Menu.Item>
       </Menu.Dropdown>
     </Menu>
+  )
+}
+
+/** The organisation asks for a second factor, and this account has none: until there is one, nothing else opens. */
+function NeedsFactor({ slug }: { slug: string }) {
+  return (
+    <Empty
+      title="A second factor first"
+      action={
+        <Link to="/o/$slug/settings/account" params={{ slug }}>
+          Set it up
+        </Link>
+      }
+    >
+      This organisation asks for one from everybody. It takes an authenticator and a minute; everything else
+      opens after it.
+    </Empty>
   )
 }
 

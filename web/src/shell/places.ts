@@ -12,6 +12,7 @@ import {
   IconListDetails,
   IconMailDollar,
   IconMessage2,
+  IconSettings,
   IconShieldCheck,
   IconWallet,
 } from '@tabler/icons-react'
@@ -87,6 +88,7 @@ export const PLACES = [
     group: 'records',
     ranged: true,
   },
+  { to: '/o/$slug/settings', name: 'Settings', keys: 's', icon: IconSettings, group: 'place' },
 ] as const satisfies readonly Shape[]
 
 export type Place = Shape & { to: (typeof PLACES)[number]['to'] }
