@@ -166,7 +166,10 @@ def _explore(days: int, *filters: Said, group: tuple[str, ...] = (), **asked: An
 
 
 def _requests(**filters: Callable[[random.Random], str]) -> Ask:
-    return lambda chance, _: "/api/requests?" + urlencode({"limit": 50, **{name: of(chance) for name, of in filters.items()}})
+    def path(chance: random.Random, today: date) -> str:
+        days = {"start": str(today - timedelta(days=29)), "end": str(today)}
+        return "/api/requests?" + urlencode({**days, "limit": 50, **{name: of(chance) for name, of in filters.items()}})
+    return path
 
 
 def _team(chance: random.Random) -> str:
@@ -200,8 +203,8 @@ ASKED: Final = (
            _explore(30, USER_LIKE, NOT_A_TEAM, group=("prompt_key",), grain="day")),
     Asking(ANY, "30 days of a session by day", _explore(30, OF_A_SESSION, grain="day")),
     Asking(LIST, "requests: newest", _requests()),
-    Asking(LIST, "requests: newest of a user", _requests(user=_user)),
-    Asking(LIST, "requests: newest failed of a team", _requests(team=_team, outcome=lambda _: "failed")),
+    Asking(ANY, "requests: newest of a user", _requests(user=_user)),
+    Asking(ANY, "requests: newest failed of a team", _requests(team=_team, outcome=lambda _: "failed")),
 )
 
 
