@@ -10,7 +10,7 @@ import io
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -264,26 +264,60 @@ def check_one_request(scene: Scene) -> None:
         assert sum(one["cost_nanos"] for one in call["attempts"]) == cost
 
 
+def dollars(scene: Scene, path: str, key: str = "") -> Any:
+    """The answer, its numbers as the digits that stand there."""
+    return json.loads(scene.text(path, key), parse_float=Decimal, parse_int=Decimal)
+
+
+def in_dollars(rows: Iterable[Row]) -> Decimal:
+    return Decimal(added(rows)["cost_nanos"]) / 10**9
+
+
 def check_aggregations(scene: Scene) -> None:
     """Dollars as JSON numbers, exactly; the same for a virtual key, of its team."""
-    def dollars(path: str, key: str = "") -> Any:
-        return json.loads(scene.text(path, key), parse_float=Decimal, parse_int=Decimal)
-
     def told(rows: list[Row], dimension: str) -> dict[str, tuple[Decimal, int]]:
         return {label or "unknown": (Decimal(totals["cost_nanos"]) / 10**9, totals["requests"])
                 for (_, (label,)), totals in grouped(rows, (dimension,)).items()}
 
     of_search = [row for row in scene.of() if row.names["team"] == "search"]
     for rows, key in ((scene.of(), ""), (of_search, scene.keys["search"][1])):
-        assert dollars(f"/api/aggregations/monthly?{SPAN}", key)["total_cost"] == Decimal(added(rows)["cost_nanos"]) / 10**9
-        prompts = dollars(f"/api/aggregations/by-prompt?{SPAN}", key)["prompts"]
+        assert dollars(scene, f"/api/aggregations/monthly?{SPAN}", key)["total_cost"] == Decimal(added(rows)["cost_nanos"]) / 10**9
+        prompts = dollars(scene, f"/api/aggregations/by-prompt?{SPAN}", key)["prompts"]
         assert {one["prompt_key"]: (one["total_cost"], one["request_count"]) for one in prompts} == told(rows, "prompt_key")
-        teams = dollars(f"/api/aggregations/by-team?{SPAN}", key)["teams"]
+        teams = dollars(scene, f"/api/aggregations/by-team?{SPAN}", key)["teams"]
         assert {one["team_name"]: (one["total_cost"], one["request_count"]) for one in teams} == told(rows, "team")
         for prompt in ("summary", "draft"):
-            versions = dollars(f"/api/aggregations/version-comparison?{SPAN}&prompt_key={prompt}", key)["versions"]
+            versions = dollars(scene, f"/api/aggregations/version-comparison?{SPAN}&prompt_key={prompt}", key)["versions"]
             found = {str(one["version_number"] or "unknown"): (one["total_cost"], one["request_count"]) for one in versions}
             assert found == told([row for row in rows if row.names["prompt_key"] == prompt], "prompt_version")
+
+
+def check_key_info(scene: Scene) -> None:
+    for number, _ in scene.keys.values():
+        info = dollars(scene, f"/key/info?key={number}")["info"]
+        assert info["spend"] == in_dollars(row for row in scene.of() if row.names["key"] == number)
+
+
+def check_spend_logs(scene: Scene) -> None:
+    """Call by call, and day by day."""
+    days = f"start_date={FIRST}&end_date={LAST}"
+    logs = dollars(scene, f"/spend/logs?{days}&summarize=false")
+    assert {one["request_id"]: one["spend"] for one in logs} == {request: Decimal(cost) / 10**9 for request, cost in by_request(scene.of()).items()}
+    summed = dollars(scene, f"/spend/logs?{days}")
+    for one in summed:
+        rows = [row for row in scene.of() if row.at.date().isoformat() == one["startTime"]]
+        assert (one["spend"], sum(one["users"].values()), sum(one["models"].values())) == (in_dollars(rows),) * 3
+    assert sum(one["spend"] for one in summed) == in_dollars(scene.of())
+
+
+def check_daily_activity(scene: Scene) -> None:
+    answer = dollars(scene, f"/user/daily/activity?start_date={FIRST}&end_date={LAST}&page_size=366")
+    assert answer["metadata"]["total_spend"] == in_dollars(scene.of())
+    for one in answer["results"]:
+        rows = [row for row in scene.of() if row.at.date().isoformat() == one["date"]]
+        assert one["metrics"]["spend"] == in_dollars(rows)
+        for told in one["breakdown"].values():
+            assert sum(part["metrics"]["spend"] for part in told.values()) == in_dollars(rows)
 
 
 def check_overview(scene: Scene) -> None:
@@ -458,6 +492,7 @@ ADDED_UP: Final = {
     "/api/dimensions/one": check_one_dimension, "/api/prompts": check_prompts, "/api/prompts/one": check_one_prompt,
     "/api/budgets": check_budgets, "/api/budgets/{budget_id}": check_budgets, "/api/exports/totals": check_export_totals,
     "/api/exports/calls.csv": check_calls_csv, "/api/exports/calls.jsonl": check_calls_jsonl, "/api/exports/ledger.jsonl": check_ledger_file,
+    "/key/info": check_key_info, "/spend/logs": check_spend_logs, "/user/daily/activity": check_daily_activity,
     "/api/ledger/entries": check_entries, "/api/ledger/entries/{seq}": check_one_entry, "/api/live": check_live,
 }
 """Routes that show what calls came to, and who adds that up."""
