@@ -245,6 +245,7 @@ def _run(installation: Installation, worker: Worker) -> int:
         session_idle_s=settings.sessions.idle_s, session_lifetime_s=settings.sessions.lifetime_s,
         stopping=lambda: listening.should_exit, ledger_key=installation.secrets.ledger_key.public_key,
         bench=partial(try_out, line, installation.keyring),
+        providers=providers_of(settings),
         vault=Vault(Sequencer(installation.database), KekFiles(settings.data), origins_of(settings), os.urandom))
     setup = None if worker.number else setup_path(parts, first_admin())
     loader = _ControlLoader(parts, "aggregations" if server.role == "gateway" else "all")

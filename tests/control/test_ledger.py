@@ -148,7 +148,7 @@ async def test_an_act_stands_beside_what_was_before(desk: Desk) -> None:
         assert changed.status_code == 200, changed.text
     latest, first = (await everything(desk, kind="CAP"))[:2]
     assert latest["before_seq"] == first["seq"]
-    assert {"name": "limit", "before": "$5.000000000", "after": "$7.000000000"} in latest["changes"]
+    assert {"name": "limit", "before": "$5.00", "after": "$7.00"} in latest["changes"]
     assert first["before_seq"] is None
     assert latest["by"] == "admin@local"
     assert "team team1" in latest["sentence"]

@@ -103,6 +103,13 @@ POST   /api/envelopes/{envelope_id}/top-ups       all   all      all      -     
 PUT    /api/envelopes/{envelope_id}/fallback      all   all      all      -          -     -      -
 DELETE /api/envelopes/{envelope_id}/fallback      all   all      all      -          -     -      -
 POST   /api/envelopes/{envelope_id}/end           all   all      all      -          -     -      -
+GET    /api/providers                             all   all      all      own_teams  own   all    -
+GET    /api/providers/{provider}                  all   all      all      own_teams  own   all    -
+GET    /api/prices                                all   all      all      -          -     all    -
+GET    /api/prices/model                          all   all      all      -          -     all    -
+GET    /api/prices/unpriced                       all   all      all      -          -     all    -
+GET    /api/prices/calculation                    all   all      all      -          -     all    -
+POST   /api/prices/effects                        all   all      all      -          -     all    -
 GET    /api/prices/overrides                      all   all      all      -          -     all    -
 POST   /api/prices/overrides                      all   propose  all      -          -     -      -
 DELETE /api/prices/overrides/{override_id}        all   propose  all      -          -     -      -
@@ -142,6 +149,10 @@ PUT    /api/prompts/active                        all   all      -        all   
 GET    /api/ledger/entries                        all   all      all      own_teams  -     all    -
 GET    /api/ledger/entries/{seq}                  all   all      all      own_teams  -     all    -
 GET    /api/ledger/entries/{seq}/proof            all   all      all      own_teams  -     all    -
+GET    /api/ledger/verifications                  all   all      all      -          -     all    -
+POST   /api/ledger/verifications                  all   all      all      -          -     all    -
+GET    /api/ledger/verifications/{run_id}         all   all      all      -          -     all    -
+DELETE /api/ledger/verifications/{run_id}         all   all      all      -          -     all    -
 GET    /api/exports/totals                        all   all      all      own_teams  own   all    -
 GET    /api/exports/calls.csv                     all   all      all      own_teams  own   all    -
 GET    /api/exports/calls.jsonl                   all   all      all      own_teams  own   all    -

@@ -13,10 +13,11 @@ from tallystick.control.roles import GRANTS, Grant
 from tallystick.core.budget import Amount, Scope
 from tallystick.core.membership import ROLES
 from tallystick.stores.sql.budgets import Budgets, BudgetSpec
+from tallystick.stores.sql.verifications import begin
 from tests.build.control import Desk
 
-# A gateway that is gone is the installation's; a credential or channel is set under a name one gives it oneself.
-NO_IDS = {"PUT /api/credentials/{provider}/{name}", "PUT /api/channels/{name}"}
+# A gateway that is gone is the installation's, and so are providers; a credential or channel is set under a name one gives it oneself.
+NO_IDS = {"/api/providers/{provider}", "PUT /api/credentials/{provider}/{name}", "PUT /api/channels/{name}"}
 WITH_IDS = [grant for grant in GRANTS if "{" in grant.path and not {grant.path, f"{grant.method} {grant.path}"} & NO_IDS]
 LISTS = [grant for grant in GRANTS if grant.method == "GET" and "{" not in grant.path and grant.path not in
          {"/setup", "/api/openapi.json", "/api/auth/me", "/api/keys/self", "/api/prompts/one", "/api/spenders/one", "/key/info"}]
@@ -41,6 +42,8 @@ BODIES: dict[str, Any] = {
 # What lists must be asked to say anything.
 QUERIES = {"/api/spenders": {"kind": "team"}, "/api/dimensions/one": {"name": "user"},
            "/api/aggregations/version-comparison": {"prompt_key": CANARY}, "/api/explore/values": {"dimension": "team"},
+           "/api/prices/model": {"provider": "openai", "model": "gpt-4o-mini"},
+           "/api/prices/calculation": {"provider": "openai", "model": "gpt-4o-mini", "use": "input_text:1"},
            "/api/explore": {"group": "team"}, "/api/explore/rows.csv": {"group": "team"}, "/api/live": {"after": "0"},
            "/user/daily/activity": {"start_date": "2026-01-01", "end_date": "2026-12-31"},
            "/api/envelopes/headroom": {"scope": "team", "value": CANARY, "monthly_delta_usd": "1"}}
@@ -97,6 +100,8 @@ class Two:
             assert proposed.status_code == 202, proposed.text
             self.ids["proposal_id"] = proposed.json()["id"]
             self.ids["seq"] = str((await owner.get("/api/ledger/entries")).json()["entries"] - 1)        # their chain is the longer one
+            with self.desk.database.write() as db:
+                self.ids["run_id"] = begin(db, self.other, "run1", self.desk.clock.at_us, CANARY).id
 
     async def govern(self, owner: httpx.AsyncClient) -> None:
         """Policies, alerts and envelopes."""

@@ -11,7 +11,9 @@ import {
 } from '@tanstack/react-router'
 import { columnsOf } from './parts/layout'
 import { Fault } from './parts/states'
+import { rangeOf } from './range'
 import { alertsOf, channelsOf } from './screens/alertsearch'
+import { auditOf } from './screens/auditsearch'
 import { budgetOf, budgetsOf } from './screens/budgetsearch'
 import { callsOf } from './screens/callsearch'
 import { envelopeOf, envelopesOf } from './screens/envelopesearch'
@@ -19,8 +21,9 @@ import { exploreOf } from './screens/exploresearch'
 import { keysOf } from './screens/keysearch'
 import { NotFound } from './screens/NotFound'
 import { benchOf, editorOf, policiesOf, policyOf, stopOf } from './screens/policysearch'
-import { overviewOf, promptOf, promptsOf } from './screens/promptsearch'
 import { invitationsOf, membersOf, tokensOf } from './screens/settingssearch'
+import { modelOf, pricesOf } from './screens/pricesearch'
+import { overviewOf, promptOf, promptsOf } from './screens/promptsearch'
 import { welcomeOf } from './screens/welcomesearch'
 import { sessionQuery } from './session'
 import { Shell } from './shell/Shell'
@@ -218,6 +221,50 @@ const channels = createRoute({
   component: lazyRouteComponent(() => import('./screens/Channels')),
 })
 
+const audit = createRoute({
+  getParentRoute: () => organization,
+  path: '/audit',
+  validateSearch: auditOf,
+  component: lazyRouteComponent(() => import('./screens/Audit')),
+})
+
+const entry = createRoute({
+  getParentRoute: () => organization,
+  path: '/audit/$seq',
+  component: lazyRouteComponent(() => import('./screens/Entry')),
+})
+
+const sorted = (search: Record<string, unknown>) =>
+  typeof search.sort === 'string' && /^-?\w+$/.test(search.sort) ? { sort: search.sort } : {}
+
+const providers = createRoute({
+  getParentRoute: () => organization,
+  path: '/providers',
+  validateSearch: (search: Record<string, unknown>) => ({ ...rangeOf(search), ...sorted(search) }),
+  component: lazyRouteComponent(() => import('./screens/Providers')),
+})
+
+const provider = createRoute({
+  getParentRoute: () => organization,
+  path: '/providers/$id',
+  validateSearch: (search: Record<string, unknown>) => rangeOf(search),
+  component: lazyRouteComponent(() => import('./screens/Provider')),
+})
+
+const prices = createRoute({
+  getParentRoute: () => organization,
+  path: '/prices',
+  validateSearch: pricesOf,
+  component: lazyRouteComponent(() => import('./screens/Prices')),
+})
+
+const priceModel = createRoute({
+  getParentRoute: () => organization,
+  path: '/prices/model',
+  validateSearch: modelOf,
+  component: lazyRouteComponent(() => import('./screens/PriceModel')),
+})
+
 const exportsScreen = createRoute({
   getParentRoute: () => organization,
   path: '/exports',
@@ -300,7 +347,10 @@ const bare = <const Path extends string>(
     | '/o/$slug/prompts'
     | '/o/$slug/policies'
     | '/o/$slug/envelopes'
-    | '/o/$slug/stop',
+    | '/o/$slug/stop'
+    | '/o/$slug/audit'
+    | '/o/$slug/providers'
+    | '/o/$slug/prices',
 ) =>
   createRoute({
     getParentRoute: () => root,
@@ -343,7 +393,13 @@ const tree = root.addChildren([
     channels,
     budgets,
     budget,
+    providers,
+    provider,
+    prices,
+    priceModel,
     exportsScreen,
+    audit,
+    entry,
     prompts,
     prompt,
     envelopes,
@@ -371,6 +427,9 @@ const tree = root.addChildren([
   bare('/alerts', '/o/$slug/alerts'),
   bare('/budgets', '/o/$slug/budgets'),
   bare('/exports', '/o/$slug/exports'),
+  bare('/audit', '/o/$slug/audit'),
+  bare('/providers', '/o/$slug/providers'),
+  bare('/prices', '/o/$slug/prices'),
   bare('/prompts', '/o/$slug/prompts'),
   bare('/envelopes', '/o/$slug/envelopes'),
   bare('/policies', '/o/$slug/policies'),

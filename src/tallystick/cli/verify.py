@@ -8,13 +8,19 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
 from tallystick.cli.answers import AsJson, Config, Data, fail, print_json, settings_of
 
 
-def verify(as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
+def verify(
+    organization: Annotated[str | None, typer.Option("--organization", "--org", metavar="SLUG", help="Only this one's chain.")] = None,
+    as_json: AsJson = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
     """Check the ledger: bytes, chain, signed checkpoints, sums and columns."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
@@ -24,7 +30,7 @@ def verify(as_json: AsJson = False, data: Data = None, config: Config = None) ->
     if not (settings.data / "ledger.key").exists():
         fail(f"{settings.data} has no ledger key to check signatures with.")
     with installation.opened(settings, make=False) as here, _progress() as progress:
-        found = ledger.verify(here.database, here.secrets.ledger_key.public_key, progress)
+        found = ledger.verify(here.database, here.secrets.ledger_key.public_key, progress, organization)
     if as_json:
         print_json({"ok": None if found.fault else not found.findings, **asdict(found)})
     elif found.fault is None:

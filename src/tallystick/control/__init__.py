@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from tallystick.core.dialect import Provider
 from tallystick.core.peers import Network
 from tallystick.ports import Bench, Clock, Keyring
 from tallystick.stores.sql.engine import Database
@@ -55,6 +56,7 @@ class Parts:
     months_kept: int | None = field(default=None, kw_only=True)                   # whose rows stand besides the running one's; all
     stopping: Callable[[], bool] = field(default=lambda: False, kw_only=True)     # whether open streams are to end
     public_url: str | None = field(default=None, kw_only=True)                     # how people reach this installation
+    providers: Mapping[str, Provider] = field(default_factory=dict, kw_only=True)  # those that can be called, by id
     ledger_key: bytes | None = field(default=None, kw_only=True)                  # the public one, which checkpoints are signed with
     bench: Bench | None = field(default=None, kw_only=True)                        # where policies are tried on what somebody wrote down
     alert_networks: tuple[Network, ...] = field(default=(), kw_only=True)          # of the operator's own that webhooks may reach

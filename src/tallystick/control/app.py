@@ -12,9 +12,8 @@ from tallystick import __version__
 from tallystick.control import (
     Parts, adjustments, aggregations, alerts, auth, budget_lint, budgets, channels, code_import, credentials, dimensions, envelopes,
     explore, exports, invitations, key_sets, keys, ledger, litellm_shims, live, lost_password, members, metrics, organization,
-    own_password,
-    personal_tokens, policies, policy_bench, price_overrides, problems, projects, prompts, proposals, requests, retention,
-    second_factor, sessions, setup, spenders, teams, views,
+    own_password, personal_tokens, policies, policy_bench, price_effects, price_overrides, prices, problems, projects, prompts,
+    proposals, providers, requests, retention, second_factor, sessions, setup, spenders, teams, verifications, views,
 )
 from tallystick.control.bounds import Bounds
 from tallystick.control.callers import admit
@@ -65,11 +64,12 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
                       personal_tokens.routes(), setup.routes(),
                       members.routes(), invitations.routes(), requests.routes(), adjustments.routes(), keys.own_routes(),
                       key_sets.routes(), keys.routes(), credentials.routes(), budget_lint.routes(), budgets.routes(),
-                      envelopes.routes(), price_overrides.routes(), proposals.routes(), teams.routes(), projects.routes(),
+                      envelopes.routes(), price_overrides.routes(), price_effects.routes(),
+                      prices.routes(), providers.routes(), proposals.routes(), teams.routes(), projects.routes(),
                       spenders.routes(), dimensions.routes(),
                       policy_bench.routes(), policies.routes(), metrics.routes(), explore.routes(), live.routes(), prompts.routes(),
                       code_import.routes(), views.routes(), organization.routes(), retention.routes(), exports.routes(),
-                      ledger.routes(), alerts.routes(),
+                      ledger.routes(), verifications.routes(), alerts.routes(),
                       channels.routes(), litellm_shims.routes()]
         app.add_api_route("/api/openapi.json", openapi, methods=["GET"], include_in_schema=False)
     for resource in resources:

@@ -14,13 +14,16 @@ from pydantic import BaseModel
 from tallystick.control.call_document import moment
 from tallystick.control.callers import Caller, actor_of
 from tallystick.control.figures import answer
+from tallystick.control.ledger_sentences import terms
 from tallystick.control.roles import APPROVERS, ProposalKind
+from tallystick.core.money import decimal_text
 from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.proposals import Proposal, Proposals, who_may
 
 
 class ProposalShown(BaseModel):
-    """Something that was asked for. `what` is the request as it was made; `state`: open, approved or declined."""
+    """Something that was asked for. `what` is the request as it was made, `sentence` the same for people; `state`: open, approved
+    or declined. `proposer`: who proposed it, by e-mail, in lists."""
 
     id: str
     kind: ProposalKind
@@ -30,6 +33,8 @@ class ProposalShown(BaseModel):
     proposed_by: str
     decided_at: datetime | None
     decided_by: str | None
+    sentence: str = ""
+    proposer: str | None = None
 
 
 PROPOSED: Final[dict[int | str, dict[str, Any]]] = {202: {"model": ProposalShown, "description": "Somebody else must approve it."}}
@@ -55,5 +60,16 @@ def proposal_document(proposal: Proposal) -> dict[str, Any]:
     return {
         "id": proposal.id, "kind": proposal.kind, "what": proposal.content, "state": proposal.state,
         "proposed_at": moment(proposal.proposed_us), "proposed_by": proposal.proposed_by,
-        "decided_at": moment(proposal.decided_us), "decided_by": proposal.decided_by,
+        "decided_at": moment(proposal.decided_us), "decided_by": proposal.decided_by, "sentence": _sentence(proposal),
     }
+
+
+def _sentence(proposal: Proposal) -> str:
+    what = proposal.content
+    match proposal.kind:
+        case "override_set":
+            return f"Set a price override: {terms(what['terms'])}"
+        case "override_end":
+            return f"End the price override {what['override']}" + (f" at {what['at']}" if what.get("at") else "")
+        case _:
+            return f"Correct {what['request_id']} to ${decimal_text(what['cost_nanos'])}: {what['evidence']}"

@@ -28,6 +28,7 @@ from tallystick.core.ledger import KINDS, LedgerFault, leaf_of, postings, read_b
 from tallystick.exports import ledger_proof
 from tallystick.exports.ledger_jsonl import Chain, SignedNote
 from tallystick.stores.sql import ledger_reading as reading
+from tallystick.stores.sql.accounts import emails_of
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Organization, organization
 from tallystick.stores.sql.entries import StoredEntry
@@ -230,9 +231,11 @@ class _Look:
         self._names, self._unpack = Names(db, here.id), Packer().unpack
 
     def read(self, stored: StoredEntry) -> _Read:
-        """Raises Problem 409 for bytes that are no entry."""
+        """Raises Problem 409 for bytes that are no entry, 410 for one whose month was dropped."""
+        if stored.packed is None:
+            raise Problem(410, "pruned", f"Of entry {stored.seq} the hash stands, and its totals in a CHECKPOINT: its month was dropped.")
         try:
-            body = self._unpack(stored.packed or b"")
+            body = self._unpack(stored.packed)
             fields = read_body(body)
         except LedgerFault:
             raise Problem(409, "ledger_damaged", f"Entry {stored.seq} cannot be read. Run `tallystick verify`.") from None
@@ -243,7 +246,7 @@ class _Look:
         stored = reading.entry_at(self.db, self.here.id, seq)
         found = self.read(stored) if stored is not None else None
         if found is None or not self.seen(found):
-            raise Problem(404, "not_found", "There is no such entry, or its month was dropped after its totals were sealed.")
+            raise Problem(404, "not_found", "There is no such entry.")
         return found
 
     def seen(self, one: _Read) -> bool:
@@ -263,11 +266,7 @@ class _Look:
     def name_people(self, items: Iterable[_Read]) -> None:
         """Accounts by their e-mail."""
         members = ("actor", "approved", "account", "owner")
-        ids = sorted({value for one in items for name in members if isinstance(value := one.said.get(name), str)})
-        if not ids:
-            return
-        query = f"SELECT id, email FROM account WHERE id IN ({', '.join('?' * len(ids))})"  # noqa: S608 - marks alone
-        emails = dict(self.db.execute(query, tuple(ids)).fetchall())
+        emails = emails_of(self.db, {value for one in items for name in members if isinstance(value := one.said.get(name), str)})
         for one in items:
             one.said |= {name: emails[one.said[name]] for name in members if one.said.get(name) in emails}
 
@@ -325,8 +324,8 @@ def _search(look: _Look, wanted: _Wanted, asked: Looked) -> tuple[list[_Read], i
     for looked_at, stored in enumerate(reading.newest_first(look.db, look.here.id, below, wanted.kinds, LOOKED_AT_MAX), start=1):
         if stored.seq < low:
             return items, 0
-        one = look.read(stored)
-        if wanted.has(one) and look.seen(one):
+        one = look.read(stored) if stored.packed is not None else None
+        if one is not None and wanted.has(one) and look.seen(one):
             items.append(one)
         if len(items) == asked.limit or looked_at == LOOKED_AT_MAX:
             return items, stored.seq

@@ -19,7 +19,7 @@ ACTS: Final = ("KEY", "CREDENTIAL", "MEMBER", "PRICE", "CAP", "POLICY", "WRITE-O
 _SUBJECTS: Final[Mapping[str, tuple[str, ...]]] = {
     "KEY": ("key",), "CREDENTIAL": ("credential",), "MEMBER": ("account",), "PRICE": ("override", "release"),
     "CAP": ("budget",), "POLICY": ("bypass", "policy"), "WRITE-OFF": ("instance",),
-    "ACCESS": ("token", "invitation", "account"), "ALERTS": ("channel", "mute", "budget"),
+    "ALERTS": ("channel", "mute", "budget"),
 }
 _ASIDE: Final = frozenset((
     "at", "seq", "org", "prev", "kind", "actor", "approved", "event", "version", "digest", "key", "credential", "account", "override",
@@ -74,7 +74,7 @@ def shown(name: str, value: Any) -> str | None:
     if value is None:
         return None
     if name.endswith("_nanos"):
-        return f"${decimal_text(int(value))}"
+        return _dollars(value)
     if isinstance(value, Mapping):
         return ", ".join(f"{key}={shown(key, one)}" for key, one in value.items()) or "none"
     if isinstance(value, list | tuple):
@@ -168,16 +168,18 @@ def _price(said: Said) -> str:
 
 def terms(said: Said) -> str:
     """What an override says."""
-    where = f"{said.get('provider', 'any provider')}/{said.get('model', 'all models')}".replace("*/", "all providers/")
+    provider, model = said.get("provider", "*"), said.get("model", "*")
+    whose = "every provider" if provider == "*" else provider
+    where = f"all models of {whose}" if model == "*" else f"{model} of {whose}"
     match said.get("kind"):
         case "percent":
-            return f"{said.get('value')} % on {said.get('unit')} of {where}"
+            return f"{said.get('value')} % on {str(said.get('unit', '')).replace('_', ' ')}, {where}"
         case "model":
             return f"{where} means {said.get('means')}"
         case _:
             per = said.get("per", 1_000_000)
             each = "a million" if per == 1_000_000 else str(per)
-            return f"${said.get('value')} for {each} {str(said.get('unit', '')).replace('_', ' ')} of {where}"
+            return f"${said.get('value')} for {each} {str(said.get('unit', '')).replace('_', ' ')}, {where}"
 
 
 def _cap(said: Said) -> str:
@@ -185,7 +187,8 @@ def _cap(said: Said) -> str:
     on = said.get("name") or f"{said.get('scope', '')} {said.get('value', '')}".strip()
     event = said.get("event", "")
     what = f"was {event}" if event in ("ended", "removed", "made", "raised") else "was changed"
-    return f"Budget on {on} {what}: {amount} a {said.get('window', 'window')}, {said.get('mode', '')}".rstrip(", ")
+    window = "in all" if said.get("window") == "total" else f"a {said.get('window', 'window')}"
+    return f"Budget on {on} {what}: {amount} {window}, {said.get('mode', '')}".rstrip(", ")
 
 
 def _policy(said: Said) -> str:
@@ -236,12 +239,14 @@ def _teams(said: Said) -> str:
 
 
 def _dollars(nanos: Any) -> str:
-    return f"${decimal_text(int(nanos))}"
+    """All digits that say something, and two decimals at least."""
+    whole, _, part = decimal_text(int(nanos)).partition(".")
+    return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
 
 
 _SENTENCES: Final[Mapping[str, Callable[[Said], str]]] = {
     "ATTEMPT": _call, "ADMIT": _admitted, "DEFER": lambda _: _DEFERRED, "SETTLE": _settled, "ADJUST": _adjusted, "SEEN": lambda _: _SEEN,
     "REFUSED": _refused, "REFUSALS": _refusals, "DEFINE": _defined, "KEY": _key, "CREDENTIAL": _credential, "MEMBER": _member,
     "PRICE": _price, "CAP": _cap, "POLICY": _policy, "WRITE-OFF": _written_off, "ACCESS": _access, "ALERTS": _alerts,
-    "SCOPE": _scope, "CHECKPOINT": _sealed, "RETENTION": _retention,
+    "SCOPE": _scope,
 }

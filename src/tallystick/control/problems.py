@@ -20,7 +20,7 @@ from tallystick.stores.sql.pruned import RowsPruned
 
 _REFUSALS: Final = {"exists": 409, "not_found": 404, "ended": 409, "alive": 409, "overlap": 409, "above_the_parent": 409, "forbidden": 403,
                     "last_owner": 409, "account_exists": 409, "own_proposal": 403, "decided": 409, "made_before": 409, "mark_used": 409,
-                    "invitation_gone": 404, "pruned": 410, "reset_gone": 404, "has_envelope": 409}
+                    "busy": 503, "invitation_gone": 404, "pruned": 410, "reset_gone": 404, "has_envelope": 409}
 
 
 class Problem(Exception):

@@ -18,6 +18,7 @@ from tallystick.control.pages import LIMIT, Cursor, Limit, cursor_of, place_of
 from tallystick.control.problems import Problem
 from tallystick.control.roles import APPROVERS, ProposalKind
 from tallystick.stores.sql import proposals as store
+from tallystick.stores.sql.accounts import emails_of
 from tallystick.stores.sql.directory import organization
 from tallystick.stores.sql.journal import Appending
 from tallystick.stores.sql.proposals import Proposal
@@ -57,8 +58,10 @@ def list_proposals(
     here = organization(parts.database, caller.organization)
     rows = store.list_proposals(parts.database, here.id, state, after=place_of(cursor) if cursor else None, limit=limit + 1)
     more, rows = len(rows) > limit, rows[:limit]
+    with parts.database.read() as db:
+        emails = emails_of(db, {row.proposed_by for row in rows})
     return answer({
-        "items": [proposal_document(row) for row in rows],
+        "items": [{**proposal_document(row), "proposer": emails.get(row.proposed_by)} for row in rows],
         "next_cursor": cursor_of(rows[-1].proposed_us, rows[-1].id) if more else None,
     })
 

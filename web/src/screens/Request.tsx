@@ -13,6 +13,7 @@ import { Coming, Fault } from '../parts/states'
 import { atText } from '../parts/when'
 import { useZone } from '../session'
 import { Verdict } from './callcolumns'
+import { Course, InLedger } from './callcourse'
 import type { FilterName } from './callsearch'
 
 const STILL_OPEN_MS = 1000
@@ -168,6 +169,9 @@ function Call({ call, slug }: { call: CallDocument; slug: string }) {
           </table>
         </Section>
       )}
+
+      <Course call={call} />
+      <InLedger slug={slug} id={call.id} settled={call.state} />
 
       <Section title="The same in a terminal">
         <div style={{ marginTop: 12 }}>

@@ -5,6 +5,7 @@
 import {
   IconActivity,
   IconBell,
+  IconBook2,
   IconChartBar,
   IconFileExport,
   IconKey,
@@ -12,6 +13,8 @@ import {
   IconListDetails,
   IconMailDollar,
   IconMessage2,
+  IconReceipt2,
+  IconServer2,
   IconSettings,
   IconShieldCheck,
   IconWallet,
@@ -81,6 +84,15 @@ export const PLACES = [
   },
   { to: '/o/$slug/keys', name: 'Keys', keys: 'k', icon: IconKey, group: 'who', roles: BUT_FINANCE },
   {
+    to: '/o/$slug/providers',
+    name: 'Providers',
+    keys: 'm',
+    icon: IconServer2,
+    group: 'who',
+    ranged: true,
+  },
+  { to: '/o/$slug/prices', name: 'Prices', keys: 'c', icon: IconReceipt2, group: 'who', roles: WATCHERS },
+  {
     to: '/o/$slug/exports',
     name: 'Exports',
     keys: 'x',
@@ -89,6 +101,15 @@ export const PLACES = [
     ranged: true,
   },
   { to: '/o/$slug/settings', name: 'Settings', keys: 's', icon: IconSettings, group: 'place' },
+  {
+    to: '/o/$slug/audit',
+    name: 'Audit',
+    keys: 'd',
+    icon: IconBook2,
+    group: 'records',
+    roles: ['owner', 'admin', 'finance', 'manager', 'auditor'],
+    ranged: true,
+  },
 ] as const satisfies readonly Shape[]
 
 export type Place = Shape & { to: (typeof PLACES)[number]['to'] }

@@ -9,6 +9,7 @@ whoever is inside it may read, decide and append without racing anybody, in this
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from importlib import resources
 from pathlib import Path
@@ -65,6 +66,11 @@ class Database(Protocol):
         longer than for any other transaction. Raises StoreFault."""
         ...
 
+    @property
+    def place(self) -> dict[str, str]:
+        """Where it is, for a process of our own that reads it too (`opened_at`); it may hold a password."""
+        ...
+
     def close(self) -> None:
         """Let go of every connection."""
         ...
@@ -116,6 +122,11 @@ def _file(path: Path, *, strict: bool) -> Database:
     database = SqliteDatabase(path, strict=strict)
     path.chmod(0o600)
     return database
+
+
+def opened_at(place: Mapping[str, str]) -> Database:
+    """The database of a running installation, once more. Raises StoreFault."""
+    return server_at(place["url"]) if "url" in place else SqliteDatabase(Path(place["path"]))
 
 
 def server_at(url: str) -> Database:
@@ -239,6 +250,7 @@ def _make_missing(db: Connection) -> None:
     """The tables that came later, where they are not there."""
     _run(db, _resource("prices.sql"))
     _run(db, _resource("identity.sql"))
+    _run(db, _resource("verifications.sql"))
     _run(db, _resource("people.sql"))
     _run(db, _resource("teams.sql"))
     _run(db, _resource("dimensions.sql"))

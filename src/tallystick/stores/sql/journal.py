@@ -116,6 +116,10 @@ class _Within:
     def refusals(self) -> tuple[type[Exception], ...]:
         return self.database.refusals
 
+    @property
+    def place(self) -> dict[str, str]:
+        return self.database.place
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         self.pen.flush()

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from operator import itemgetter
 from typing import Any, Final
 
-from tallystick.core.entry import PRIVATE
+from tallystick.core.entry import PRIVATE, read_pairs
 from tallystick.core.ledger import CALL_KINDS, GENESIS
 from tallystick.stores.sql.calls import ERASED
 from tallystick.stores.sql.connection import Connection
@@ -33,7 +33,7 @@ def length_of(db: Connection, organization: int) -> tuple[int, bytes]:
 
 
 def entry_at(db: Connection, organization: int, seq: int) -> StoredEntry | None:
-    """One entry; None where there is none of that number, or none any more."""
+    """One entry; None where there is none of that number. Of one that was pruned, `packed` is None."""
     found = _between(db, organization, seq, seq + 1)
     return found[0] if found else None
 
@@ -93,14 +93,17 @@ def signed_over(db: Connection, organization: int, seq: int) -> tuple[int, int, 
 
 
 def _between(db: Connection, organization: int, first: int, end: int) -> list[StoredEntry]:
-    """The entries of a piece of numbers, in order."""
+    """The entries of a piece of numbers, in order; of those that were pruned, their hashes."""
     place = organization, first, end
     rows = db.execute(_STANDING_IN, place).fetchall()
     for month in months(db):
         if len(rows) == end - first:
             break
         rows += db.execute(month_sql(_MONTH_IN, month), place).fetchall()
-    return sorted(map(StoredEntry._make, rows), key=itemgetter(0))
+    found = [*map(StoredEntry._make, rows)]
+    if len(found) < end - first:
+        found += hashes_between(db, organization, first, end)
+    return sorted(found, key=itemgetter(0))
 
 
 
@@ -120,4 +123,6 @@ def named(fields: Mapping[str, Any], names: Names) -> dict[str, Any]:
 
 def _name(names: Names, kind: str, number: int) -> str | int:
     found = names.of(kind, number)
-    return ERASED if found is None and kind in PRIVATE else number if found is None else found.replace("\t", "=").replace("\n", ", ")
+    if found is None:
+        return ERASED if kind in PRIVATE else number
+    return ", ".join(f"{name}={value}" if value else name for name, value in read_pairs(found)) if kind in ("tags", "dimensions") else found

@@ -78,6 +78,10 @@ class LivePrices:
         """The prices as they would be with further layers: what applying them would come to."""
         return ScopedPrices(open_book(layers=(*(self._layers or ()), *layers)), self._overrides, self._deployments)
 
+    def agreed(self, organization: str, overrides: Sequence[Override]) -> ScopedPrices:
+        """The prices as they would be with these overrides of an organisation's and no others: what a change comes to."""
+        return ScopedPrices(self.book, {organization: overrides}, self._deployments)
+
     def poll(self) -> bool:
         """Take up what changed. Returns False: there is never more to do at once. Raises StoreFault when the
         database cannot be read; what is in force then stands."""

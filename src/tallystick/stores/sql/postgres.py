@@ -58,6 +58,7 @@ class PostgresDatabase:
             said = conninfo_to_dict(url)
         except psycopg.ProgrammingError as fault:
             raise StoreFault(f"database.url: {_sentence(fault)}") from None
+        self._url = url
         self._said: dict[str, Any] = {**_CONNECTION, **said}
         self._adapters = _adapters()
         self._lock = WriterLock()
@@ -138,6 +139,10 @@ class PostgresDatabase:
                 self._writer = None
             while self._readers:
                 self._readers.pop().close()
+
+    @property
+    def place(self) -> dict[str, str]:
+        return {"url": self._url}
 
     def __str__(self) -> str:
         """Where it is; never with its password."""

@@ -131,6 +131,10 @@ class SqliteDatabase:
             while self._readers:
                 self._readers.pop().close()
 
+    @property
+    def place(self) -> dict[str, str]:
+        return {"path": str(self.path.absolute())}
+
     def __str__(self) -> str:
         return str(self.path)
 

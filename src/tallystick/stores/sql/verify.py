@@ -75,7 +75,7 @@ class Finding:
 class Verification:
     """What came of it. `findings` begins with the first bad entry of the first bad chain; at most
     `FINDINGS_MAX` are kept. `fault`: why nothing could be judged. `pruned`: how many of the entries are hashes only, of the
-    months (YYYYMM) that were dropped."""
+    months (YYYYMM) that were dropped. `head`: of a single chain, the hash of its last entry."""
 
     entries: int = 0
     checkpoints: int = 0
@@ -84,6 +84,7 @@ class Verification:
     pruned_months: tuple[int, ...] = ()
     findings: tuple[Finding, ...] = ()
     fault: str | None = None
+    head: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -91,8 +92,10 @@ class Verification:
         return 2 if self.fault is not None else 1 if self.findings else 0
 
 
-def verify(database: Database, public_key: bytes, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Verification:
-    """Check every chain of a database. `progress(done, total)` is called now and then."""
+def verify(database: Database, public_key: bytes, progress: Callable[[int, int], None] = lambda _done, _total: None,
+           only: str | None = None) -> Verification:
+    """Check every chain of a database, or the one of an organisation (`only`, its slug). `progress(done, total)` is called now and
+    then."""
     findings: list[Finding] = []
     entries = checkpoints = organizations = pruned = 0
     pruned_months: set[int] = set()
@@ -100,6 +103,10 @@ def verify(database: Database, public_key: bytes, progress: Callable[[int, int],
         with database.read() as db:
             chains = db.execute("SELECT c.organization, o.slug, o.zone, c.next_seq, c.head, c.frontier, c.checkpoint_size"
                                 " FROM chain c JOIN organization o ON o.id = c.organization ORDER BY c.organization").fetchall()
+            if only is not None:
+                chains = [row for row in chains if row[1] == only]
+                if not chains:
+                    return Verification(fault=f"there is no organisation {only}")
             total = sum(row[3] for row in chains)
             for row in chains:
                 check = _Check(db, public_key, findings, *row)
@@ -109,12 +116,15 @@ def verify(database: Database, public_key: bytes, progress: Callable[[int, int],
                 pruned += check.retention.entries
                 pruned_months.update(check.retention.months)
                 organizations += 1
-            _check_strays(db, {row[0] for row in chains}, findings)
-            _check_cursors(db, findings)
+            if only is None:
+                _check_strays(db, {row[0] for row in chains}, findings)
+                _check_cursors(db, findings)
     except StoreFault as fault:
         return Verification(fault=str(fault))
     progress(total, total)
-    return Verification(entries, checkpoints, organizations, pruned, tuple(sorted(pruned_months)), tuple(findings[:FINDINGS_MAX]))
+    head = bytes(chains[0][4]).hex() if only is not None else None
+    return Verification(entries, checkpoints, organizations, pruned, tuple(sorted(pruned_months)), tuple(findings[:FINDINGS_MAX]),
+                        head=head)
 
 
 def _check_strays(db: Connection, chained: set[int], findings: list[Finding]) -> None:

@@ -1,0 +1,174 @@
+// Where calls go: which providers can be called, with whose credentials, how they answer and what they cost.
+import { useQuery } from '@tanstack/react-query'
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { useMemo } from 'react'
+import { getCredentials, getProviders } from '../api/sdk.gen'
+import type { Credential, ProviderShown } from '../api/types.gen'
+import { grouped, places } from '../money'
+import { AsCsv, Book, type Column } from '../parts/Book'
+import { Health } from '../parts/Health'
+import { Money } from '../parts/Money'
+import { Page, Section } from '../parts/Page'
+import { Coming, Fault } from '../parts/states'
+import { daysOf, type RangeSearch, todayIn } from '../range'
+import { may, useSession, useZone } from '../session'
+
+export type ProviderSearch = RangeSearch & { sort?: string }
+
+export default function Providers() {
+  const search = useSearch({ from: '/o/$slug/providers' })
+  const { slug } = useParams({ from: '/o/$slug/providers' })
+  const navigate = useNavigate({ from: '/o/$slug/providers' })
+  const session = useSession()
+  const { zone, known } = useZone()
+  const { start, end } = daysOf(search, todayIn(zone))
+  const credentials = useCredentials(may(session, 'owner', 'admin', 'auditor'))
+  const { data, error, isPending, refetch } = useQuery({
+    queryKey: ['providers', start, end],
+    queryFn: async () => (await getProviders({ query: { start, end }, throwOnError: true })).data.items,
+    enabled: known,
+  })
+  const providers = useMemo(() => data?.filter((one) => one.base_url !== null) ?? [], [data])
+  const away = data?.filter((one) => one.base_url === null) ?? []
+  const columns = useMemo(
+    () => columnsOf(slug, providers, credentials.data),
+    [slug, providers, credentials.data],
+  )
+  return (
+    <Page
+      title="Providers"
+      question="Where do calls go, do they answer, and what do they cost?"
+      actions={<AsCsv name={`providers-${start}-${end}`} columns={columns} rows={providers} />}
+    >
+      {error ? (
+        <Fault problem={error} retry={refetch} />
+      ) : isPending ? (
+        <Coming rows={10} />
+      ) : (
+        <>
+          <Book
+            caption="Providers"
+            columns={columns}
+            rows={providers}
+            id={(one) => one.id}
+            sort={search.sort}
+            onSort={(sort) =>
+              navigate({ search: (before: ProviderSearch) => ({ ...before, sort }), replace: true })
+            }
+          />
+          {away.length > 0 && (
+            <Section title="Without an address">
+              <p className="soft intro">
+                {away.map((one) => one.name).join(', ')}: their address is an installation’s own. The operator
+                sets it in the configuration, <code>[providers.{away[0]?.id}] base_url</code>.
+              </p>
+            </Section>
+          )}
+        </>
+      )}
+    </Page>
+  )
+}
+
+export function useCredentials(sees: boolean) {
+  return useQuery({
+    queryKey: ['credentials'],
+    queryFn: async () => (await getCredentials({ throwOnError: true })).data.items as Credential[],
+    enabled: sees,
+  })
+}
+
+function columnsOf(
+  slug: string,
+  providers: readonly ProviderShown[],
+  credentials: readonly Credential[] | undefined,
+): Column<ProviderShown>[] {
+  const decimals = places(providers.map((one) => one.cost_nanos as never))
+  const columns: Column<ProviderShown>[] = [
+    {
+      id: 'name',
+      title: 'Provider',
+      value: (one) => one.name,
+      shown: (one) => (
+        <Link to="/o/$slug/providers/$id" params={{ slug, id: one.id }}>
+          {one.name}
+        </Link>
+      ),
+    },
+    {
+      id: 'calls',
+      title: 'Calls',
+      value: (one) => one.requests,
+      shown: (one) => grouped(one.requests),
+      number: true,
+    },
+    {
+      id: 'cost_nanos',
+      title: 'Cost',
+      value: (one) => BigInt(one.cost_nanos),
+      shown: (one) => <Money nanos={one.cost_nanos as never} decimals={decimals} />,
+      number: true,
+    },
+    {
+      id: 'errors',
+      title: 'Errors',
+      value: (one) => one.error_rate,
+      shown: (one) => <Rate of={one} />,
+      number: true,
+    },
+    quantile('latency_p50_us', 'Median'),
+    quantile('latency_p95_us', '95 %'),
+    {
+      id: 'unlisted',
+      title: 'Unknown routes',
+      value: (one) => one.unlisted,
+      shown: (one) =>
+        one.unlisted ? (
+          <span className="tag amber">{grouped(one.unlisted)} calls</span>
+        ) : (
+          <span className="quiet">–</span>
+        ),
+      number: true,
+      wide: true,
+    },
+  ]
+  if (credentials)
+    columns.push({
+      id: 'credentials',
+      title: 'Credentials',
+      value: (one) => credentials.filter((held) => held.provider === one.id).length,
+      shown: (one) => {
+        const held = credentials.filter((credential) => credential.provider === one.id)
+        return held.length === 0 ? <span className="quiet">callers’ own</span> : <Health credentials={held} />
+      },
+      wide: true,
+    })
+  return columns
+}
+
+function quantile(id: 'latency_p50_us' | 'latency_p95_us', title: string): Column<ProviderShown> {
+  return {
+    id,
+    title,
+    value: (one) => one[id],
+    shown: (one) => msText(one[id]) ?? <span className="quiet">–</span>,
+    number: true,
+    wide: true,
+  }
+}
+
+export function msText(us: number | null): string | null {
+  return us === null ? null : `${grouped(Math.round(us / 1000))} ms`
+}
+
+export function Rate({ of }: { of: { errors: number; error_rate: number | null } }) {
+  if (of.error_rate === null) return <span className="quiet">–</span>
+  const text = `${(100 * of.error_rate).toFixed(1)} %`
+  return of.errors ? (
+    <span title={`${grouped(of.errors)} of them failed`} className={of.error_rate >= 0.05 ? 'tag red' : ''}>
+      {text}
+    </span>
+  ) : (
+    <span className="quiet">none</span>
+  )
+}
