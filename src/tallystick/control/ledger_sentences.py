@@ -248,5 +248,5 @@ _SENTENCES: Final[Mapping[str, Callable[[Said], str]]] = {
     "ATTEMPT": _call, "ADMIT": _admitted, "DEFER": lambda _: _DEFERRED, "SETTLE": _settled, "ADJUST": _adjusted, "SEEN": lambda _: _SEEN,
     "REFUSED": _refused, "REFUSALS": _refusals, "DEFINE": _defined, "KEY": _key, "CREDENTIAL": _credential, "MEMBER": _member,
     "PRICE": _price, "CAP": _cap, "POLICY": _policy, "WRITE-OFF": _written_off, "ACCESS": _access, "ALERTS": _alerts,
-    "SCOPE": _scope,
+    "SCOPE": _scope, "CHECKPOINT": _sealed, "RETENTION": _retention,
 }

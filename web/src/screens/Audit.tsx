@@ -204,7 +204,7 @@ function columnsOf(slug: string, zone: string, entries: boolean, found: Entry[])
       title: 'What',
       value: (one) => one.sentence,
       shown: (one) => (
-        <div className="told">
+        <div className="lines">
           {one.sentence}
           {one.approved_by && one.approved_by !== one.by && (
             <span className="label"> approved by {byName(one.approved_by)}</span>

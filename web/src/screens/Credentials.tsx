@@ -137,7 +137,7 @@ export function Credentials({ provider, changes, adding, add }: Asked) {
 function Standing({ one, zone }: { one: Credential; zone: string }) {
   const { health } = one
   return (
-    <div className="told">
+    <div className="lines">
       <Health credentials={[one]} />
       {one.status === 'origin_changed' && (
         <div className="label">

@@ -23,7 +23,7 @@ export function Overrides({ overrides, ends, slug }: { overrides: Override[]; en
       title: 'Agreed',
       value: termsText,
       shown: (one) => (
-        <div className="told">
+        <div className="lines">
           {termsText(one)}
           {(one.contract || one.note) && (
             <div className="label">{[one.contract, one.note].filter(Boolean).join(' · ')}</div>

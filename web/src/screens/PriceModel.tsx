@@ -9,6 +9,7 @@ import type { ModelPrices, RateRow } from '../api/types.gen'
 import type { CallLine } from '../calls'
 import { grouped } from '../money'
 import { AsCsv, Book, type Column } from '../parts/Book'
+import { Dollars, decimalsOf } from '../parts/Dollars'
 import { Figure } from '../parts/Figure'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
@@ -114,7 +115,9 @@ function Rates({ prices }: { prices: ModelPrices }) {
         id: 'price',
         title: 'Price',
         value: (row) => row.price,
-        shown: (row) => `$${row.price}`,
+        shown: (row) => (
+          <Dollars rate={row.price} decimals={decimalsOf(prices.rows.map((one) => one.price))} />
+        ),
         number: true,
       },
       { id: 'per', title: 'For', value: (row) => row.per, shown: (row) => perName(row.per) },
@@ -123,7 +126,7 @@ function Rates({ prices }: { prices: ModelPrices }) {
         title: 'When',
         value: (row) => row.when.join(', ') || null,
         shown: (row) => (
-          <div className="told">{row.when.join(', ') || <span className="quiet">always</span>}</div>
+          <div className="lines">{row.when.join(', ') || <span className="quiet">always</span>}</div>
         ),
       },
       { id: 'valid_from', title: 'From', value: (row) => row.valid_from, wide: true },
@@ -148,7 +151,7 @@ function Rates({ prices }: { prices: ModelPrices }) {
         wide: true,
       },
     ],
-    [],
+    [prices],
   )
   if (!prices.rows.length) return null
   return (

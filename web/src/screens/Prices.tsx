@@ -8,6 +8,7 @@ import { getPrices, getPricesOverrides, getPricesUnpriced } from '../api/sdk.gen
 import type { Priced, ProposalShown, UnpricedShown } from '../api/types.gen'
 import { grouped } from '../money'
 import { AsCsv, Book, type Column } from '../parts/Book'
+import { Dollars, decimalsOf } from '../parts/Dollars'
 import { Page, Section } from '../parts/Page'
 import { PriceEffect } from '../parts/PriceEffect'
 import { Proposals } from '../parts/Proposals'
@@ -198,7 +199,7 @@ function Models({
       placeholderData: (before) => before,
     })
   const models = useMemo(() => data?.pages.flatMap((page) => page.items) ?? [], [data])
-  const columns = useMemo(() => columnsOf(slug), [slug])
+  const columns = useMemo(() => columnsOf(slug, models), [slug, models])
   const first = data?.pages[0]
   return (
     <Section
@@ -254,7 +255,7 @@ function Models({
   )
 }
 
-function columnsOf(slug: string): Column<Priced>[] {
+function columnsOf(slug: string, models: readonly Priced[]): Column<Priced>[] {
   const rate = (
     id: 'input_usd' | 'cached_usd' | 'output_usd',
     title: string,
@@ -263,7 +264,14 @@ function columnsOf(slug: string): Column<Priced>[] {
     id,
     title,
     value: (one) => one[id],
-    shown: (one) => (one.free ? 'free' : one[id] === null ? <span className="quiet">–</span> : `$${one[id]}`),
+    shown: (one) =>
+      one.free ? (
+        'free'
+      ) : one[id] === null ? (
+        <span className="quiet">–</span>
+      ) : (
+        <Dollars rate={one[id]} decimals={decimalsOf(models.map((each) => each[id]))} />
+      ),
     number: true,
     wide,
   })

@@ -1,5 +1,5 @@
 // One provider: how it answers, the credentials that are kept for it, what goes to it, and the routes it is known for.
-import { Button } from '@mantine/core'
+import { Button, Switch } from '@mantine/core'
 import { IconPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useParams, useSearch } from '@tanstack/react-router'
@@ -227,6 +227,9 @@ function Operations({ one, slug }: { one: OneProvider; slug: string }) {
 }
 
 function Routes({ one }: { one: OneProvider }) {
+  const [free, setFree] = useState(false)
+  const billed = one.table.filter((row) => row.billable)
+  const rows = free ? one.table : billed
   const columns = useMemo(
     (): Column<RouteShown>[] => [
       { id: 'method', title: 'Method', value: (row) => row.method },
@@ -244,16 +247,17 @@ function Routes({ one }: { one: OneProvider }) {
     [],
   )
   return (
-    <Section
-      title="Known routes"
-      end={<AsCsv name={`${one.id}-routes`} columns={columns} rows={one.table} />}
-    >
-      <Book
-        caption="Known routes"
-        columns={columns}
-        rows={one.table}
-        id={(row) => `${row.method} ${row.path}`}
-      />
+    <Section title="Known routes" end={<AsCsv name={`${one.id}-routes`} columns={columns} rows={rows} />}>
+      {billed.length < one.table.length && (
+        <div className="chips above">
+          <Switch
+            label={`Routes that cost nothing (${one.table.length - billed.length})`}
+            checked={free}
+            onChange={(event) => setFree(event.currentTarget.checked)}
+          />
+        </div>
+      )}
+      <Book caption="Known routes" columns={columns} rows={rows} id={(row) => `${row.method} ${row.path}`} />
     </Section>
   )
 }

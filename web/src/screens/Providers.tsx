@@ -165,7 +165,10 @@ export function Rate({ of }: { of: { errors: number; error_rate: number | null }
   if (of.error_rate === null) return <span className="quiet">–</span>
   const text = `${(100 * of.error_rate).toFixed(1)} %`
   return of.errors ? (
-    <span title={`${grouped(of.errors)} of them failed`} className={of.error_rate >= 0.05 ? 'tag red' : ''}>
+    <span
+      title={`${grouped(of.errors)} of them failed`}
+      className={of.error_rate >= 0.05 ? 'tag amber' : undefined}
+    >
       {text}
     </span>
   ) : (
