@@ -18,6 +18,9 @@ from tests.browser.test_welcome_screen import focused, tab_to
 from tests.build.gateway import ADMIN, PATIENCE_S, RunningGateway
 
 NEW = "a password of mine"
+BARE = {"/": "Overview", "/overview": "Overview", "/explore?group=team": "Explore", "/requests": "Requests", "/admin/llm-proxy": "Live",
+        "/keys": "Keys", "/budgets": "Budgets", "/alerts": "Alerts", "/welcome": "Welcome", "/settings/members": "Members",
+        "/settings/tokens": "Access tokens", "/settings/invitations": "Invitations", "/settings/organization": "Organisation"}
 
 
 class PostOffice:
@@ -132,3 +135,22 @@ def test_without_mail_it_is_said_who_helps(chromium: Browser, tmp_path: Path, vi
         somebody.page.get_by_role("button", name="Send the link").click()
         somebody.page.get_by_role("heading", name="Ask who runs this installation").wait_for()
         assert f"tallystick members reset-password {ADMIN[0]}" in somebody.page.locator(".snippet").inner_text()
+
+
+def test_signing_in_by_keyboard_leads_to_where_one_wanted_and_bare_addresses_to_ones_organisation(
+    gateway: RunningGateway, visit: Callable[..., Person],
+) -> None:
+    somebody = visit(gateway)
+    page = somebody.page
+    somebody.go("/settings")
+    page.get_by_role("heading", name="Sign in to Tallystick").wait_for()
+    assert focused(page) == "email"
+    page.keyboard.type(ADMIN[0])
+    tab_to(page, "password")
+    page.keyboard.type(ADMIN[1])
+    page.keyboard.press("Enter")
+    somebody.at("My account")
+    for bare, title in BARE.items():
+        somebody.go(bare)
+        somebody.at(title)
+        assert page.url.startswith(f"{gateway.url}/o/default/"), bare

@@ -295,6 +295,17 @@ def test_who_belongs_to_two_organisations_sees_one_at_a_time(gateway: RunningGat
     mia.at("Members")
     page.get_by_text("mia@example.test").first.wait_for()
     assert ADMIN[0] not in page.inner_text("main"), "nothing of the other one is left in the page"
+    # A page that was open follows: it must not show figures of one as the other's.
+    other = Person(page.context.new_page(), gateway)
+    other.go("/o/acme/overview")
+    other.at("Overview")
+    page.get_by_role("button", name="Organisation: Acme").click()
+    page.get_by_role("menuitem", name="Default").click()
+    mia.at("Overview")
+    other.page.get_by_role("heading", name="This page is of acme").wait_for()
+    page.get_by_role("button", name="Organisation: Default").click()
+    page.get_by_role("menuitem", name="Acme").click()
+    mia.at("Overview")
     # A link to the other one says whose it is, before anything of it is shown.
     mia.go("/o/default/settings/members")
     page.get_by_role("heading", name="This page is of default").wait_for()

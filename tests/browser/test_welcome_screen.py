@@ -90,6 +90,7 @@ def test_from_the_printed_link_to_a_first_call_by_keyboard(chromium: Browser, tm
         assert (budget["scope"], budget["mode"], budget["limit_nanos"]) == ("key", "hard", 20_000_000_000)
         assert somebody.nanos(".figures") == [call["would_be_cost_nanos"]]
         assert call["id"] in page.inner_text("main")
+        page.get_by_text("Entry ").wait_for()
         assert key in page.locator(".snippet").inner_text()
 
         # One's own code, somewhere else: the light turns on.

@@ -13,7 +13,7 @@ import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { Problem } from './problem'
 import { consoleRouter } from './router'
-import { connect, forget } from './session'
+import { connect, follow, forget } from './session'
 import { remembered } from './taste'
 import { theme, variables } from './theme'
 
@@ -44,6 +44,7 @@ const queries: QueryClient = new QueryClient({
   },
 })
 const router = consoleRouter(queries)
+follow(queries)
 
 createRoot(document.getElementById('console') as HTMLElement).render(
   <StrictMode>

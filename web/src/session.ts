@@ -41,11 +41,27 @@ export function connect(): void {
   client.interceptors.error.use((error, response) => Problem.of(error, response))
 }
 
+const nameOf = (session: Session | null | undefined) =>
+  session ? `${session.account.id} ${session.organization}` : ''
+let pages: BroadcastChannel | null = null
+
+/** Pages of one browser share the cookie, so what it opens changes for all at once. Where another one signed in, out, or went
+ * to another organisation, this one must not show figures of one as another's. */
+export function follow(queries: QueryClient): void {
+  pages = new BroadcastChannel('tallystick session')
+  pages.onmessage = ({ data }) => {
+    const here = nameOf(queries.getQueryData(sessionQuery.queryKey))
+    if (here === data) queries.invalidateQueries({ queryKey: sessionQuery.queryKey })
+    else if (here !== '') window.location.reload()
+  }
+}
+
 /** Somebody came in, or goes on in another organisation: nothing of before stays, and everything is asked for anew. */
 export function enter(queries: QueryClient, session: Session): void {
   csrf = session.csrf
   queries.clear()
   queries.setQueryData(sessionQuery.queryKey, session)
+  pages?.postMessage(nameOf(session))
 }
 
 /** After its end: nothing that was loaded in it stays. */
@@ -53,6 +69,7 @@ export function forget(queries: QueryClient): void {
   csrf = null
   queries.clear()
   queries.setQueryData(sessionQuery.queryKey, null)
+  pages?.postMessage('')
 }
 
 /** The session of a page behind the sign-in. */

@@ -28,6 +28,8 @@ _ACCESS: Final = {
     "signed_in": "{account} signed in", "password_set": "The password of {account} was set",
     "factor_set": "{account} set up a second factor", "factor_removed": "The second factor of {account} was removed",
     "factor_required": "A second factor was made mandatory", "factor_not_required": "A second factor is no longer mandatory",
+    "recovery_codes_made": "{account} made new recovery codes",
+    "sessions_last": "How long sessions last was set ({seconds} seconds; 0: as the installation has it)",
     "invited": "Somebody was invited as {role}", "invitation_accepted": "{account} accepted an invitation",
     "invitation_revoked": "An invitation was taken back", "token_made": "{account} made an access token ({scopes})",
     "token_revoked": "An access token of {account} was revoked", "failed": "A sign-in failed",

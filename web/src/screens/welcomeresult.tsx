@@ -4,7 +4,7 @@ import { Button, Tabs } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
-import { getRequests, getRequestsRequestId } from '../api/sdk.gen'
+import { getLedgerEntries, getRequests, getRequestsRequestId } from '../api/sdk.gen'
 import { type CallDocument, type CallItem, shownNanos } from '../calls'
 import { clientOf, type Filling, filled } from '../connect'
 import { exactly } from '../exact'
@@ -17,6 +17,7 @@ import { Money } from '../parts/Money'
 import { Section } from '../parts/Page'
 import { Coming, Empty, Fault } from '../parts/states'
 import { Problem } from '../problem'
+import { may, useSession } from '../session'
 import type { Held, StepProps } from './Welcome'
 import type { WelcomeSearch } from './welcomesearch'
 
@@ -80,6 +81,13 @@ export function ResultStep({ search, held, go, slug }: StepProps & { slug: strin
 }
 
 function Cost({ call, slug, took }: { call: CallDocument; slug: string; took: number | undefined }) {
+  const session = useSession()
+  const entry = useQuery({
+    queryKey: ['ledger', 'of request', call.id],
+    queryFn: async () =>
+      (await getLedgerEntries({ query: { request: call.id }, throwOnError: true })).data.items[0] ?? null,
+    enabled: may(session, 'owner', 'admin', 'manager') && call.state !== 'open',
+  })
   return (
     <>
       <div className="figures">
@@ -110,6 +118,9 @@ function Cost({ call, slug, took }: { call: CallDocument; slug: string; took: nu
               <code>{call.id}</code>
             </Link>{' '}
             <Copy text={call.id} what="the request’s id" />
+          </Fact>
+          <Fact name="Ledger">
+            {entry.data && `Entry ${grouped(entry.data.seq)}: ${entry.data.sentence}`}
           </Fact>
           <Fact name="Provider">{call.provider}</Fact>
           <Fact name="Model">{call.served_model ?? call.requested_model}</Fact>
