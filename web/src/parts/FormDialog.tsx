@@ -12,18 +12,13 @@ export function useChange(...about: string[]) {
   const queries = useQueryClient()
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<unknown>(null)
-  const send = async <Now extends Changed>(
-    change: () => Promise<{ data: Now }>,
-    said: string,
-    done: (now: Now) => void,
-  ) => {
+  const send = async <Now,>(change: () => Promise<{ data: Now }>, said: string, done: (now: Now) => void) => {
     setBusy(true)
     setProblem(null)
     try {
       const { data: now } = await change()
       await Promise.all(about.map((name) => queries.invalidateQueries({ queryKey: [name] })))
-      const late = now.not_in_force_on ?? []
-      const minds = now.warnings ?? []
+      const { not_in_force_on: late = [], warnings: minds = [] } = (now ?? {}) as Changed
       notifications.show({
         message: [
           said,
@@ -50,12 +45,23 @@ type Formed = {
   close: () => void
   submit: (text: (name: string) => string) => void
   ready?: boolean
+  size?: 'md' | 'lg'
   children: ReactNode
 }
 
-export function FormDialog({ title, verb, busy, problem, close, submit, ready = true, children }: Formed) {
+export function FormDialog({
+  title,
+  verb,
+  busy,
+  problem,
+  close,
+  submit,
+  ready = true,
+  size = 'lg',
+  children,
+}: Formed) {
   return (
-    <Modal opened onClose={close} title={title} size="lg">
+    <Modal opened onClose={close} title={title} size={size}>
       <form
         onSubmit={(event) => {
           event.preventDefault()

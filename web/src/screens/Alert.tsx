@@ -1,5 +1,5 @@
 // One alert: what it says, its figures, who sees to it, and what each channel did with it.
-import { Button, Group, Modal, Stack, Textarea } from '@mantine/core'
+import { Button, Textarea } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useParams } from '@tanstack/react-router'
@@ -7,6 +7,7 @@ import { type ReactNode, useState } from 'react'
 import { getAlertsAlertId, postAlertsAlertIdAcknowledge, postAlertsAlertIdReplay } from '../api/sdk.gen'
 import type { Delivery, OneAlert } from '../api/types.gen'
 import { grouped } from '../money'
+import { FormDialog, useChange } from '../parts/FormDialog'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
 import { Outcome, SeverityMark } from '../parts/Severity'
@@ -222,57 +223,31 @@ function DeliveryRows({ delivery, zone }: { delivery: Delivery; zone: string }) 
 }
 
 function Acknowledge({ alert, close }: { alert: OneAlert; close: () => void }) {
-  const queries = useQueryClient()
-  const [note, setNote] = useState('')
-  const [busy, setBusy] = useState(false)
-  const [problem, setProblem] = useState<unknown>(null)
-  const go = async () => {
-    setBusy(true)
-    try {
-      await postAlertsAlertIdAcknowledge({
-        path: { alert_id: alert.id },
-        body: { note: note.trim() },
-        throwOnError: true,
-      })
-      await queries.invalidateQueries({ queryKey: ['alerts'] })
-      close()
-    } catch (found) {
-      setProblem(found)
-      setBusy(false)
-    }
-  }
+  const { busy, problem, send } = useChange('alerts')
   return (
-    <Modal opened onClose={close} title="Acknowledge">
-      <form
-        onSubmit={(event) => {
-          event.preventDefault()
-          go()
-        }}
-      >
-        <Stack>
-          <p className="soft">
-            Whoever looks next sees that you see to it. It holds for all that is open of the same matter; a
-            further step is news again.
-          </p>
-          <Textarea
-            label="Note"
-            placeholder="Asked the team"
-            value={note}
-            onChange={(event) => setNote(event.currentTarget.value)}
-            maxLength={500}
-            data-autofocus
-          />
-          {problem !== null && <Fault problem={problem} />}
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={close}>
-              Cancel
-            </Button>
-            <Button type="submit" loading={busy}>
-              Acknowledge
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <FormDialog
+      title="Acknowledge"
+      verb="Acknowledge"
+      size="md"
+      {...{ busy, problem, close }}
+      submit={(text) =>
+        send(
+          () =>
+            postAlertsAlertIdAcknowledge({
+              path: { alert_id: alert.id },
+              body: { note: text('note') },
+              throwOnError: true,
+            }),
+          'You see to it.',
+          close,
+        )
+      }
+    >
+      <p className="soft">
+        Whoever looks next sees that you see to it. It holds for all that is open of the same matter; a
+        further step is news again.
+      </p>
+      <Textarea name="note" label="Note" placeholder="Asked the team" maxLength={500} data-autofocus />
+    </FormDialog>
   )
 }

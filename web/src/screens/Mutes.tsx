@@ -1,13 +1,13 @@
 // Of what nothing is said for a while, and the way to begin such a while.
-import { Button, Group, Modal, Select, Stack, TextInput } from '@mantine/core'
+import { Button, Select, TextInput } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { deleteAlertsMutesMuteId, getAlertsMutes, postAlertsMutes } from '../api/sdk.gen'
 import type { Alert, OneMute } from '../api/types.gen'
 import { Book } from '../parts/Book'
+import { FormDialog, useChange } from '../parts/FormDialog'
 import { Section } from '../parts/Page'
-import { Fault } from '../parts/states'
 import { atText } from '../parts/when'
 import { may, useSession } from '../session'
 import { byText, kindText } from './alertsearch'
@@ -89,80 +89,59 @@ function whatOf(mute: OneMute): string {
 }
 
 export function Mute({ alert, close }: { alert: Alert; close: () => void }) {
-  const queries = useQueryClient()
   const [hours, setHours] = useState('8')
   const [what, setWhat] = useState('alert')
   const [reason, setReason] = useState('')
-  const [busy, setBusy] = useState(false)
-  const [problem, setProblem] = useState<unknown>(null)
-  const go = async () => {
-    setBusy(true)
-    setProblem(null)
-    try {
-      await postAlertsMutes({
-        body: {
-          until: new Date(Date.now() + Number(hours) * HOUR_MS).toISOString(),
-          reason: reason.trim(),
-          ...(what === 'alert' ? { alert_id: alert.id } : { kind: alert.kind }),
-        },
-        throwOnError: true,
-      })
-      await queries.invalidateQueries({ queryKey: ['alerts'] })
-      notifications.show({
-        message: 'Muted. It is recorded all the while; what is still so at its end is told then.',
-      })
-      close()
-    } catch (found) {
-      setProblem(found)
-      setBusy(false)
-    }
-  }
+  const { busy, problem, send } = useChange('alerts')
   return (
-    <Modal opened onClose={close} title="Mute">
-      <form
-        onSubmit={(event) => {
-          event.preventDefault()
-          go()
-        }}
-      >
-        <Stack>
-          <Select
-            label="What"
-            data={[
-              { value: 'alert', label: 'What this alert is about' },
-              { value: 'kind', label: `Every alert of its kind: ${kindText(alert.kind)}` },
-            ]}
-            value={what}
-            onChange={(value) => setWhat(value ?? 'alert')}
-            allowDeselect={false}
-          />
-          <Select
-            label="For"
-            data={SPANS}
-            value={hours}
-            onChange={(value) => setHours(value ?? '8')}
-            allowDeselect={false}
-          />
-          <TextInput
-            label="Reason"
-            description="It stands in the ledger, with your name: “load test”."
-            value={reason}
-            onChange={(event) => setReason(event.currentTarget.value)}
-            required
-            maxLength={500}
-            data-autofocus
-          />
-          {problem !== null && <Fault problem={problem} />}
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={close}>
-              Cancel
-            </Button>
-            <Button type="submit" loading={busy} disabled={!reason.trim()}>
-              Mute
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <FormDialog
+      title="Mute"
+      verb="Mute"
+      size="md"
+      ready={Boolean(reason.trim())}
+      {...{ busy, problem, close }}
+      submit={() =>
+        send(
+          () =>
+            postAlertsMutes({
+              body: {
+                until: new Date(Date.now() + Number(hours) * HOUR_MS).toISOString(),
+                reason: reason.trim(),
+                ...(what === 'alert' ? { alert_id: alert.id } : { kind: alert.kind }),
+              },
+              throwOnError: true,
+            }),
+          'Muted. It is recorded all the while; what is still so at its end is told then.',
+          close,
+        )
+      }
+    >
+      <Select
+        label="What"
+        data={[
+          { value: 'alert', label: 'What this alert is about' },
+          { value: 'kind', label: `Every alert of its kind: ${kindText(alert.kind)}` },
+        ]}
+        value={what}
+        onChange={(value) => setWhat(value ?? 'alert')}
+        allowDeselect={false}
+      />
+      <Select
+        label="For"
+        data={SPANS}
+        value={hours}
+        onChange={(value) => setHours(value ?? '8')}
+        allowDeselect={false}
+      />
+      <TextInput
+        label="Reason"
+        description="It stands in the ledger, with your name: “load test”."
+        value={reason}
+        onChange={(event) => setReason(event.currentTarget.value)}
+        required
+        maxLength={500}
+        data-autofocus
+      />
+    </FormDialog>
   )
 }

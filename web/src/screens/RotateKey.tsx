@@ -1,10 +1,10 @@
 // A new text for a key, with time to bring it to where the old one stands.
-import { Button, Group, Modal, Select, Stack } from '@mantine/core'
-import { useQueryClient } from '@tanstack/react-query'
+import { Select } from '@mantine/core'
 import { useState } from 'react'
 import { postKeysKeyIdRotate } from '../api/sdk.gen'
 import type { IssuedKey, Key } from '../api/types.gen'
-import { Fault } from '../parts/states'
+import { FormDialog, useChange } from '../parts/FormDialog'
+import { nameOf } from '../parts/keynames'
 
 const SPANS = [
   { value: '0', label: 'Not at all: it ends now' },
@@ -23,50 +23,37 @@ export function Rotate({
   close: () => void
   made: (key: IssuedKey) => void
 }) {
-  const queries = useQueryClient()
   const [grace, setGrace] = useState('86400')
-  const [busy, setBusy] = useState(false)
-  const [problem, setProblem] = useState<unknown>(null)
-  const go = async () => {
-    setBusy(true)
-    try {
-      const fresh = (
-        await postKeysKeyIdRotate({
-          path: { key_id: key.id },
-          body: { grace_s: Number(grace) },
-          throwOnError: true,
-        })
-      ).data
-      await queries.invalidateQueries({ queryKey: ['keys'] })
-      made(fresh)
-    } catch (found) {
-      setProblem(found)
-      setBusy(false)
-    }
-  }
+  const { busy, problem, send } = useChange('keys')
   return (
-    <Modal opened onClose={close} title={`Rotate ${key.name || key.id}`}>
-      <Stack>
-        <p className="soft">
-          The new key says the same: team, project, limits. Its spend goes on under the same names.
-        </p>
-        <Select
-          label="How long the old key still works"
-          data={SPANS}
-          value={grace}
-          onChange={(value) => setGrace(value ?? '0')}
-          allowDeselect={false}
-        />
-        {problem !== null && <Fault problem={problem} />}
-        <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={close}>
-            Cancel
-          </Button>
-          <Button onClick={go} loading={busy}>
-            Rotate key
-          </Button>
-        </Group>
-      </Stack>
-    </Modal>
+    <FormDialog
+      title={`Rotate ${nameOf(key)}`}
+      verb="Rotate key"
+      size="md"
+      {...{ busy, problem, close }}
+      submit={() =>
+        send(
+          () =>
+            postKeysKeyIdRotate({
+              path: { key_id: key.id },
+              body: { grace_s: Number(grace) },
+              throwOnError: true,
+            }),
+          `${nameOf(key)} has a new text.`,
+          made,
+        )
+      }
+    >
+      <p className="soft">
+        The new key says the same: team, project, limits. Its spend goes on under the same names.
+      </p>
+      <Select
+        label="How long the old key still works"
+        data={SPANS}
+        value={grace}
+        onChange={(value) => setGrace(value ?? '0')}
+        allowDeselect={false}
+      />
+    </FormDialog>
   )
 }
