@@ -48,15 +48,31 @@ type Asked = {
   before?: { name: string; values: readonly (bigint | null)[] } | undefined
   /** A budget: an ink line at what a bucket may come to. */
   limit?: { name: string; amount: bigint } | undefined
+  /** What was done in a bucket that its figures may come from. */
+  marks?: ReadonlyMap<string, readonly string[]> | undefined
   /** Where the days begin that are still to come. */
   ahead?: string | undefined
   zoom?: (from: string, to: string) => void
 }
 type Row = { bucket: string; place: number }
+const MARKS_TOLD = 4
 
 export default function Course(asked: Asked) {
-  const { caption, buckets, bucketText, lines, shown, axis, whole, stacked, before, limit, ahead, pick } =
-    asked
+  const {
+    caption,
+    buckets,
+    bucketText,
+    lines,
+    shown,
+    axis,
+    whole,
+    stacked,
+    before,
+    limit,
+    ahead,
+    marks,
+    pick,
+  } = asked
   const drawn = stacked ? (asked.drawn ?? 'bars') : 'lines'
   const excludes = asked.excludes ?? true
   const [alone, setAlone] = useState<string | null>(null)
@@ -114,7 +130,7 @@ export default function Course(asked: Asked) {
               width={72}
             />
             <Tooltip
-              content={<Tip {...{ lines, shown, bucketText, whole, before }} />}
+              content={<Tip {...{ lines, shown, bucketText, whole, before, marks }} />}
               cursor={{ fill: 'var(--paper-sunk)', stroke: 'var(--line-strong)' }}
               isAnimationActive={false}
             />
@@ -182,6 +198,15 @@ export default function Course(asked: Asked) {
                 />
               ),
             )}
+            {[...(marks?.keys() ?? [])].map((bucket) => (
+              <ReferenceLine
+                key={bucket}
+                x={bucket}
+                stroke="var(--ink-quiet)"
+                strokeDasharray="1 3"
+                label={{ value: '◆', position: 'insideTop', fill: 'var(--ink-soft)', fontSize: 10 }}
+              />
+            ))}
             {limit && (
               <ReferenceLine
                 y={Number(limit.amount)}
@@ -371,13 +396,15 @@ function Tip({
   bucketText,
   whole,
   before,
+  marks,
 }: {
   active?: boolean
   payload?: readonly { payload: Row }[]
-} & Pick<Asked, 'lines' | 'shown' | 'bucketText' | 'whole' | 'before'>) {
+} & Pick<Asked, 'lines' | 'shown' | 'bucketText' | 'whole' | 'before' | 'marks'>) {
   const row = payload?.[0]?.payload
   if (!active || !row) return null
   const told = lines.filter((line) => line.values[row.place])
+  const said = marks?.get(row.bucket) ?? []
   const all = told.reduce((sum, line) => sum + (line.values[row.place] ?? 0n), 0n)
   return (
     <div className="tip">
@@ -405,6 +432,14 @@ function Tip({
           <span>{before.name}</span>
           <span>{shown(before.values[row.place] ?? null)}</span>
         </div>
+      )}
+      {said.slice(0, MARKS_TOLD).map((one) => (
+        <div key={one} className="tip-mark">
+          ◆ {one}
+        </div>
+      ))}
+      {said.length > MARKS_TOLD && (
+        <div className="label">and {said.length - MARKS_TOLD} more in the audit</div>
       )}
     </div>
   )

@@ -16,6 +16,7 @@ import { Figure } from '../parts/Figure'
 import { DimensionSelect, Filters } from '../parts/Filters'
 import { keysIn, useKeyNames } from '../parts/keynames'
 import { Money } from '../parts/Money'
+import { byBucket, useMarks } from '../parts/marks'
 import { Page, Section } from '../parts/Page'
 import { Share } from '../parts/Share'
 import { Coming, Empty, Fault, NoMatch } from '../parts/states'
@@ -263,6 +264,7 @@ function Answer({
         : undefined,
   }
   const limit = useLimit(search, metric, grain)
+  const marks = byBucket(useMarks(days, data.zone, grain !== 'hour'), data.buckets)
   const today = todayIn(data.zone)
   const by = data.group.map((one) => titleOf(one).toLowerCase()).join(' and ')
   return (
@@ -306,6 +308,7 @@ function Answer({
               stacked={stacked}
               drawn={search.drawn ?? 'bars'}
               limit={limit}
+              marks={marks}
               ahead={data.buckets.find((bucket) => bucket.slice(0, 10) > today)}
               zoom={(from, to) =>
                 set({ range: undefined, grain: undefined, ...daysBetween(from, to, grain) })

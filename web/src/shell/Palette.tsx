@@ -1,11 +1,18 @@
 // ⌘K: go somewhere, or open what an id or a name leads to.
 import { Spotlight, type SpotlightActionData } from '@mantine/spotlight'
-import { IconKey, IconReceipt, IconSearch } from '@tabler/icons-react'
+import { IconKey, IconMessage2, IconReceipt, IconSearch, IconWallet } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
+import { getBudgets, getKeys, getPrompts } from '../api/sdk.gen'
+import { nameOf as nameOfBudget } from '../budgets'
+import { nameOf } from '../parts/keynames'
+import { says } from '../parts/list'
 import { may, type Session } from '../session'
 import { placesOf } from './places'
 
+const TYPED_MIN = 2
+const FOUND_MAX = 5
 const REQUEST = /^(?:req_)?([0-9a-f]{32})$/
 
 export default function Palette({ session, slug }: { session: Session; slug: string }) {
@@ -19,12 +26,22 @@ export default function Palette({ session, slug }: { session: Session; slug: str
     leftSection: <Icon size={18} stroke={1.7} />,
     onClick: () => navigate({ to, params: { slug } }),
   }))
+  const found = useFound(session, slug, said)
+  actions.push(...found)
   if (may(session, 'owner', 'admin', 'manager', 'member')) {
     actions.push({
       id: 'new key',
       label: 'Create a key',
       leftSection: <IconKey size={18} stroke={1.7} />,
       onClick: () => navigate({ to: '/o/$slug/keys', params: { slug }, search: { new: true } }),
+    })
+  }
+  if (may(session, 'owner', 'admin', 'finance')) {
+    actions.push({
+      id: 'new budget',
+      label: 'Set a budget',
+      leftSection: <IconWallet size={18} stroke={1.7} />,
+      onClick: () => navigate({ to: '/o/$slug/budgets', params: { slug }, search: { new: true } }),
     })
   }
   const id = REQUEST.exec(said.toLowerCase())?.[1]
@@ -67,4 +84,60 @@ export default function Palette({ session, slug }: { session: Session; slug: str
       highlightQuery
     />
   )
+}
+
+/** Keys, budgets and prompts of that name. They are asked for once somebody types; who may not see some finds none of them. */
+function useFound(session: Session, slug: string, said: string): SpotlightActionData[] {
+  const navigate = useNavigate()
+  const asked = said.length >= TYPED_MIN
+  const once = { enabled: asked, staleTime: 60_000, retry: false } as const
+  const keys = useQuery({
+    queryKey: ['palette', 'keys'],
+    queryFn: async () => (await getKeys({ query: { limit: 200 }, throwOnError: true })).data.items,
+    ...once,
+    enabled: asked && may(session, 'owner', 'admin', 'manager', 'member', 'auditor'),
+  })
+  const budgets = useQuery({
+    queryKey: ['palette', 'budgets'],
+    queryFn: async () => (await getBudgets({ query: { limit: 200 }, throwOnError: true })).data.items,
+    ...once,
+  })
+  const prompts = useQuery({
+    queryKey: ['palette', 'prompts', said],
+    queryFn: async () =>
+      (await getPrompts({ query: { contains: said, limit: 5 }, throwOnError: true })).data.items,
+    ...once,
+  })
+  if (!asked) return []
+  return [
+    ...(keys.data ?? [])
+      .filter((key) => says(said, [nameOf(key), key.id]))
+      .slice(0, FOUND_MAX)
+      .map((key) => ({
+        id: `key ${key.id}`,
+        label: `Key ${nameOf(key)}`,
+        keywords: [said],
+        leftSection: <IconKey size={18} stroke={1.7} />,
+        onClick: () =>
+          navigate({ to: '/o/$slug/keys', params: { slug }, search: { q: key.id, ended: true } }),
+      })),
+    ...(budgets.data ?? [])
+      .filter((budget) => says(said, [nameOfBudget(budget), budget.value]))
+      .slice(0, FOUND_MAX)
+      .map((budget) => ({
+        id: `budget ${budget.id}`,
+        label: `Budget ${nameOfBudget(budget)}`,
+        keywords: [said],
+        leftSection: <IconWallet size={18} stroke={1.7} />,
+        onClick: () => navigate({ to: '/o/$slug/budgets/$id', params: { slug, id: String(budget.id) } }),
+      })),
+    ...(prompts.data ?? []).map((prompt) => ({
+      id: `prompt ${prompt.prompt_key}`,
+      label: `Requests of prompt ${prompt.prompt_key}`,
+      keywords: [said],
+      leftSection: <IconMessage2 size={18} stroke={1.7} />,
+      onClick: () =>
+        navigate({ to: '/o/$slug/requests', params: { slug }, search: { prompt_key: prompt.prompt_key } }),
+    })),
+  ]
 }
