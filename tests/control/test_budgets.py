@@ -182,3 +182,24 @@ async def test_what_a_gateway_that_is_gone_holds_is_shown_until_it_is_written_of
 
 def _day_start(desk: Desk) -> int:
     return desk.clock.now_us() // 86_400_000_000 * 86_400_000_000
+
+
+async def test_what_was_done_to_a_budget_is_told_out_of_the_ledger(desk: Desk) -> None:
+    async with desk.owner() as client:
+        made = (await client.post("/api/budgets", json={"scope": "team", "value": "search", "limit": "5"})).json()
+        await client.post("/api/budgets", json={"scope": "team", "value": "sales", "limit": "7"})
+        place = f"/api/budgets/{made['id']}"
+        assert (await client.get(place)).json()["alert_percents"] == [50, 80, 90, 100]
+        await client.put(place, json={"limit": "9", "note": "October"})
+        await client.post(f"{place}/raises", json={"by": "2", "until": "2026-12-24T00:00:00Z", "reason": "launch"})
+        await client.put(f"/api/alerts/thresholds/{made['id']}", json={"percents": "70,95"})
+        assert (await client.get(place)).json()["alert_percents"] == [70, 95]
+        found = (await client.get(f"{place}/history")).json()
+    steps = found["items"]
+    assert (found["whole"], [one["event"] for one in steps]) == (True, ["thresholds", "raised", "changed", "made"])
+    assert [one.get("limit_nanos") for one in steps] == [None, 9_000_000_000, 9_000_000_000, 5_000_000_000]
+    assert (steps[0]["percents"], steps[1]["extra_nanos"], steps[1]["reason"], steps[2]["note"]) == ([70, 95], 2_000_000_000, "launch", "October")
+    assert {one["by"] for one in steps} == {desk.owner_of("default")}
+    assert len({one["entry"] for one in steps}) == 4
+    async with desk.person(desk.member("manager", "sales")) as client:
+        assert (await client.get(f"{place}/history")).status_code == 404

@@ -66,6 +66,7 @@ GET    /api/budgets                               all   all      all      own_te
 POST   /api/budgets                               all   all      all      own_teams  -     -      -
 GET    /api/budgets/lint                          all   all      all      own_teams  own   all    -
 GET    /api/budgets/{budget_id}                   all   all      all      own_teams  own   all    -
+GET    /api/budgets/{budget_id}/history           all   all      all      own_teams  own   all    -
 PUT    /api/budgets/{budget_id}                   all   all      all      own_teams  -     -      -
 DELETE /api/budgets/{budget_id}                   all   all      all      own_teams  -     -      -
 POST   /api/budgets/{budget_id}/raises            all   all      all      own_teams  -     -      -

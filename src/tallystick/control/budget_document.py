@@ -11,6 +11,7 @@ from tallystick.core.identity import Attribution, Principal
 from tallystick.core.moments import moment_text
 from tallystick.core.money import decimal_text
 from tallystick.core.windows import END_OF_TIME_US
+from tallystick.stores.sql.budget_history import History, Step
 from tallystick.stores.sql.budget_rows import BudgetRow, budget_rows
 from tallystick.stores.sql.budget_trail import open_holds, turned_away
 from tallystick.stores.sql.connection import Connection
@@ -51,6 +52,23 @@ def trail_document(db: Connection, row: BudgetRow) -> dict[str, Any]:
                            "team": one.team or None, "model": one.model or None, "budget": dict(one.stood)}
                           for one in turned_away(db, row.organization, row.id)],
     }
+
+
+def history_document(row: BudgetRow, history: History) -> dict[str, Any]:
+    """What was done to a budget, newest first, with the entry of the ledger that says so. Of a raise: by how much, until when, why."""
+    return {"whole": history.whole, "items": [_step(row, step) for step in history.steps]}
+
+
+def _step(row: BudgetRow, step: Step) -> dict[str, Any]:
+    said = step.fields
+    told: dict[str, Any] = {"entry": step.seq, "at": _moment(said["at"]), "event": said["event"], "by": said.get("actor", "")}
+    if "limit" in said:
+        told |= {**_amounts(row.unit, "limit", int(said["limit"])), "mode": said["mode"], "on_exceed": said["on_exceed"],
+                 "name": said.get("name", ""), "owner": said.get("owner", ""), "note": said.get("note", ""),
+                 "ends_at": _moment(said.get("ends")), "version": said["version"]}
+    if "extra" in said:
+        told |= {**_amounts(row.unit, "extra", int(said["extra"])), "until": _moment(said["until"])}
+    return told | {"reason": said.get("reason"), "percents": said.get("percents")}
 
 
 def node_document(node: NodeStanding, unit: Unit, limit: int) -> dict[str, Any]:

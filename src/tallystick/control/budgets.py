@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from tallystick.control import Parts
 from tallystick.control.budget_lint import warnings_of
-from tallystick.control.budget_document import budget_document, trail_document
+from tallystick.control.budget_document import budget_document, history_document, trail_document
 from tallystick.control.callers import Caller, CallerOf, DirectoryOf, PartsOf, actor_of, within_teams
 from tallystick.control.figures import answer
 from tallystick.control.pages import LIMIT, Cursor, Limit, cursor_of, place_of
@@ -24,6 +24,8 @@ from tallystick.core.budget import BadBudget, Kind, Mode, Scope, Unit
 from tallystick.core.moments import us_of
 from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
 from tallystick.core.windows import BadWindow, parse_window
+from tallystick.stores.sql.alerts_thresholds import percents_of
+from tallystick.stores.sql.budget_history import history_of
 from tallystick.stores.sql.budget_rows import BudgetRow, find_budget, rows
 from tallystick.stores.sql.budgets import Budgets, BudgetSpec, spec_of
 from tallystick.stores.sql.directory import find_key, organization
@@ -156,9 +158,37 @@ class TurnedAway(BaseModel):
     budget: dict[str, str]
 
 
-class OneBudget(Budget):
-    """A budget, who holds it, and whom it turned away last."""
+class Changed(Figures):
+    """What was done to a budget: `made`, `changed`, `raised` (by `extra`), `ended`, `removed`, `thresholds`…; what its `limit`, mode and
+    words were from then on. `entry`: of the ledger."""
 
+    entry: int
+    at: datetime
+    event: str
+    by: str
+    mode: str | None = None
+    on_exceed: str | None = None
+    name: str | None = None
+    owner: str | None = None
+    note: str | None = None
+    version: int | None = None
+    ends_at: datetime | None = None
+    until: datetime | None = None
+    reason: str | None = None
+    percents: list[int] | None = None
+
+
+class BudgetHistory(BaseModel):
+    """Newest first, at most 100. `whole`: its beginning is among them."""
+
+    whole: bool
+    items: list[Changed]
+
+
+class OneBudget(Budget):
+    """A budget, who holds it, and whom it turned away last. `alert_percents`: at which shares of its cap it tells."""
+
+    alert_percents: list[int]
     open_calls: list[OpenCalls]
     not_known: str
     last_refusals: list[TurnedAway]
@@ -184,6 +214,7 @@ def routes() -> APIRouter:
     router.add_api_route("", list_budgets, methods=["GET"], response_model=BudgetPage)
     router.add_api_route("", set_budget, methods=["POST"], response_model=ChangedBudget, status_code=201)
     router.add_api_route("/{budget_id}", read_budget, methods=["GET"], response_model=OneBudget)
+    router.add_api_route("/{budget_id}/history", read_history, methods=["GET"], response_model=BudgetHistory)
     router.add_api_route("/{budget_id}", change_budget, methods=["PUT"], response_model=ChangedBudget)
     router.add_api_route("/{budget_id}", remove_budget, methods=["DELETE"], response_model=ChangedBudget)
     router.add_api_route("/{budget_id}/raises", raise_budget, methods=["POST"], response_model=ChangedBudget, status_code=201)
@@ -217,7 +248,15 @@ def read_budget(parts: PartsOf, caller: CallerOf, budget_id: BudgetId) -> Respon
     here, now_us = organization(parts.database, caller.organization), parts.clock.now_us()
     row = _seen(parts, caller, here.id, budget_id)
     with parts.database.read() as db:
-        return answer({**budget_document(row, standing(db, row, now_us), now_us), **trail_document(db, row)})
+        document = {**budget_document(row, standing(db, row, now_us), now_us), "alert_percents": list(percents_of(db, row))}
+        return answer({**document, **trail_document(db, row)})
+
+
+def read_history(parts: PartsOf, caller: CallerOf, budget_id: BudgetId) -> Response:
+    """What was done to a budget, by whom, and which entry of the ledger says so."""
+    row = _seen(parts, caller, organization(parts.database, caller.organization).id, budget_id)
+    with parts.database.read() as db:
+        return answer(history_document(row, history_of(db, row)))
 
 
 def change_budget(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, budget_id: BudgetId, change: BudgetChange) -> Response:

@@ -127,6 +127,7 @@ GRANTS: Final = (
     Grant("POST", "/api/budgets", BUDGETS),
     Grant("GET", "/api/budgets/lint", BUDGETS_READ),
     Grant("GET", "/api/budgets/{budget_id}", BUDGETS_READ),
+    Grant("GET", "/api/budgets/{budget_id}/history", BUDGETS_READ),
     Grant("PUT", "/api/budgets/{budget_id}", BUDGETS),
     Grant("DELETE", "/api/budgets/{budget_id}", BUDGETS),
     Grant("POST", "/api/budgets/{budget_id}/raises", BUDGETS),

@@ -85,7 +85,7 @@ def record(db: Connection, organization: int, node: Node, percent: int, refused_
 
 
 def _watched(db: Connection, condition: str, values: tuple[int, ...]) -> list[Watched]:
-    own = {budget: _percents(text) for budget, text in db.execute("SELECT budget, percents FROM alert_threshold")}
+    own = {budget: percents_kept(text) for budget, text in db.execute("SELECT budget, percents FROM alert_threshold")}
     found = []
     for row in rows(db, condition, values):
         percents = own.get(row.id, () if row.mode == "observe" else DEFAULT_PERCENTS)
@@ -94,5 +94,6 @@ def _watched(db: Connection, condition: str, values: tuple[int, ...]) -> list[Wa
     return found
 
 
-def _percents(text: str) -> tuple[int, ...]:
+def percents_kept(text: str) -> tuple[int, ...]:
+    """The shares of a budget that tells at others than the usual ones, as its row has them."""
     return tuple(int(part) for part in text.split(",") if part)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tallystick.stores.sql.budget_rows import find_budget
+from tallystick.core.alerts.budget_threshold import DEFAULT_PERCENTS
+from tallystick.stores.sql.alerts_crossings import percents_kept
+from tallystick.stores.sql.budget_rows import BudgetRow, find_budget
+from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import note_change
 from tallystick.stores.sql.journal import Sequencer
@@ -21,3 +24,11 @@ def set_percents(sequencer: Sequencer, organization: int, budget: int, percents:
         pen.chain(organization).append(
             {"kind": "ALERTS", "at": now_us, "event": "thresholds", "actor": by, "budget": budget, "percents": list(percents)})
         note_change(pen.db)
+
+
+def percents_of(db: Connection, row: BudgetRow) -> tuple[int, ...]:
+    """At which shares of its cap a budget tells."""
+    found = db.execute("SELECT percents FROM alert_threshold WHERE budget = ?", (row.id,)).fetchone()
+    if found is None:
+        return () if row.mode == "observe" else DEFAULT_PERCENTS
+    return percents_kept(found[0])
