@@ -138,6 +138,47 @@ def test_the_list_is_narrowed_down_and_its_file_is_exact(
     assert figure(owner, "Spent") == spent_nanos
 
 
+def test_its_course_its_history_and_when_it_tells(gateway: RunningGateway, provider: MiniUpstream, owner: Person) -> None:
+    budget = gateway.json("budgets", "set", "--team", "course", "--limit", "0.5/month")["id"]
+    before = len(gateway.calls())
+    answer = called(gateway, provider, gateway.key(team="course"), 1_888)
+    gateway.calls(before + 1)
+    spent_nanos = gateway.call(answer.headers["x-tallystick-request-id"])["cost_nanos"]
+    owner.go(f"/o/default/budgets/{budget}")
+    owner.at("Budget")
+    page = owner.page
+    page.locator(f'[data-left="{500_000_000 - spent_nanos}"]').last.wait_for(state="attached")
+    assert page.locator("[data-left]").first.get_attribute("data-left") == "500000000", "it begins with the whole limit"
+    act(owner, "team course", "Alerts at…")
+    page.get_by_label("At these shares of its cap").fill("60, 95 %")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("dialog").wait_for(state="hidden")
+    page.locator(".facts dd", has_text="at 60, 95 %").wait_for()
+    act(owner, "team course", "Change…")
+    page.get_by_label("Limit").fill("0.7")
+    page.get_by_role("button", name="Save changes").click()
+    page.get_by_role("dialog").wait_for(state="hidden")
+    steps = page.get_by_role("table", name="History").locator("tbody tr")
+    steps.nth(2).wait_for()
+    assert [row.locator("td").nth(1).inner_text() for row in steps.all()] == ["Changed", "Alerts set", "Made"]
+    assert owner.nanos("table:has(caption:text-is('History'))") == [700_000_000, 500_000_000]
+    gateway.run("budgets", "remove", str(budget))
+
+
+def test_a_tree_shows_what_lies_in_what(gateway: RunningGateway, watched: str, owner: Person) -> None:
+    made = [gateway.json("budgets", "set", *on, "--limit", "1/month")["id"] for on in (("--org",), ("--project", "forest/tree"))]
+    owner.go("/o/default/budgets")
+    owner.at("Budgets")
+    owner.page.get_by_text("Tree", exact=True).click()
+    owner.page.wait_for_url("**/budgets?*tree=true*")
+    names = [row.locator("td").first.inner_text() for row in owner.page.get_by_role("table", name="Budgets").locator("tbody tr").all()]
+    assert names[0] == "The whole organisation"
+    assert names[names.index("forest") + 1] == "tree", "a team without a budget of its own stands above its project's"
+    assert names[-1] == "Each user"
+    for budget in made:
+        gateway.run("budgets", "remove", str(budget))
+
+
 def test_who_may_only_look_is_offered_nothing_else(gateway: RunningGateway, watched: str, visit: Callable[..., Person]) -> None:
     member = gateway.json("members", "add", "auditor@example.test", "--role", "auditor")
     somebody = visit(gateway)
@@ -155,10 +196,11 @@ def test_nothing_stands_in_anybodys_way(gateway: RunningGateway, watched: str, s
     somebody = visit(gateway, color_scheme=scheme, storage_state=session)
     found = {}
     for path, title in (("budgets", "Budgets"), ("budgets?new=true", "Budgets"), (f"budgets/{watched}", "Budget"),
-                        (f"budgets/{watched}?act=raise", "Budget"), (f"budgets/{watched}?act=change", "Budget")):
+                        (f"budgets/{watched}?act=raise", "Budget"), (f"budgets/{watched}?act=change", "Budget"),
+                        (f"budgets/{watched}?act=alerts", "Budget"), ("budgets?tree=true", "Budgets")):
         somebody.go(f"/o/default/{path}")
         somebody.at(title)
-        if "=" in path:
+        if "tree" not in path and "=" in path:
             somebody.page.get_by_role("dialog").wait_for()
         found[path] = somebody.barriers()
     assert {path: barriers for path, barriers in found.items() if barriers} == {}

@@ -52,15 +52,15 @@ test('what cannot be read is told by the field', () => {
 
 test('a policy in words', () => {
   expect(saidOf('downgrade', PARAMETERS.downgrade)).toEqual([
-    'From 80 % of the budget',
-    'Instead of gpt-4o* → gpt-4o-mini',
+    'From: 80 % of the budget',
+    'Instead of: gpt-4o* → gpt-4o-mini',
   ])
   expect(saidOf('required_dimensions', PARAMETERS.required_dimensions)).toEqual([
-    'Must be said user',
-    'Allowed values environment: prod or dev',
+    'Must be said: user',
+    'Allowed values: environment: prod or dev',
     'Only as fixed on the key',
   ])
-  expect(saidOf('newer', { at: 3 })).toEqual(['at 3'])
+  expect(saidOf('newer', { at: 3 })).toEqual(['at: 3'])
   expect(onText('team:search')).toBe('team search')
   expect(onText('tag:release=1:2')).toBe('tag release=1:2')
   expect(onText('user:*')).toBe('each user')

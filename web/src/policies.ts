@@ -59,10 +59,10 @@ export function saidOf(kind: string, parameters: Parameters): string[] {
   const told = known.flatMap((field) => {
     const value = parameters[field.name]
     if (value === undefined || value === null || value === false || value === '') return []
-    return [value === true ? field.label : `${field.label} ${valueText(field, value)}`]
+    return [value === true ? field.label : `${field.label}: ${valueText(field, value)}`]
   })
   const others = Object.keys(parameters).filter((name) => !known.some((field) => field.name === name))
-  return [...told, ...others.map((name) => `${name} ${JSON.stringify(parameters[name])}`)]
+  return [...told, ...others.map((name) => `${name}: ${JSON.stringify(parameters[name])}`)]
 }
 
 function valueText({ type, unit }: Field, value: unknown): string {

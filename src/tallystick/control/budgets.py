@@ -158,7 +158,7 @@ class TurnedAway(BaseModel):
     budget: dict[str, str]
 
 
-class Changed(Figures):
+class BudgetStep(Figures):
     """What was done to a budget: `made`, `changed`, `raised` (by `extra`), `ended`, `removed`, `thresholds`…; what its `limit`, mode and
     words were from then on. `entry`: of the ledger."""
 
@@ -182,7 +182,7 @@ class BudgetHistory(BaseModel):
     """Newest first, at most 100. `whole`: its beginning is among them."""
 
     whole: bool
-    items: list[Changed]
+    items: list[BudgetStep]
 
 
 class OneBudget(Budget):

@@ -13,7 +13,7 @@ export function Figure({ label, note, children }: { label: string; note: ReactNo
 
 /** A fact that is not known has no line. */
 export function Fact({ name, children }: { name: string; children: ReactNode }) {
-  return children === null || children === '' || children === undefined ? null : (
+  return children === null || children === '' || children === undefined || children === false ? null : (
     <>
       <dt>{name}</dt>
       <dd>{children}</dd>

@@ -23,7 +23,9 @@ import { Fact, Figure } from '../parts/Figure'
 import { Page, Section } from '../parts/Page'
 import { Coming, Fault } from '../parts/states'
 import { atText } from '../parts/when'
+import { useWho } from '../parts/who'
 import { may, useSession, useZone } from '../session'
+import { Course, History, percentsText, Thresholds } from './budgetcourse'
 import { ChangeBudget, RaiseBudget, RemoveBudget, SETTERS } from './budgetforms'
 import type { Act } from './budgetsearch'
 
@@ -34,6 +36,7 @@ export default function Budget() {
   const { act } = useSearch({ from: '/o/$slug/budgets/$id' })
   const navigate = useNavigate({ from: '/o/$slug/budgets/$id' })
   const sets = may(useSession(), ...SETTERS)
+  const tells = may(useSession(), 'owner', 'admin', 'finance')
   const { data, error, isPending, refetch } = useQuery({
     queryKey: ['budgets', 'one', id],
     queryFn: async () =>
@@ -63,6 +66,7 @@ export default function Budget() {
                 </Menu.Target>
                 <Menu.Dropdown>
                   <Menu.Item onClick={() => open('change')}>Change…</Menu.Item>
+                  {tells && <Menu.Item onClick={() => open('alerts')}>Alerts at…</Menu.Item>}
                   <Menu.Item color="var(--red)" onClick={() => open('remove')}>
                     Remove…
                   </Menu.Item>
@@ -82,6 +86,7 @@ export default function Budget() {
       )}
       {data && sets && act === 'change' && <ChangeBudget budget={data} close={close} />}
       {data && sets && act === 'raise' && <RaiseBudget budget={data} close={close} />}
+      {data && tells && act === 'alerts' && <Thresholds budget={data} close={close} />}
       {data && sets && act === 'remove' && (
         <RemoveBudget
           budget={data}
@@ -103,6 +108,7 @@ function Said({ budget }: { budget: OneBudget }) {
 
 function Shown({ budget, slug }: { budget: OneBudget; slug: string }) {
   const { zone } = useZone()
+  const who = useWho()
   const worst = fullest(budget)
   const standing = standingOf(budget, worst)
   const whose = worst && budget.nodes.length > 1 ? `of ${worst.subject}, the fullest` : ''
@@ -123,6 +129,8 @@ function Shown({ budget, slug }: { budget: OneBudget; slug: string }) {
           <Amount unit={budget.unit} amount={standing.free} />
         </Figure>
       </div>
+
+      <Course budget={budget} />
 
       <Section title="How each stands">
         {budget.nodes.length ? (
@@ -152,11 +160,12 @@ function Shown({ budget, slug }: { budget: OneBudget; slug: string }) {
             <Fact name="Set as">
               {budget.currency && `${budget.limit_in_currency} ${budget.currency} at ${budget.rate}`}
             </Fact>
+            <Fact name="Alerts">{percentsText(budget.alert_percents)}</Fact>
             <Fact name="Owner">{budget.owner}</Fact>
             <Fact name="Note">{budget.note}</Fact>
             <Fact name="Ends for good">{budget.ends_at && atText(budget.ends_at, zone)}</Fact>
             <Fact name="Made">
-              {atText(budget.created_at, zone)} by {budget.created_by}
+              {atText(budget.created_at, zone)} by {who(budget.created_by)}
             </Fact>
             <Fact name="Version">{budget.version}</Fact>
           </dl>
@@ -178,6 +187,7 @@ function Shown({ budget, slug }: { budget: OneBudget; slug: string }) {
           )}
         </Section>
       </div>
+      <History budget={budget} />
     </>
   )
 }

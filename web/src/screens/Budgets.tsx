@@ -1,12 +1,13 @@
 // The budgets: how much each scope may spend, how much of it is gone or held, and when it begins anew.
-import { Button } from '@mantine/core'
+import { Button, SegmentedControl } from '@mantine/core'
 import { IconPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { Fragment, useMemo } from 'react'
-import { getBudgets, getBudgetsLint } from '../api/sdk.gen'
+import { type CSSProperties, Fragment, useMemo } from 'react'
+import { getBudgets, getBudgetsLint, getKeys } from '../api/sdk.gen'
 import type { Budget } from '../api/types.gen'
 import { fullest, nameOf, scopeOf, shareOf, standingOf } from '../budgets'
+import { type Home, type Leaf, treeOf } from '../budgettree'
 import { AsCsv, type Column } from '../parts/Book'
 import { Amount, BudgetBar } from '../parts/BudgetBar'
 import { Snippet } from '../parts/Copy'
@@ -39,7 +40,9 @@ export default function Budgets() {
     { anew: AGAIN_MS },
   )
   const shown = list.items.filter((budget) => matches(budget, search.q))
-  const columns = useMemo(() => columnsOf(slug, zone), [slug, zone])
+  const homes = useHomes(search.tree === true && list.items.some((budget) => budget.scope === 'key'))
+  const leaves = search.tree ? treeOf(shown, homes) : shown.map(leafOf)
+  const columns = useMemo(() => leafColumns(slug, zone, search.tree === true), [slug, zone, search.tree])
   const open = () => set({ new: true }, false)
 
   return (
@@ -65,12 +68,27 @@ export default function Budgets() {
     >
       <Listing
         title="Budgets"
-        list={list}
-        rows={shown}
+        list={{ ...list, items: list.items.map(leafOf) }}
+        rows={leaves}
         columns={columns}
-        id={(budget) => String(budget.id)}
-        sort={search.sort ?? '-used'}
-        onSort={(sort) => set({ sort })}
+        id={(leaf) => leaf.id}
+        {...(search.tree
+          ? {}
+          : { sort: search.sort ?? '-used', onSort: (sort: string | undefined) => set({ sort }) })}
+        filters={
+          list.items.length > 0 && (
+            <SegmentedControl
+              size="xs"
+              aria-label="How they are listed"
+              data={[
+                { value: 'list', label: 'List' },
+                { value: 'tree', label: 'Tree' },
+              ]}
+              value={search.tree ? 'tree' : 'list'}
+              onChange={(as) => set({ tree: as === 'tree' ? true : undefined })}
+            />
+          )
+        }
         search={{ text: search.q, of: 'scope, name, owner, note', set: (q) => set({ q }) }}
         clear={() => set({ q: undefined })}
         none={`None has “${search.q}” in its scope, name, owner or note.`}
@@ -93,6 +111,55 @@ export default function Budgets() {
       )}
     </Page>
   )
+}
+
+const leafOf = (budget: Budget): Leaf => ({ id: String(budget.id), depth: 0, title: '', budget })
+const NOWHERE: ReadonlyMap<string, Home> = new Map()
+
+/** Which team and project the keys belong to that have budgets; whoever may not see keys sees them beside the tree. */
+function useHomes(wanted: boolean): ReadonlyMap<string, Home> {
+  const sees = may(useSession(), 'owner', 'admin', 'manager', 'member')
+  const { data } = useQuery({
+    queryKey: ['keys', 'homes'],
+    queryFn: async () => {
+      const keys = (await getKeys({ query: { limit: 200 }, throwOnError: true })).data.items
+      return new Map(
+        keys.flatMap((key): [string, Home][] =>
+          'team' in key ? [[key.id, { team: key.team, project: key.project, name: key.name || key.id }]] : [],
+        ),
+      )
+    },
+    enabled: wanted && sees,
+  })
+  return data ?? NOWHERE
+}
+
+function leafColumns(slug: string, zone: string, tree: boolean): Column<Leaf>[] {
+  const [first, ...rest] = columnsOf(slug, zone).map(
+    (column): Column<Leaf> => ({
+      ...column,
+      value: ({ budget }) => (budget ? column.value(budget) : null),
+      shown: ({ budget }) => (budget ? (column.shown?.(budget) ?? column.value(budget)) : null),
+    }),
+  )
+  if (!tree || !first) return first ? [first, ...rest] : rest
+  const branch: Column<Leaf> = {
+    ...first,
+    value: (leaf) => leaf.title,
+    shown: ({ budget, title, depth }) => (
+      <span className="branch" style={{ '--depth': depth } as CSSProperties}>
+        {budget ? (
+          <Link to="/o/$slug/budgets/$id" params={{ slug, id: String(budget.id) }}>
+            {title}
+          </Link>
+        ) : (
+          <span className="soft">{title}</span>
+        )}
+        {budget?.name && <span className="label wide-only"> {budget.name}</span>}
+      </span>
+    ),
+  }
+  return [branch, ...rest]
 }
 
 function matches(budget: Budget, q?: string): boolean {

@@ -171,6 +171,7 @@ function useColumns(slug: string): Column<Row>[] {
       value: (one) => one.set_at,
       shown: (one) => <span title={`by ${who(one.set_by)}`}>{dateText(one.set_at, zone)}</span>,
       wide: true,
+      hidden: true,
     },
   ]
 }
