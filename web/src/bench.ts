@@ -44,7 +44,8 @@ function ofHttp(text: string): Written {
 
 function headerOf(line: string): [string, string] {
   const at = line.indexOf(':')
-  if (at < 1) throw new Unreadable(`“${line}” is no header; the body comes after an empty line.`)
+  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(line.slice(0, Math.max(at, 0)).trim()))
+    throw new Unreadable(`“${line}” is no header; the body comes after an empty line.`)
   return [line.slice(0, at).trim(), line.slice(at + 1).trim()]
 }
 
