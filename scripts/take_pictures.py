@@ -12,8 +12,13 @@ from typing import Final
 from playwright.sync_api import Browser, Page, sync_playwright
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "pictures"
-LAPTOP: Final = {"width": 1200, "height": 800}
-PHONE: Final = {"width": 390, "height": 760}
+VIEWPORTS: Final = {"laptop": {"width": 1200, "height": 800}, "phone": {"width": 390, "height": 760}}
+PICTURES: Final = (                              # name, address, light or dark, on what
+    ("overview", "/overview?range=30d", "light", "laptop"), ("phone", "/overview?range=30d", "light", "phone"),
+    ("explore", "/explore?range=90d&group=team", "light", "laptop"), ("prompt", "/prompts/support%2Fanswer?range=90d", "light", "laptop"),
+    ("budgets", "/budgets", "light", "laptop"), ("policies", "/policies", "light", "laptop"), ("audit", "/audit", "light", "laptop"),
+    ("request", "/requests?kind=calls", "dark", "laptop"),
+)
 
 
 def main() -> None:
@@ -35,17 +40,16 @@ def main() -> None:
 
 
 def take(browser: Browser, url: str, password: str) -> None:
-    page = signed_in(browser, url, password, viewport=LAPTOP, color_scheme="light")
-    page.locator(".recharts-bar-rectangle").first.wait_for()
-    page.screenshot(path=FOLDER / "overview.png")
-    page = signed_in(browser, url, password, viewport=LAPTOP, color_scheme="dark")
-    page.goto(f"{url}/requests?kind=calls")
-    page.locator("table.book tbody a").first.click()
-    page.locator("[data-sum]").wait_for()
-    page.screenshot(path=FOLDER / "request.png")
-    page = signed_in(browser, url, password, viewport=PHONE, color_scheme="light")
-    page.locator(".recharts-bar-rectangle").first.wait_for()
-    page.screenshot(path=FOLDER / "phone.png")
+    for scheme, viewport in dict.fromkeys((scheme, viewport) for _, _, scheme, viewport in PICTURES):
+        page = signed_in(browser, url, password, viewport=VIEWPORTS[viewport], color_scheme=scheme)
+        for name, path, its_scheme, its_viewport in PICTURES:
+            if (its_scheme, its_viewport) == (scheme, viewport):
+                page.goto(url + path)
+                settled(page)
+                if name == "request":
+                    page.locator("table.book tbody a").first.click()
+                    page.locator("[data-sum]").wait_for()
+                page.screenshot(path=FOLDER / f"{name}.png")
 
 
 def signed_in(browser: Browser, url: str, password: str, **how: object) -> Page:
@@ -55,8 +59,13 @@ def signed_in(browser: Browser, url: str, password: str, **how: object) -> Page:
     page.locator("input[name=password]").fill(password)
     page.keyboard.press("Enter")
     page.locator(".figures").first.wait_for()
-    page.wait_for_function("() => !document.querySelector('[aria-label=Loading]')")
     return page
+
+
+def settled(page: Page) -> None:
+    page.get_by_role("heading", level=1).wait_for()
+    page.wait_for_function("() => !document.querySelector('[aria-label=Loading], [aria-busy=true]')")
+    page.wait_for_timeout(1_000)                 # charts draw themselves in
 
 
 if __name__ == "__main__":
