@@ -136,6 +136,11 @@ def test_money_moves_and_plans_are_held_against_it(gateway: RunningGateway, gran
     page.get_by_label("Instead of").fill("gpt-4o* = gpt-4o-mini")
     page.get_by_role("button", name="Save").click()
     page.get_by_text("from 80 % on").wait_for()
+    page.get_by_role("button", name="Require one").click()
+    page.get_by_text("calls are refused: one is required").wait_for()
+    assert gateway.api("/api/envelopes/headroom?scope=team&value=shop&monthly_delta_usd=0")["envelope_required"] is True
+    page.get_by_role("button", name="Require none").click()
+    page.get_by_text("calls go on under the other budgets").wait_for()
 
 
 def test_one_is_declined_and_the_file_is_exact(gateway: RunningGateway, granted: str, owner: Person, tmp_path: Path) -> None:

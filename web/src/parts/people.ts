@@ -2,7 +2,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { useCallback } from 'react'
 import { getMembers } from '../api/sdk.gen'
-import { useSession } from '../session'
+import { may, useSession } from '../session'
 
 /** `enabled`: for whose role the list of members is open. `of`: the address, or the id of who is none any more. */
 export function useEmails(enabled: boolean): { of: (id: string) => string } {
@@ -28,4 +28,9 @@ export function useEmails(enabled: boolean): { of: (id: string) => string } {
     [data, account.id, account.email],
   )
   return { of }
+}
+
+/** The same for whoever looks: ids where the list of members is not open to their role. */
+export function useWho(): (id: string) => string {
+  return useEmails(may(useSession(), 'owner', 'admin', 'manager', 'auditor')).of
 }

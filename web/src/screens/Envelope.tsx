@@ -4,19 +4,20 @@ import { IconDots } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
-import { getEnvelopesEnvelopeId, getEnvelopesHeadroom } from '../api/sdk.gen'
+import { getEnvelopesEnvelopeId, getEnvelopesHeadroom, putEnvelopesRequirements } from '../api/sdk.gen'
 import type { Envelope as EnvelopeType } from '../api/types.gen'
 import { callsOf, scopeOf, shareOf } from '../budgets'
 import { daysLeft, inkOf, isSigned, nanosIn, SIGNERS, standingOf, stateText, titleOf } from '../envelopes'
 import { BudgetBar } from '../parts/BudgetBar'
 import { Copy } from '../parts/Copy'
 import { Fact, Figure } from '../parts/Figure'
+import { useChange } from '../parts/FormDialog'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
+import { useWho } from '../parts/people'
 import { SpentLately } from '../parts/SpentLately'
 import { Coming, Fault } from '../parts/states'
 import { atText, lastDayText } from '../parts/when'
-import { useWho } from '../parts/who'
 import { may, useSession, useZone } from '../session'
 import {
   DeclineEnvelope,
@@ -302,7 +303,30 @@ function Lasts({ envelope }: { envelope: EnvelopeType }) {
         {data.envelope_required
           ? 'calls are refused: one is required'
           : 'calls go on under the other budgets'}
+        <Requirement envelope={envelope} required={data.envelope_required} />
       </Fact>
+    </>
+  )
+}
+
+/** A scope that needs an envelope has a cap of nothing whenever it has none. */
+function Requirement({ envelope, required }: { envelope: EnvelopeType; required: boolean }) {
+  const signs = may(useSession(), ...SIGNERS)
+  const { busy, problem, send } = useChange('envelopes', 'budgets')
+  if (!signs) return null
+  const { scope, value } = envelope
+  const change = () =>
+    send(
+      () => putEnvelopesRequirements({ body: { scope, value, required: !required }, throwOnError: true }),
+      required ? 'It may spend without an envelope, too.' : 'It may spend only while it has an envelope.',
+      () => {},
+    )
+  return (
+    <>
+      <Button variant="subtle" size="compact-xs" ml="xs" onClick={change} loading={busy}>
+        {required ? 'Require none' : 'Require one'}
+      </Button>
+      {problem !== null && <Fault problem={problem} />}
     </>
   )
 }

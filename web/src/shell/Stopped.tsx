@@ -2,8 +2,8 @@
 import { ActionIcon, Tooltip } from '@mantine/core'
 import { IconHandStop } from '@tabler/icons-react'
 import { Link, useNavigate } from '@tanstack/react-router'
+import { useWho } from '../parts/people'
 import { STOPPERS, useStops } from '../parts/stops'
-import { useWho } from '../parts/who'
 import { onText, since } from '../policies'
 import { may, useSession } from '../session'
 
