@@ -61,7 +61,7 @@ def state() -> str:
     inputs = [path for path in WEB.rglob("*") if path.is_file() and not MADE & set(path.relative_to(WEB).parts)]
     digest = hashlib.sha256()
     reference = ROOT / "docs" / "reference"
-    for path in sorted((*inputs, reference / "openapi.json", reference / "clients.json")):
+    for path in sorted((*inputs, *(reference / name for name in ("openapi.json", "clients.json", "manual.json")))):
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 

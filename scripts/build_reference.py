@@ -434,6 +434,32 @@ def clients_document() -> str:
     return json.dumps(clients.document(clients.shipped()), indent=1, ensure_ascii=False) + "\n"
 
 
+def manual_document() -> str:
+    """What the console's help shows of the manual: headings, paragraphs, tables and lines of code of three pages."""
+    pages = {"troubleshooting": (FOLDER.parent / "troubleshooting.md").read_text(encoding="utf-8"), "headers": headers_page(),
+             "refusals": errors_page()}
+    return json.dumps({name: list(_sections(text)) for name, text in pages.items()}, indent=1, ensure_ascii=False) + "\n"
+
+
+def _sections(page: str) -> Iterator[dict[str, Any]]:
+    """A page's sections in order: `level`, `title` and `blocks`, each of which has `text`, `code` (lines) or `table` (rows of cells)."""
+    body = re.sub(r"<!--.*?-->\n?", "", page, flags=re.DOTALL)
+    for heading, text in re.findall(r"^(#+ .+)\n((?:(?!#+ ).*\n?)*)", body, re.MULTILINE):
+        marks, _, title = heading.partition(" ")
+        blocks = [_block(block) for block in re.split(r"\n{2,}", text.strip("\n")) if block.strip()]
+        yield {"level": len(marks), "title": title, "blocks": blocks}
+
+
+def _block(text: str) -> dict[str, Any]:
+    lines = text.splitlines()
+    if all(line.startswith("|") for line in lines):
+        rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))] for line in lines]
+        return {"table": [row for row in rows if not all(set(cell) <= {"-", ":"} for cell in row)]}
+    if all(line.startswith("    ") for line in lines):
+        return {"code": "\n".join(line[4:] for line in lines)}
+    return {"text": " ".join(line.strip() for line in lines)}
+
+
 _REACHED: Final = {"all": "", "self": "", "own_teams": " (own teams)", "own": " (own)", "ids": " (ids)", "names": " (names)",
                    "propose": " (proposes)", "own_team": " (its team)"}
 
@@ -461,6 +487,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "api.md": api_page,
     "openapi.json": openapi_document,
     "clients.json": clients_document,
+    "manual.json": manual_document,
 }
 """File name → what makes its text."""
 

@@ -52,6 +52,7 @@ GET    /api/keys                                  all   all      -        own_te
 POST   /api/keys                                  all   all      -        own_teams  own   -      -
 POST   /api/keys/bulk                             all   all      -        own_teams  own   -      -
 GET    /api/keys/self                             -     -        -        -          -     -      self
+POST   /api/help/key                              all   all      -        own_teams  own   -      -
 GET    /key/info                                  all   all      -        own_teams  own   -      self
 GET    /spend/logs                                all   all      all      own_teams  own   all    self
 GET    /user/daily/activity                       all   all      all      own_teams  own   all    self

@@ -18,6 +18,7 @@ import { budgetOf, budgetsOf } from './screens/budgetsearch'
 import { callsOf } from './screens/callsearch'
 import { envelopeOf, envelopesOf } from './screens/envelopesearch'
 import { exploreOf } from './screens/exploresearch'
+import { helpOf } from './screens/helpsearch'
 import { keysOf } from './screens/keysearch'
 import { NotFound } from './screens/NotFound'
 import { benchOf, editorOf, policiesOf, policyOf, stopOf } from './screens/policysearch'
@@ -327,6 +328,13 @@ const ownOrganization = createRoute({
   component: lazyRouteComponent(() => import('./screens/Organization')),
 })
 
+const help = createRoute({
+  getParentRoute: () => organization,
+  path: '/help',
+  validateSearch: helpOf,
+  component: lazyRouteComponent(() => import('./screens/Help')),
+})
+
 const bare = <const Path extends string>(
   path: Path,
   to:
@@ -350,7 +358,8 @@ const bare = <const Path extends string>(
     | '/o/$slug/stop'
     | '/o/$slug/audit'
     | '/o/$slug/providers'
-    | '/o/$slug/prices',
+    | '/o/$slug/prices'
+    | '/o/$slug/help',
 ) =>
   createRoute({
     getParentRoute: () => root,
@@ -409,6 +418,7 @@ const tree = root.addChildren([
     policyBench,
     policy,
     stop,
+    help,
   ]),
   bare('/', '/o/$slug/overview'),
   bare('/welcome', '/o/$slug/welcome'),
@@ -434,6 +444,7 @@ const tree = root.addChildren([
   bare('/envelopes', '/o/$slug/envelopes'),
   bare('/policies', '/o/$slug/policies'),
   bare('/stop', '/o/$slug/stop'),
+  bare('/help', '/o/$slug/help'),
 ])
 
 export function consoleRouter(queries: QueryClient) {

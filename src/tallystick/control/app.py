@@ -13,7 +13,7 @@ from tallystick.control import (
     Parts, adjustments, aggregations, alerts, auth, budget_lint, budgets, channels, code_import, credentials, dimensions, envelopes,
     explore, exports, invitations, key_sets, keys, ledger, litellm_shims, live, lost_password, members, metrics, organization,
     own_password, personal_tokens, policies, policy_bench, price_effects, price_overrides, prices, problems, projects, prompts,
-    proposals, providers, requests, retention, second_factor, sessions, setup, spenders, teams, verifications, views,
+    proposals, providers, requests, retention, second_factor, self_check, sessions, setup, spenders, teams, verifications, views,
 )
 from tallystick.control.bounds import Bounds
 from tallystick.control.callers import admit
@@ -43,6 +43,7 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     app.state.members = Members(Sequencer(parts.database), parts.new_id)
     app.state.invitations = Invitations(app.state.members, derived(parts.secret, INVITATION), secrets.token_bytes)
     app.state.password_resets = PasswordResets(Sequencer(parts.database), derived(parts.secret, b"password reset"), secrets.token_bytes)
+    app.state.checking = self_check.checking(parts)
     app.state.asking = lost_password.asking(parts)
     app.state.proposals = Proposals(Sequencer(parts.database), secrets.token_bytes)
     app.state.calls = Calls(parts.database)
@@ -70,7 +71,7 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
                       policy_bench.routes(), policies.routes(), metrics.routes(), explore.routes(), live.routes(), prompts.routes(),
                       code_import.routes(), views.routes(), organization.routes(), retention.routes(), exports.routes(),
                       ledger.routes(), verifications.routes(), alerts.routes(),
-                      channels.routes(), litellm_shims.routes()]
+                      channels.routes(), litellm_shims.routes(), self_check.routes()]
         app.add_api_route("/api/openapi.json", openapi, methods=["GET"], include_in_schema=False)
     for resource in resources:
         app.include_router(resource)

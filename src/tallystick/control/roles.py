@@ -195,6 +195,7 @@ GRANTS: Final = (
     Grant("GET", "/api/aggregations/by-prompt", MONEY_AND_KEY),
     Grant("GET", "/api/aggregations/by-team", MONEY_AND_KEY),
     Grant("GET", "/api/aggregations/version-comparison", MONEY_AND_KEY),
+    Grant("POST", "/api/help/key", KEYS),
     Grant("GET", "/key/info", KEYS_AND_KEY_ITSELF),                          # LiteLLM's, for tools that ask them
     Grant("GET", "/spend/logs", MONEY_AND_KEY_ITSELF),
     Grant("GET", "/user/daily/activity", MONEY_AND_KEY_ITSELF),

@@ -8,6 +8,7 @@ import {
   IconBook2,
   IconChartBar,
   IconFileExport,
+  IconHelp,
   IconKey,
   IconLayoutDashboard,
   IconListDetails,
@@ -110,6 +111,7 @@ export const PLACES = [
     roles: ['owner', 'admin', 'finance', 'manager', 'auditor'],
     ranged: true,
   },
+  { to: '/o/$slug/help', name: 'Help', keys: 'h', icon: IconHelp, group: 'place' },
 ] as const satisfies readonly Shape[]
 
 export type Place = Shape & { to: (typeof PLACES)[number]['to'] }

@@ -263,6 +263,14 @@ def find_key(database: Database, organization: int, key_id: str, sight: Sight = 
         return _find_key(db, organization, key_id, sight)
 
 
+def find_key_by_digest(database: Database, organization: int, digest: bytes, sight: Sight = EVERYTHING) -> KeyRow | None:
+    """One key of this organisation by what is kept of its text, valid or not, where it is to be seen."""
+    seen = of_keys(sight, organization)
+    with database.read() as db:
+        row = db.execute(_SELECT + seen.sql + " AND k.digest = ?", (organization, *seen.values, digest)).fetchone()
+    return _key_row(row) if row else None
+
+
 def list_keys(database: Database, organization: int, sight: Sight = EVERYTHING, *, after: tuple[int, str] | None = None,
               limit: int) -> list[KeyRow]:
     """Keys in the order they were made, revoked ones too, beginning behind `after` (created_us, id)."""
