@@ -127,7 +127,7 @@ def test_a_view_is_saved_opened_changed_renamed_and_deleted(traffic: list[dict[s
     page.get_by_role("button", name="Dear searches", exact=True).wait_for()
     again = visit(gateway, storage_state=page.context.storage_state())
     again.go("/requests")
-    again.page.wait_for_url(re.compile("view="))
+    again.page.wait_for_url(re.compile("saved="))
     assert "sort=-cost_nanos" in again.page.url
     assert "team" not in again.page.url
     page.get_by_role("button", name="Dear searches", exact=True).click()
@@ -377,6 +377,8 @@ def test_every_number_leads_to_its_rows(gateway: RunningGateway, traffic: list[d
     owner.at("Requests")
     page.locator("table.book tbody tr a").first.click()
     owner.at("Request")
+    page.locator("a[href*='/audit/']").first.click()
+    page.get_by_role("heading", name=re.compile("^Entry "), level=1).wait_for()
 
 
 def test_a_view_is_a_link_and_an_api_call(gateway: RunningGateway, traffic: list[dict[str, Any]], owner: Person) -> None:

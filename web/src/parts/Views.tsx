@@ -108,15 +108,15 @@ function useAddress() {
   const router = useRouter()
   const navigate = useNavigate()
   const search = useLocation().search as Record<string, unknown>
-  const { view, new: _, ...said } = search
+  const { saved, new: _, ...said } = search
   const state = router.options.stringifySearch(said).replace(/^\?/, '')
   const open = (to: Pick<SavedView, 'id' | 'state'> | null, replace = false) =>
     navigate({
       to: '.',
-      search: (to ? { ...router.options.parseSearch(to.state), view: to.id } : said) as never,
+      search: (to ? { ...router.options.parseSearch(to.state), saved: to.id } : said) as never,
       replace,
     })
-  return { state, id: typeof view === 'string' ? view : null, open, bare: Object.keys(search).length === 0 }
+  return { state, id: typeof saved === 'string' ? saved : null, open, bare: Object.keys(search).length === 0 }
 }
 
 /** A screen that is opened with nothing in its address opens with the view that somebody chose for that. */

@@ -13,14 +13,14 @@ const CHANGES_MAX = 40
 const CHANGE = /^(?:[+-][\w.]{1,80}|[\w.]{1,80}:\d{2,3})$/
 
 /** What every screen's address may say: its table's columns, and the saved view that it was opened with. */
-export type ColumnsSearch = { columns?: string; view?: string }
+export type ColumnsSearch = { columns?: string; saved?: string }
 
 export function columnsOf(search: Record<string, unknown>): ColumnsSearch {
   const said = typeof search.columns === 'string' ? search.columns.split(',') : []
   const kept = said.filter((one) => CHANGE.test(one)).slice(0, CHANGES_MAX)
   return {
     ...(kept.length ? { columns: kept.join(',') } : {}),
-    ...(typeof search.view === 'string' && /^\w{1,64}$/.test(search.view) ? { view: search.view } : {}),
+    ...(typeof search.saved === 'string' && /^\w{1,64}$/.test(search.saved) ? { saved: search.saved } : {}),
   }
 }
 
