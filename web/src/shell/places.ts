@@ -101,7 +101,6 @@ export const PLACES = [
     group: 'records',
     ranged: true,
   },
-  { to: '/o/$slug/settings', name: 'Settings', keys: 's', icon: IconSettings, group: 'place' },
   {
     to: '/o/$slug/audit',
     name: 'Audit',
@@ -111,6 +110,7 @@ export const PLACES = [
     roles: ['owner', 'admin', 'finance', 'manager', 'auditor'],
     ranged: true,
   },
+  { to: '/o/$slug/settings', name: 'Settings', keys: 's', icon: IconSettings, group: 'place' },
   { to: '/o/$slug/help', name: 'Help', keys: 'h', icon: IconHelp, group: 'place' },
 ] as const satisfies readonly Shape[]
 
