@@ -33,7 +33,7 @@ PROOF = "tallystick-proof-1"
 LINE_BYTES_MAX = 8 << 20
 KINDS = {"ATTEMPT", "ADMIT", "DEFER", "SETTLE", "REFUSED", "REFUSALS", "DEFINE", "KEY", "CREDENTIAL", "MEMBER",
          "ADJUST", "SEEN", "PRICE", "CAP", "POLICY", "WRITE-OFF", "ACCESS", "ALERTS", "SCOPE",
-         "CHECKPOINT", "RETENTION"}
+         "CHECKPOINT", "RETENTION", "PROMPT"}
 PRIVATE = {"user", "end_user", "session", "tags"}
 NAMED = {kind: kind for kind in (
     "key", "team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version", "session", "tags",

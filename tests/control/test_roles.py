@@ -146,6 +146,7 @@ PUT    /api/prompts                               all   all      -        all   
 DELETE /api/prompts                               all   all      -        all        all   -      -
 GET    /api/prompts/one                           all   all      all      own_teams  own   all    -
 POST   /api/prompts/versions                      all   all      -        all        all   -      -
+GET    /api/prompts/estimate                      all   all      all      own_teams  own   all    -
 POST   /api/prompts/import                        self  self     self     self       self  self   -
 PUT    /api/prompts/active                        all   all      -        all        all   -      -
 GET    /api/ledger/entries                        all   all      all      own_teams  -     all    -
@@ -163,6 +164,11 @@ GET    /api/explore/rows.csv                      all   all      all      own_te
 GET    /api/explore/values                        all   all      all      own_teams  own   all    -
 PATCH  /api/organization                          all   all      -        -          -     -      -
 GET    /api/organization                          self  self     self     self       self  self   -
+GET    /api/library                               all   all      all      own_teams  own   all    -
+POST   /api/library                               all   all      -        all        all   -      -
+DELETE /api/library                               all   all      -        all        -     -      -
+POST   /api/library/{approval_id}/approve         all   all      -        all        -     -      -
+POST   /api/library/{approval_id}/decline         all   all      -        all        own   -      -
 GET    /api/views                                 self  self     self     self       self  self   -
 POST   /api/views                                 self  self     self     self       self  self   -
 PUT    /api/views/{view_id}                       self  self     self     self       self  self   -

@@ -20,7 +20,8 @@ from tests.build.control import Desk
 NO_IDS = {"/api/providers/{provider}", "PUT /api/credentials/{provider}/{name}", "PUT /api/channels/{name}"}
 WITH_IDS = [grant for grant in GRANTS if "{" in grant.path and not {grant.path, f"{grant.method} {grant.path}"} & NO_IDS]
 LISTS = [grant for grant in GRANTS if grant.method == "GET" and "{" not in grant.path and grant.path not in
-         {"/setup", "/api/openapi.json", "/api/auth/me", "/api/keys/self", "/api/prompts/one", "/api/spenders/one", "/key/info"}]
+         {"/setup", "/api/openapi.json", "/api/auth/me", "/api/keys/self", "/api/prompts/one", "/api/spenders/one", "/key/info",
+          "/api/prompts/estimate"}]
 CANARY = "theirs-7f3"
 VIEW = {"screen": "explore", "name": CANARY, "state": CANARY}
 BODIES: dict[str, Any] = {
@@ -94,6 +95,14 @@ class Two:
             self.ids["account_id"] = self.desk.member("member", CANARY, organization=self.other, email=f"{CANARY}@other")
             view = await owner.post("/api/views", json={**VIEW, "shared": True})
             self.ids["view_id"] = view.json()["id"]
+            kept = {"prompt_key": CANARY, "version": "1"}
+            assert (await owner.post("/api/prompts/versions", json=kept)).status_code == 201
+            assert (await owner.post("/api/library", json={**kept, "owner": CANARY})).status_code == 201
+            assert (await owner.post("/api/prompts/versions", json={**kept, "version": "2"})).status_code == 201
+            async with self.desk.person(self.ids["account_id"], "other") as member:
+                wanted = await member.post("/api/library", json={**kept, "version": "2", "owner": CANARY})
+            assert wanted.status_code == 202, wanted.text
+            self.ids["approval_id"] = wanted.json()["id"]
             await self.govern(owner)
             self.desk.member("finance", organization=self.other)
             proposed = await owner.post("/api/prices/overrides", json=terms)

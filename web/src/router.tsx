@@ -15,11 +15,13 @@ import { rangeOf } from './range'
 import { alertsOf, channelsOf } from './screens/alertsearch'
 import { auditOf } from './screens/auditsearch'
 import { budgetOf, budgetsOf } from './screens/budgetsearch'
+import { builderOf } from './screens/buildersearch'
 import { callsOf } from './screens/callsearch'
 import { envelopeOf, envelopesOf } from './screens/envelopesearch'
 import { exploreOf } from './screens/exploresearch'
 import { helpOf } from './screens/helpsearch'
 import { keysOf } from './screens/keysearch'
+import { libraryOf } from './screens/librarysearch'
 import { NotFound } from './screens/NotFound'
 import { benchOf, editorOf, policiesOf, policyOf, stopOf } from './screens/policysearch'
 import { modelOf, pricesOf } from './screens/pricesearch'
@@ -280,6 +282,20 @@ const prompts = createRoute({
   component: lazyRouteComponent(() => import('./screens/Prompts')),
 })
 
+const builder = createRoute({
+  getParentRoute: () => organization,
+  path: '/prompts/builder',
+  validateSearch: builderOf,
+  component: lazyRouteComponent(() => import('./screens/Builder')),
+})
+
+const library = createRoute({
+  getParentRoute: () => organization,
+  path: '/library',
+  validateSearch: libraryOf,
+  component: lazyRouteComponent(() => import('./screens/Library')),
+})
+
 const prompt = createRoute({
   getParentRoute: () => organization,
   path: '/prompts/$key',
@@ -353,6 +369,8 @@ const bare = <const Path extends string>(
     | '/o/$slug/budgets'
     | '/o/$slug/exports'
     | '/o/$slug/prompts'
+    | '/o/$slug/library'
+    | '/o/$slug/prompts/builder'
     | '/o/$slug/policies'
     | '/o/$slug/envelopes'
     | '/o/$slug/stop'
@@ -413,6 +431,8 @@ const tree = root.addChildren([
     prompt,
     envelopes,
     envelope,
+    builder,
+    library,
     policies,
     policyEditor,
     policyBench,
@@ -442,6 +462,8 @@ const tree = root.addChildren([
   bare('/prices', '/o/$slug/prices'),
   bare('/prompts', '/o/$slug/prompts'),
   bare('/envelopes', '/o/$slug/envelopes'),
+  bare('/library', '/o/$slug/library'),
+  bare('/prompts/builder', '/o/$slug/prompts/builder'),
   bare('/policies', '/o/$slug/policies'),
   bare('/stop', '/o/$slug/stop'),
   bare('/help', '/o/$slug/help'),

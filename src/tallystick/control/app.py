@@ -10,10 +10,11 @@ from fastapi.responses import JSONResponse
 
 from tallystick import __version__
 from tallystick.control import (
-    Parts, adjustments, aggregations, alerts, auth, budget_lint, budgets, channels, code_import, credentials, dimensions, envelopes,
-    explore, exports, invitations, key_sets, keys, ledger, litellm_shims, live, lost_password, members, metrics, organization,
-    own_password, personal_tokens, policies, policy_bench, price_effects, price_overrides, prices, problems, projects, prompts,
-    proposals, providers, requests, retention, second_factor, self_check, sessions, setup, spenders, teams, verifications, views,
+    Parts, adjustments, aggregations, alerts, auth, budget_lint, budgets, call_estimate, channels, code_import, credentials, dimensions,
+    envelopes, explore, exports, invitations, key_sets, keys, ledger, library, litellm_shims, live, lost_password, members, metrics,
+    organization, own_password, personal_tokens, policies, policy_bench, price_effects, price_overrides, prices, problems, projects,
+    prompts, proposals, providers, requests, retention, second_factor, self_check, sessions, setup, spenders, teams, verifications,
+    views,
 )
 from tallystick.control.bounds import Bounds
 from tallystick.control.callers import admit
@@ -69,8 +70,8 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
                       prices.routes(), providers.routes(), proposals.routes(), teams.routes(), projects.routes(),
                       spenders.routes(), dimensions.routes(),
                       policy_bench.routes(), policies.routes(), metrics.routes(), explore.routes(), live.routes(), prompts.routes(),
-                      code_import.routes(), views.routes(), organization.routes(), retention.routes(), exports.routes(),
-                      ledger.routes(), verifications.routes(), alerts.routes(),
+                      code_import.routes(), call_estimate.routes(), library.routes(), views.routes(), organization.routes(),
+                      retention.routes(), exports.routes(), ledger.routes(), verifications.routes(), alerts.routes(),
                       channels.routes(), litellm_shims.routes(), self_check.routes()]
         app.add_api_route("/api/openapi.json", openapi, methods=["GET"], include_in_schema=False)
     for resource in resources:

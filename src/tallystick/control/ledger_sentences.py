@@ -12,7 +12,7 @@ from tallystick.core.money import decimal_text
 
 Said = Mapping[str, Any]
 
-ACTS: Final = ("KEY", "CREDENTIAL", "MEMBER", "PRICE", "CAP", "POLICY", "WRITE-OFF", "ACCESS", "ALERTS", "SCOPE", "RETENTION")
+ACTS: Final = ("KEY", "CREDENTIAL", "MEMBER", "PRICE", "CAP", "POLICY", "WRITE-OFF", "ACCESS", "ALERTS", "SCOPE", "RETENTION", "PROMPT")
 """What people and programs did to the control plane; all other kinds are calls, or names."""
 
 # What an entry is about, by kind: the first of these members that it has.
@@ -224,6 +224,11 @@ def _scope(said: Said) -> str:
     return f"{what} {said.get('id', '')} is called {said.get('name', 'otherwise')} from now on"
 
 
+def _prompt(said: Said) -> str:
+    what = "was approved for the library" if said.get("event") == "approved" else "was withdrawn from the library"
+    return f"Version {said.get('prompt_version', '')} of prompt {said.get('prompt_key', '')} {what}"
+
+
 def _filled(table: Mapping[str, str], said: Said, otherwise: str) -> str:
     known = {name: shown(name, value) for name, value in said.items()}
     try:
@@ -250,5 +255,5 @@ _SENTENCES: Final[Mapping[str, Callable[[Said], str]]] = {
     "ATTEMPT": _call, "ADMIT": _admitted, "DEFER": lambda _: _DEFERRED, "SETTLE": _settled, "ADJUST": _adjusted, "SEEN": lambda _: _SEEN,
     "REFUSED": _refused, "REFUSALS": _refusals, "DEFINE": _defined, "KEY": _key, "CREDENTIAL": _credential, "MEMBER": _member,
     "PRICE": _price, "CAP": _cap, "POLICY": _policy, "WRITE-OFF": _written_off, "ACCESS": _access, "ALERTS": _alerts,
-    "SCOPE": _scope, "CHECKPOINT": _sealed, "RETENTION": _retention,
+    "SCOPE": _scope, "CHECKPOINT": _sealed, "RETENTION": _retention, "PROMPT": _prompt,
 }

@@ -23,6 +23,7 @@ from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
 from tallystick.stores.sql.breakdown import Filter, Question, Total, broken_down
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Organization, organization
+from tallystick.stores.sql.library import list_approved
 from tallystick.stores.sql.prompts import (
     Prompt, PromptVersion, VersionSpec, Words, activate, add_version, find_prompt, list_prompts, register, unregister,
 )
@@ -89,7 +90,8 @@ class CallFigures(BaseModel):
 
 
 class PromptShown(CallFigures):
-    """A prompt and what its calls came to. `registered`: by somebody, not only named by calls."""
+    """A prompt and what its calls came to. `registered`: by somebody, not only named by calls. `approved`: its versions that are in
+    the library."""
 
     prompt_key: str
     registered: bool
@@ -97,6 +99,7 @@ class PromptShown(CallFigures):
     versions: int
     owner: str
     tags: list[str]
+    approved: list[str]
 
 
 class PromptListed(PromptShown):
@@ -163,6 +166,7 @@ def list_all(
         books = _Books(db, here.id, caller)
         used = books.totals(days)
         known = {prompt.name: prompt for prompt in list_prompts(db, here.id)}
+        approved = _approved(db, here.id)
         named = [name for name in {*used, *known} if name is not None and _has(sought, name, known.get(name))]
         ranks = sorted((-used.get(name, Total()).cost_nanos, name) for name in named)
         if cursor:
@@ -170,7 +174,7 @@ def list_all(
             ranks = [rank for rank in ranks if rank > (-cost_nanos, last)]
         shown = [name for _, name in ranks[:limit]]
         before, trends = books.before(days, shown), books.trends(days, shown)
-    items = [{**_summary(name, known.get(name), used.get(name, Total())), "before_nanos": before.get(name, Total()).cost_nanos,
+    items = [{**_summary(name, known.get(name), used.get(name, Total()), approved), "before_nanos": before.get(name, Total()).cost_nanos,
               "trend": [stretch.get(name, Total()).cost_nanos for stretch in trends]} for name in shown]
     return answer({
         "items": items, "matching": len(named), "unnamed": _figures(used.get(None, Total())),
@@ -266,15 +270,23 @@ def _whole(db: Connection, here: Organization, caller: Caller, name: str, days: 
         whole.merge(total)
     registered = {one.spec.version: one for one in known.versions} if known else {}
     versions = sorted({*used, *registered}, key=_newest_first)
-    return {**_summary(name, known, whole), "versions": len(versions), "note": known.words.note if known else "",
+    return {**_summary(name, known, whole, _approved(db, here.id)), "versions": len(versions), "note": known.words.note if known else "",
             "created_at": moment(known.created_us) if known else None, "created_by": known.created_by if known else None,
             "version_list": [_version(version, registered.get(version or ""), used.get(version, Total())) for version in versions]}
 
 
-def _summary(name: str, known: Prompt | None, total: Total) -> dict[str, Any]:
+def _approved(db: Connection, organization_id: int) -> dict[str, list[str]]:
+    """The versions that are in the library, by prompt."""
+    found: dict[str, list[str]] = {}
+    for one in list_approved(db, organization_id):
+        found.setdefault(one.prompt, []).append(one.version)
+    return found
+
+
+def _summary(name: str, known: Prompt | None, total: Total, approved: dict[str, list[str]]) -> dict[str, Any]:
     return {"prompt_key": name, "registered": known is not None, "active_version": known.active if known else None,
             "versions": len(known.versions) if known else 0, "owner": known.words.owner if known else "",
-            "tags": known.words.tags if known else (), **_figures(total)}
+            "tags": known.words.tags if known else (), "approved": approved.get(name, []), **_figures(total)}
 
 
 def _has(sought: str, name: str, known: Prompt | None) -> bool:

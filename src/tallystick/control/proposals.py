@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel
 
-from tallystick.control import Parts, adjustments, price_overrides
+from tallystick.control import Parts, adjustments, library, price_overrides
 from tallystick.control.approval import ProposalShown, proposal_document
 from tallystick.control.callers import CallerOf, PartsOf, ProposalsOf, actor_of
 from tallystick.control.figures import answer
@@ -31,6 +31,7 @@ _CARRY_OUT: Final[Mapping[ProposalKind, CarryOut]] = {
     "override_set": price_overrides.set_approved,
     "override_end": price_overrides.end_approved,
     "adjustment": adjustments.post_approved,
+    "prompt": library.put_approved,
 }
 
 

@@ -20,7 +20,7 @@ from tallystick.core.membership import Role
 RoleName = Role | Literal["anyone", "key"]
 Cell = Literal["open", "self", "all", "own_teams", "own", "ids", "names", "propose", "own_team"]
 Cells = Mapping[RoleName, Cell]
-ProposalKind = Literal["override_set", "override_end", "adjustment"]
+ProposalKind = Literal["override_set", "override_end", "adjustment", "prompt"]
 
 # The columns of the table of decisions.md, as far as there are routes for them.
 ANYONE: Final[Cells] = {"anyone": "open"}
@@ -61,6 +61,8 @@ ENVELOPES: Final[Cells] = {"owner": "all", "admin": "all", "finance": "all"}    
 ENVELOPES_ASK: Final[Cells] = {**ENVELOPES, "manager": "own_teams", "member": "own"}
 ENVELOPES_READ: Final[Cells] = {**ENVELOPES_ASK, "auditor": "all"}
 PROMPTS: Final[Cells] = {"owner": "all", "admin": "all", "manager": "all", "member": "all"}      # names and notes; no money hangs on them
+LIBRARY: Final[Cells] = {"owner": "all", "admin": "all", "manager": "all"}       # approve what others may use, and withdraw it
+LIBRARY_DECLINE: Final[Cells] = {**LIBRARY, "member": "own"}                     # take back what one proposed
 TEAMS: Final[Cells] = {"owner": "all", "admin": "all", "manager": "own_teams"}   # make a project in
 
 
@@ -208,7 +210,13 @@ GRANTS: Final = (
     Grant("GET", "/api/prompts/one", MONEY),
     Grant("POST", "/api/prompts/versions", PROMPTS),
     Grant("PUT", "/api/prompts/active", PROMPTS),
+    Grant("GET", "/api/prompts/estimate", MONEY),
     Grant("POST", "/api/prompts/import", PEOPLE),        # reads nothing of the organisation's
+    Grant("GET", "/api/library", MONEY),
+    Grant("POST", "/api/library", PROMPTS),
+    Grant("DELETE", "/api/library", LIBRARY),
+    Grant("POST", "/api/library/{approval_id}/approve", LIBRARY),
+    Grant("POST", "/api/library/{approval_id}/decline", LIBRARY_DECLINE),
     Grant("GET", "/api/views", PEOPLE),
     Grant("POST", "/api/views", PEOPLE),
     Grant("PUT", "/api/views/{view_id}", PEOPLE),
@@ -255,6 +263,7 @@ NEW_KEY: Final[Mapping[str, frozenset[RoleName]]] = {
 # Who approves what somebody else proposed; alone, they do it at once.
 APPROVERS: Final[Mapping[ProposalKind, frozenset[RoleName]]] = {
     "override_set": frozenset({"owner", "finance"}), "override_end": frozenset({"owner", "finance"}), "adjustment": frozenset({"owner"}),
+    "prompt": frozenset({"owner", "admin", "manager"}),
 }
 
 # What is shown of a row where a cell names no more than this.

@@ -26,7 +26,7 @@ GENESIS: Final = bytes(32)                   # what the first entry's `prev` say
 
 KINDS: Final = ("ATTEMPT", "ADMIT", "DEFER", "SETTLE", "REFUSED", "REFUSALS", "DEFINE", "KEY", "CREDENTIAL", "MEMBER",
                "ADJUST", "SEEN", "PRICE", "CAP", "POLICY", "WRITE-OFF", "ACCESS", "ALERTS", "SCOPE",
-               "CHECKPOINT", "RETENTION")
+               "CHECKPOINT", "RETENTION", "PROMPT")
 """ATTEMPT: admission and settlement together. ADMIT: an admission alone, its settlement still to come.
 DEFER: an admission whose reply only opened a job. SETTLE: the one end of an earlier ADMIT or DEFER
 (`ref`). REFUSED: a call we answered ourselves. REFUSALS: a flood of them, counted. DEFINE: a name
@@ -42,7 +42,7 @@ ACCESS: somebody signed in or failed to, or what opens the API to people was giv
 that alerts go out by was set or removed, a budget was given thresholds, or alerts were muted for a while or no longer.
 SCOPE: a team's number, and those of scopes that name it, are called otherwise from now on; or a project went to another team.
 CHECKPOINT: what a month came to, before its rows were dropped. RETENTION: nothing is dropped from now on (a legal hold), or
-is again."""
+is again. PROMPT: a version of a prompt was approved for the library, or withdrawn."""
 
 CALL_KINDS: Final = frozenset(("ATTEMPT", "ADMIT", "DEFER", "SETTLE", "REFUSED", "REFUSALS", "ADJUST", "SEEN"))
 """These stand in their month's table; all others outlive the months."""

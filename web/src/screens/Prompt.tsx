@@ -158,6 +158,15 @@ function Shown({ prompt, slug, range, keeps, sort, onSort }: Asked) {
             {prompt.registered ? 'registered here' : 'calls that name it; nobody registered it'}
           </Fact>
           <Fact name="Owner">{prompt.owner}</Fact>
+          <Fact name="Approved">
+            {prompt.approved.length === 0 ? (
+              ''
+            ) : (
+              <Link to="/o/$slug/library" params={{ slug }} search={{ q: prompt.prompt_key }}>
+                version {prompt.approved.join(', ')}
+              </Link>
+            )}
+          </Fact>
           <Fact name="Tags">{prompt.tags.length ? <Tags tags={prompt.tags} /> : ''}</Fact>
           <Fact name="Note">{prompt.note}</Fact>
           <Fact name="Registered">

@@ -49,6 +49,9 @@ export default function Prompts() {
       question="Which prompts cost what, and is it growing?"
       actions={
         <>
+          <Link to="/o/$slug/prompts/builder" params={{ slug }}>
+            Prompt Builder
+          </Link>
           <AsCsv name="prompts" columns={columns} rows={prompts} />
           {keeps && (
             <Button leftSection={<IconPlus size={16} />} onClick={() => set({ new: true })}>
@@ -238,6 +241,18 @@ function columnsOf(
       wide: true,
       value: (one) => one.trend.join(' '),
       shown: (one) => <Spark values={one.trend} />,
+    },
+    {
+      id: 'approved',
+      title: 'Approved',
+      value: (one) => one.approved.join(', ') || null,
+      shown: (one) =>
+        one.approved.length ? (
+          <span className="tag green">{one.approved.join(', ')}</span>
+        ) : (
+          <span className="quiet">–</span>
+        ),
+      wide: true,
     },
     { id: 'owner', title: 'Owner', value: (one) => one.owner || null, wide: true },
     {

@@ -237,6 +237,7 @@ def make_tables(db: Connection, now_us: int) -> None:
     _run(db, _resource("rollups.sql"))
     _run(db, _resource("views.sql"))
     _run(db, _resource("prompts.sql"))
+    _run(db, _resource("library.sql"))
     _make_missing(db)
     db.execute("INSERT INTO schema_version (version) VALUES (?)", (SCHEMA_VERSION,))
     db.execute("INSERT INTO change_counter (id, value) VALUES (1, 0)")

@@ -65,6 +65,10 @@ class LivePrices:
         """What is known of a price row besides its rate (`core.entry.Describe`)."""
         return self._describe(row_id)
 
+    def listed_as(self, provider: str) -> str:
+        """Under whose name the prices of a provider stand, as it is configured."""
+        return self._books.get(provider, provider)
+
     def knows(self, provider: str) -> bool:
         """Whether there is such a provider, configured or in the book."""
         return provider in self._books or self.book.prices(provider) is not None

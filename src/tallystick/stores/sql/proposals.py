@@ -98,10 +98,12 @@ def who_may(db: Connection, organization: int, roles: Collection[str]) -> set[st
 
 
 def list_proposals(database: Database, organization: int, state: str | None = None, *, after: tuple[int, str] | None = None,
-                   limit: int) -> list[Proposal]:
-    """Proposals in the order they were made, beginning behind `after` (proposed_us, id)."""
+                   limit: int, kind: str | None = None) -> list[Proposal]:
+    """Proposals in the order they were made, beginning behind `after` (proposed_us, id); of one kind, where it is given."""
     proposed_us, proposal_id = after or (-1, "")
     in_state, values = (" AND state = ?", (state,)) if state else ("", ())
+    if kind:
+        in_state, values = in_state + " AND kind = ?", (*values, kind)
     query = _SELECT + in_state + " AND (proposed_us > ? OR (proposed_us = ? AND id > ?)) ORDER BY proposed_us, id LIMIT ?"
     with database.read() as db:
         found = db.execute(query, (organization, *values, proposed_us, proposed_us, proposal_id, limit)).fetchall()

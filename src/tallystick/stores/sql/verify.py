@@ -35,6 +35,7 @@ from tallystick.stores.sql.verify_access import Access
 from tallystick.stores.sql.verify_adjustments import Adjustments
 from tallystick.stores.sql.verify_budgets import Budgets
 from tallystick.stores.sql.verify_directory import Directory
+from tallystick.stores.sql.verify_library import Library
 from tallystick.stores.sql.verify_policies import Policies
 from tallystick.stores.sql.verify_prices import ListRates, Prices
 from tallystick.stores.sql.verify_scopes import RENAMED, Scopes
@@ -180,6 +181,7 @@ class _Check:
         self._prices = Prices(db, organization)
         self._budgets = Budgets(db, organization)
         self._scopes = Scopes(db, organization)
+        self._library = Library(db, organization)
         self._policies = Policies(db, organization)
         self.retention = Retention(db, organization)
         self._list_rates = ListRates()
@@ -263,6 +265,8 @@ class _Check:
                     self._budgets.gather(seq, fields)
                 if kind == "POLICY":
                     self._policies.gather(seq, fields)
+                if kind == "PROMPT":
+                    self._library.gather(seq, fields)
                 if kind in ("CHECKPOINT", "RETENTION"):
                     self.retention.gather(seq, fields)
                 if kind in CALL_KINDS:
@@ -485,6 +489,8 @@ class _Check:
         for seq_of, message in self._directory.differences():
             self._found("directory", seq_of, message)
         for seq_of, message in self._access.differences():
+            self._found("directory", seq_of, message)
+        for seq_of, message in self._library.differences():
             self._found("directory", seq_of, message)
         for seq_of, message in self._prices.differences():
             self._found("prices", seq_of, message)

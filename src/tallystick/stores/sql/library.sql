@@ -1,0 +1,14 @@
+-- The library: versions of prompts that somebody proposed and another approved, for others to use. `sha256`: of the prompt's text,
+-- where somebody gave it; the text itself is not kept. Who proposed and approved is in the ledger too (PROMPT).
+CREATE TABLE approved_prompt (
+  organization INTEGER NOT NULL REFERENCES organization (id),
+  prompt TEXT NOT NULL,
+  version TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  purpose TEXT NOT NULL,
+  sha256 TEXT,
+  proposed_by TEXT NOT NULL,
+  approved_us BIGINT NOT NULL,
+  approved_by TEXT NOT NULL,
+  PRIMARY KEY (organization, prompt, version)
+);

@@ -1,0 +1,416 @@
+// The library: versions of prompts that are approved for everybody's use, whom to ask about each, and what a thousand runs cost.
+import { Autocomplete, Button, Group, Menu, Modal, Stack, Textarea, TextInput } from '@mantine/core'
+import { notifications } from '@mantine/notifications'
+import { IconPlus, IconSearch } from '@tabler/icons-react'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { useMemo, useState } from 'react'
+import {
+  deleteLibrary,
+  getLibrary,
+  getPrompts,
+  getPromptsOne,
+  postLibrary,
+  postLibraryApprovalIdApprove,
+  postLibraryApprovalIdDecline,
+} from '../api/sdk.gen'
+import type { Approved, ProposalShown } from '../api/types.gen'
+import { grouped, nanosOf, places } from '../money'
+import { AsCsv, Book, type Column } from '../parts/Book'
+import { Confirm } from '../parts/Confirm'
+import { Copy } from '../parts/Copy'
+import { Money } from '../parts/Money'
+import { Page, Section } from '../parts/Page'
+import { Coming, Empty, Fault } from '../parts/states'
+import { dateText } from '../parts/when'
+import { type Days, daysOf, type RangeSearch, rangeOf, todayIn } from '../range'
+import { may, useSession, useZone } from '../session'
+import { type LibrarySearch, libraryOf } from './librarysearch'
+import { partOf } from './promptsearch'
+
+const PROPOSERS = ['owner', 'admin', 'manager', 'member'] as const
+const APPROVERS = ['owner', 'admin', 'manager'] as const
+
+export default function Library() {
+  const search = useSearch({ from: '/o/$slug/library' })
+  const { slug } = useParams({ from: '/o/$slug/library' })
+  const navigate = useNavigate({ from: '/o/$slug/library' })
+  const session = useSession()
+  const { zone, known } = useZone()
+  const proposes = may(session, ...PROPOSERS)
+  const approves = may(session, ...APPROVERS)
+  const [ending, setEnding] = useState<Approved | null>(null)
+  const { data, error, refetch } = useLibrary(daysOf(search, todayIn(zone)), known)
+  const shown = useMemo(() => data?.items.filter((one) => matches(one, search.q)) ?? [], [data, search.q])
+  const columns = useMemo(() => columnsOf(slug, rangeOf(search), zone, shown), [slug, search, zone, shown])
+  const set = (more: Partial<Record<keyof LibrarySearch, unknown>>, replace = false) =>
+    navigate({ search: (before: LibrarySearch) => libraryOf({ ...before, ...more }), replace })
+  return (
+    <Page
+      title="Library"
+      question="Which prompts may everybody use, and what do a thousand runs cost?"
+      actions={
+        <>
+          <AsCsv name="library" columns={columns} rows={shown} />
+          {proposes && (
+            <Button leftSection={<IconPlus size={16} />} onClick={() => set({ new: true })}>
+              Propose a version
+            </Button>
+          )}
+        </>
+      }
+    >
+      {error ? (
+        <Fault problem={error} retry={refetch} />
+      ) : !data ? (
+        <Coming rows={6} />
+      ) : (
+        <>
+          <Waiting proposals={data.waiting} approves={approves} me={session.account.id} zone={zone} />
+          {data.items.length === 0 ? (
+            <Empty
+              title="Nothing is approved yet"
+              action={
+                proposes && <Button onClick={() => set({ new: true })}>Propose the first version</Button>
+              }
+            >
+              Somebody proposes a version of a prompt, an owner, an admin or a manager approves it. It stands
+              here with whom to ask, what it costs, and the hash that tells its text from any other; the text
+              itself is not kept.
+            </Empty>
+          ) : (
+            <>
+              <div className="chips">
+                <TextInput
+                  data-filter
+                  aria-label="Filter the library"
+                  placeholder="Filter by key, owner or purpose"
+                  leftSection={<IconSearch size={16} />}
+                  w={300}
+                  maw="100%"
+                  value={search.q ?? ''}
+                  onChange={(event) => set({ q: event.currentTarget.value }, true)}
+                />
+              </div>
+              {shown.length === 0 ? (
+                <Empty
+                  title="Nothing matches"
+                  action={
+                    <Button variant="default" onClick={() => set({ q: '' })}>
+                      Show all
+                    </Button>
+                  }
+                >
+                  Nothing has “{search.q}” in its key, owner or purpose.
+                </Empty>
+              ) : (
+                <Book
+                  caption="Library"
+                  columns={columns}
+                  rows={shown}
+                  id={(one) => JSON.stringify([one.prompt_key, one.version])}
+                  sort={search.sort ?? 'prompt'}
+                  onSort={(sort) => set({ sort }, true)}
+                  named={(one) => `${one.prompt_key} ${one.version}`}
+                  {...(approves
+                    ? {
+                        menu: (one: Approved) => (
+                          <Menu.Item onClick={() => setEnding(one)}>Withdraw…</Menu.Item>
+                        ),
+                      }
+                    : {})}
+                />
+              )}
+            </>
+          )}
+        </>
+      )}
+      {search.new && proposes && <Propose close={() => set({ new: undefined })} />}
+      {ending && <Withdraw one={ending} close={() => setEnding(null)} />}
+    </Page>
+  )
+}
+
+function useLibrary(days: Days, known: boolean) {
+  return useQuery({
+    queryKey: ['library', days],
+    queryFn: async () => (await getLibrary({ query: days, throwOnError: true })).data,
+    enabled: known,
+  })
+}
+
+function useAct() {
+  const queries = useQueryClient()
+  const [busy, setBusy] = useState(false)
+  const [problem, setProblem] = useState<unknown>(null)
+  const act = async (change: () => Promise<string>, done: () => void = () => undefined) => {
+    setBusy(true)
+    setProblem(null)
+    try {
+      const said = await change()
+      await Promise.all(['library', 'prompts'].map((name) => queries.invalidateQueries({ queryKey: [name] })))
+      notifications.show({ message: said })
+      done()
+    } catch (found) {
+      setProblem(found)
+    }
+    setBusy(false)
+  }
+  return { busy, problem, act }
+}
+
+function matches(one: Approved, q?: string): boolean {
+  const wanted = q?.trim().toLowerCase()
+  return (
+    !wanted || [one.prompt_key, one.owner, one.purpose].some((text) => text.toLowerCase().includes(wanted))
+  )
+}
+
+function columnsOf(
+  slug: string,
+  range: RangeSearch,
+  zone: string,
+  shown: readonly Approved[],
+): Column<Approved>[] {
+  const decimals = places(shown.map((one) => one.per_1000_nanos ?? '0'))
+  return [
+    {
+      id: 'prompt',
+      title: 'Prompt',
+      value: (one) => one.prompt_key,
+      shown: (one) => (
+        <Link
+          className="key-name"
+          to="/o/$slug/prompts/$key"
+          params={{ slug, key: partOf(one.prompt_key) }}
+          search={range}
+        >
+          {one.prompt_key}
+        </Link>
+      ),
+    },
+    { id: 'version', title: 'Version', value: (one) => one.version },
+    { id: 'purpose', title: 'For', value: (one) => one.purpose || null, wide: true },
+    { id: 'owner', title: 'Owner', value: (one) => one.owner, wide: true },
+    { id: 'model', title: 'Model', value: (one) => one.model, wide: true },
+    {
+      id: 'runs',
+      title: 'Runs',
+      number: true,
+      wide: true,
+      value: (one) => one.requests,
+      shown: (one) => grouped(one.requests),
+    },
+    {
+      id: 'per_1000_nanos',
+      title: '1,000 runs',
+      number: true,
+      value: (one) => (one.per_1000_nanos === null ? null : nanosOf(one.per_1000_nanos)),
+      shown: (one) =>
+        one.per_1000_nanos === null ? (
+          <span className="quiet">not called</span>
+        ) : (
+          <Money nanos={one.per_1000_nanos} decimals={decimals} />
+        ),
+    },
+    {
+      id: 'sha256',
+      title: 'Text (SHA-256)',
+      value: (one) => one.sha256,
+      shown: (one) =>
+        one.sha256 ? (
+          <span className="nowrap">
+            <code>{one.sha256.slice(0, 10)}…</code> <Copy text={one.sha256} what="the hash" />
+          </span>
+        ) : (
+          <span className="quiet">not given</span>
+        ),
+      wide: true,
+    },
+    {
+      id: 'approved',
+      title: 'Approved',
+      value: (one) => one.approved_at,
+      shown: (one) => dateText(one.approved_at, zone),
+      wide: true,
+    },
+  ]
+}
+
+function Waiting({
+  proposals,
+  approves,
+  me,
+  zone,
+}: {
+  proposals: ProposalShown[]
+  approves: boolean
+  me: string
+  zone: string
+}) {
+  const { busy, problem, act } = useAct()
+  if (!proposals.length) return null
+  const decide = (id: string, approve: boolean, said: string) =>
+    act(async () => {
+      const path = { approval_id: id }
+      if (approve) await postLibraryApprovalIdApprove({ path, throwOnError: true })
+      else await postLibraryApprovalIdDecline({ path, throwOnError: true })
+      return said
+    })
+  return (
+    <Section title="Waiting for an approval">
+      {problem !== null && <Fault problem={problem} />}
+      <ul className="waiting" aria-label="Waiting for an approval">
+        {proposals.map((one) => {
+          const what = one.what as { prompt_key: string; version: string; owner: string; purpose: string }
+          const mine = one.proposed_by === me
+          return (
+            <li key={one.id}>
+              <span>
+                <strong>{what.prompt_key}</strong> version {what.version}, owner {what.owner}
+                {what.purpose && `: ${what.purpose}`}
+                <span className="label"> · proposed {dateText(one.proposed_at, zone)}</span>
+              </span>
+              <Group gap="xs" wrap="nowrap">
+                {approves && !mine && (
+                  <Button
+                    size="compact-sm"
+                    disabled={busy}
+                    onClick={() => decide(one.id, true, 'Approved; it stands in the library.')}
+                  >
+                    Approve
+                  </Button>
+                )}
+                {(approves || mine) && (
+                  <Button
+                    size="compact-sm"
+                    variant="default"
+                    disabled={busy}
+                    onClick={() => decide(one.id, false, mine ? 'Taken back.' : 'Declined.')}
+                  >
+                    {mine ? 'Take back' : 'Decline'}
+                  </Button>
+                )}
+              </Group>
+            </li>
+          )
+        })}
+      </ul>
+    </Section>
+  )
+}
+
+function Propose({ close }: { close: () => void }) {
+  const { busy, problem, act } = useAct()
+  const [key, setKey] = useState('')
+  const [version, setVersion] = useState('')
+  const prompts = useQuery({
+    queryKey: ['prompts', 'keys', key],
+    queryFn: async () =>
+      (await getPrompts({ query: { contains: key, limit: 20 }, throwOnError: true })).data.items
+        .filter((one) => one.versions > 0)
+        .map((one) => one.prompt_key),
+  })
+  const versions = useQuery({
+    queryKey: ['prompts', 'versions', key],
+    queryFn: async () =>
+      (await getPromptsOne({ query: { prompt_key: key }, throwOnError: true })).data.version_list.flatMap(
+        (one) => (one.registered && one.version !== null ? [one.version] : []),
+      ),
+    enabled: prompts.data?.includes(key) ?? false,
+    retry: false,
+  })
+  return (
+    <Modal opened onClose={close} title="Propose a version for the library">
+      <form
+        onSubmit={(event) => {
+          event.preventDefault()
+          const filled = new FormData(event.currentTarget)
+          const text = (name: string) => String(filled.get(name) ?? '').trim()
+          act(async () => {
+            const { response } = await postLibrary({
+              body: {
+                prompt_key: key.trim(),
+                version: version.trim(),
+                owner: text('owner'),
+                purpose: text('purpose'),
+                text: String(filled.get('text') ?? ''),
+              },
+              throwOnError: true,
+            })
+            return response?.status === 202
+              ? 'Proposed. An owner, an admin or a manager approves it.'
+              : 'It stands in the library: nobody else could have approved it.'
+          }, close)
+        }}
+      >
+        <Stack>
+          <Group grow align="flex-start">
+            <Autocomplete
+              label="Prompt"
+              value={key}
+              onChange={setKey}
+              data={prompts.data ?? []}
+              required
+              maxLength={256}
+            />
+            <Autocomplete
+              label="Version"
+              value={version}
+              onChange={setVersion}
+              data={versions.data ?? []}
+              required
+              maxLength={256}
+            />
+          </Group>
+          <TextInput label="Owner" name="owner" placeholder="Whom to ask about it" required maxLength={256} />
+          <TextInput label="For" name="purpose" placeholder="What others may use it for" maxLength={2000} />
+          <Textarea
+            label="Text"
+            name="text"
+            description="Only its SHA-256 is kept: by it anybody can tell that a text is this one."
+            autosize
+            minRows={3}
+            maxRows={10}
+            maxLength={40_000}
+          />
+          {problem !== null && <Fault problem={problem} />}
+          <Group justify="flex-end" gap="xs">
+            <Button variant="default" onClick={close}>
+              Cancel
+            </Button>
+            <Button type="submit" loading={busy}>
+              Propose
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  )
+}
+
+function Withdraw({ one, close }: { one: Approved; close: () => void }) {
+  const { busy, problem, act } = useAct()
+  return (
+    <Confirm
+      title="Withdraw from the library"
+      name={one.prompt_key}
+      verb="Withdraw version"
+      busy={busy}
+      close={close}
+      go={() =>
+        act(async () => {
+          await deleteLibrary({
+            query: { prompt_key: one.prompt_key, version: one.version },
+            throwOnError: true,
+          })
+          return 'Withdrawn. Its calls go on.'
+        }, close)
+      }
+      fault={problem !== null && <Fault problem={problem} />}
+    >
+      Version {one.version} stands in the library no longer. Nothing stops its calls; the ledger says who
+      withdrew it.
+    </Confirm>
+  )
+}
