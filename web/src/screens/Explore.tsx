@@ -18,6 +18,7 @@ import { keysIn, useKeyNames } from '../parts/keynames'
 import { Money } from '../parts/Money'
 import { byBucket, useMarks } from '../parts/marks'
 import { Page, Section } from '../parts/Page'
+import { RowsFrom } from '../parts/RowsFrom'
 import { Share } from '../parts/Share'
 import { Coming, Empty, Fault, NoMatch } from '../parts/states'
 import { Unpriced } from '../parts/Unpriced'
@@ -121,6 +122,7 @@ export default function Explore() {
         </>
       }
     >
+      <RowsFrom start={days.start} sums />
       <Question {...{ search, metric, grain, days, set }} />
       <div className="chips">
         <Filters filters={filters} set={(more) => set({ filters: more })} nameOfKey={nameOfKey} days={days} />

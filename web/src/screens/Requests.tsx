@@ -15,6 +15,7 @@ import { Listing } from '../parts/Listing'
 import { useList } from '../parts/list'
 import { Money } from '../parts/Money'
 import { Page } from '../parts/Page'
+import { RowsFrom } from '../parts/RowsFrom'
 import { Share } from '../parts/Share'
 import { Empty } from '../parts/states'
 import { Views } from '../parts/Views'
@@ -91,6 +92,7 @@ export default function Requests() {
         </>
       }
     >
+      <RowsFrom start={days.start} />
       <Listing
         title="Requests"
         older="Older requests"

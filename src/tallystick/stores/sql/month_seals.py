@@ -6,7 +6,7 @@ both again from what is there (verify_retention.py).
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from hashlib import sha256
 from typing import Any, Final
@@ -19,6 +19,7 @@ from tallystick.stores.sql.engine import month_sql
 from tallystick.stores.sql.rollups import CUBE_KEY, DAY_KEY, DIMENSIONS, HOUR_KEY, MEASURES
 
 TOTALS_MAX: Final = 500                      # in one entry
+_BREATH: Final = 128
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _COUNTS: Final = ("requests", "attempts", "errors", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 _AMOUNTS: Final = ("cost", "upstream", "would_be", "adjusted", "off_list")
@@ -59,16 +60,18 @@ def _total(value: int, part: int, kind: int, *sums: int) -> dict[str, Any]:
             **{name: str(amount) for name, amount in amounts.items() if amount}}
 
 
-def final_fields(db: Connection, organization: int, month: int) -> Fields:
-    """The digests of what stays of a month, and between which moments its calls were admitted (1 and 0: there were none)."""
+def final_fields(db: Connection, organization: int, month: int, breathe: Callable[[], None]) -> Fields:
+    """The digests of what stays of a month, and between which moments its calls were admitted (1 and 0: there were none).
+    `breathe` is called about every two milliseconds."""
     entries, digest = 0, sha256()
     for first, leaves in db.stream("SELECT first_seq, leaves FROM leaf_run WHERE organization = ? AND month = ? ORDER BY first_seq",
                                    (organization, month)):
         entries += add_leaves(digest, int(first), bytes(leaves))
     first_us, last_us = db.execute(month_sql("SELECT min(at_us), max(at_us) FROM call_fact_{month} WHERE organization = ?", month),
                                    (organization,)).fetchone()
-    return {"entries": entries, "leaves": digest.hexdigest(), "days": day_digests(db, organization, month),
-            "spend": spend_digest(db, organization, month), "first": 1 if first_us is None else int(first_us), "last": int(last_us or 0)}
+    return {"entries": entries, "leaves": digest.hexdigest(), "days": day_digests(db, organization, month, breathe),
+            "spend": spend_digest(db, organization, month, breathe),
+            "first": 1 if first_us is None else int(first_us), "last": int(last_us or 0)}
 
 
 def add_leaves(digest: Any, first: int, leaves: bytes) -> int:
@@ -79,27 +82,29 @@ def add_leaves(digest: Any, first: int, leaves: bytes) -> int:
     return count
 
 
-def day_digests(db: Connection, organization: int, month: int) -> list[list[Any]]:
+def day_digests(db: Connection, organization: int, month: int, breathe: Callable[[], None] = lambda: None) -> list[list[Any]]:
     """Of each day that has any: the day, and the digests of its roll-ups, as `_TABLES` has them."""
     first, last = days_of(month)
     found = []
     for day in range(first, last + 1):
-        digests = [_digest(db.stream(query, (organization, day))) for query in _TABLES]
+        digests = [_digest(db.stream(query, (organization, day)), breathe) for query in _TABLES]
         if digests != [_NOTHING] * len(_TABLES):
             found.append([day, *digests])
     return found
 
 
-def spend_digest(db: Connection, organization: int, month: int) -> str:
+def spend_digest(db: Connection, organization: int, month: int, breathe: Callable[[], None] = lambda: None) -> str:
     """The digest of what a month's calls count on budgets."""
-    return _digest(db.stream(_SPEND, (organization, month)))
+    return _digest(db.stream(_SPEND, (organization, month)), breathe)
 
 
-def _digest(rows: Iterable[tuple[Any, ...]]) -> str:
+def _digest(rows: Iterable[tuple[Any, ...]], breathe: Callable[[], None]) -> str:
     """SHA-256 over rows as text: columns with commas between, each row on a line."""
     digest = sha256()
-    for row in rows:
+    for number, row in enumerate(rows, start=1):
         digest.update((",".join(map(str, row)) + "\n").encode())
+        if not number % _BREATH:
+            breathe()
     return digest.hexdigest()
 
 

@@ -274,7 +274,7 @@ def _seal(sequencer: Sequencer, at: Under, now_us: int) -> bool:
                 fields = {"of": DIMENSIONS[dimension], "chunk": chunk, "totals": totals} if totals or not chunk else None
                 to = at._replace(place=at.place + 1 if full else (dimension + 1) << 32)
             else:
-                fields = final_fields(db, at.organization, at.month)
+                fields = final_fields(db, at.organization, at.month, _breathe)
 
     def also(pen: Appending) -> None:
         if fields is not None:
