@@ -1,8 +1,7 @@
 // What somebody is to be: a role that one may give, and the teams it is for.
 import { MultiSelect, Select } from '@mantine/core'
-import { useQuery } from '@tanstack/react-query'
-import { getTeams } from '../api/sdk.gen'
 import { type Role, useSession } from '../session'
+import { useTeamNames } from './directory'
 import { grantable, OF_TEAMS, ROLE_WORDS } from './roles'
 
 type Asked = {
@@ -14,11 +13,8 @@ type Asked = {
 
 export function MembershipFields({ role, setRole, teams, setTeams }: Asked) {
   const session = useSession()
-  const known = useQuery({
-    queryKey: ['teams'],
-    queryFn: async () => (await getTeams({ query: { limit: 200 }, throwOnError: true })).data.items,
-  })
-  const names = session.role === 'manager' ? session.teams : (known.data?.map((one) => one.name) ?? [])
+  const known = useTeamNames()
+  const names = session.role === 'manager' ? session.teams : known
   return (
     <>
       <Select

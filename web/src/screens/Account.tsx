@@ -1,11 +1,12 @@
 // One's own account: what one is called, what one signs in with, and where one is signed in.
 import { Button, Group, PasswordInput, TextInput } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { getAuthTotp, patchAuthMe, postAuthPassword } from '../api/sdk.gen'
+import { patchAuthMe, postAuthPassword } from '../api/sdk.gen'
 import { Said } from '../parts/Alone'
 import { Fact } from '../parts/Figure'
+import { CODE, useFactor } from '../parts/factor'
 import { Section } from '../parts/Page'
 import { ROLE_WORDS } from '../parts/roles'
 import { Settings } from '../parts/Settings'
@@ -13,14 +14,6 @@ import { useDoing } from '../parts/useDoing'
 import { PASSWORD_CHARS_MIN, sessionQuery, useSession } from '../session'
 import { SecondFactor } from './accountfactor'
 import { Sessions } from './accountsessions'
-
-/** How one's second factor stands; asked for by everything here that takes a password. */
-export function useFactor() {
-  return useQuery({
-    queryKey: ['totp'],
-    queryFn: async () => (await getAuthTotp({ throwOnError: true })).data,
-  })
-}
 
 export default function Account() {
   const session = useSession()
@@ -161,5 +154,3 @@ function Password({ coded }: { coded: boolean }) {
     </Section>
   )
 }
-
-export const CODE = 'Six digits from your authenticator, or a recovery code.'

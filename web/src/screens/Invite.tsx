@@ -6,6 +6,7 @@ import { useState } from 'react'
 import { postAuthInvitation, postAuthInvitationAccept } from '../api/sdk.gen'
 import type { Opened } from '../api/types.gen'
 import { Alone, Said } from '../parts/Alone'
+import { CODE } from '../parts/factor'
 import { ROLE_WORDS } from '../parts/roles'
 import { Coming } from '../parts/states'
 import { dateText } from '../parts/when'
@@ -127,7 +128,7 @@ function Join({ token, to }: { token: string; to: Opened }) {
         {second && (
           <TextInput
             label="Code"
-            description="Six digits from your authenticator, or a recovery code."
+            description={CODE}
             name="code"
             autoComplete="one-time-code"
             required

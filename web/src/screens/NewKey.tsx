@@ -1,11 +1,12 @@
 // Making a key, and the only time that its text is shown.
 import { Autocomplete, Button, Group, Modal, Select, Stack, Tabs, TextInput } from '@mantine/core'
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { getProjects, getTeams, postKeys } from '../api/sdk.gen'
+import { postKeys } from '../api/sdk.gen'
 import type { IssuedKey as Fresh, NewKey as Wanted } from '../api/types.gen'
 import { clientOf, filled } from '../connect'
 import { Copy, CopyThis, Snippet } from '../parts/Copy'
+import { useProjectNames, useTeamNames } from '../parts/directory'
 import { Fault } from '../parts/states'
 import { may, useSession } from '../session'
 
@@ -29,15 +30,8 @@ export function NewKey({ close, made }: { close: () => void; made: (key: Fresh) 
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<unknown>(null)
   const books = may(session, 'owner', 'admin', 'manager')
-  const teams = useQuery({
-    queryKey: ['teams'],
-    queryFn: async () => (await getTeams({ query: { limit: 200 }, throwOnError: true })).data.items,
-  })
-  const projects = useQuery({
-    queryKey: ['projects', team],
-    queryFn: async () => (await getProjects({ query: { limit: 200, team }, throwOnError: true })).data.items,
-    enabled: team !== '',
-  })
+  const teams = useTeamNames()
+  const projects = useProjectNames(team)
 
   const submit = async (form: HTMLFormElement) => {
     const said = new FormData(form)
@@ -87,14 +81,14 @@ export function NewKey({ close, made }: { close: () => void; made: (key: Fresh) 
               label="Team"
               value={team}
               onChange={setTeam}
-              data={teams.data?.map((one) => one.name) ?? []}
+              data={teams}
               placeholder="The whole organisation"
             />
             <Autocomplete
               label="Project"
               value={project}
               onChange={setProject}
-              data={projects.data?.map((one) => one.name) ?? []}
+              data={projects}
               placeholder="Any"
             />
           </Group>

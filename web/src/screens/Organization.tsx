@@ -4,16 +4,11 @@ import { notifications } from '@mantine/notifications'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
-import {
-  getAuthTotp,
-  getOrganizationSignIn,
-  getRetention,
-  patchOrganization,
-  putOrganizationSignIn,
-} from '../api/sdk.gen'
+import { getOrganizationSignIn, getRetention, patchOrganization, putOrganizationSignIn } from '../api/sdk.gen'
 import type { OrganizationShown, RuleShown } from '../api/types.gen'
 import { Said } from '../parts/Alone'
 import { Fact } from '../parts/Figure'
+import { useFactor } from '../parts/factor'
 import { Section } from '../parts/Page'
 import { Settings } from '../parts/Settings'
 import { Coming, Fault } from '../parts/states'
@@ -142,11 +137,7 @@ function Rules({ sets }: { sets: boolean }) {
     queryKey: ['sign-in rule'],
     queryFn: async () => (await getOrganizationSignIn({ throwOnError: true })).data,
   })
-  const own = useQuery({
-    queryKey: ['totp'],
-    queryFn: async () => (await getAuthTotp({ throwOnError: true })).data,
-    enabled: sets,
-  })
+  const own = useFactor(sets)
   if (rule.error) return <Fault problem={rule.error} />
   if (!rule.data) return <Coming rows={2} />
   const { second_factor_required: required, session_lifetime_s, session_lifetime_s_max } = rule.data

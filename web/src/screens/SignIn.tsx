@@ -5,6 +5,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
 import { postAuthSession } from '../api/sdk.gen'
 import { Alone, Said } from '../parts/Alone'
+import { CODE } from '../parts/factor'
 import { Problem } from '../problem'
 import { enter } from '../session'
 
@@ -85,7 +86,7 @@ export default function SignIn() {
           <TextInput
             ref={code}
             label="Code"
-            description="Six digits from your authenticator, or a recovery code."
+            description={CODE}
             name="code"
             autoComplete="one-time-code"
             inputMode="text"

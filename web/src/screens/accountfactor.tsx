@@ -12,12 +12,12 @@ import {
 import type { Begun, Standing } from '../api/types.gen'
 import { Said } from '../parts/Alone'
 import { Copy, CopyThis } from '../parts/Copy'
+import { CODE } from '../parts/factor'
 import { Section } from '../parts/Page'
 import { Qr } from '../parts/Qr'
 import { Coming, Fault } from '../parts/states'
 import { useDoing } from '../parts/useDoing'
 import { sessionQuery, useSession } from '../session'
-import { CODE } from './Account'
 
 type Doing = 'set' | 'renew' | 'remove'
 

@@ -2,11 +2,12 @@
 import { Autocomplete, Button, Group, PasswordInput, TextInput } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { getKeys, getProjects, getTeams, postBudgets, postKeys } from '../api/sdk.gen'
+import { getKeys, postBudgets, postKeys } from '../api/sdk.gen'
 import type { IssuedKey, Key } from '../api/types.gen'
 import { limitText } from '../budgets'
 import { Said } from '../parts/Alone'
 import { CopyThis } from '../parts/Copy'
+import { useProjectNames, useTeamNames } from '../parts/directory'
 import { nameOf } from '../parts/keynames'
 import { Fault } from '../parts/states'
 import { may, useSession } from '../session'
@@ -90,15 +91,8 @@ function Create({ made }: { made: (key: IssuedKey, uncapped: unknown) => void })
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<unknown>(null)
   const caps = may(session, 'owner', 'admin', 'manager')
-  const teams = useQuery({
-    queryKey: ['teams'],
-    queryFn: async () => (await getTeams({ query: { limit: 200 }, throwOnError: true })).data.items,
-  })
-  const projects = useQuery({
-    queryKey: ['projects', team],
-    queryFn: async () => (await getProjects({ query: { limit: 200, team }, throwOnError: true })).data.items,
-    enabled: team !== '',
-  })
+  const teams = useTeamNames()
+  const projects = useProjectNames(team)
 
   const submit = async (form: HTMLFormElement) => {
     const text = (name: string) => String(new FormData(form).get(name) ?? '').trim()
@@ -160,7 +154,7 @@ function Create({ made }: { made: (key: IssuedKey, uncapped: unknown) => void })
           label="Team"
           value={team}
           onChange={setTeam}
-          data={teams.data?.map((one) => one.name) ?? []}
+          data={teams}
           placeholder="The whole organisation"
           required={session.role === 'manager' || session.role === 'member'}
         />
@@ -168,7 +162,7 @@ function Create({ made }: { made: (key: IssuedKey, uncapped: unknown) => void })
           label="Project"
           value={project}
           onChange={setProject}
-          data={projects.data?.map((one) => one.name) ?? []}
+          data={projects}
           placeholder="Any"
         />
       </Group>
