@@ -13,7 +13,8 @@ FIRST_LOAD_BYTES_MAX = 320_000
 SCREENS = ("Forgot", "Reset", "Invite", "Welcome", "Account", "Tokens", "Members", "Invitations", "Organization",
            "SignIn", "Setup", "Overview", "Explore", "Live", "Requests", "Request", "Keys", "Budgets", "Budget", "Alerts", "Alert", "Channels",
            "Exports", "Prompts", "Prompt", "Builder", "Library", "Policies", "Policy", "PolicyEditor", "PolicyBench", "Stop", "Envelopes", "Envelope",
-           "Audit", "Entry", "Providers", "Provider", "Prices", "PriceModel", "Help")
+           "Audit", "Entry", "Providers", "Provider", "Prices", "PriceModel", "Help",
+           "Spenders", "Spender", "Dimensions", "Dimension")
 
 pytestmark = pytest.mark.skipif(not (UI / "manifest.json").is_file(), reason="the console is not built: `make console`")
 

@@ -27,6 +27,7 @@ import { benchOf, editorOf, policiesOf, policyOf, stopOf } from './screens/polic
 import { modelOf, pricesOf } from './screens/pricesearch'
 import { overviewOf, promptOf, promptsOf } from './screens/promptsearch'
 import { invitationsOf, membersOf, tokensOf } from './screens/settingssearch'
+import { dimensionOf, dimensionsOf, spenderOf, spendersOf } from './screens/spendersearch'
 import { welcomeOf } from './screens/welcomesearch'
 import { sessionQuery } from './session'
 import { Shell } from './shell/Shell'
@@ -351,6 +352,76 @@ const help = createRoute({
   component: lazyRouteComponent(() => import('./screens/Help')),
 })
 
+const teams = createRoute({
+  getParentRoute: () => organization,
+  path: '/teams',
+  validateSearch: spendersOf,
+  component: lazyRouteComponent(() => import('./screens/Spenders'), 'Teams'),
+})
+
+const team = createRoute({
+  getParentRoute: () => organization,
+  path: '/teams/$name',
+  validateSearch: spenderOf,
+  component: lazyRouteComponent(() => import('./screens/Spender'), 'Team'),
+})
+
+const projects = createRoute({
+  getParentRoute: () => organization,
+  path: '/projects',
+  validateSearch: spendersOf,
+  component: lazyRouteComponent(() => import('./screens/Spenders'), 'Projects'),
+})
+
+const project = createRoute({
+  getParentRoute: () => organization,
+  path: '/projects/$team/$name',
+  validateSearch: spenderOf,
+  component: lazyRouteComponent(() => import('./screens/Spender'), 'Project'),
+})
+
+const users = createRoute({
+  getParentRoute: () => organization,
+  path: '/users',
+  validateSearch: spendersOf,
+  component: lazyRouteComponent(() => import('./screens/Spenders'), 'Users'),
+})
+
+const user = createRoute({
+  getParentRoute: () => organization,
+  path: '/users/$name',
+  validateSearch: spenderOf,
+  component: lazyRouteComponent(() => import('./screens/Spender'), 'User'),
+})
+
+const agents = createRoute({
+  getParentRoute: () => organization,
+  path: '/agents',
+  validateSearch: spendersOf,
+  component: lazyRouteComponent(() => import('./screens/Spenders'), 'Agents'),
+})
+
+const agent = createRoute({
+  getParentRoute: () => organization,
+  path: '/agents/$name',
+  validateSearch: spenderOf,
+  component: lazyRouteComponent(() => import('./screens/Spender'), 'Agent'),
+})
+
+const dimensions = createRoute({
+  getParentRoute: () => organization,
+  path: '/dimensions',
+  validateSearch: dimensionsOf,
+  component: lazyRouteComponent(() => import('./screens/Dimensions')),
+})
+
+const dimension = createRoute({
+  getParentRoute: () => organization,
+  path: '/dimensions/$name',
+  validateSearch: dimensionOf,
+  component: lazyRouteComponent(() => import('./screens/Dimension')),
+})
+
 const bare = <const Path extends string>(
   path: Path,
   to:
@@ -365,6 +436,11 @@ const bare = <const Path extends string>(
     | '/o/$slug/live'
     | '/o/$slug/requests'
     | '/o/$slug/keys'
+    | '/o/$slug/teams'
+    | '/o/$slug/projects'
+    | '/o/$slug/users'
+    | '/o/$slug/agents'
+    | '/o/$slug/dimensions'
     | '/o/$slug/alerts'
     | '/o/$slug/budgets'
     | '/o/$slug/exports'
@@ -415,6 +491,16 @@ const tree = root.addChildren([
     requests,
     request,
     keys,
+    teams,
+    team,
+    projects,
+    project,
+    users,
+    user,
+    agents,
+    agent,
+    dimensions,
+    dimension,
     alerts,
     alert,
     channels,
@@ -454,6 +540,11 @@ const tree = root.addChildren([
   bare('/live', '/o/$slug/live'),
   bare('/admin/llm-proxy', '/o/$slug/live'),
   bare('/keys', '/o/$slug/keys'),
+  bare('/teams', '/o/$slug/teams'),
+  bare('/projects', '/o/$slug/projects'),
+  bare('/users', '/o/$slug/users'),
+  bare('/agents', '/o/$slug/agents'),
+  bare('/dimensions', '/o/$slug/dimensions'),
   bare('/alerts', '/o/$slug/alerts'),
   bare('/budgets', '/o/$slug/budgets'),
   bare('/exports', '/o/$slug/exports'),

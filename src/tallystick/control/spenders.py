@@ -53,7 +53,7 @@ class SpenderBudget(BaseModel):
     used_percent: int
 
 
-class Spender(BaseModel):
+class SpenderShown(BaseModel):
     """One of a kind, and what its calls came to. `team`: a project's; `members`: a team's. `moved_to`: where a project's
     calls go now."""
 
@@ -85,7 +85,7 @@ class Spenders(BaseModel):
 
     range: Span
     before_range: Span
-    items: list[Spender]
+    items: list[SpenderShown]
     count: int
     total: Sum
     unattributed: Sum
@@ -104,7 +104,7 @@ class SpenderKey(BaseModel):
     requests: int
 
 
-class Person(BaseModel):
+class TeamPerson(BaseModel):
     """Somebody of a team."""
 
     id: str
@@ -113,7 +113,7 @@ class Person(BaseModel):
     role: str
 
 
-class OneSpender(Spender):
+class OneSpender(SpenderShown):
     """One of them in full. `keys_listed` and `people` are null where they are not this role's to see. `former_names`: a
     team's, which still mean it."""
 
@@ -121,7 +121,7 @@ class OneSpender(Spender):
     before_range: Span
     budgets: list[SpenderBudget]
     keys_listed: list[SpenderKey] | None
-    people: list[Person] | None
+    people: list[TeamPerson] | None
     former_names: list[str]
 
 

@@ -2,6 +2,7 @@
 import { useNavigate } from '@tanstack/react-router'
 import type { Explored } from '../api/types.gen'
 import { entityColour } from '../entity'
+import type { Filter } from '../filters'
 import { money } from '../money'
 import { dayText, type RangeSearch } from '../range'
 import Course, { type Line } from './Course'
@@ -10,10 +11,13 @@ export default function Trend({
   explored,
   slug,
   range,
+  filters = [],
 }: {
   explored: Explored
   slug: string
   range: RangeSearch
+  /** What the whole chart is narrowed down to. */
+  filters?: readonly Filter[]
 }) {
   const navigate = useNavigate()
   const lines: Line[] = explored.series.map((one, place) => ({
@@ -48,7 +52,7 @@ export default function Trend({
           search: {
             ...range,
             group: 'model',
-            filters: [{ dimension: 'model', test: not ? 'is_not' : 'is', values: [model] }],
+            filters: [...filters, { dimension: 'model', test: not ? 'is_not' : 'is', values: [model] }],
           },
         })
       }

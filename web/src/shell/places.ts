@@ -1,6 +1,6 @@
 // The screens there are, in groups: the navigation, the palette and the keys are made from this one list. A screen more
 // is one line here, in its group and where it shall stand: Overview, Explore, Live, Requests | Budgets, Envelopes (v),
-// Alerts | Prompts (p), Library (i), Policies (y) | Keys, Teams (t), Projects (j), Users (u), Agents (n), Providers (m),
+// Alerts | Prompts (p), Library (i), Policies (y) | Keys, Teams (t), Projects (j), Users (u), Agents (n), Dimensions (f), Providers (m),
 // Prices (c) | Exports (x), Audit (d) | Settings (s), Help (h). The letter is its key after `g`.
 import {
   IconActivity,
@@ -10,15 +10,20 @@ import {
   IconChartBar,
   IconFileExport,
   IconHelp,
+  IconFolder,
   IconKey,
   IconLayoutDashboard,
   IconListDetails,
   IconMailDollar,
   IconMessage2,
   IconReceipt2,
+  IconRobot,
   IconServer2,
   IconSettings,
   IconShieldCheck,
+  IconTags,
+  IconUser,
+  IconUsersGroup,
   IconWallet,
 } from '@tabler/icons-react'
 import type { Role } from '../session'
@@ -44,6 +49,7 @@ type Shape = {
 }
 
 const BUT_FINANCE = ['owner', 'admin', 'manager', 'member', 'auditor'] as const
+const BUT_MEMBERS = ['owner', 'admin', 'finance', 'manager', 'auditor'] as const
 const WATCHERS = ['owner', 'admin', 'finance', 'auditor'] as const
 
 export const PLACES = [
@@ -93,6 +99,19 @@ export const PLACES = [
     roles: BUT_FINANCE,
   },
   { to: '/o/$slug/keys', name: 'Keys', keys: 'k', icon: IconKey, group: 'who', roles: BUT_FINANCE },
+  { to: '/o/$slug/teams', name: 'Teams', keys: 't', icon: IconUsersGroup, group: 'who', ranged: true },
+  { to: '/o/$slug/projects', name: 'Projects', keys: 'j', icon: IconFolder, group: 'who', ranged: true },
+  { to: '/o/$slug/users', name: 'Users', keys: 'u', icon: IconUser, group: 'who', ranged: true },
+  { to: '/o/$slug/agents', name: 'Agents', keys: 'n', icon: IconRobot, group: 'who', ranged: true },
+  {
+    to: '/o/$slug/dimensions',
+    name: 'Dimensions',
+    keys: 'f',
+    icon: IconTags,
+    group: 'who',
+    roles: BUT_MEMBERS,
+    ranged: true,
+  },
   {
     to: '/o/$slug/providers',
     name: 'Providers',
