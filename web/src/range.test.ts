@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { beginOf, daysOf, dayText, everyDay, labelOf, rangeOf, todayIn } from './range'
+import { beginOf, daysOf, dayText, everyDay, labelOf, type RangeSearch, rangeOf, todayIn } from './range'
 
 describe('the days of an address', () => {
   it.each([
@@ -9,11 +9,13 @@ describe('the days of an address', () => {
     [{ range: 'mtd' }, '2026-11-01', '2026-11-21'],
     [{ range: 'billing' }, '2026-11-01', '2026-11-30'],
     [{ range: 'qtd' }, '2026-10-01', '2026-11-21'],
+    [{ range: '90d' }, '2026-08-24', '2026-11-21'],
+    [{ range: 'never' }, '2026-10-23', '2026-11-21'],
     [{ range: 'ytd' }, '2026-01-01', '2026-11-21'],
     [{ range: 'last_month' }, '2026-10-01', '2026-10-31'],
     [{ from: '2026-01-30', to: '2026-03-01' }, '2026-01-30', '2026-03-01'],
   ])('%o', (search, start, end) => {
-    expect(daysOf(rangeOf(search), '2026-11-21')).toEqual({ start, end })
+    expect(daysOf(search as RangeSearch, '2026-11-21')).toEqual({ start, end })
   })
 
   it('of a billing period are those of the calendar month', () => {

@@ -5,6 +5,7 @@ export const PRESETS = {
   today: 'Today',
   '7d': 'Last 7 days',
   '30d': 'Last 30 days',
+  '90d': 'Last 90 days',
   mtd: 'This month',
   billing: 'Billing period',
   last_month: 'Last month',
@@ -30,11 +31,13 @@ export function rangeOf(search: Record<string, unknown>): RangeSearch {
 
 /** First and last day. `today` as the organisation counts it. */
 export function daysOf(search: RangeSearch, today: string): Days {
-  if (search.from && search.to) return { start: search.from, end: search.to }
-  const range = search.range ?? DEFAULT
+  // Whatever else stands in an address reaches a screen too, so what is no range is left out here as well.
+  const { from, to, range = DEFAULT } = rangeOf(search)
+  if (from && to) return { start: from, end: to }
   if (range === 'today') return { start: today, end: today }
   if (range === '7d') return { start: plus(today, -6), end: today }
   if (range === '30d') return { start: plus(today, -29), end: today }
+  if (range === '90d') return { start: plus(today, -89), end: today }
   const first = `${today.slice(0, 8)}01`
   if (range === 'mtd') return { start: first, end: today }
   // A calendar month to its end: what providers bill, and what most budgets last for.
@@ -52,11 +55,9 @@ export function daysOf(search: RangeSearch, today: string): Days {
 }
 
 export function labelOf(search: RangeSearch): string {
-  if (search.from && search.to)
-    return search.from === search.to
-      ? dayText(search.from)
-      : `${dayText(search.from)} – ${dayText(search.to)}`
-  return PRESETS[search.range ?? DEFAULT]
+  const { from, to, range = DEFAULT } = rangeOf(search)
+  if (!from || !to) return PRESETS[range]
+  return from === to ? dayText(from) : `${dayText(from)} – ${dayText(to)}`
 }
 
 /** Today in a zone ("Europe/London"), as YYYY-MM-DD. */

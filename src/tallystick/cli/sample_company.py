@@ -135,7 +135,7 @@ def story(first_weekday: int, seconds: int, chance: Random) -> Iterator[Asked]:
     """The calls in their order, each in a slot of its own. `first_weekday`: of the first day, Monday is 0. `seconds`: when the
     story ends, at most ninety days after it begins."""
     planned: dict[int, tuple[Project, str | None]] = {}
-    for day in range(DAYS):
+    for day in range(DAYS + 1):                  # the last one as far as it has come
         for project in PROJECTS:
             if project.since <= day:
                 for _ in range(_calls(project, day, (first_weekday + day) % 7, chance)):
