@@ -1,0 +1,76 @@
+"""Providers through the browser, on a running gateway: what went to each to the nano, and a credential's life: stored, used by a
+call that brings none, replaced and removed, its value never shown.
+"""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tests.browser.conftest import Person
+from tests.build import chat
+from tests.build.gateway import PATIENCE_S, RunningGateway
+from tests.mini_upstream import MiniUpstream
+
+SECRET = "sk-stored-7f3a9"
+
+
+@pytest.fixture(scope="module")
+def key(gateway: RunningGateway) -> str:
+    return gateway.key(team="search")
+
+
+def called(gateway: RunningGateway, provider: MiniUpstream, headers: dict[str, str], number: int) -> str:
+    provider.expect("POST", chat.PATH, chat.answers(number)[0])
+    answer = httpx.post(gateway.url + chat.PATH, json=chat.asked(), headers=headers, timeout=PATIENCE_S)
+    assert answer.status_code == 200, answer.text
+    return str(answer.headers["x-tallystick-request-id"])
+
+
+def act(person: Person, credential: str, what: str) -> None:
+    person.page.get_by_role("button", name=f"Actions for {credential}").click()
+    person.page.get_by_role("menuitem", name=what).click()
+
+
+def test_a_providers_figures_and_the_life_of_its_credential(
+    gateway: RunningGateway, provider: MiniUpstream, owner: Person, key: str,
+) -> None:
+    first = called(gateway, provider, chat.headers(key), 1_234)
+    gateway.calls(1)
+    page = owner.page
+    page.keyboard.press("g")
+    page.keyboard.press("m")
+    owner.at("Providers")
+    row = page.locator("tbody tr", has_text="OpenAI").first
+    assert row.locator("[data-nanos]").get_attribute("data-nanos") == str(gateway.call(first)["cost_nanos"])
+    assert owner.barriers() == []
+    row.get_by_role("link", name="OpenAI", exact=True).click()
+    owner.at("OpenAI")
+    assert provider.url in page.locator(".page-head").inner_text()
+    assert page.get_by_role("table", name="Known routes").locator("tbody tr", has_text="/v1/chat/completions").count() >= 1
+
+    page.get_by_role("button", name="Store credential").click()
+    page.get_by_label("Value").fill(SECRET)
+    page.get_by_role("dialog").get_by_role("button", name="Store credential").click()
+    page.get_by_role("dialog").wait_for(state="hidden")
+    held = page.get_by_role("table", name="Stored credentials").locator("tbody tr")
+    held.get_by_text("not used yet").wait_for()
+    assert SECRET not in page.content()
+    assert owner.barriers() == []
+
+    second = called(gateway, provider, {"X-Tallystick-Key": key}, 1_300)          # brings none of its own
+    gateway.calls(2)
+    assert gateway.call(second)["attempts"][0]["credential"] == "default"
+    page.reload()
+    owner.at("OpenAI")
+    assert owner.nanos(".figures") == [sum(gateway.call(one)["cost_nanos"] for one in (first, second))]
+
+    act(owner, "default", "Replace…")
+    page.get_by_label("Value").fill(SECRET + "-next")
+    page.get_by_role("dialog").get_by_role("button", name="Replace").click()
+    held.get_by_text("version 2").wait_for()
+    act(owner, "default", "Remove…")
+    page.get_by_label("to confirm").fill("default")
+    page.get_by_role("button", name="Remove credential").click()
+    page.get_by_text("callers bring their own").wait_for()
+    assert gateway.api("/api/credentials")["items"] == []
