@@ -93,7 +93,7 @@ def test_a_proposal_is_seen_with_its_effect_and_approved_by_somebody_else(
     booked = gateway.call(traffic)["cost_nanos"]
     page.locator(f".effect [data-nanos='{booked}']").wait_for()
     page.get_by_role("dialog").get_by_role("button", name="Set override").click()
-    page.get_by_text("somebody else approves it").wait_for()
+    page.locator(".offers").get_by_text("somebody else approves it").wait_for()
 
     owner.go("/prices")
     owner.at("Prices")
