@@ -14,7 +14,7 @@ import { Section } from '../parts/Page'
 import { Coming, Fault } from '../parts/states'
 import { atText, dateText } from '../parts/when'
 import { useZone } from '../session'
-import { useCredentials } from './Providers'
+import { useCredentials } from './providerlist'
 
 type Asked = {
   provider: OneProvider

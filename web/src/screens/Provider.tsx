@@ -12,11 +12,11 @@ import { Copy } from '../parts/Copy'
 import { Figure } from '../parts/Figure'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
+import { msText, Rate } from '../parts/Rate'
 import { Coming, Fault } from '../parts/states'
 import { daysOf, todayIn } from '../range'
 import { may, useSession, useZone } from '../session'
 import { Credentials } from './Credentials'
-import { msText, Rate } from './Providers'
 
 export default function Provider() {
   const search = useSearch({ from: '/o/$slug/providers/$id' })

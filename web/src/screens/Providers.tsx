@@ -2,16 +2,18 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useMemo } from 'react'
-import { getCredentials, getProviders } from '../api/sdk.gen'
+import { getProviders } from '../api/sdk.gen'
 import type { Credential, ProviderShown } from '../api/types.gen'
 import { grouped, places } from '../money'
 import { AsCsv, Book, type Column } from '../parts/Book'
 import { Health } from '../parts/Health'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
+import { msText, Rate } from '../parts/Rate'
 import { Coming, Fault } from '../parts/states'
 import { daysOf, type RangeSearch, todayIn } from '../range'
 import { may, useSession, useZone } from '../session'
+import { useCredentials } from './providerlist'
 
 export type ProviderSearch = RangeSearch & { sort?: string }
 
@@ -68,14 +70,6 @@ export default function Providers() {
       )}
     </Page>
   )
-}
-
-export function useCredentials(sees: boolean) {
-  return useQuery({
-    queryKey: ['credentials'],
-    queryFn: async () => (await getCredentials({ throwOnError: true })).data.items as Credential[],
-    enabled: sees,
-  })
 }
 
 function columnsOf(
@@ -155,23 +149,4 @@ function quantile(id: 'latency_p50_us' | 'latency_p95_us', title: string): Colum
     number: true,
     wide: true,
   }
-}
-
-export function msText(us: number | null): string | null {
-  return us === null ? null : `${grouped(Math.round(us / 1000))} ms`
-}
-
-export function Rate({ of }: { of: { errors: number; error_rate: number | null } }) {
-  if (of.error_rate === null) return <span className="quiet">–</span>
-  const text = `${(100 * of.error_rate).toFixed(1)} %`
-  return of.errors ? (
-    <span
-      title={`${grouped(of.errors)} of them failed`}
-      className={of.error_rate >= 0.05 ? 'tag amber' : undefined}
-    >
-      {text}
-    </span>
-  ) : (
-    <span className="quiet">none</span>
-  )
 }

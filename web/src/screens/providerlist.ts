@@ -1,6 +1,7 @@
 // Which providers there are, for whoever chooses one.
 import { useQuery } from '@tanstack/react-query'
-import { getProviders } from '../api/sdk.gen'
+import { getCredentials, getProviders } from '../api/sdk.gen'
+import type { Credential } from '../api/types.gen'
 
 export function useProviderIds(): string[] {
   const { data } = useQuery({
@@ -9,4 +10,13 @@ export function useProviderIds(): string[] {
     staleTime: 300_000,
   })
   return data ?? []
+}
+
+/** What is stored for them, for whoever may see it. */
+export function useCredentials(sees: boolean) {
+  return useQuery({
+    queryKey: ['credentials'],
+    queryFn: async () => (await getCredentials({ throwOnError: true })).data.items as Credential[],
+    enabled: sees,
+  })
 }
