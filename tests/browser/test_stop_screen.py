@@ -68,6 +68,16 @@ def test_a_team_is_stopped_and_let_through_on_a_phone(
     assert [entry["event"] for entry in told] == ["made", "removed"], done.stderr
 
 
+def test_the_palette_leads_there(owner: Person) -> None:
+    page = owner.page
+    page.keyboard.press("Control+k")
+    page.wait_for_function("() => document.activeElement?.placeholder?.startsWith('Go to, or type')")
+    page.keyboard.type("stop calls")
+    page.get_by_text("Stop calls", exact=True).last.wait_for()
+    page.get_by_text("Stop calls", exact=True).last.click()
+    owner.at("Stop calls")
+
+
 def test_who_may_only_look_sees_who_is_stopped(gateway: RunningGateway, visit: Callable[..., Person]) -> None:
     gateway.json("policies", "kill", "--on", "team:batch", "--reason", "it loops")
     member = gateway.json("members", "add", "auditor@example.test", "--role", "auditor")

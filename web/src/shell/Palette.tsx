@@ -1,6 +1,14 @@
 // ⌘K: go somewhere, or open what an id or a name leads to.
 import { Spotlight, type SpotlightActionData } from '@mantine/spotlight'
-import { IconKey, IconMessage2, IconReceipt, IconSearch, IconWallet } from '@tabler/icons-react'
+import {
+  IconHandStop,
+  IconKey,
+  IconMessage2,
+  IconReceipt,
+  IconSearch,
+  IconShieldCheck,
+  IconWallet,
+} from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
@@ -8,6 +16,7 @@ import { getBudgets, getKeys, getPrompts } from '../api/sdk.gen'
 import { nameOf as nameOfBudget } from '../budgets'
 import { nameOf } from '../parts/keynames'
 import { says } from '../parts/list'
+import { STOPPERS } from '../parts/stops'
 import { may, type Session } from '../session'
 import { placesOf } from './places'
 
@@ -43,6 +52,23 @@ export default function Palette({ session, slug }: { session: Session; slug: str
       leftSection: <IconWallet size={18} stroke={1.7} />,
       onClick: () => navigate({ to: '/o/$slug/budgets', params: { slug }, search: { new: true } }),
     })
+  }
+  if (may(session, ...STOPPERS)) {
+    actions.push(
+      {
+        id: 'stop',
+        label: 'Stop calls',
+        keywords: ['kill switch', 'stop'],
+        leftSection: <IconHandStop size={18} stroke={1.7} />,
+        onClick: () => navigate({ to: '/o/$slug/stop', params: { slug } }),
+      },
+      {
+        id: 'new policy',
+        label: 'Set a policy',
+        leftSection: <IconShieldCheck size={18} stroke={1.7} />,
+        onClick: () => navigate({ to: '/o/$slug/policies/set', params: { slug } }),
+      },
+    )
   }
   const id = REQUEST.exec(said.toLowerCase())?.[1]
   if (id) {
