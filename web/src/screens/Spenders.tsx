@@ -173,7 +173,7 @@ function columnsOf(kind: Kind, range: RangeSearch, rows: readonly Spender[]): Co
       shown: (row) => (
         <>
           <SpenderLink whose={whoseOf(kind, row)} range={range} />
-          {row.moved_to !== null && <span className="label beside">now {row.moved_to}’s</span>}
+          {row.moved_to !== null && <span className="tag beside">now {row.moved_to}’s</span>}
         </>
       ),
     },

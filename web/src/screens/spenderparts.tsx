@@ -136,7 +136,7 @@ export function ProjectsOf({ team, days, range }: { team: string; days: Days; ra
       shown: (row) => (
         <>
           <SpenderLink whose={whoseOf('project', row)} range={range} />
-          {row.moved_to !== null && <span className="label beside">now {row.moved_to}’s</span>}
+          {row.moved_to !== null && <span className="tag beside">now {row.moved_to}’s</span>}
         </>
       ),
     },
