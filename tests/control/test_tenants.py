@@ -99,15 +99,15 @@ class Two:
             assert (await owner.post("/api/prompts/versions", json=kept)).status_code == 201
             assert (await owner.post("/api/library", json={**kept, "owner": CANARY})).status_code == 201
             assert (await owner.post("/api/prompts/versions", json={**kept, "version": "2"})).status_code == 201
-            async with self.desk.person(self.ids["account_id"], "other") as member:
-                wanted = await member.post("/api/library", json={**kept, "version": "2", "owner": CANARY})
-            assert wanted.status_code == 202, wanted.text
-            self.ids["approval_id"] = wanted.json()["id"]
             await self.govern(owner)
             self.desk.member("finance", organization=self.other)
             proposed = await owner.post("/api/prices/overrides", json=terms)
             assert proposed.status_code == 202, proposed.text
             self.ids["proposal_id"] = proposed.json()["id"]
+            self.desk.member("admin", organization=self.other)
+            wanted = await owner.post("/api/library", json={**kept, "version": "2", "owner": CANARY})
+            assert wanted.status_code == 202, wanted.text
+            self.ids["approval_id"] = wanted.json()["id"]
             self.ids["seq"] = str((await owner.get("/api/ledger/entries")).json()["entries"] - 1)        # their chain is the longer one
             with self.desk.database.write() as db:
                 self.ids["run_id"] = begin(db, self.other, "run1", self.desk.clock.at_us, CANARY).id

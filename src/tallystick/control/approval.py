@@ -71,5 +71,7 @@ def _sentence(proposal: Proposal) -> str:
             return f"Set a price override: {terms(what['terms'])}"
         case "override_end":
             return f"End the price override {what['override']}" + (f" at {what['at']}" if what.get("at") else "")
+        case "prompt":
+            return f"Approve version {what['version']} of prompt {what['prompt_key']} for the library"
         case _:
             return f"Correct {what['request_id']} to ${decimal_text(what['cost_nanos'])}: {what['evidence']}"
