@@ -28,7 +28,8 @@ import { useWho } from '../parts/people'
 import { Empty } from '../parts/states'
 import { lastDayText } from '../parts/when'
 import { may, useSession, useZone } from '../session'
-import { AskForEnvelope, DoesItFit } from './envelopeforms'
+import { DoesItFit } from './envelopefit'
+import { AskForEnvelope } from './envelopeforms'
 import type { EnvelopesSearch } from './envelopesearch'
 
 const AGAIN_MS = 15_000
