@@ -19,7 +19,8 @@ SAMPLES = {"request_id": "req_" + "0" * 32, "key_id": "nobody", "provider": "ope
            "budget_id": "999", "policy_id": "999", "bypass_id": "999", "envelope_id": "999", "instance": "none", "account_id": "acc_none", "proposal_id": "prp_none", "approval_id": "prp_none",
            "alert_id": "999", "mute_id": "999", "session_id": "ses_none", "view_id": "none", "token_id": "none", "invitation_id": "none",
            "seq": "999999", "run_id": "none"}
-STREAMED = {"/api/explore/rows.csv", "/api/live", "/api/exports/calls.csv", "/api/exports/calls.jsonl", "/api/exports/ledger.jsonl"}         # text, line by line
+STREAMED = {"/api/explore/rows.csv", "/api/live", "/api/exports/calls.csv", "/api/exports/calls.jsonl", "/api/exports/ledger.jsonl",
+            "/api/ledger/entries/{seq}/proof"}   # files, and text line by line
 
 
 @pytest.fixture
