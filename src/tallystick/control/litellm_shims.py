@@ -40,9 +40,9 @@ User = Annotated[str | None, Query(alias="user_id", min_length=1, max_length=256
 def routes() -> APIRouter:
     """The routes, where LiteLLM has them."""
     router = APIRouter(tags=["litellm"])
-    router.add_api_route("/key/info", key_info, methods=["GET"])
-    router.add_api_route("/spend/logs", spend_logs, methods=["GET"])
-    router.add_api_route("/user/daily/activity", daily_activity, methods=["GET"])
+    router.add_api_route("/key/info", key_info, methods=["GET"], response_model=dict[str, Any])
+    router.add_api_route("/spend/logs", spend_logs, methods=["GET"], response_model=list[dict[str, Any]])
+    router.add_api_route("/user/daily/activity", daily_activity, methods=["GET"], response_model=dict[str, Any])
     return router
 
 
