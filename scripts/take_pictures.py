@@ -15,7 +15,7 @@ FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 VIEWPORTS: Final = {"laptop": {"width": 1200, "height": 800}, "phone": {"width": 390, "height": 760}}
 PICTURES: Final = (                              # name, address, light or dark, on what
     ("overview", "/overview?range=30d", "light", "laptop"), ("phone", "/overview?range=30d", "light", "phone"),
-    ("explore", "/explore?range=90d&group=team", "light", "laptop"), ("prompt", "/prompts/support%2Fanswer?range=90d", "light", "laptop"),
+    ("explore", "/explore?range=90d&group=team", "light", "laptop"), ("prompt", "/prompts/support~2Fanswer?range=90d", "light", "laptop"),
     ("budgets", "/budgets", "light", "laptop"), ("policies", "/policies", "light", "laptop"), ("audit", "/audit", "light", "laptop"),
     ("request", "/requests?kind=calls", "dark", "laptop"),
 )

@@ -422,47 +422,19 @@ const dimension = createRoute({
   component: lazyRouteComponent(() => import('./screens/Dimension')),
 })
 
-const bare = <const Path extends string>(
-  path: Path,
-  to:
-    | '/o/$slug/overview'
-    | '/o/$slug/welcome'
-    | '/o/$slug/settings/account'
-    | '/o/$slug/settings/tokens'
-    | '/o/$slug/settings/members'
-    | '/o/$slug/settings/invitations'
-    | '/o/$slug/settings/organization'
-    | '/o/$slug/explore'
-    | '/o/$slug/live'
-    | '/o/$slug/requests'
-    | '/o/$slug/keys'
-    | '/o/$slug/teams'
-    | '/o/$slug/projects'
-    | '/o/$slug/users'
-    | '/o/$slug/agents'
-    | '/o/$slug/dimensions'
-    | '/o/$slug/alerts'
-    | '/o/$slug/budgets'
-    | '/o/$slug/exports'
-    | '/o/$slug/prompts'
-    | '/o/$slug/library'
-    | '/o/$slug/prompts/builder'
-    | '/o/$slug/policies'
-    | '/o/$slug/envelopes'
-    | '/o/$slug/stop'
-    | '/o/$slug/audit'
-    | '/o/$slug/providers'
-    | '/o/$slug/prices'
-    | '/o/$slug/help',
-) =>
-  createRoute({
-    getParentRoute: () => root,
-    path,
-    beforeLoad: async ({ context, location }) => {
-      const session = await signedIn(context.queries, location.href)
-      throw redirect({ to, params: { slug: session.organization }, search: location.search })
-    },
-  })
+// Pages that are elsewhere than their address says.
+const MOVED: Record<string, string> = { '/': '/overview', '/admin/llm-proxy': '/live' }
+
+/** Any address without an organisation: the same page of the one that is signed in to. */
+const bare = createRoute({
+  getParentRoute: () => root,
+  path: '$',
+  beforeLoad: async ({ context, location }) => {
+    const session = await signedIn(context.queries, location.href)
+    const page = MOVED[location.pathname] ?? location.pathname
+    throw redirect({ href: `/o/${session.organization}${page}${location.searchStr}`, replace: true })
+  },
+})
 
 const tree = root.addChildren([
   login,
@@ -526,38 +498,7 @@ const tree = root.addChildren([
     stop,
     help,
   ]),
-  bare('/', '/o/$slug/overview'),
-  bare('/welcome', '/o/$slug/welcome'),
-  bare('/settings', '/o/$slug/settings/account'),
-  bare('/settings/account', '/o/$slug/settings/account'),
-  bare('/settings/tokens', '/o/$slug/settings/tokens'),
-  bare('/settings/members', '/o/$slug/settings/members'),
-  bare('/settings/invitations', '/o/$slug/settings/invitations'),
-  bare('/settings/organization', '/o/$slug/settings/organization'),
-  bare('/overview', '/o/$slug/overview'),
-  bare('/explore', '/o/$slug/explore'),
-  bare('/requests', '/o/$slug/requests'),
-  bare('/live', '/o/$slug/live'),
-  bare('/admin/llm-proxy', '/o/$slug/live'),
-  bare('/keys', '/o/$slug/keys'),
-  bare('/teams', '/o/$slug/teams'),
-  bare('/projects', '/o/$slug/projects'),
-  bare('/users', '/o/$slug/users'),
-  bare('/agents', '/o/$slug/agents'),
-  bare('/dimensions', '/o/$slug/dimensions'),
-  bare('/alerts', '/o/$slug/alerts'),
-  bare('/budgets', '/o/$slug/budgets'),
-  bare('/exports', '/o/$slug/exports'),
-  bare('/audit', '/o/$slug/audit'),
-  bare('/providers', '/o/$slug/providers'),
-  bare('/prices', '/o/$slug/prices'),
-  bare('/prompts', '/o/$slug/prompts'),
-  bare('/envelopes', '/o/$slug/envelopes'),
-  bare('/library', '/o/$slug/library'),
-  bare('/prompts/builder', '/o/$slug/prompts/builder'),
-  bare('/policies', '/o/$slug/policies'),
-  bare('/stop', '/o/$slug/stop'),
-  bare('/help', '/o/$slug/help'),
+  bare,
 ])
 
 export function consoleRouter(queries: QueryClient) {
