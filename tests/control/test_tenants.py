@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tallystick.control.roles import GRANTS, Grant
+from tallystick.core.attempt import Line
 from tallystick.core.budget import Amount, Scope
 from tallystick.core.membership import ROLES
 from tallystick.stores.sql.budgets import Budgets, BudgetSpec
@@ -67,6 +68,8 @@ class Two:
         other = self.desk.other_organization()
         key_id, _ = self.desk.key(other, team=CANARY, project=CANARY, user=CANARY)
         request_id = self.desk.book(organization="other", key_id=key_id, labels={"team": CANARY, "user": CANARY, "prompt_key": CANARY})
+        unpriced = {"method": "unpriced", "lines": (Line("input_text", 1_000, None),), "model": CANARY}
+        self.desk.book(0, settled=unpriced, organization="other", key_id=key_id, labels={"team": CANARY}, model=CANARY)
         spec = BudgetSpec(Scope("team", CANARY), Amount(10**9, "money"), limit=10**9, name=CANARY)
         budget = Budgets(self.desk.sequencer).set(other, spec, self.desk.clock.at_us, "cli")
         self.desk.refuse("policy_denied", policy=1, organization="other", team=CANARY)

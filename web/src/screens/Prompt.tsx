@@ -12,7 +12,7 @@ import { Page, Section } from '../parts/Page'
 import { Coming, Fault } from '../parts/states'
 import { Tags } from '../parts/Tags'
 import { usePrompt, VersionBars, VersionsCsv, versionColumns } from '../parts/Versions'
-import { atText } from '../parts/when'
+import { atText, dateText } from '../parts/when'
 import { daysOf, labelOf, type RangeSearch, rangeOf, todayIn } from '../range'
 import { may, useSession, useZone } from '../session'
 import { AddVersion, ChangeWords, ForgetPrompt, KEEPERS, useChange } from './promptforms'
@@ -255,7 +255,7 @@ function registeredColumns(
       id: 'added',
       title: 'Added',
       value: (one) => one.created_at,
-      shown: (one) => one.created_at && `${atText(one.created_at, zone)} by ${one.created_by}`,
+      shown: (one) => one.created_at && `${dateText(one.created_at, zone)} by ${one.created_by}`,
       wide: true,
     },
   ]
