@@ -418,7 +418,8 @@ def test_proofs_of_what_stands_go_over_pruned_months(books: Books) -> None:
         root = open_checkpoint(note[2], KEY.public_key, lambda *_: True).root
         assert merkle.is_included(leaf, size - 1, size, path, root)
         (gone,) = db.execute("SELECT min(first_seq) FROM leaf_run WHERE organization = 1").fetchone()
-        assert ledger_reading.entry_at(db, 1, int(gone)) is None
+        entry = ledger_reading.entry_at(db, 1, int(gone))
+        assert entry is not None and entry.packed is None            # its hash stands, its bytes are gone
         assert ledger_reading.leaf_before(db, 1, int(gone) + 1) is not None
 
 
