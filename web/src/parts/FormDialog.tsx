@@ -2,39 +2,36 @@
 import { Button, Group, Modal, Stack } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
 import { useQueryClient } from '@tanstack/react-query'
-import { type ReactNode, useState } from 'react'
+import type { ReactNode } from 'react'
 import { Fault } from './states'
+import { useDoing } from './useDoing'
 
 type Changed = { not_in_force_on?: string[]; warnings?: string[] }
 
 /** Sends a change, then tells what it came to; `busy` and `problem` while it is under way. `about`: the lists that are asked anew. */
 export function useChange(...about: string[]) {
   const queries = useQueryClient()
-  const [busy, setBusy] = useState(false)
-  const [problem, setProblem] = useState<unknown>(null)
-  const send = async <Now,>(change: () => Promise<{ data: Now }>, said: string, done: (now: Now) => void) => {
-    setBusy(true)
-    setProblem(null)
-    try {
-      const { data: now } = await change()
+  const { busy, problem, act, fail } = useDoing()
+  const send = <Now,>(
+    change: () => Promise<{ data: Now; response?: Response }>,
+    said: string | ((status: number | undefined) => string),
+    done: (now: Now) => void = () => {},
+  ) =>
+    act(async () => {
+      const { data: now, response } = await change()
       await Promise.all(about.map((name) => queries.invalidateQueries({ queryKey: [name] })))
       const { not_in_force_on: late = [], warnings: minds = [] } = (now ?? {}) as Changed
       notifications.show({
         message: [
-          said,
+          typeof said === 'string' ? said : said(response?.status),
           ...(late.length ? [`Not followed yet by ${late.join(', ')}.`] : []),
           ...minds.map((mind) => `Mind: ${mind}.`),
         ].join(' '),
         ...(late.length || minds.length ? { color: 'yellow' } : {}),
       })
-      setBusy(false)
       done(now)
-    } catch (found) {
-      setProblem(found)
-      setBusy(false)
-    }
-  }
-  return { busy, problem, send, fail: setProblem }
+    })
+  return { busy, problem, send, fail }
 }
 
 type Formed = {
@@ -43,7 +40,8 @@ type Formed = {
   busy: boolean
   problem: unknown
   close: () => void
-  submit: (text: (name: string) => string) => void
+  /** `text`: what a field says, without spaces around it; `filled`: all of it as typed. */
+  submit: (text: (name: string) => string, filled: FormData) => void
   ready?: boolean
   size?: 'md' | 'lg'
   children: ReactNode
@@ -66,7 +64,7 @@ export function FormDialog({
         onSubmit={(event) => {
           event.preventDefault()
           const filled = new FormData(event.currentTarget)
-          if (ready) submit((name) => String(filled.get(name) ?? '').trim())
+          if (ready) submit((name) => String(filled.get(name) ?? '').trim(), filled)
         }}
       >
         <Stack>

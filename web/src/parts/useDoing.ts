@@ -18,5 +18,5 @@ export function useDoing() {
       setBusy(false)
     }
   }
-  return { busy, problem, act }
+  return { busy, problem, act, fail: setProblem }
 }

@@ -1,8 +1,7 @@
 // The library: versions of prompts that are approved for everybody's use, whom to ask about each, and what a thousand runs cost.
-import { Autocomplete, Button, Group, Menu, Modal, Stack, Textarea, TextInput } from '@mantine/core'
-import { notifications } from '@mantine/notifications'
+import { Autocomplete, Button, Group, Menu, Textarea, TextInput } from '@mantine/core'
 import { IconPlus, IconSearch } from '@tabler/icons-react'
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
 import {
@@ -19,6 +18,7 @@ import { grouped, nanosOf, places } from '../money'
 import { AsCsv, Book, type Column } from '../parts/Book'
 import { Confirm } from '../parts/Confirm'
 import { Copy } from '../parts/Copy'
+import { FormDialog, useChange } from '../parts/FormDialog'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
 import { Coming, Empty, Fault } from '../parts/states'
@@ -139,25 +139,7 @@ function useLibrary(days: Days, known: boolean) {
   })
 }
 
-function useAct() {
-  const queries = useQueryClient()
-  const [busy, setBusy] = useState(false)
-  const [problem, setProblem] = useState<unknown>(null)
-  const act = async (change: () => Promise<string>, done: () => void = () => undefined) => {
-    setBusy(true)
-    setProblem(null)
-    try {
-      const said = await change()
-      await Promise.all(['library', 'prompts'].map((name) => queries.invalidateQueries({ queryKey: [name] })))
-      notifications.show({ message: said })
-      done()
-    } catch (found) {
-      setProblem(found)
-    }
-    setBusy(false)
-  }
-  return { busy, problem, act }
-}
+const ABOUT = ['library', 'prompts']
 
 function matches(one: Approved, q?: string): boolean {
   const wanted = q?.trim().toLowerCase()
@@ -248,15 +230,17 @@ function Waiting({
   me: string
   zone: string
 }) {
-  const { busy, problem, act } = useAct()
+  const { busy, problem, send } = useChange(...ABOUT)
   if (!proposals.length) return null
   const decide = (id: string, approve: boolean, said: string) =>
-    act(async () => {
-      const path = { approval_id: id }
-      if (approve) await postLibraryApprovalIdApprove({ path, throwOnError: true })
-      else await postLibraryApprovalIdDecline({ path, throwOnError: true })
-      return said
-    })
+    send<unknown>(
+      () =>
+        (approve ? postLibraryApprovalIdApprove : postLibraryApprovalIdDecline)({
+          path: { approval_id: id },
+          throwOnError: true,
+        }),
+      said,
+    )
   return (
     <Section title="Waiting for an approval">
       {problem !== null && <Fault problem={problem} />}
@@ -301,7 +285,7 @@ function Waiting({
 }
 
 function Propose({ close }: { close: () => void }) {
-  const { busy, problem, act } = useAct()
+  const { busy, problem, send } = useChange(...ABOUT)
   const [key, setKey] = useState('')
   const [version, setVersion] = useState('')
   const prompts = useQuery({
@@ -320,77 +304,67 @@ function Propose({ close }: { close: () => void }) {
     enabled: prompts.data?.includes(key) ?? false,
     retry: false,
   })
+  const submit = (text: (name: string) => string, filled: FormData) =>
+    send(
+      () =>
+        postLibrary({
+          body: {
+            prompt_key: key.trim(),
+            version: version.trim(),
+            owner: text('owner'),
+            purpose: text('purpose'),
+            text: String(filled.get('text') ?? ''), // the hash is of exactly this, spaces and all
+          },
+          throwOnError: true,
+        }),
+      (status) =>
+        status === 202
+          ? 'Proposed. An owner, an admin or a manager approves it.'
+          : 'It stands in the library: nobody else could have approved it.',
+      close,
+    )
   return (
-    <Modal opened onClose={close} title="Propose a version for the library">
-      <form
-        onSubmit={(event) => {
-          event.preventDefault()
-          const filled = new FormData(event.currentTarget)
-          const text = (name: string) => String(filled.get(name) ?? '').trim()
-          act(async () => {
-            const { response } = await postLibrary({
-              body: {
-                prompt_key: key.trim(),
-                version: version.trim(),
-                owner: text('owner'),
-                purpose: text('purpose'),
-                text: String(filled.get('text') ?? ''),
-              },
-              throwOnError: true,
-            })
-            return response?.status === 202
-              ? 'Proposed. An owner, an admin or a manager approves it.'
-              : 'It stands in the library: nobody else could have approved it.'
-          }, close)
-        }}
-      >
-        <Stack>
-          <Group grow align="flex-start">
-            <Autocomplete
-              label="Prompt"
-              value={key}
-              onChange={setKey}
-              data={prompts.data ?? []}
-              required
-              maxLength={256}
-            />
-            <Autocomplete
-              label="Version"
-              value={version}
-              onChange={setVersion}
-              data={versions.data ?? []}
-              required
-              maxLength={256}
-            />
-          </Group>
-          <TextInput label="Owner" name="owner" placeholder="Whom to ask about it" required maxLength={256} />
-          <TextInput label="For" name="purpose" placeholder="What others may use it for" maxLength={2000} />
-          <Textarea
-            label="Text"
-            name="text"
-            description="Only its SHA-256 is kept: by it anybody can tell that a text is this one."
-            autosize
-            minRows={3}
-            maxRows={10}
-            maxLength={40_000}
-          />
-          {problem !== null && <Fault problem={problem} />}
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={close}>
-              Cancel
-            </Button>
-            <Button type="submit" loading={busy}>
-              Propose
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <FormDialog
+      title="Propose a version for the library"
+      verb="Propose"
+      size="md"
+      {...{ busy, problem, close, submit }}
+    >
+      <Group grow align="flex-start">
+        <Autocomplete
+          label="Prompt"
+          value={key}
+          onChange={setKey}
+          data={prompts.data ?? []}
+          required
+          maxLength={256}
+        />
+        <Autocomplete
+          label="Version"
+          value={version}
+          onChange={setVersion}
+          data={versions.data ?? []}
+          required
+          maxLength={256}
+        />
+      </Group>
+      <TextInput label="Owner" name="owner" placeholder="Whom to ask about it" required maxLength={256} />
+      <TextInput label="For" name="purpose" placeholder="What others may use it for" maxLength={2000} />
+      <Textarea
+        label="Text"
+        name="text"
+        description="Only its SHA-256 is kept: by it anybody can tell that a text is this one."
+        autosize
+        minRows={3}
+        maxRows={10}
+        maxLength={40_000}
+      />
+    </FormDialog>
   )
 }
 
 function Withdraw({ one, close }: { one: Approved; close: () => void }) {
-  const { busy, problem, act } = useAct()
+  const { busy, problem, send } = useChange(...ABOUT)
   return (
     <Confirm
       title="Withdraw from the library"
@@ -399,13 +373,15 @@ function Withdraw({ one, close }: { one: Approved; close: () => void }) {
       busy={busy}
       close={close}
       go={() =>
-        act(async () => {
-          await deleteLibrary({
-            query: { prompt_key: one.prompt_key, version: one.version },
-            throwOnError: true,
-          })
-          return 'Withdrawn. Its calls go on.'
-        }, close)
+        send(
+          () =>
+            deleteLibrary({
+              query: { prompt_key: one.prompt_key, version: one.version },
+              throwOnError: true,
+            }),
+          'Withdrawn. Its calls go on.',
+          close,
+        )
       }
       fault={problem !== null && <Fault problem={problem} />}
     >

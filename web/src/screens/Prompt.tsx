@@ -7,6 +7,7 @@ import type { OnePrompt, VersionShown } from '../api/types.gen'
 import { grouped, money, percent } from '../money'
 import { Book, type Column } from '../parts/Book'
 import { Fact, Figure } from '../parts/Figure'
+import { useChange } from '../parts/FormDialog'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
 import { Coming, Fault } from '../parts/states'
@@ -15,7 +16,7 @@ import { usePrompt, VersionBars, VersionsCsv, versionColumns } from '../parts/Ve
 import { atText, dateText } from '../parts/when'
 import { daysOf, labelOf, type RangeSearch, rangeOf, todayIn } from '../range'
 import { may, useSession, useZone } from '../session'
-import { AddVersion, ChangeWords, ForgetPrompt, KEEPERS, useChange } from './promptforms'
+import { AddVersion, ChangeWords, ForgetPrompt, KEEPERS } from './promptforms'
 import { type Act, keyOf, type PromptSearch } from './promptsearch'
 
 export default function Prompt() {
@@ -179,7 +180,7 @@ function Shown({ prompt, slug, range, keeps, sort, onSort }: Asked) {
 }
 
 function Registered({ prompt, keeps, zone }: { prompt: OnePrompt; keeps: boolean; zone: string }) {
-  const { busy, problem, send } = useChange()
+  const { busy, problem, send } = useChange('prompts')
   const registered = prompt.version_list.filter((one) => one.registered)
   const activate = (version: string | null) =>
     send(
@@ -187,7 +188,6 @@ function Registered({ prompt, keeps, zone }: { prompt: OnePrompt; keeps: boolean
       version === null
         ? 'No version is active: calls that name none are booked on none.'
         : `Version ${version} is active: calls that name none are booked on it from now on.`,
-      () => undefined,
     )
   return (
     <Section title="What each version stands for">

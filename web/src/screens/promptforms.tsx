@@ -1,53 +1,22 @@
 // Registering a prompt, saying something of it, adding a version, and forgetting what was registered.
-import {
-  Autocomplete,
-  Button,
-  Group,
-  Modal,
-  NumberInput,
-  Stack,
-  Switch,
-  TagsInput,
-  Textarea,
-  TextInput,
-} from '@mantine/core'
-import { notifications } from '@mantine/notifications'
-import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { type ReactNode, useState } from 'react'
+import { Autocomplete, Group, NumberInput, Switch, TagsInput, Textarea, TextInput } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
 import { deletePrompts, getExploreValues, postPromptsVersions, putPrompts } from '../api/sdk.gen'
 import type { OnePrompt } from '../api/types.gen'
 import { Confirm } from '../parts/Confirm'
+import { FormDialog, useChange } from '../parts/FormDialog'
 import { Fault } from '../parts/states'
 
 export const KEEPERS = ['owner', 'admin', 'manager', 'member'] as const
 const TAGS_MAX = 20
 
-/** Sends a change and tells that it is done; `busy` and `problem` while it is under way. */
-export function useChange() {
-  const queries = useQueryClient()
-  const [busy, setBusy] = useState(false)
-  const [problem, setProblem] = useState<unknown>(null)
-  const send = async (change: () => Promise<unknown>, said: string, done: () => void) => {
-    setBusy(true)
-    setProblem(null)
-    try {
-      await change()
-      await queries.invalidateQueries({ queryKey: ['prompts'] })
-      notifications.show({ message: said })
-      done()
-    } catch (found) {
-      setProblem(found)
-    }
-    setBusy(false)
-  }
-  return { busy, problem, send }
-}
-
 export function RegisterPrompt({ close, made }: { close: () => void; made: (key: string) => void }) {
-  const { busy, problem, send } = useChange()
+  const { busy, problem, send } = useChange('prompts')
   const [tags, setTags] = useState<string[]>([])
   return (
-    <Form
+    <FormDialog
+      size="md"
       title="Register a prompt"
       verb="Register prompt"
       busy={busy}
@@ -75,15 +44,16 @@ export function RegisterPrompt({ close, made }: { close: () => void; made: (key:
         data-autofocus
       />
       <Words tags={tags} setTags={setTags} />
-    </Form>
+    </FormDialog>
   )
 }
 
 export function ChangeWords({ prompt, close }: { prompt: OnePrompt; close: () => void }) {
-  const { busy, problem, send } = useChange()
+  const { busy, problem, send } = useChange('prompts')
   const [tags, setTags] = useState(prompt.tags)
   return (
-    <Form
+    <FormDialog
+      size="md"
       title={`What is said of ${prompt.prompt_key}`}
       verb="Save"
       busy={busy}
@@ -102,7 +72,7 @@ export function ChangeWords({ prompt, close }: { prompt: OnePrompt; close: () =>
       }
     >
       <Words prompt={prompt} tags={tags} setTags={setTags} />
-    </Form>
+    </FormDialog>
   )
 }
 
@@ -137,7 +107,7 @@ function Words({
 }
 
 export function AddVersion({ prompt, close }: { prompt: OnePrompt; close: () => void }) {
-  const { busy, problem, send } = useChange()
+  const { busy, problem, send } = useChange('prompts')
   const [active, setActive] = useState(prompt.active_version === null)
   const [model, setModel] = useState('')
   const [maxTokens, setMaxTokens] = useState<number | string>('')
@@ -147,7 +117,8 @@ export function AddVersion({ prompt, close }: { prompt: OnePrompt; close: () => 
       (await getExploreValues({ query: { dimension: 'model' }, throwOnError: true })).data.values,
   })
   return (
-    <Form
+    <FormDialog
+      size="md"
       title={`Add a version of ${prompt.prompt_key}`}
       verb="Add version"
       busy={busy}
@@ -224,7 +195,7 @@ export function AddVersion({ prompt, close }: { prompt: OnePrompt; close: () => 
         checked={active}
         onChange={(event) => setActive(event.currentTarget.checked)}
       />
-    </Form>
+    </FormDialog>
   )
 }
 
@@ -237,7 +208,7 @@ export function ForgetPrompt({
   close: () => void
   gone: () => void
 }) {
-  const { busy, problem, send } = useChange()
+  const { busy, problem, send } = useChange('prompts')
   return (
     <Confirm
       title="Forget what was registered"
@@ -257,48 +228,5 @@ export function ForgetPrompt({
       Its versions, its note, owner and tags go, and no version is active any more. What its calls cost stays,
       under the same key.
     </Confirm>
-  )
-}
-
-function Form({
-  title,
-  verb,
-  busy,
-  problem,
-  close,
-  submit,
-  children,
-}: {
-  title: string
-  verb: string
-  busy: boolean
-  problem: unknown
-  close: () => void
-  submit: (text: (name: string) => string) => void
-  children: ReactNode
-}) {
-  return (
-    <Modal opened onClose={close} title={title}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault()
-          const filled = new FormData(event.currentTarget)
-          submit((name) => String(filled.get(name) ?? '').trim())
-        }}
-      >
-        <Stack>
-          {children}
-          {problem !== null && <Fault problem={problem} />}
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={close}>
-              Cancel
-            </Button>
-            <Button type="submit" loading={busy}>
-              {verb}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
   )
 }
