@@ -1,9 +1,10 @@
-// The dearest names of a dimension among some calls: each leads to its calls, and what is left stands beneath.
+// The dearest names of a dimension among all or some calls: each leads to its calls, and what is left stands beneath.
+import { Tooltip } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
 import { getExplore } from '../api/sdk.gen'
 import type { Filter } from '../filters'
-import { grouped, length, places } from '../money'
+import { grouped, nanosOf, percent, places } from '../money'
 import type { Days } from '../range'
 import { Money } from './Money'
 import { Section } from './Page'
@@ -11,7 +12,8 @@ import { Coming, Fault } from './states'
 
 const ROWS = 6
 
-/** `link`: how a name is shown; it leads to where its calls are. */
+/** `link`: how a name is shown; it leads to where its calls are. `unit`: what calls are named. `colour`: the name's
+ * colour on a chart, where one stands beside it. `tips`: whether a bar tells its share of the whole. */
 export function Dearest({
   title,
   group,
@@ -19,20 +21,32 @@ export function Dearest({
   filters,
   none,
   link,
+  unit = 'calls',
+  colour,
+  tips,
 }: {
   title: string
   group: string
   days: Days
-  filters: readonly Filter[]
+  filters?: readonly Filter[]
   none: string
   link: (name: string) => ReactNode
+  unit?: 'calls' | 'requests'
+  colour?: (name: string | null) => string
+  tips?: boolean
 }) {
   const { data, error } = useQuery({
     queryKey: ['explore', group, days, filters, 'dearest'],
     queryFn: async () =>
       (
         await getExplore({
-          query: { ...days, group: [group], grain: 'none', top: ROWS, filters: JSON.stringify(filters) },
+          query: {
+            ...days,
+            group: [group],
+            grain: 'none',
+            top: ROWS,
+            ...(filters && { filters: JSON.stringify(filters) }),
+          },
           throwOnError: true,
         })
       ).data,
@@ -41,14 +55,14 @@ export function Dearest({
     return <Section title={title}>{error ? <Fault problem={error} /> : <Coming rows={3} />}</Section>
   if (!data.series.some((one) => one.names[0] !== null)) return null
   const decimals = places(data.series.map((one) => one.cost_nanos))
-  const most = length(data.series[0]?.cost_nanos ?? '0')
+  const dearest = nanosOf(data.series[0]?.cost_nanos ?? 0n)
   return (
     <Section title={title} end={data.groups > ROWS ? `${ROWS} of ${grouped(data.groups)}` : undefined}>
       <table className="book" aria-label={title}>
         <thead className="visually-hidden">
           <tr>
             <th scope="col">Name</th>
-            <th scope="col">Calls</th>
+            <th scope="col">{unit === 'calls' ? 'Calls' : 'Requests'}</th>
             <th scope="col">Share</th>
             <th scope="col">Cost</th>
           </tr>
@@ -56,18 +70,27 @@ export function Dearest({
         <tbody>
           {data.series.map((one) => {
             const name = one.names[0] ?? null
+            const bar = (
+              <i
+                className="share"
+                style={{ width: width(one.cost_nanos, dearest), background: colour?.(name) ?? 'var(--bar)' }}
+              />
+            )
             return (
               <tr key={name ?? ''}>
-                <td>{name === null ? <span className="quiet">{none}</span> : link(name)}</td>
-                <td className="number label wide-only">{grouped(one.requests)} calls</td>
+                <td>
+                  {colour && <i className="dot" style={{ background: colour(name) }} />}
+                  {name === null ? <span className="quiet">{none}</span> : link(name)}
+                </td>
+                <td className="number label wide-only">
+                  {grouped(one.requests)} {unit}
+                </td>
                 <td style={{ width: '26%' }} className="wide-only">
-                  <i
-                    className="share"
-                    style={{
-                      width: `${most ? (length(one.cost_nanos) / most) * 100 : 0}%`,
-                      background: 'var(--bar)',
-                    }}
-                  />
+                  {tips ? (
+                    <Tooltip label={percent(one.cost_nanos, data.total.cost_nanos) ?? ''}>{bar}</Tooltip>
+                  ) : (
+                    bar
+                  )}
                 </td>
                 <td className="number">
                   <Money nanos={one.cost_nanos} decimals={decimals} />
@@ -77,8 +100,13 @@ export function Dearest({
           })}
           {data.other && (
             <tr>
-              <td className="quiet">All others</td>
-              <td className="number label wide-only">{grouped(data.other.requests)} calls</td>
+              <td className="quiet">
+                {colour && <i className="dot" style={{ background: 'var(--entity-rest)' }} />}
+                All others
+              </td>
+              <td className="number label wide-only">
+                {grouped(data.other.requests)} {unit}
+              </td>
               <td className="wide-only" />
               <td className="number">
                 <Money nanos={data.other.cost_nanos} decimals={decimals} />
@@ -90,3 +118,6 @@ export function Dearest({
     </Section>
   )
 }
+
+const width = (cost: string, dearest: bigint) =>
+  `${dearest > 0n ? Number((nanosOf(cost) * 1000n) / dearest) / 10 : 0}%`

@@ -1,12 +1,13 @@
 // One glance: what these days cost, compared with as many before, and where it went.
-import { Button, Tooltip } from '@mantine/core'
+import { Button } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { lazy, Suspense } from 'react'
 import { getExplore, getMetricsOverview } from '../api/sdk.gen'
 import { entityColour } from '../entity'
-import { grouped, money, nanosOf, percent, places } from '../money'
+import { grouped, money, nanosOf, percent } from '../money'
 import { BudgetHealth, OpenAlerts } from '../parts/BudgetHealth'
+import { Dearest } from '../parts/Dearest'
 import { Figure } from '../parts/Figure'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
@@ -19,7 +20,6 @@ import type { FilterName } from './callsearch'
 
 const Trend = lazy(() => import('../parts/Trend'))
 const TOLD = 4
-const ROWS = 6
 
 type Split = { group: string; title: string; filter: FilterName; none: string }
 const SPLITS: Split[] = [
@@ -152,7 +152,7 @@ export default function Overview() {
   )
 }
 
-/** The dearest names of a dimension, and what is left beside them. */
+/** A dimension's dearest names: a prompt leads to its versions, anything else to its calls. */
 function Ranking({
   split,
   days,
@@ -164,102 +164,28 @@ function Ranking({
   slug: string
   search: RangeSearch
 }) {
-  const { data, error } = useQuery({
-    queryKey: ['explore', split.group, days, 'ranking'],
-    queryFn: async () =>
-      (
-        await getExplore({
-          query: { ...days, group: [split.group], grain: 'none', top: ROWS },
-          throwOnError: true,
-        })
-      ).data,
-  })
-  if (error)
-    return (
-      <Section title={split.title}>
-        <Fault problem={error} />
-      </Section>
-    )
-  if (!data)
-    return (
-      <Section title={split.title}>
-        <Coming rows={3} />
-      </Section>
-    )
-  const named = data.series.some((one) => one.names[0] !== null)
-  if (!named) return null
-  // The models' colours are the chart's; elsewhere one ink is enough.
-  const colour = (name: string | null) =>
-    split.group === 'model' ? entityColour('model', name) : 'var(--bar)'
-  const decimals = places(data.series.map((one) => one.cost_nanos))
-  const dearest = nanosOf(data.series[0]?.cost_nanos ?? 0n)
   return (
-    <Section title={split.title} end={data.groups > ROWS ? `${ROWS} of ${grouped(data.groups)}` : undefined}>
-      <table className="book">
-        <thead className="visually-hidden">
-          <tr>
-            <th scope="col">Name</th>
-            <th scope="col">Requests</th>
-            <th scope="col">Share</th>
-            <th scope="col">Cost</th>
-          </tr>
-        </thead>
-        <tbody>
-          {data.series.map((one) => {
-            const name = one.names[0] ?? null
-            return (
-              <tr key={name ?? ''}>
-                <td>
-                  {split.group === 'model' && <i className="dot" style={{ background: colour(name) }} />}
-                  {name === null ? (
-                    <span className="quiet">{split.none}</span>
-                  ) : split.group === 'prompt_key' ? (
-                    <Link to="/o/$slug/overview" params={{ slug }} search={{ ...search, prompt: name }}>
-                      {name}
-                    </Link>
-                  ) : (
-                    <Link
-                      to="/o/$slug/requests"
-                      params={{ slug }}
-                      search={{ ...search, [split.filter]: name }}
-                    >
-                      {name}
-                    </Link>
-                  )}
-                </td>
-                <td className="number label wide-only">{grouped(one.requests)} requests</td>
-                <td style={{ width: '26%' }} className="wide-only">
-                  <Tooltip label={percent(one.cost_nanos, data.total.cost_nanos) ?? ''}>
-                    <i
-                      className="share"
-                      style={{ width: width(one.cost_nanos, dearest), background: colour(name) }}
-                    />
-                  </Tooltip>
-                </td>
-                <td className="number">
-                  <Money nanos={one.cost_nanos} decimals={decimals} />
-                </td>
-              </tr>
-            )
-          })}
-          {data.other && (
-            <tr>
-              <td className="quiet">
-                {split.group === 'model' && (
-                  <i className="dot" style={{ background: 'var(--entity-rest)' }} />
-                )}
-                All others
-              </td>
-              <td className="number label wide-only">{grouped(data.other.requests)} requests</td>
-              <td className="wide-only" />
-              <td className="number">
-                <Money nanos={data.other.cost_nanos} decimals={decimals} />
-              </td>
-            </tr>
-          )}
-        </tbody>
-      </table>
-    </Section>
+    <Dearest
+      title={split.title}
+      group={split.group}
+      days={days}
+      none={split.none}
+      unit="requests"
+      // The models' colours are the chart's; elsewhere one ink is enough.
+      colour={split.group === 'model' ? (name) => entityColour('model', name) : undefined}
+      tips
+      link={(name) =>
+        split.group === 'prompt_key' ? (
+          <Link to="/o/$slug/overview" params={{ slug }} search={{ ...search, prompt: name }}>
+            {name}
+          </Link>
+        ) : (
+          <Link to="/o/$slug/requests" params={{ slug }} search={{ ...search, [split.filter]: name }}>
+            {name}
+          </Link>
+        )
+      }
+    />
   )
 }
 
@@ -300,5 +226,3 @@ const each = (cost: string, requests: number) =>
   requests ? `${money(nanosOf(cost) / BigInt(requests))} each` : ''
 const changed = (pct: number | null) =>
   pct === null ? '' : `, ${pct > 0 ? '+' : pct < 0 ? '−' : ''}${Math.abs(pct)} % to yesterday`
-const width = (cost: string, dearest: bigint) =>
-  `${dearest > 0n ? Number((nanosOf(cost) * 1000n) / dearest) / 10 : 0}%`
