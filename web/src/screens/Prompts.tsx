@@ -7,8 +7,9 @@ import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
 import { getPrompts } from '../api/sdk.gen'
 import type { PromptListed } from '../api/types.gen'
-import { grouped, money, nanosOf, percent, places } from '../money'
+import { grouped, nanosOf, places } from '../money'
 import { AsCsv, Book, type Column } from '../parts/Book'
+import { Change } from '../parts/Change'
 import { Snippet } from '../parts/Copy'
 import { Money } from '../parts/Money'
 import { Page } from '../parts/Page'
@@ -281,24 +282,6 @@ function Named({ prompt, slug, range }: { prompt: PromptListed; slug: string; ra
     >
       {prompt.prompt_key}
     </Link>
-  )
-}
-
-function Change({ now, before }: { now: string; before: string }) {
-  const more = nanosOf(now) - nanosOf(before)
-  if (nanosOf(before) === 0n) return <span className="quiet">{more === 0n ? '–' : 'new'}</span>
-  if (more === 0n) return <span className="quiet">as much</span>
-  const size = more < 0n ? -more : more
-  const sign = more < 0n ? '−' : '+'
-  return (
-    <span className="nowrap">
-      {sign}
-      {money(size)}{' '}
-      <span className="quiet">
-        ({sign}
-        {percent(size, before)})
-      </span>
-    </span>
   )
 }
 
