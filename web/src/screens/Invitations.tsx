@@ -1,16 +1,16 @@
 // Who is asked to join: a link for one address, shown once or mailed, that waits until it is used, taken back or over.
 import { Button, Checkbox, Group, Menu, Modal, Select, Stack, Switch, TextInput } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import { IconPlus } from '@tabler/icons-react'
 import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
 import { deleteInvitationsInvitationId, getInvitations, postInvitations } from '../api/sdk.gen'
 import type { InvitationMade, InvitationShown } from '../api/types.gen'
 import { Said } from '../parts/Alone'
-import { AsCsv, type Column } from '../parts/Book'
+import type { Column } from '../parts/Book'
 import { Confirm } from '../parts/Confirm'
 import { CopyThis, Snippet } from '../parts/Copy'
+import { ListActions } from '../parts/ListActions'
 import { Listing } from '../parts/Listing'
 import { says, useList } from '../parts/list'
 import { MembershipFields } from '../parts/MembershipFields'
@@ -54,19 +54,9 @@ export default function Invitations() {
       title="Invitations"
       question="Who is asked to join, and has not yet?"
       actions={
-        <>
-          <AsCsv
-            name="invitations"
-            columns={columns}
-            rows={async () => (await list.all()).filter(passes)}
-            none={!shown.length}
-          />
-          {invites && (
-            <Button leftSection={<IconPlus size={16} />} onClick={add}>
-              Invite somebody
-            </Button>
-          )}
-        </>
+        <ListActions name="invitations" {...{ columns, list, passes }} add={add}>
+          {invites && 'Invite somebody'}
+        </ListActions>
       }
     >
       <Listing

@@ -1,14 +1,14 @@
 // Who belongs to the organisation, and as what: changed and let go at once. What one may not do is said before one tries.
 import { Button, Group, Menu, Modal, Stack } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import { IconPlus } from '@tabler/icons-react'
 import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
 import { deleteMembersAccountId, getMembers, patchMembersAccountId } from '../api/sdk.gen'
 import type { MemberShown } from '../api/types.gen'
-import { AsCsv, type Column } from '../parts/Book'
+import type { Column } from '../parts/Book'
 import { Confirm } from '../parts/Confirm'
+import { ListActions } from '../parts/ListActions'
 import { Listing } from '../parts/Listing'
 import { says, useList } from '../parts/list'
 import { MembershipFields } from '../parts/MembershipFields'
@@ -47,19 +47,9 @@ export default function Members() {
       title="Members"
       question="Who belongs here, and what may they do?"
       actions={
-        <>
-          <AsCsv
-            name="members"
-            columns={columns}
-            rows={async () => (await list.all()).filter(passes)}
-            none={!shown.length}
-          />
-          {invites && (
-            <Button leftSection={<IconPlus size={16} />} onClick={invite}>
-              Invite somebody
-            </Button>
-          )}
-        </>
+        <ListActions name="members" {...{ columns, list, passes }} add={invite}>
+          {invites && 'Invite somebody'}
+        </ListActions>
       }
     >
       <Listing

@@ -12,15 +12,15 @@ import {
   TextInput,
 } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import { IconPlus } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
 import { deleteTokensTokenId, getTokens, postTokens } from '../api/sdk.gen'
 import type { TokenMade, TokenShown } from '../api/types.gen'
-import { AsCsv, type Column } from '../parts/Book'
+import type { Column } from '../parts/Book'
 import { Confirm } from '../parts/Confirm'
 import { CopyThis, Snippet } from '../parts/Copy'
+import { ListActions } from '../parts/ListActions'
 import { Listing } from '../parts/Listing'
 import { says, useList } from '../parts/list'
 import { useEmails } from '../parts/people'
@@ -68,17 +68,9 @@ export default function Tokens() {
       title="Access tokens"
       question="What do programs of people come with?"
       actions={
-        <>
-          <AsCsv
-            name="tokens"
-            columns={columns}
-            rows={async () => (await list.all()).filter(passes)}
-            none={!shown.length}
-          />
-          <Button leftSection={<IconPlus size={16} />} onClick={create}>
-            Create token
-          </Button>
-        </>
+        <ListActions name="tokens" {...{ columns, list, passes }} add={create}>
+          Create token
+        </ListActions>
       }
     >
       <Listing
