@@ -1,4 +1,5 @@
 // A page that stands alone, before there is a session: the mark, what it is about, and one form.
+import { Button } from '@mantine/core'
 import { type ReactNode, useEffect } from 'react'
 
 export function Alone({
@@ -27,6 +28,36 @@ export function Alone({
         {foot && <div className="label foot">{foot}</div>}
       </div>
     </main>
+  )
+}
+
+/** Its one form: `said` is what stands against what was sent. */
+export function AloneForm({
+  verb,
+  busy,
+  said,
+  submit,
+  children,
+}: {
+  verb: ReactNode
+  busy: boolean
+  said: string
+  submit: (form: HTMLFormElement) => void
+  children: ReactNode
+}) {
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault()
+        submit(event.currentTarget)
+      }}
+    >
+      {children}
+      <Said>{said}</Said>
+      <Button type="submit" loading={busy} fullWidth>
+        {verb}
+      </Button>
+    </form>
   )
 }
 

@@ -1,9 +1,9 @@
 // A password that was lost: a link goes to the address, where the installation sends mail; else it is said who can help.
-import { Button, TextInput } from '@mantine/core'
+import { TextInput } from '@mantine/core'
 import { Link, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import { postAuthForgot } from '../api/sdk.gen'
-import { Alone, Said } from '../parts/Alone'
+import { Alone, AloneForm } from '../parts/Alone'
 import { Snippet } from '../parts/Copy'
 
 export default function Forgot() {
@@ -65,12 +65,7 @@ export default function Forgot() {
       about="A link to set another one goes to the address of your account."
       foot={back}
     >
-      <form
-        onSubmit={(event) => {
-          event.preventDefault()
-          submit(event.currentTarget)
-        }}
-      >
+      <AloneForm verb="Send the link" {...{ busy, said, submit }}>
         <TextInput
           label="E-mail"
           name="email"
@@ -80,11 +75,7 @@ export default function Forgot() {
           required
           autoFocus
         />
-        <Said>{said}</Said>
-        <Button type="submit" loading={busy} fullWidth>
-          Send the link
-        </Button>
-      </form>
+      </AloneForm>
     </Alone>
   )
 }

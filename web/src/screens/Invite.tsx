@@ -1,11 +1,11 @@
 // An invitation: to what and as what, then a new account's name and password, or the password of the account that is there.
-import { Button, PasswordInput, TextInput } from '@mantine/core'
+import { PasswordInput, TextInput } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
 import { postAuthInvitation, postAuthInvitationAccept } from '../api/sdk.gen'
 import type { Opened } from '../api/types.gen'
-import { Alone, Said } from '../parts/Alone'
+import { Alone, AloneForm } from '../parts/Alone'
 import { CODE } from '../parts/factor'
 import { ROLE_WORDS } from '../parts/roles'
 import { Coming } from '../parts/states'
@@ -105,12 +105,7 @@ function Join({ token, to }: { token: string; to: Opened }) {
         </>
       }
     >
-      <form
-        onSubmit={(event) => {
-          event.preventDefault()
-          submit(event.currentTarget)
-        }}
-      >
+      <AloneForm verb={`Join ${place}`} {...{ busy, said, submit }}>
         {/* Says to password managers whose password this is. */}
         <input type="hidden" name="email" autoComplete="username" value={to.email} readOnly />
         {!to.has_account && (
@@ -135,11 +130,7 @@ function Join({ token, to }: { token: string; to: Opened }) {
             autoFocus
           />
         )}
-        <Said>{said}</Said>
-        <Button type="submit" loading={busy} fullWidth>
-          Join {place}
-        </Button>
-      </form>
+      </AloneForm>
     </Alone>
   )
 }

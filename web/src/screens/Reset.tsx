@@ -1,12 +1,12 @@
 // Setting another password by the link that was mailed. It signs nobody in: that still takes the password and, where there is
 // one, the second factor.
-import { Button, PasswordInput } from '@mantine/core'
+import { PasswordInput } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
 import { postAuthReset } from '../api/sdk.gen'
 import type { WasReset } from '../api/types.gen'
-import { Alone, Said } from '../parts/Alone'
+import { Alone, AloneForm } from '../parts/Alone'
 import { Problem } from '../problem'
 import { forget, PASSWORD_CHARS_MIN } from '../session'
 
@@ -67,12 +67,7 @@ export default function Reset() {
       title="Set a new password"
       about="All sessions and personal access tokens of the account end with the old one."
     >
-      <form
-        onSubmit={(event) => {
-          event.preventDefault()
-          submit(event.currentTarget)
-        }}
-      >
+      <AloneForm verb="Set the password" {...{ busy, said, submit }}>
         <PasswordInput
           label="New password"
           description={`At least ${PASSWORD_CHARS_MIN} characters.`}
@@ -89,11 +84,7 @@ export default function Reset() {
           minLength={PASSWORD_CHARS_MIN}
           required
         />
-        <Said>{said}</Said>
-        <Button type="submit" loading={busy} fullWidth>
-          Set the password
-        </Button>
-      </form>
+      </AloneForm>
     </Alone>
   )
 }

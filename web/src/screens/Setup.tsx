@@ -1,10 +1,10 @@
 // The first account of an installation, by the link that its start printed. Whoever makes it is signed in, and led to a first call.
-import { Button, PasswordInput, TextInput } from '@mantine/core'
+import { PasswordInput, TextInput } from '@mantine/core'
 import { useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import { postAuthSession } from '../api/sdk.gen'
-import { Alone, Said } from '../parts/Alone'
+import { Alone, AloneForm } from '../parts/Alone'
 import { Problem } from '../problem'
 import { enter, PASSWORD_CHARS_MIN } from '../session'
 
@@ -48,12 +48,7 @@ export default function Setup() {
         </>
       }
     >
-      <form
-        onSubmit={(event) => {
-          event.preventDefault()
-          submit(event.currentTarget)
-        }}
-      >
+      <AloneForm verb="Make the account" {...{ busy, said, submit }}>
         <TextInput label="E-mail" name="email" type="email" autoComplete="username" required autoFocus />
         <PasswordInput
           label="Password"
@@ -63,11 +58,7 @@ export default function Setup() {
           minLength={PASSWORD_CHARS_MIN}
           required
         />
-        <Said>{said}</Said>
-        <Button type="submit" loading={busy} fullWidth>
-          Make the account
-        </Button>
-      </form>
+      </AloneForm>
     </Alone>
   )
 }

@@ -1,10 +1,10 @@
 // Signing in: an address and a password, then the second factor where the account has one.
-import { Button, PasswordInput, TextInput } from '@mantine/core'
+import { PasswordInput, TextInput } from '@mantine/core'
 import { useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
 import { postAuthSession } from '../api/sdk.gen'
-import { Alone, Said } from '../parts/Alone'
+import { Alone, AloneForm } from '../parts/Alone'
 import { CODE } from '../parts/factor'
 import { Problem } from '../problem'
 import { enter } from '../session'
@@ -58,12 +58,7 @@ export default function SignIn() {
         </Link>
       }
     >
-      <form
-        onSubmit={(event) => {
-          event.preventDefault()
-          submit(event.currentTarget)
-        }}
-      >
+      <AloneForm verb="Sign in" {...{ busy, said, submit }}>
         <TextInput
           label="E-mail"
           name="email"
@@ -93,11 +88,7 @@ export default function SignIn() {
             required
           />
         )}
-        <Said>{said}</Said>
-        <Button type="submit" loading={busy} fullWidth>
-          Sign in
-        </Button>
-      </form>
+      </AloneForm>
     </Alone>
   )
 }
