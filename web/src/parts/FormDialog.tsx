@@ -1,5 +1,5 @@
 // A form in a dialog, and the sending of what it says: what came of it is told, and who does not follow yet.
-import { Button, Group, Modal, Stack } from '@mantine/core'
+import { Button, Group, Modal, Stack, TextInput } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
 import { useQueryClient } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
@@ -81,5 +81,12 @@ export function FormDialog({
         </Stack>
       </form>
     </Modal>
+  )
+}
+
+/** Why it is done, where the ledger keeps it: the form's field `reason`. */
+export function Reason() {
+  return (
+    <TextInput label="Reason" name="reason" description="It goes into the ledger." required maxLength={256} />
   )
 }

@@ -10,7 +10,7 @@ import {
 import type { Budget } from '../api/types.gen'
 import { limitSet, limitText, MODES, nameOf, type Unit } from '../budgets'
 import { Confirm } from '../parts/Confirm'
-import { FormDialog, useChange } from '../parts/FormDialog'
+import { FormDialog, Reason, useChange } from '../parts/FormDialog'
 import { type Scope, ScopeFields } from '../parts/ScopeFields'
 import { Fault } from '../parts/states'
 import { useSession, useZone } from '../session'
@@ -191,13 +191,7 @@ export function RaiseBudget({ budget, close }: { budget: Budget; close: () => vo
           allowDeselect={false}
         />
       </Group>
-      <TextInput
-        label="Reason"
-        name="reason"
-        description="It goes into the ledger."
-        required
-        maxLength={256}
-      />
+      <Reason />
     </FormDialog>
   )
 }

@@ -1,11 +1,11 @@
 // Broken glass: for a while policies do nothing to somebody's calls. Who did it, why and until when stands in the ledger.
-import { Button, Select, TextInput } from '@mantine/core'
+import { Button, Select } from '@mantine/core'
 import { useState } from 'react'
 import { deletePoliciesBypassesBypassId, postPoliciesBypasses } from '../api/sdk.gen'
 import type { Bypass, Policy } from '../api/types.gen'
 import type { Kind } from '../budgets'
 import { Book } from '../parts/Book'
-import { FormDialog, useChange } from '../parts/FormDialog'
+import { FormDialog, Reason, useChange } from '../parts/FormDialog'
 import { Section } from '../parts/Page'
 import { useWho } from '../parts/people'
 import { type Scope, ScopeFields, scopeOf, scopeText } from '../parts/ScopeFields'
@@ -134,13 +134,7 @@ export function NewBypass({ policy, close }: { policy?: Policy; close: () => voi
         onChange={(chosen) => setUntil(chosen ?? until)}
         allowDeselect={false}
       />
-      <TextInput
-        label="Reason"
-        name="reason"
-        description="It goes into the ledger."
-        required
-        maxLength={256}
-      />
+      <Reason />
     </FormDialog>
   )
 }

@@ -18,7 +18,7 @@ import type { Envelope } from '../api/types.gen'
 import { type Kind, scopeOf as scopeSaid } from '../budgets'
 import { SIGNERS, titleOf } from '../envelopes'
 import { Confirm } from '../parts/Confirm'
-import { FormDialog, useChange } from '../parts/FormDialog'
+import { FormDialog, Reason, useChange } from '../parts/FormDialog'
 import { type Scope, ScopeFields, scopeOf } from '../parts/ScopeFields'
 import { SpentLately } from '../parts/SpentLately'
 import { Fault } from '../parts/states'
@@ -268,13 +268,7 @@ export function TopUpEnvelope({ envelope, close }: Doing) {
           inputWrapperOrder={['label', 'input', 'description']}
         />
       </Group>
-      <TextInput
-        label="Reason"
-        name="reason"
-        description="It goes into the ledger."
-        required
-        maxLength={256}
-      />
+      <Reason />
     </FormDialog>
   )
 }
@@ -319,13 +313,7 @@ export function MoveAllocation({ envelope, close }: Doing) {
         required
       />
       <TextInput label="Amount" name="amount" placeholder="500" required maxLength={LIMIT_CHARS} />
-      <TextInput
-        label="Reason"
-        name="reason"
-        description="It goes into the ledger."
-        required
-        maxLength={256}
-      />
+      <Reason />
     </FormDialog>
   )
 }
