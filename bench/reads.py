@@ -80,7 +80,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="bench-") as name:
             folder = Path(name) if chosen.keep is None else chosen.keep / f"{datetime.now(UTC).date()}-{count}"
             measured.append(_measured(count, folder, chosen.rounds))
-    text = "\n".join([title(), f"`{' '.join(['python -m bench.reads', *sys.argv[1:]])}`: {chosen.rounds} rounds; load average "
+    text = "\n".join([title(), f"`python -m bench.reads --calls {chosen.calls} --rounds {chosen.rounds}`; load average "
                       f"{load_before:.1f} before.\n", *table(measured)]) + "\n"
     print(text)
     if chosen.write:
