@@ -10,6 +10,7 @@ from typing import Final
 
 from tree_sitter import Node
 
+from tallystick.rewriting.clients import own_address, own_key
 from tallystick.rewriting.sheet import (
     AUTH_HEADERS, CLOUDS_TOLD, KEY_SHOWN, KEY_TOLD, KEY_VARIABLE, NAMED, Sheet, direct, field_of, inside, is_key, origin_of, walk, word,
 )
@@ -171,7 +172,7 @@ def _client(sheet: Sheet, names: _Names, sdk: str, called: str, options: Node) -
     new: list[tuple[str, str]] = []
     base = given.get(_BASE[sdk]) or given.get("baseURL")
     if base is not None:
-        if not _own_address(sheet, names, called, base, address, sdk):
+        if not own_address(sheet, called, base, _plain(base), _text(names, address), sdk):
             sheet.leave(options)
             return
     else:
@@ -181,7 +182,7 @@ def _client(sheet: Sheet, names: _Names, sdk: str, called: str, options: Node) -
             sheet.say(options, "unclear", f"{called} is given more from elsewhere; it must not hold a {_BASE[sdk]} or an apiKey.")
     key = given.get("apiKey") or given.get("authToken")
     if key is not None:
-        _key_option(sheet, called, key)
+        own_key(sheet, called, key, _plain(key), _FROM_ENVIRONMENT, read=_reads_environment(key))
     elif "azureADTokenProvider" in given:
         sheet.say(options, "unclear", f"{called} signs in with a token of Entra; the gateway takes apiKey: {_FROM_ENVIRONMENT} instead.")
     else:
@@ -203,34 +204,6 @@ def _headers_pair(sheet: Sheet, names: _Names, sdk: str, node: Node) -> list[tup
     sheet.say(node, "changed", NAMED)
     said = "{ " + ", ".join(f"{_text(names, name)}: {_text(names, value)}" for name, value in headers.items()) + " }"
     return [("baseOptions", f"{{ headers: {said} }}")] if sdk == "old" else [("defaultHeaders", said)]
-
-
-def _own_address(sheet: Sheet, names: _Names, called: str, base: Node, address: str, sdk: str) -> bool:
-    plain = _plain(base)
-    if plain is not None and plain.startswith(sheet.target.gateway):
-        sheet.say(base, "kept", f"{called} goes through the gateway already.")
-        return True
-    if plain is not None and (direct(plain) or (sdk == "azure" and ".azure.com" in plain)):
-        sheet.replace(base, _text(names, address))
-        sheet.say(base, "changed", f"{called} goes to the gateway.")
-        if sdk == "azure":
-            sheet.say(base, "warning", f"Name {origin_of(plain)} as the address of [providers.azure] in the gateway's settings.")
-        return True
-    where = f"to {origin_of(plain)}" if plain and "//" in plain else f"where {word(base)[:60]} says"
-    sheet.say(base, "kept", f"{called} goes {where}, not to a provider directly; its address and its key are left as they are.")
-    return False
-
-
-def _key_option(sheet: Sheet, called: str, key: Node) -> None:
-    plain = _plain(key)
-    if plain is not None:
-        sheet.say(key, "warning" if is_key(plain) else "changed", KEY_TOLD if is_key(plain) else KEY_SHOWN)
-        sheet.replace(key, _FROM_ENVIRONMENT)
-    elif _reads_environment(key):
-        if word(key) != _FROM_ENVIRONMENT and sheet.replace(key, _FROM_ENVIRONMENT):
-            sheet.say(key, "changed", f"{called} reads its key from {KEY_VARIABLE}.")
-    else:
-        sheet.say(key, "kept", f"The key of {called} is {word(key)[:60]}; that must be a key of the gateway now.")
 
 
 def _add_pairs(sheet: Sheet, names: _Names, options: Node) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 
 from tree_sitter import Node
 
+from tallystick.rewriting.clients import own_address, own_key
 from tallystick.rewriting.sheet import (
     AUTH_HEADERS, CLOUDS_TOLD, KEY_SHOWN, KEY_TOLD, KEY_VARIABLE, NAMED, Sheet, direct, field_of, inside, is_key, origin_of, walk, word,
 )
@@ -150,7 +151,7 @@ def _client(sheet: Sheet, sdk: str, called: str, arguments: Node) -> None:
     new: list[tuple[str, str]] = []
     base = given.get(_BASE[sdk]) or given.get("base_url")
     if base is not None:
-        if not _own_address(sheet, called, base, address, sdk):
+        if not own_address(sheet, called, base, _plain(base), json.dumps(address), sdk):
             sheet.leave(arguments)
             return
     else:
@@ -158,7 +159,7 @@ def _client(sheet: Sheet, sdk: str, called: str, arguments: Node) -> None:
         sheet.say(arguments, "changed", f"{called} goes to the gateway.")
     key = given.get("api_key") or given.get("auth_token")
     if key is not None:
-        _key_argument(sheet, called, key)
+        _own_key(sheet, called, key)
     elif "azure_ad_token" in given or "azure_ad_token_provider" in given:
         sheet.say(arguments, "unclear", f"{called} signs in with a token of Entra; the gateway takes api_key={_FROM_ENVIRONMENT} instead.")
     else:
@@ -167,33 +168,8 @@ def _client(sheet: Sheet, sdk: str, called: str, arguments: Node) -> None:
     _insert(sheet, arguments, parts, new)
 
 
-def _own_address(sheet: Sheet, called: str, base: Node, address: str, sdk: str) -> bool:
-    """An address that the code has itself: whether the client goes through the gateway now."""
-    plain = _plain(base)
-    if plain is not None and plain.startswith(sheet.target.gateway):
-        sheet.say(base, "kept", f"{called} goes through the gateway already.")
-        return True
-    if plain is not None and (direct(plain) or (sdk == "azure" and ".azure.com" in plain)):
-        sheet.replace(base, json.dumps(address))
-        sheet.say(base, "changed", f"{called} goes to the gateway.")
-        if sdk == "azure":
-            sheet.say(base, "warning", f"Name {origin_of(plain)} as the address of [providers.azure] in the gateway's settings.")
-        return True
-    where = f"to {origin_of(plain)}" if plain and "//" in plain else f"where {word(base)[:60]} says"
-    sheet.say(base, "kept", f"{called} goes {where}, not to a provider directly; its address and its key are left as they are.")
-    return False
-
-
-def _key_argument(sheet: Sheet, called: str, key: Node) -> None:
-    plain = _plain(key)
-    if plain is not None:
-        sheet.say(key, "warning" if is_key(plain) else "changed", KEY_TOLD if is_key(plain) else KEY_SHOWN)
-        sheet.replace(key, _FROM_ENVIRONMENT)
-    elif _reads_environment(key):
-        if word(key) != _FROM_ENVIRONMENT and sheet.replace(key, _FROM_ENVIRONMENT):
-            sheet.say(key, "changed", f"{called} reads its key from {KEY_VARIABLE}.")
-    else:
-        sheet.say(key, "kept", f"The key of {called} is {word(key)[:60]}; that must be a key of the gateway now.")
+def _own_key(sheet: Sheet, called: str, key: Node) -> None:
+    own_key(sheet, called, key, _plain(key), _FROM_ENVIRONMENT, read=_reads_environment(key))
 
 
 def _headers_argument(sheet: Sheet, called: str, arguments: Node, there: Node | None) -> list[tuple[str, str]]:
@@ -286,12 +262,12 @@ def _module(sheet: Sheet, names: _Names, module: str, kinds: set[str], assigned:
         base = assigned.get((module, attribute))
         if base is None:
             lines.append(f"{module}.{attribute} = {json.dumps(address)}")
-        elif not _own_address(sheet, module, base, address, "openai"):
+        elif not own_address(sheet, module, base, _plain(base), json.dumps(address), "openai"):
             return
     if (key := assigned.get((module, "api_key"))) is None:
         lines.append(f"{module}.api_key = {_FROM_ENVIRONMENT}")
     else:
-        _key_argument(sheet, module, key)
+        _own_key(sheet, module, key)
     if "base_url" in kinds and sheet.target.headers and (module, "default_headers") not in assigned:
         lines.append(f"{module}.default_headers = {_dict(sheet.target.headers)}")
     statement = next((one for one in names.statements if one.type == "import_statement" and any(

@@ -6,14 +6,15 @@ import { Link, useParams, useSearch } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
 import { getProvidersProvider } from '../api/sdk.gen'
 import type { ModelFigures, OneProvider, OperationFigures, RouteShown } from '../api/types.gen'
-import { grouped, places } from '../money'
+import { grouped } from '../money'
 import { AsCsv, Book, type Column } from '../parts/Book'
 import { Copy } from '../parts/Copy'
 import { Figure } from '../parts/Figure'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
-import { msText, Rate } from '../parts/Rate'
+import { msText } from '../parts/Rate'
 import { Coming, Fault } from '../parts/states'
+import { trafficOf } from '../parts/traffic'
 import { daysOf, todayIn } from '../range'
 import { may, useSession, useZone } from '../session'
 import { Credentials } from './Credentials'
@@ -120,29 +121,8 @@ function Told({ one, slug }: { one: OneProvider; slug: string }) {
 type Counted = Omit<ModelFigures, 'model'>
 
 function counted<Row extends Counted>(rows: readonly Row[]): Column<Row>[] {
-  const decimals = places(rows.map((one) => one.cost_nanos as never))
   return [
-    {
-      id: 'calls',
-      title: 'Calls',
-      value: (one) => one.requests,
-      shown: (one) => grouped(one.requests),
-      number: true,
-    },
-    {
-      id: 'cost_nanos',
-      title: 'Cost',
-      value: (one) => BigInt(one.cost_nanos),
-      shown: (one) => <Money nanos={one.cost_nanos as never} decimals={decimals} />,
-      number: true,
-    },
-    {
-      id: 'errors',
-      title: 'Errors',
-      value: (one) => one.error_rate,
-      shown: (one) => <Rate of={one} />,
-      number: true,
-    },
+    ...trafficOf(rows),
     {
       id: 'median_us',
       title: 'Median',

@@ -4,13 +4,13 @@ import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useMemo } from 'react'
 import { getProviders } from '../api/sdk.gen'
 import type { Credential, ProviderShown } from '../api/types.gen'
-import { grouped, places } from '../money'
+import { grouped } from '../money'
 import { AsCsv, Book, type Column } from '../parts/Book'
 import { Health } from '../parts/Health'
-import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
-import { msText, Rate } from '../parts/Rate'
+import { msText } from '../parts/Rate'
 import { Coming, Fault } from '../parts/states'
+import { trafficOf } from '../parts/traffic'
 import { daysOf, type RangeSearch, todayIn } from '../range'
 import { may, useSession, useZone } from '../session'
 import { useCredentials } from './providerlist'
@@ -77,7 +77,6 @@ function columnsOf(
   providers: readonly ProviderShown[],
   credentials: readonly Credential[] | undefined,
 ): Column<ProviderShown>[] {
-  const decimals = places(providers.map((one) => one.cost_nanos as never))
   const columns: Column<ProviderShown>[] = [
     {
       id: 'name',
@@ -89,27 +88,7 @@ function columnsOf(
         </Link>
       ),
     },
-    {
-      id: 'calls',
-      title: 'Calls',
-      value: (one) => one.requests,
-      shown: (one) => grouped(one.requests),
-      number: true,
-    },
-    {
-      id: 'cost_nanos',
-      title: 'Cost',
-      value: (one) => BigInt(one.cost_nanos),
-      shown: (one) => <Money nanos={one.cost_nanos as never} decimals={decimals} />,
-      number: true,
-    },
-    {
-      id: 'errors',
-      title: 'Errors',
-      value: (one) => one.error_rate,
-      shown: (one) => <Rate of={one} />,
-      number: true,
-    },
+    ...trafficOf(providers),
     quantile('latency_p50_us', 'Median'),
     quantile('latency_p95_us', '95 %'),
     {
