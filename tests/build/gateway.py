@@ -28,6 +28,8 @@ PATIENCE_S = 30.0
 """How long a start or a booking may take before the test fails; no test's result depends on it."""
 
 ADMIN = ("admin@example.test", "a long enough password")
+SMALL_SPOOL = "[journal]\nsegment_bytes = 4194304\n"
+"""A gateway takes two segments at its start. Hundreds of them at 64 MiB each would fill a disk."""
 AT_TIME = Path(__file__).with_name("at_time.py")
 PROVIDERS = tuple(known.id for known in providers.PROVIDERS)
 
@@ -42,6 +44,8 @@ class RunningGateway:
         self.config = folder / "tallystick.toml"
         self.log = folder / "log"
         self._settings = "".join(f'[providers.{name}]\nbase_url = "{upstream}"\n' for name in PROVIDERS) + config
+        if "[journal]" not in config:
+            self._settings += SMALL_SPOOL
         machine = {name: value for name, value in os.environ.items() if not name.startswith("TALLYSTICK_")}
         self._env = {**machine, "TALLYSTICK_ADMIN_EMAIL": ADMIN[0], "TALLYSTICK_ADMIN_PASSWORD": ADMIN[1], **(env or {})}
         self._program = ("-m", "tallystick") if at is None else (str(AT_TIME), at)

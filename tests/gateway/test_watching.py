@@ -59,8 +59,8 @@ def test_a_tail_shows_the_latest_and_then_what_comes(scene: tuple[RunningGateway
 
 def test_what_makes_no_sense_is_said(scene: tuple[RunningGateway, MiniUpstream]) -> None:
     for words, said in (
-        (("spend", "--by", "moon"), "One or two of"), (("spend", "--where", "team"), "A --where is"), (("spend", "--where", "moon=x"), "One or two of"),
-        (("spend", "--from", "yesterday"), "A day is"), (("tail", "--where", "tag=x"), "narrowed by"), (("top", "--by", "moon"), "--by takes"),
+        (("spend", "--by", "moon"), "One or two of"), (("spend", "--where", "team"), "A --where is"), (("spend", "--where", "moon=x"), "narrows by"),
+        (("spend", "--from", "yesterday"), "A day is"), (("tail", "--where", "moon=x"), "narrows by"), (("top", "--by", "moon"), "--by takes"),
     ):
         done = scene[0].run(*words)
         assert (done.returncode, done.stdout) == (2, ""), words

@@ -42,11 +42,8 @@ def tail(
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.control.live import item_passes
-    from tallystick.stores.sql.breakdown import NAMES, dimension
 
     filters = filters_of(where)
-    if any(dimension(one.dimension) is None for one in filters):
-        fail(f"A tail is narrowed by {', '.join(NAMES)} or dimension.NAME.")
     shown = 0
     with installation.opened(settings, make=False, org=org) as here:
         try:

@@ -75,9 +75,11 @@ def check_dimensions(names: Sequence[str]) -> tuple[str, ...]:
 
 def filters_of(where: Sequence[str] | None) -> tuple[Filter, ...]:
     """What `--where` says; ends the command where it makes no sense."""
+    from tallystick.stores.sql.breakdown import NAMES, dimension
+
     found = tuple(map(_filter, where or ()))
-    for one in found:
-        check_dimensions((one.dimension,))
+    if any(dimension(one.dimension) is None for one in found):
+        fail(f"A --where narrows by {', '.join(NAMES)} or dimension.NAME.")
     return found
 
 
