@@ -9,6 +9,7 @@ grouping is disjoint and adds up to the total to the nano.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
@@ -28,6 +29,7 @@ Step = Literal["", "hour", "day"]
 Test = Literal["is", "is_not", "contains"]
 
 GROUPS_MAX: Final = 100_000                  # groups of one answer
+CELLS_HELD_MAX: Final = 300_000              # some 50 MB
 MATCHES_MAX: Final = 20_000                  # names that one filter may stand for
 _NEEDS_ROWS: Final = "Sums by these dimensions together are read from the rows of calls."
 CUSTOM: Final = "dimension."                 # `dimension.region` is what callers said under that name
@@ -158,10 +160,15 @@ Cut = Mapping[tuple[int, Group], Total]      # by place in time and group
 def broken_down(db: Connection, organization: int, question: Question) -> Cut:
     """The sums, by place in time (day or UTC hour, 0 without a step) and by the names of the groups; None is the calls that
     name nothing there. Raises TooMany, and RowsPruned where only rows could say it and some of them are gone."""
+    return _broken_down(db, organization, question, _tables(db, organization, question))
+
+
+def _broken_down(db: Connection, organization: int, question: Question, tables: Iterable[_Table]) -> Cut:
     names = Names(db, organization)
     totals: dict[tuple[int, Group], Total] = {}
     labels = [_labels(name, names) for name in question.groups]
-    for place, numbers, row in _rows(db, organization, question, _conditions(db, organization, names, question)):
+    conditions = _conditions(db, organization, names, question)
+    for place, numbers, row in _rows(db, question, conditions, tables):
         for group in _product([label(number) for label, number in zip(labels, numbers, strict=True)]):
             totals.setdefault((place, group), Total()).add(row)
         if len(totals) > GROUPS_MAX:
@@ -187,17 +194,29 @@ def charted(
 ) -> Chart:
     """The question over its whole range and, with a step, by place. `rank` names the groups to tell one by one, by the
     measures in `needs` and by latencies. Raises TooMany."""
-    whole, cut = all_calls(db, organization, question, step)
+    asked = replace(question, step=step)
+    if not _is_worth_holding(db, organization, asked):
+        return _charted(lambda one: broken_down(db, organization, one), question, step, rank, needs)
+    with _held(db, organization, asked) as tables:
+        return _charted(lambda one: _broken_down(db, organization, one, tables), replace(question, filters=()), step, rank, needs)
+
+
+def _charted(
+    read: Callable[[Question], Cut], question: Question, step: Step, rank: Callable[[Mapping[Group, Total]], Sequence[Group]],
+    needs: frozenset[str],
+) -> Chart:
+    cut = read(replace(question, groups=(), step=step))
+    whole = _added(cut.values())
     if not question.groups:
-        return Chart(0, {}, {}, whole, cut)
-    # Sorting is what costs where there are many rows, and the fewer columns the less: so ranks first, then the rest of a few.
-    totals = {group: total for (_, group), total in broken_down(db, organization, replace(question, only=needs)).items()}
+        return Chart(0, {}, {}, whole, cut if step else {})
+    # Adding up wide cells is what costs where there are many, so ranks first, by few measures, then the rest of a few.
+    totals = {group: total for (_, group), total in read(replace(question, only=needs)).items()}
     top = {group: Total() for group in rank(totals)}
-    told = broken_down(db, organization, replace(only(question, [*top]), step=step)) if top else {}
+    told = read(replace(only(question, [*top]), step=step)) if top else {}
     for (_, group), total in told.items():
         if group in top:
             top[group].merge(total)
-    return Chart(len(totals), top, told if step else {}, whole, cut)
+    return Chart(len(totals), top, told if step else {}, whole, cut if step else {})
 
 
 def all_calls(db: Connection, organization: int, question: Question, step: Step) -> tuple[Total, Cut]:
@@ -230,9 +249,10 @@ def sets_of_dimensions(db: Connection, organization: int, question: Question) ->
     """The sums by what calls said of dimensions altogether, as pairs of name and value; `()`: nothing. The question has
     neither groups nor a step. Raises TooMany."""
     names = Names(db, organization)
-    conditions = [_condition(db, organization, names, one) for one in question.filters]
+    asked = replace(question, groups=(f"{CUSTOM}*",))
+    conditions = _conditions(db, organization, names, asked)
     totals: dict[tuple[tuple[str, str], ...], Total] = {}
-    for _, (number,), row in _rows(db, organization, replace(question, groups=(f"{CUSTOM}*",)), conditions):
+    for _, (number,), row in _rows(db, asked, conditions, _tables(db, organization, asked)):
         said = names.of("dimensions", number)
         totals.setdefault(tuple(read_pairs(said)) if said else (), Total()).add(row)
         if len(totals) > GROUPS_MAX:
@@ -263,6 +283,16 @@ _In = tuple[str, bool, list[int]]            # dimension, whether its number is 
 _CELLS: Final = {name: name for name in (*_MEASURES, *LATENCIES)}
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What can be added up: the rows of `source`, in which `values` are bound, with what each dimension and each measure is there."""
+
+    columns: Mapping[str, str]
+    measures: Mapping[str, str]
+    source: str
+    values: Sequence[Any]
+
+
 def _source(question: Question) -> Literal["day", "cube", "hour", "rows"]:
     """The smallest table that knows all the question names: one dimension's sums by day, the cube by day or by hour, or the rows."""
     found = [known for name in _wanted(question) if (known := dimension(name)) is not None]
@@ -278,47 +308,83 @@ def _wanted(question: Question) -> set[str]:
     return {*question.groups, *(one.dimension for one in question.filters)}
 
 
-def _rows(
-    db: Connection, organization: int, question: Question, conditions: Sequence[_In],
-) -> Iterator[_Found]:
+def _tables(db: Connection, organization: int, question: Question) -> Iterator[_Table]:
+    """Every word of them is a literal of these modules; what a caller chose is bound."""
     known = {name: found for name in _wanted(question) if (found := dimension(name)) is not None}
+    seen = of_calls(question.sight, organization)
+    which = " AND kind = ? AND day >= ? AND day <= ?" + seen.sql
+    values = [question.kind, question.first_day, question.last_day, *seen.values]
     match _source(question):
         case "day":
             columns = {name: found.day[1] for name, found in known.items() if found.day}
             table = next((found.day[0] for found in known.values() if found.day), "total")
             source = f"rollup_day WHERE dimension = {DIMENSIONS.index(table)} AND organization = ?"
-            yield from _read(db, organization, question, conditions, columns, _CELLS, source, ())
+            yield _Table(columns, _CELLS, source + which, [organization, *values])
         case "rows":
             columns = {name: found.fact for name, found in known.items()}
             between = (question.first_day * DAY_US - ZONES_US, (question.last_day + 1) * DAY_US + ZONES_US)
             for month in months_between(db, organization, month_of(question.first_day), month_of(question.last_day), _NEEDS_ROWS):
                 source = month_sql("call_fact_{month} WHERE organization = ? AND at_us >= ? AND at_us < ?", month)
-                yield from _read(db, organization, question, conditions, columns, MEASURES_IN_SQL, source, between)
+                yield _Table(columns, MEASURES_IN_SQL, source + which, [organization, *between, *values])
         case cube:
             columns = {name: found.cube for name, found in known.items() if found.cube}
-            yield from _read(db, organization, question, conditions, columns, _CELLS, f"rollup_{cube} WHERE organization = ?", ())
+            yield _Table(columns, _CELLS, f"rollup_{cube} WHERE organization = ?" + which, [organization, *values])
 
 
-def _read(
-    db: Connection, organization: int, question: Question, conditions: Sequence[_In], columns: Mapping[str, str],
-    measures: Mapping[str, str], source: str, values: tuple[int, ...],
-) -> Iterator[_Found]:
-    """Every word of the statement is a literal of this module; what a caller chose is bound."""
+@contextmanager
+def _held(db: Connection, organization: int, question: Question) -> Iterator[list[_Table]]:
+    """The rows of a narrowed question, read once for all that is asked of them: its filters are over, its groups and step stand."""
+    keys = [*([question.step] if question.step else ()), *question.groups]
+    measures = [*_MEASURES, *(LATENCIES if question.latencies else ())]
+    conditions = _conditions(db, organization, Names(db, organization), question)
+    with ExitStack() as held:
+        tables = []
+        for table in _tables(db, organization, question):
+            columns = [table.columns.get(name, name) for name in keys]
+            source, values = _narrowed(table, conditions)
+            found = held.enter_context(db.held(columns, [table.measures[name] for name in measures], source, values))
+            tables.append(_Table(dict(zip(keys, found.keys, strict=True)), dict(zip(measures, found.values, strict=True)),
+                                 found.source, found.parameters))
+        yield tables
+
+
+def _is_worth_holding(db: Connection, organization: int, question: Question) -> bool:
+    """Filters that only rows can answer cost more than what is left behind them, unless there may be too many cells."""
+    if not question.filters or _source(question) != "rows":
+        return False
+    hours = 24 if question.step == "hour" else 1
+    cells = (question.last_day - question.first_day + 1) * hours if question.step else 1
+    for known in map(dimension, question.groups):
+        if known is not None and not known.words:
+            table = "dictionary_private" if known.kind in PRIVATE else "dictionary"
+            query = f"SELECT max(id) FROM {table} WHERE organization = ? AND kind = ?"  # noqa: S608 - literals, above
+            cells *= int(db.execute(query, (organization, known.kind)).fetchone()[0] or 0) + 1
+    return cells <= CELLS_HELD_MAX
+
+
+def _rows(db: Connection, question: Question, conditions: Sequence[_In], tables: Iterable[_Table]) -> Iterator[_Found]:
+    for table in tables:
+        yield from _read(db, question, conditions, table)
+
+
+def _read(db: Connection, question: Question, conditions: Sequence[_In], table: _Table) -> Iterator[_Found]:
     wanted = [question.only is None or name.replace("_dollars", "_nanos") in question.only for name in _MEASURES]
-    sums = [measures[name] for name, kept in zip(_MEASURES, wanted, strict=True) if kept]
-    sums += [measures[name] for name in LATENCIES] if question.latencies else []
-    keys = [question.step or "0", *(columns[name] for name in question.groups)]
-    source += " AND kind = ? AND day >= ? AND day <= ?"
-    bound: list[Any] = [organization, *values, question.kind, question.first_day, question.last_day]
-    seen = of_calls(question.sight, organization)
-    source += seen.sql
-    bound += seen.values
+    sums = [table.measures[name] for name, kept in zip(_MEASURES, wanted, strict=True) if kept]
+    sums += [table.measures[name] for name in LATENCIES] if question.latencies else []
+    keys = [table.columns.get(name, name) for name in (*([question.step] if question.step else ()), *question.groups)]
+    for row in db.added_up(keys, sums, *_narrowed(table, conditions)):
+        numbers, found = [*map(int, row[:len(keys)])], iter(row[len(keys):])
+        place = numbers.pop(0) if question.step else 0
+        yield place, tuple(numbers), [*(next(found) if kept else 0 for kept in wanted), *found]
+
+
+def _narrowed(table: _Table, conditions: Sequence[_In]) -> tuple[str, list[Any]]:
+    """The table's rows and what is bound in them, under conditions."""
+    source, values = table.source, [*table.values]
     for name, within, numbers in conditions:
-        source += f" AND {columns[name]} {'IN' if within else 'NOT IN'} ({', '.join('?' * len(numbers))})"
-        bound += numbers
-    for row in db.added_up(keys, sums, source, bound):
-        found = iter(row[len(keys):])
-        yield int(row[0]), tuple(map(int, row[1:len(keys)])), [*(next(found) if kept else 0 for kept in wanted), *found]
+        source += f" AND {table.columns[name]} {'IN' if within else 'NOT IN'} ({', '.join('?' * len(numbers))})"
+        values += numbers
+    return source, values
 
 
 # --- names and numbers ----------------------------------------------------------------------------------

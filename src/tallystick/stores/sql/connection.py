@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tallystick.core.errors import Defect
@@ -29,6 +31,17 @@ class Cursor(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What `Connection.held` gives: as expressions on the rows of `source`, the keys and the values it was asked for. Added up by
+    any of the keys they come to the same as what it was made of."""
+
+    keys: Sequence[str]
+    values: Sequence[str]
+    source: str
+    parameters: Sequence[Any]
+
+
 class Connection(Protocol):
     """One transaction's connection."""
 
@@ -43,8 +56,14 @@ class Connection(Protocol):
         ...
 
     def added_up(self, keys: Sequence[str], values: Sequence[str], source: str, parameters: Sequence[Any] = ..., /) -> Iterable[Any]:
-        """The sums of `values` by `keys`, both expressions of whole numbers on the rows of `source` (a table and its WHERE);
-        a row has its keys, then the sums. What has no rows has no sum. For millions of rows."""
+        """The sums of `values` by `keys`, both expressions of whole numbers on the rows of `source` (a table and its WHERE); a key
+        is from 0 to 2³¹ − 1. A row has its keys, then the sums; what has no rows has no sum. For millions of rows."""
+        ...
+
+    def held(
+        self, keys: Sequence[str], values: Sequence[str], source: str, parameters: Sequence[Any] = ..., /,
+    ) -> AbstractContextManager[Held]:
+        """The same sums, for several questions; on a server, which reads fast, the rows themselves."""
         ...
 
 

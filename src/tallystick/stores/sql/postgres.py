@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import lru_cache
 from itertools import count
 from typing import Any, Final
@@ -25,7 +25,7 @@ from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import StrDumper
 
 from tallystick.core.errors import Defect, StoreFault
-from tallystick.stores.sql.connection import Connection, Cursor, WriterLock
+from tallystick.stores.sql.connection import Connection, Cursor, Held, WriterLock
 
 READERS_MAX: Final = 8
 _PATIENCE_S: Final = 10
@@ -210,8 +210,16 @@ class _Session:
     def added_up(self, keys: Sequence[str], values: Sequence[str], source: str, parameters: Sequence[Any] = (), /) -> Iterable[Any]:
         """The server groups by a hash table of its own."""
         sums = ", ".join(f"sum({value})" for value in values)
+        if not keys:
+            row = self.execute(f"SELECT {sums} FROM {source}", parameters).fetchone()  # noqa: S608 - literals of the callers
+            return [row] if row[0] is not None else []
         places = ", ".join(str(place + 1) for place in range(len(keys)))
         return self.execute(f"SELECT {', '.join(keys)}, {sums} FROM {source} GROUP BY {places}", parameters)  # noqa: S608 - literals of the callers
+
+    def held(
+        self, keys: Sequence[str], values: Sequence[str], source: str, parameters: Sequence[Any] = (), /,
+    ) -> AbstractContextManager[Held]:
+        return nullcontext(Held(keys, values, source, parameters))
 
 
 class _Context:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from tallystick.core.errors import StoreFault
-from tallystick.stores.sql.connection import Connection, WriterLock
+from tallystick.stores.sql.connection import Connection, Held, WriterLock
 
 _BUSY_TIMEOUT_MS = 10_000
 _READERS_KEPT_MAX = 8
+_KEY_BITS: Final = 31
 _DROPPED_AT_ONCE: Final = 1_000              # about 3 ms
 _WORLD: Final = (sqlite3.OperationalError, sqlite3.DatabaseError)        # locked, full, broken; not their subclasses
 
@@ -22,23 +23,49 @@ _WORLD: Final = (sqlite3.OperationalError, sqlite3.DatabaseError)        # locke
 class _Session(sqlite3.Connection):
     """A connection as the stores know it."""
 
+    _held = 0                                # tables of sums that are open
+
     def stream(self, sql: str, parameters: Sequence[Any] = (), /) -> Iterator[Any]:
         """Rows as they are read: SQLite reads no other way."""
         return self.execute(sql, parameters)
 
     def added_up(self, keys: Sequence[str], values: Sequence[str], source: str, parameters: Sequence[Any] = (), /) -> Sequence[Any]:
-        """In a table by key instead of by GROUP BY, which sorts all rows first: four times as fast on millions. A sum beyond 64 bits
-        is an error, as it is for `sum`: STRICT takes no other number."""
-        key, sums = [f"k{place}" for place in range(len(keys))], [f"s{place}" for place in range(len(values))]
-        self.execute(f"CREATE TEMP TABLE added ({', '.join(f'{name} INTEGER NOT NULL' for name in (*key, *sums))}, "
-                     f"PRIMARY KEY ({', '.join(key)})) STRICT, WITHOUT ROWID")
+        if not keys:
+            row = self.execute(f"SELECT {', '.join(f'sum({value})' for value in values)} FROM {source}", parameters).fetchone()  # noqa: S608
+            return [row] if row[0] is not None else []
+        with self.held(keys, values, source, parameters) as held:
+            return self.execute(f"SELECT {', '.join((*held.keys, *held.values))} FROM {held.source}").fetchall()  # noqa: S608
+
+    @contextmanager
+    def held(self, keys: Sequence[str], values: Sequence[str], source: str, parameters: Sequence[Any] = (), /) -> Iterator[Held]:
+        """In a table by key instead of by GROUP BY, which sorts all rows first: six times as fast on millions, most so where the
+        key is the row's own number. A sum beyond 64 bits is an error, as it is for `sum`: STRICT takes no other number."""
+        self._held += 1
+        table = f"held_{self._held}"
+        parts = [_packed(keys[place:place + 2]) for place in range(0, len(keys), 2)]
+        names, sums = [f"k{place}" for place in range(len(parts))], [f"s{place}" for place in range(len(values))]
+        columns = ", ".join(f"{name} INTEGER NOT NULL" for name in (*names, *sums))
+        kind = "STRICT, WITHOUT ROWID" if parts[1:] else "STRICT"
+        self.execute(f"CREATE TEMP TABLE {table} ({columns}, PRIMARY KEY ({', '.join(names)})) {kind}")
         try:
             moved = ", ".join(f"{name} = {name} + excluded.{name}" for name in sums)
-            rows = f"SELECT {', '.join((*keys, *values))} FROM {source}"  # noqa: S608 - literals of the callers
-            self.execute(f"INSERT INTO temp.added {rows} ON CONFLICT DO UPDATE SET {moved}", parameters)
-            return self.execute("SELECT * FROM temp.added").fetchall()
+            rows = f"SELECT {', '.join((*parts, *values))} FROM {source}"  # noqa: S608 - literals of the callers
+            self.execute(f"INSERT INTO temp.{table} {rows} ON CONFLICT DO UPDATE SET {moved}", parameters)
+            yield Held(_unpacked(names, len(keys)), sums, f"temp.{table} WHERE 1 = 1", ())
         finally:
-            self.execute("DROP TABLE temp.added")
+            self.execute(f"DROP TABLE temp.{table}")
+            self._held -= 1
+
+
+def _packed(keys: Sequence[str]) -> str:
+    """Two keys as one number."""
+    return keys[0] if len(keys) == 1 else f"({keys[0]}) << {_KEY_BITS} | ({keys[1]})"
+
+
+def _unpacked(names: Sequence[str], count: int) -> list[str]:
+    """Each key again, as an expression."""
+    halves = [half for name in names for half in (f"{name} >> {_KEY_BITS}", f"{name} & {(1 << _KEY_BITS) - 1}")]
+    return halves if count % 2 == 0 else [*halves[:count - 1], names[-1]]
 
 
 class SqliteDatabase:
