@@ -45,6 +45,11 @@ class Held:
 class Connection(Protocol):
     """One transaction's connection."""
 
+    @property
+    def clustered(self) -> str:
+        """What ends a table's definition whose rows are to lie in the order of its key."""
+        ...
+
     def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor: ...
 
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Cursor:

@@ -259,8 +259,9 @@ def _make_missing(db: Connection) -> None:
 
 
 def _run(db: Connection, script: str) -> None:
-    """Each statement of a script inside the open transaction (`executescript` would commit it)."""
-    bare = "\n".join(line.split("--")[0] for line in script.splitlines())
+    """Each statement of a script inside the open transaction (`executescript` would commit it). `{clustered}` is the engine's own word
+    for a table whose rows lie in the order of its key."""
+    bare = "\n".join(line.split("--")[0] for line in script.splitlines()).replace("{clustered}", db.clustered)
     for statement in bare.split(";"):
         if statement.strip():
             db.execute(statement)

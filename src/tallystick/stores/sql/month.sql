@@ -35,5 +35,5 @@ CREATE TABLE call_fact_{month} (
   flags INTEGER NOT NULL,
   code_id INTEGER NOT NULL,
   PRIMARY KEY (organization, at_us, seq)
-);
+) {clustered};
 CREATE INDEX call_fact_{month}_request ON call_fact_{month} (request_id);

@@ -187,6 +187,7 @@ class _Session:
     """A connection in a transaction, as the stores know it (`connection.Connection`)."""
 
     __slots__ = ("_raw", "_streams")
+    clustered = ""                           # it has none
 
     def __init__(self, raw: _Raw) -> None:
         self._raw = raw

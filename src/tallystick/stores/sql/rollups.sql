@@ -20,7 +20,7 @@ CREATE TABLE rollup_hour (
   latency_12 INTEGER NOT NULL, latency_13 INTEGER NOT NULL, latency_14 INTEGER NOT NULL,
   PRIMARY KEY (organization, day, hour, kind, key_id, team_id, project_id, environment_id, provider_id, operation_id,
                model_id, served_id, outcome, status_class)
-);
+) {clustered};
 -- The same by day: what a month is read from.
 CREATE TABLE rollup_cube (
   organization INTEGER NOT NULL, day INTEGER NOT NULL, kind SMALLINT NOT NULL,
@@ -38,7 +38,7 @@ CREATE TABLE rollup_cube (
   latency_12 INTEGER NOT NULL, latency_13 INTEGER NOT NULL, latency_14 INTEGER NOT NULL,
   PRIMARY KEY (organization, day, kind, key_id, team_id, project_id, environment_id, provider_id, operation_id,
                model_id, served_id, outcome, status_class)
-);
+) {clustered};
 -- One dimension at a time. `dimension` is a place in rollups.DIMENSIONS, `value` an id of the dictionary, 0 = none.
 -- `part` is the prompt's version; other dimensions have none.
 CREATE TABLE rollup_day (
@@ -54,4 +54,4 @@ CREATE TABLE rollup_day (
   latency_8 INTEGER NOT NULL, latency_9 INTEGER NOT NULL, latency_10 INTEGER NOT NULL, latency_11 INTEGER NOT NULL,
   latency_12 INTEGER NOT NULL, latency_13 INTEGER NOT NULL, latency_14 INTEGER NOT NULL,
   PRIMARY KEY (organization, dimension, day, value, part, kind)
-);
+) {clustered};

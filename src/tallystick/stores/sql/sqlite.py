@@ -23,6 +23,7 @@ _WORLD: Final = (sqlite3.OperationalError, sqlite3.DatabaseError)        # locke
 class _Session(sqlite3.Connection):
     """A connection as the stores know it."""
 
+    clustered = "WITHOUT ROWID"
     _held = 0                                # tables of sums that are open
 
     def stream(self, sql: str, parameters: Sequence[Any] = (), /) -> Iterator[Any]:
@@ -144,10 +145,11 @@ class SqliteDatabase:
         """Dropping a full table would read and journal every page of it under the lock; so it is emptied first, piece by
         piece. Its free pages are used again."""
         with self.write() as db:
-            piece = f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} ORDER BY rowid LIMIT {_DROPPED_AT_ONCE})"  # noqa: S608
-            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
+            key = ", ".join(row[0] for row in db.execute("SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk", (table,)))
+            if not key:
                 return True
-            if db.execute(piece).rowcount:
+            piece = f"SELECT {key} FROM {table} ORDER BY {key} LIMIT {_DROPPED_AT_ONCE}"  # noqa: S608 - names of our own tables
+            if db.execute(f"DELETE FROM {table} WHERE ({key}) IN ({piece})").rowcount:  # noqa: S608
                 return False
             db.execute(f"DROP TABLE {table}")
             return True
