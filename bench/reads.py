@@ -7,8 +7,8 @@ Calls are spread over ninety days of one organisation: 20 teams, 60 projects, 40
 2,000 prompts, 24 models of six providers. A key belongs to a team and uses three models; people and prompts belong to teams. The
 narrow rows are written straight into the embedded database and the roll-ups derived from them by `rollups rebuild`; the chain's
 entries are left out, as no list and no sum opens one. Each question is asked with other names every time; the first asking, which
-also warms caches, is told apart. Time is what an HTTP client waits; CPU is the server's. A ledger in `--keep` is used again on the
-same day: ten million calls take a quarter of an hour to make.
+also warms caches, is told apart. Time is what an HTTP client waits; CPU is the server's. A ledger in `--keep` is used again, with
+questions about the days that it has: ten million calls take a quarter of an hour to make.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def main() -> None:
     measured = []
     for count in map(int, chosen.calls.split(",")):
         with tempfile.TemporaryDirectory(prefix="bench-") as name:
-            folder = Path(name) if chosen.keep is None else chosen.keep / f"{datetime.now(UTC).date()}-{count}"
+            folder = Path(name) if chosen.keep is None else chosen.keep / str(count)
             measured.append(_measured(count, folder, chosen.rounds))
     text = "\n".join([title(), f"`python -m bench.reads --calls {chosen.calls} --rounds {chosen.rounds}`; load average "
                       f"{load_before:.1f} before.\n", *table(measured)]) + "\n"
@@ -122,11 +122,13 @@ def _p95(waits: list[float]) -> float:
 
 
 def _measured(count: int, folder: Path, rounds: int) -> Measured:
-    data, made, today = folder / "data", folder / "made.json", datetime.now(UTC).date()
+    data, made = folder / "data", folder / "made.json"
     if not made.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        made.write_text(json.dumps(_made(count, data, today)))
-    filled_s, rebuilt_s = json.loads(made.read_text())
+        today = datetime.now(UTC).date()
+        made.write_text(json.dumps((str(today), *_made(count, data, today))))
+    day, filled_s, rebuilt_s = json.loads(made.read_text())
+    today = date.fromisoformat(day)
     size_mb = sum(path.stat().st_size for path in data.glob("tallystick.db*")) / 1e6
     with _served(data, folder / "log") as (pid, ask):
         waits, cpu = {}, {}
