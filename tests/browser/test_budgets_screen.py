@@ -70,6 +70,11 @@ def test_the_life_of_a_budget(gateway: RunningGateway, provider: MiniUpstream, o
     owner.at("Budget")
     assert figure(owner, "Spent") == call["cost_nanos"] == chat.cost_nanos(1_234)
     assert figure(owner, "Spent") + figure(owner, "Held") + figure(owner, "Free") == figure(owner, "Limit")
+    page.get_by_role("link", name="by these calls").click()
+    owner.at("Requests")
+    page.locator(f'tfoot [data-nanos="{call["cost_nanos"]}"]').wait_for()
+    page.go_back()
+    owner.at("Budget")
 
     act(owner, "team search", "Change…")
     page.get_by_label("Limit").fill("0.0001")

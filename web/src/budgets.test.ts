@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Budget, Node } from './api/types.gen'
+import type { Budget, Node, OneBudget } from './api/types.gen'
 import {
   amountOf,
   barOf,
@@ -9,9 +9,11 @@ import {
   limitText,
   nameOf,
   shareOf,
+  spentBy,
   standingOf,
   toldOf,
 } from './budgets'
+import { todayIn } from './range'
 import { budgetOf, budgetsOf } from './screens/budgetsearch'
 
 const node = (subject: string, spent: string, held: string, free: string) =>
@@ -88,6 +90,22 @@ describe('what is said of one', () => {
     expect(callsOf('project', 'hr/bot')).toEqual({ team: 'hr', project: 'bot' })
     expect(callsOf('model', 'gpt-4o')).toEqual({ requested_model: 'gpt-4o' })
     expect(callsOf('tag', 'a=b')).toBeNull()
+  })
+  it('leads to the calls of its window, where that is made of the organisation’s days', () => {
+    const of = (more: object) =>
+      budget({
+        scope: 'team',
+        value: 'hr',
+        window: 'month',
+        zone: 'UTC',
+        window_start: '2026-11-01T00:00:00Z',
+        ...more,
+      }) as OneBudget
+    const days = { from: '2026-11-01', to: todayIn('UTC') }
+    expect(spentBy(of({}), 'hr', 'UTC')).toEqual({ team: 'hr', ...days, kind: 'calls' })
+    expect(spentBy(of({}), 'hr', 'Asia/Tokyo')).toEqual({ team: 'hr', kind: 'calls' })
+    expect(spentBy(of({ window: 'hour' }), 'hr', 'UTC')).toEqual({ team: 'hr', kind: 'calls' })
+    expect(spentBy(of({ scope: 'tag' }), 'a=b', 'UTC')).toBeNull()
   })
 })
 

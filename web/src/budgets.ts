@@ -1,7 +1,8 @@
 // Budgets as pages speak of them. An amount is nano-dollars, tokens or calls, by the budget's unit, always as a bigint; it
 // is never added up over budgets, for they count the same calls from several sides.
-import type { Budget, Node } from './api/types.gen'
+import type { Budget, Node, OneBudget } from './api/types.gen'
 import { nanosOf, nanosOfDollars } from './money'
+import { todayIn } from './range'
 import type { CallSearch } from './screens/callsearch'
 
 export type Unit = Budget['unit']
@@ -130,4 +131,17 @@ export function callsOf(scope: string, subject: string): CallSearch | null {
     default:
       return null
   }
+}
+
+const OF_WHOLE_DAYS = new Set(['day', 'week', 'month', 'quarter', 'year'])
+
+/** The calls behind what a subject spent in the window that runs; of no certain days where the window is not made of ours. */
+export function spentBy(budget: OneBudget, subject: string, zone: string): CallSearch | null {
+  const calls = callsOf(budget.scope, subject)
+  if (!calls) return null
+  const days =
+    budget.window_start && budget.zone === zone && OF_WHOLE_DAYS.has(budget.window)
+      ? { from: todayIn(zone, new Date(budget.window_start)), to: todayIn(zone) }
+      : {}
+  return { ...calls, ...days, kind: 'calls' }
 }

@@ -19,7 +19,7 @@ export function Amount({ unit, amount, bare }: { unit: Unit; amount: bigint; bar
   if (unit === 'money') return <Money nanos={amount} />
   return (
     <span className="nowrap" data-amount={String(amount)}>
-      {grouped(amount)}
+      {grouped(amount).replace('-', '−')}
       {!bare && <span className="quiet"> {unit}</span>}
     </span>
   )

@@ -29,6 +29,11 @@ export function Page({
   )
 }
 
+/** Which one it is, where a screen shows one of many: what stands out of its head. */
+export function Subject({ children }: { children: ReactNode }) {
+  return <strong className="subject">{children}</strong>
+}
+
 export function Section({ title, end, children }: { title: string; end?: ReactNode; children: ReactNode }) {
   return (
     <section className="section">

@@ -2,26 +2,28 @@
 import { Button, Textarea } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useParams } from '@tanstack/react-router'
+import { Link, useParams } from '@tanstack/react-router'
 import { type ReactNode, useState } from 'react'
 import { getAlertsAlertId, postAlertsAlertIdAcknowledge, postAlertsAlertIdReplay } from '../api/sdk.gen'
 import type { Delivery, OneAlert } from '../api/types.gen'
 import { grouped } from '../money'
 import { FormDialog, useChange } from '../parts/FormDialog'
 import { Money } from '../parts/Money'
-import { Page, Section } from '../parts/Page'
+import { Page, Section, Subject } from '../parts/Page'
+import { useWho } from '../parts/people'
 import { Outcome, SeverityMark } from '../parts/Severity'
 import { Coming, Fault } from '../parts/states'
 import { atText } from '../parts/when'
 import { may, useSession, useZone } from '../session'
-import { byText, kindText, nanosOfFact, standingOf } from './alertsearch'
+import { placesOf } from '../shell/places'
+import { kindText, nanosOfFact, pointedAt, standingOf, WHOLE } from './alertsearch'
 import { Mute } from './Mutes'
 
 const WAITING_MS = 2_000
 const ANEW_MS = 15_000
 
 export default function AlertScreen() {
-  const { id } = useParams({ from: '/o/$slug/alerts/$id' })
+  const { slug, id } = useParams({ from: '/o/$slug/alerts/$id' })
   const { zone } = useZone()
   const session = useSession()
   const [open, setOpen] = useState<'acknowledge' | 'mute' | null>(null)
@@ -36,18 +38,23 @@ export default function AlertScreen() {
   return (
     <Page
       title="Alert"
-      question={data?.title ?? `Alert ${id}`}
+      question={data ? <Subject>{data.title}</Subject> : `Number ${id}`}
       actions={
-        acts && (
-          <>
-            <Button variant="default" onClick={() => setOpen('mute')}>
-              Mute…
-            </Button>
-            {standingOf(data) === 'open' && (
-              <Button onClick={() => setOpen('acknowledge')}>Acknowledge…</Button>
-            )}
-          </>
-        )
+        <>
+          <Link to="/o/$slug/alerts" params={{ slug }}>
+            All alerts
+          </Link>
+          {acts && (
+            <>
+              <Button variant="default" onClick={() => setOpen('mute')}>
+                Mute…
+              </Button>
+              {standingOf(data) === 'open' && (
+                <Button onClick={() => setOpen('acknowledge')}>Acknowledge…</Button>
+              )}
+            </>
+          )}
+        </>
       }
     >
       {error ? (
@@ -60,11 +67,11 @@ export default function AlertScreen() {
             <SeverityMark severity={data.severity} /> {data.text}
           </p>
           <Section title="Where it stands">
-            <Standing alert={data} zone={zone} />
+            <Standing alert={data} slug={slug} zone={zone} />
           </Section>
           <Deliveries alert={data} zone={zone} again={may(session, 'owner', 'admin')} />
           {Object.keys(data.facts).length > 0 && (
-            <Section title="Figures" end={data.path && <code>{data.path}</code>}>
+            <Section title="Figures" end="as they were then">
               <dl className="facts">
                 {Object.entries(data.facts)
                   .filter(([, value]) => value !== '' && value !== null)
@@ -103,17 +110,20 @@ function Figure({ name, value, facts, zone }: Figured) {
   return String(value)
 }
 
-function Standing({ alert, zone }: { alert: OneAlert; zone: string }) {
-  const self = useSession().account
+function Standing({ alert, slug, zone }: { alert: OneAlert; slug: string; zone: string }) {
+  const who = useWho()
   return (
     <dl className="facts">
       <Fact name="Raised">{atText(alert.raised_at, zone)}</Fact>
       {alert.scopes.length > 0 && (
-        <Fact name="Whose">{alert.scopes.map((scope) => scope.replace(':', ' ')).join(', ')}</Fact>
+        <Fact name="Whose">
+          {alert.scopes.map((scope) => (scope === 'org' ? WHOLE : scope.replace(':', ' '))).join(', ')}
+        </Fact>
       )}
+      <About path={alert.path} slug={slug} />
       {alert.acknowledged_at && (
         <Fact name="Acknowledged">
-          {atText(alert.acknowledged_at, zone)} by {byText(alert.acknowledged_by ?? '', self)}
+          {atText(alert.acknowledged_at, zone)} by {who(alert.acknowledged_by ?? '')}
           {alert.note && <div className="soft">“{alert.note}”</div>}
         </Fact>
       )}
@@ -129,6 +139,42 @@ function Standing({ alert, zone }: { alert: OneAlert; zone: string }) {
         )}
       </Fact>
     </dl>
+  )
+}
+
+/** The way to what it is about, for whom that screen is open. */
+function About({ path, slug }: { path: string | null; slug: string }) {
+  const { role } = useSession()
+  const at = pointedAt(path)
+  if (!at || !placesOf(role).some((place) => place.to === `/o/$slug/${at.screen}`)) return null
+  return (
+    <Fact name="About">
+      {at.screen === 'budgets' ? (
+        <Link to="/o/$slug/budgets/$id" params={{ slug, id: at.id }}>
+          The budget as it stands now
+        </Link>
+      ) : at.screen === 'envelopes' ? (
+        <Link to="/o/$slug/envelopes/$id" params={{ slug, id: at.id }}>
+          The envelope as it stands now
+        </Link>
+      ) : at.screen === 'policies' ? (
+        <Link to="/o/$slug/policies/$id" params={{ slug, id: at.id }}>
+          The policy
+        </Link>
+      ) : at.screen === 'keys' ? (
+        <Link to="/o/$slug/keys" params={{ slug }} search={{ q: at.key }}>
+          The key
+        </Link>
+      ) : at.screen === 'prices' ? (
+        <Link to="/o/$slug/prices" params={{ slug }}>
+          What has no price yet
+        </Link>
+      ) : (
+        <Link to="/o/$slug/requests" params={{ slug }} search={at.refused ? { kind: 'refused' } : {}}>
+          {at.refused ? 'The calls that were refused' : 'The calls'}
+        </Link>
+      )}
+    </Fact>
   )
 }
 

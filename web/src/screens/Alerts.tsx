@@ -11,13 +11,13 @@ import { Snippet } from '../parts/Copy'
 import { Listing } from '../parts/Listing'
 import { useList } from '../parts/list'
 import { Page } from '../parts/Page'
+import { useWho } from '../parts/people'
 import { SeverityMark } from '../parts/Severity'
 import { Empty } from '../parts/states'
 import { atText } from '../parts/when'
-import { may, type Session, useSession, useZone } from '../session'
+import { may, useSession, useZone } from '../session'
 import {
   type AlertSearch,
-  byText,
   gravity,
   kindText,
   SEVERITIES,
@@ -38,7 +38,7 @@ export default function Alerts() {
   const { slug } = useParams({ from: '/o/$slug/alerts' })
   const navigate = useNavigate({ from: '/o/$slug/alerts' })
   const { zone } = useZone()
-  const self = useSession().account
+  const who = useWho()
   const show = search.show ?? 'open'
   const set = (more: Partial<AlertSearch>) =>
     navigate({ search: (before: AlertSearch) => ({ ...before, ...more }), replace: 'q' in more })
@@ -49,7 +49,7 @@ export default function Alerts() {
     { anew: ANEW_MS },
   )
   const shown = useMemo(() => list.items.filter((alert) => wanted(alert, search)), [list.items, search])
-  const columns = useMemo(() => [...columnsOf(slug, zone, self), ...MORE], [slug, zone, self])
+  const columns = useMemo(() => [...columnsOf(slug, zone, who), ...MORE], [slug, zone, who])
 
   return (
     <Page
@@ -159,7 +159,7 @@ function Bulk({
   )
 }
 
-function columnsOf(slug: string, zone: string, self: Session['account']): Column<Alert>[] {
+function columnsOf(slug: string, zone: string, who: (id: string) => string): Column<Alert>[] {
   return [
     {
       id: 'severity',
@@ -172,9 +172,11 @@ function columnsOf(slug: string, zone: string, self: Session['account']): Column
       title: 'What',
       value: (alert) => alert.title,
       shown: (alert) => (
-        <Link to="/o/$slug/alerts/$id" params={{ slug, id: String(alert.id) }} title={alert.title}>
-          {alert.title}
-        </Link>
+        <div className="lines">
+          <Link to="/o/$slug/alerts/$id" params={{ slug, id: String(alert.id) }}>
+            {alert.title}
+          </Link>
+        </div>
       ),
     },
     {
@@ -195,7 +197,7 @@ function columnsOf(slug: string, zone: string, self: Session['account']): Column
             {alert.resolution}
           </span>
         ) : alert.acknowledged_by ? (
-          byText(alert.acknowledged_by, self)
+          who(alert.acknowledged_by)
         ) : (
           <span className="quiet">–</span>
         ),

@@ -7,12 +7,12 @@ import { getBudgetsBudgetId, getBudgetsLint } from '../api/sdk.gen'
 import type { Node, OneBudget, TurnedAway } from '../api/types.gen'
 import {
   amountOf,
-  callsOf,
   fullest,
   MODES,
   nameOf,
   scopeOf,
   shareOf,
+  spentBy,
   standingOf,
   toldOf,
   type Unit,
@@ -20,7 +20,7 @@ import {
 import { Book, type Column } from '../parts/Book'
 import { Amount, BudgetBar } from '../parts/BudgetBar'
 import { Fact, Figure } from '../parts/Figure'
-import { Page, Section } from '../parts/Page'
+import { Page, Section, Subject } from '../parts/Page'
 import { useWho } from '../parts/people'
 import { Coming, Fault } from '../parts/states'
 import { atText } from '../parts/when'
@@ -101,7 +101,7 @@ export default function Budget() {
 function Said({ budget }: { budget: OneBudget }) {
   return (
     <>
-      {nameOf(budget)} <span className="tag">{budget.mode}</span>
+      <Subject>{nameOf(budget)}</Subject> <span className="tag">{budget.mode}</span>
     </>
   )
 }
@@ -111,6 +111,7 @@ function Shown({ budget, slug }: { budget: OneBudget; slug: string }) {
   const who = useWho()
   const worst = fullest(budget)
   const standing = standingOf(budget, worst)
+  const spent = spentBy(budget, worst?.subject || budget.value, zone)
   const whose = worst && budget.nodes.length > 1 ? `of ${worst.subject}, the fullest` : ''
   return (
     <>
@@ -119,7 +120,7 @@ function Shown({ budget, slug }: { budget: OneBudget; slug: string }) {
         <Figure label="Limit" note={budget.window === 'total' ? 'in all' : `each ${budget.window}`}>
           <Amount unit={budget.unit} amount={standing.limit} />
         </Figure>
-        <Figure label="Spent" note={whose}>
+        <Figure label="Spent" note={whose || <Calls of={spent} slug={slug} words="by these calls" />}>
           <Amount unit={budget.unit} amount={standing.spent} />
         </Figure>
         <Figure label="Held" note={whose || 'for calls under way or to come'}>
@@ -136,7 +137,7 @@ function Shown({ budget, slug }: { budget: OneBudget; slug: string }) {
         {budget.nodes.length ? (
           <Book
             caption="How each stands"
-            columns={nodeColumns(budget, slug)}
+            columns={nodeColumns(budget, slug, zone)}
             rows={budget.nodes}
             id={(node) => node.subject}
           />
@@ -210,7 +211,8 @@ function Findings({ id }: { id: number }) {
   )
 }
 
-function nodeColumns(budget: OneBudget, slug: string): Column<Node>[] {
+function nodeColumns(budget: OneBudget, slug: string, zone: string): Column<Node>[] {
+  const calls = (node: Node) => spentBy(budget, node.subject || budget.value, zone)
   const amount = (name: 'spent' | 'held' | 'free', title: string, wide: boolean): Column<Node> => ({
     id: name,
     title,
@@ -224,7 +226,13 @@ function nodeColumns(budget: OneBudget, slug: string): Column<Node>[] {
       id: 'subject',
       title: 'Whose',
       value: (node) => node.subject || budget.value,
-      shown: (node) => <Subject scope={budget.scope} subject={node.subject || budget.value} slug={slug} />,
+      shown: (node) => (
+        <Calls
+          of={calls(node)}
+          slug={slug}
+          words={budget.scope === 'org' ? 'The whole organisation' : node.subject || budget.value}
+        />
+      ),
     },
     {
       id: 'used',
@@ -246,14 +254,14 @@ function nodeColumns(budget: OneBudget, slug: string): Column<Node>[] {
   ]
 }
 
-function Subject({ scope, subject, slug }: { scope: string; subject: string; slug: string }) {
-  const search = callsOf(scope, subject)
-  const name = scope === 'org' ? 'The whole organisation' : subject
-  if (!search) return <>{name}</>
-  return (
-    <Link to="/o/$slug/requests" params={{ slug }} search={search}>
-      {name}
+/** Words that lead to calls, where the list of calls can find them. */
+function Calls({ of, slug, words }: { of: ReturnType<typeof spentBy>; slug: string; words: string }) {
+  return of ? (
+    <Link to="/o/$slug/requests" params={{ slug }} search={of}>
+      {words}
     </Link>
+  ) : (
+    words
   )
 }
 

@@ -8,9 +8,10 @@ import type { Alert, OneMute } from '../api/types.gen'
 import { Book } from '../parts/Book'
 import { FormDialog, useChange } from '../parts/FormDialog'
 import { Section } from '../parts/Page'
+import { useWho } from '../parts/people'
 import { atText } from '../parts/when'
 import { may, useSession } from '../session'
-import { byText, kindText } from './alertsearch'
+import { kindText } from './alertsearch'
 
 const HOUR_MS = 3_600_000
 const SPANS = [
@@ -24,8 +25,8 @@ const SPANS = [
 /** Nothing where nothing is muted. */
 export function Mutes({ zone }: { zone: string }) {
   const queries = useQueryClient()
-  const session = useSession()
-  const acts = may(session, 'owner', 'admin', 'finance')
+  const who = useWho()
+  const acts = may(useSession(), 'owner', 'admin', 'finance')
   const { data } = useQuery({
     queryKey: ['alerts', 'mutes'],
     queryFn: async () => (await getAlertsMutes({ throwOnError: true })).data.items,
@@ -55,7 +56,7 @@ export function Mutes({ zone }: { zone: string }) {
             shown: (mute) => atText(mute.until, zone),
           },
           { id: 'reason', title: 'Why', value: (mute) => mute.reason },
-          { id: 'by', title: 'By', value: (mute) => byText(mute.set_by, session.account), wide: true },
+          { id: 'by', title: 'By', value: (mute) => who(mute.set_by), wide: true },
           {
             id: 'end',
             title: 'Actions',

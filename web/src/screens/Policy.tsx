@@ -10,7 +10,7 @@ import { Confirm } from '../parts/Confirm'
 import { Fact } from '../parts/Figure'
 import { useChange } from '../parts/FormDialog'
 import { useKeyNames } from '../parts/keynames'
-import { Page, Section } from '../parts/Page'
+import { Page, Section, Subject } from '../parts/Page'
 import { useWho } from '../parts/people'
 import { Coming, Fault } from '../parts/states'
 import { STOPPERS } from '../parts/stops'
@@ -40,7 +40,7 @@ export default function PolicyScreen() {
       question={
         data ? (
           <>
-            {titleOf(data)} on {onText(data.on)} <ModeTag policy={data} />
+            <Subject>{titleOf(data)}</Subject> on {onText(data.on)} <ModeTag policy={data} />
           </>
         ) : (
           `Number ${id}`

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Alert } from '../api/types.gen'
-import { alertsOf, gravity, nanosOfFact, scopeOf, standingOf, wanted } from './alertsearch'
+import { alertsOf, gravity, nanosOfFact, pointedAt, scopeOf, standingOf, wanted } from './alertsearch'
 import { scopesOf, valuesOf } from './channelform'
 
 const alert: Alert = {
@@ -46,8 +46,19 @@ describe('an alert', () => {
   it('is somebody’s, and as grave as it says', () => {
     expect(scopeOf(alert)).toBe('project search/web')
     expect(scopeOf({ ...alert, scopes: [] })).toBe('')
+    expect(scopeOf({ ...alert, scopes: ['org'] })).toBe('the organisation')
     expect(gravity('critical')).toBeGreaterThan(gravity('warning'))
     expect(gravity('warning')).toBeGreaterThan(gravity('info'))
+  })
+
+  it('leads to what it is about', () => {
+    expect(pointedAt(alert.path)).toEqual({ screen: 'budgets', id: '3' })
+    expect(pointedAt('/api/keys/CzqC3i1o9Fo')).toEqual({ screen: 'keys', key: 'CzqC3i1o9Fo' })
+    expect(pointedAt('/api/prices/overrides')).toEqual({ screen: 'prices' })
+    expect(pointedAt('/api/requests?kind=refused')).toEqual({ screen: 'requests', refused: true })
+    expect(pointedAt('/api/requests')).toEqual({ screen: 'requests', refused: false })
+    for (const path of ['', null, '/api/budgets', '/api/elsewhere/3', 'https://example.org/api/budgets/3'])
+      expect(pointedAt(path)).toBe(null)
   })
 
   it('has amounts only where its facts are of money, and only exact ones', () => {

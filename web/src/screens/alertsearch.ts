@@ -53,12 +53,37 @@ export function wanted(alert: Alert, search: AlertSearch): boolean {
 
 /** Whose it is: the narrowest scope stands first. "project search/web", "team search". */
 export function scopeOf(alert: Alert): string {
-  return alert.scopes[0]?.replace(':', ' ') ?? ''
+  const [scope = ''] = alert.scopes
+  return scope === 'org' ? WHOLE : scope.replace(':', ' ')
 }
 
-/** Who it was: the API knows people by id, and oneself by e-mail too. */
-export function byText(actor: string, self: { id: string; email: string }): string {
-  return actor === self.id ? self.email : actor
+export const WHOLE = 'the organisation'
+
+/** What somebody looks at next: the screen of what an alert is about, by the API's path of it. */
+export type Pointed =
+  | { screen: 'budgets'; id: string }
+  | { screen: 'envelopes'; id: string }
+  | { screen: 'policies'; id: string }
+  | { screen: 'keys'; key: string }
+  | { screen: 'prices' }
+  | { screen: 'requests'; refused: boolean }
+
+export function pointedAt(path: string | null): Pointed | null {
+  const [, area, id] = path?.match(/^\/api\/(\w+)(?:\/([\w-]+))?/) ?? []
+  switch (area) {
+    case 'budgets':
+    case 'envelopes':
+    case 'policies':
+      return id ? { screen: area, id } : null
+    case 'keys':
+      return id ? { screen: area, key: id } : null
+    case 'prices':
+      return { screen: area }
+    case 'requests':
+      return { screen: area, refused: Boolean(path?.includes('kind=refused')) }
+    default:
+      return null
+  }
 }
 
 export function kindText(kind: string): string {

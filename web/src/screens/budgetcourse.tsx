@@ -1,6 +1,7 @@
 // How a budget's window went so far, and what was done to the budget: the course of one, and its history out of the ledger.
 import { Group, TextInput } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
+import { Link, useParams } from '@tanstack/react-router'
 import { lazy, Suspense } from 'react'
 import { getBudgetsBudgetIdHistory, getExplore, putAlertsThresholdsBudgetId } from '../api/sdk.gen'
 import type { BudgetStep, OneBudget } from '../api/types.gen'
@@ -15,7 +16,7 @@ import { useWho } from '../parts/people'
 import { Coming } from '../parts/states'
 import { atText, dateText } from '../parts/when'
 import { beginOf, todayIn } from '../range'
-import { useZone } from '../session'
+import { may, useSession, useZone } from '../session'
 import { filtersOf } from '../usage'
 
 const BurnDown = lazy(() => import('../parts/BurnDown'))
@@ -110,7 +111,9 @@ const EVENTS: Record<string, string> = {
 }
 
 export function History({ budget }: { budget: OneBudget }) {
+  const { slug = '' } = useParams({ strict: false })
   const { zone } = useZone()
+  const reads = may(useSession(), 'owner', 'admin', 'finance', 'manager', 'auditor')
   const who = useWho()
   const { data } = useQuery({
     queryKey: ['budgets', 'history', budget.id, budget.version],
@@ -148,7 +151,21 @@ export function History({ budget }: { budget: OneBudget }) {
           { id: 'mode', title: 'Mode', value: (one) => one.mode ?? null, wide: true },
           { id: 'how', title: 'How', value: (one) => howText(one, budget, zone), wide: true },
           { id: 'by', title: 'By', value: (one) => who(one.by), wide: true },
-          { id: 'entry', title: 'Entry', value: (one) => one.entry, number: true, wide: true },
+          {
+            id: 'entry',
+            title: 'Entry',
+            value: (one) => one.entry,
+            shown: (one) =>
+              reads ? (
+                <Link to="/o/$slug/audit/$seq" params={{ slug, seq: String(one.entry) }}>
+                  {grouped(one.entry)}
+                </Link>
+              ) : (
+                grouped(one.entry)
+              ),
+            number: true,
+            wide: true,
+          },
         ]}
       />
     </Section>
