@@ -33,7 +33,7 @@ from msgspec.structs import replace as replace_struct
 from tallystick import control, logs
 from tallystick.config import BadSettings, Server, Settings, alert_networks, first_admin, rates_of, trusted_networks
 from tallystick.configured import (
-    anonymous_of, credentials_of, gate_limits_of, mail_server_of, open_prices, origins_of, providers_of, shares_of,
+    anonymous_of, asking_of, credentials_of, gate_limits_of, mail_server_of, open_prices, origins_of, providers_of, shares_of,
     upstreams_of,
 )
 from tallystick.console import Console
@@ -231,7 +231,7 @@ def _run(installation: Installation, worker: Worker) -> int:
     settings, server = installation.settings, installation.settings.server
     listener = worker.listener or listen(server)
     port = listener.getsockname()[1]
-    upstreams = upstreams_of(settings)
+    upstreams, asking = upstreams_of(settings), asking_of(settings)
     telemetry = Telemetry(VERSION)
     runner = _runner(installation, telemetry, worker.number)
     keeper = _keeper(installation)
@@ -245,7 +245,7 @@ def _run(installation: Installation, worker: Worker) -> int:
         session_idle_s=settings.sessions.idle_s, session_lifetime_s=settings.sessions.lifetime_s,
         stopping=lambda: listening.should_exit, ledger_key=installation.secrets.ledger_key.public_key,
         bench=partial(try_out, line, installation.keyring),
-        providers=providers_of(settings),
+        providers=providers_of(settings), asking=asking,
         vault=Vault(Sequencer(installation.database), KekFiles(settings.data), origins_of(settings), os.urandom))
     setup = None if worker.number else setup_path(parts, first_admin())
     loader = _ControlLoader(parts, "aggregations" if server.role == "gateway" else "all")
@@ -266,6 +266,7 @@ def _run(installation: Installation, worker: Worker) -> int:
 
     async def stop() -> None:
         await upstreams.close()
+        await asking.close()
         await gateway.settling.finish()
         await runner.stop()
         await keeping.stop()

@@ -22,6 +22,7 @@ from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.live_prices import LivePrices, settings_overrides
 from tallystick.stores.sql.stored_credentials import Place
 from tallystick.transport.http1 import Limits as UpstreamLimits
+from tallystick.transport.key_check import LIMITS as ASKING_LIMITS
 from tallystick.transport.mail import MailServer
 from tallystick.transport.pool import Http1Upstreams, Tls
 
@@ -82,13 +83,21 @@ def anonymous_of(project: str | None) -> Principal | None:
 
 
 def upstreams_of(settings: Settings) -> Http1Upstreams:
-    """What speaks to providers."""
+    """What speaks to providers for callers."""
     limits = settings.gateway.limits
-    tls = {said.base_url.rstrip("/"): Tls(ca_file=said.ca_file)
-           for said in settings.providers.values() if said.ca_file is not None and said.base_url is not None}
     return Http1Upstreams(UpstreamLimits(
         connect_s=limits.connect_timeout_s, head_s=limits.first_byte_timeout_s, silence_s=limits.idle_timeout_s,
-        connections_max=limits.upstream_connections_max), tls)
+        connections_max=limits.upstream_connections_max), _tls_of(settings))
+
+
+def asking_of(settings: Settings) -> Http1Upstreams:
+    """What the control plane asks providers by: the same addresses and authorities, connections and limits of its own."""
+    return Http1Upstreams(ASKING_LIMITS, _tls_of(settings))
+
+
+def _tls_of(settings: Settings) -> dict[str, Tls]:
+    return {said.base_url.rstrip("/"): Tls(ca_file=said.ca_file)
+            for said in settings.providers.values() if said.ca_file is not None and said.base_url is not None}
 
 
 def shares_of(settings: Settings) -> Shares:

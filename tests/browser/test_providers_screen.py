@@ -10,9 +10,11 @@ import pytest
 from tests.browser.conftest import Person
 from tests.build import chat
 from tests.build.gateway import PATIENCE_S, RunningGateway
-from tests.mini_upstream import MiniUpstream
+from tests.mini_upstream import MiniUpstream, json_reply
 
 SECRET = "sk-stored-7f3a9"
+LISTED = json_reply({"data": []})
+REFUSED = json_reply({"error": {"message": f"Incorrect API key provided: {SECRET[:6]}***{SECRET[-4:]}."}}, status=401)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,12 @@ def test_a_providers_figures_and_the_life_of_its_credential(
 
     page.get_by_role("button", name="Store credential").click()
     page.get_by_label("Value").fill(SECRET)
+    for answer in (LISTED, REFUSED):                                              # with the key, and without
+        provider.expect("GET", "/v1/models", answer)
     page.get_by_role("dialog").get_by_role("button", name="Store credential").click()
+    page.get_by_label("Result").get_by_text("It works").wait_for()
+    assert owner.barriers() == []
+    page.keyboard.press("Escape")
     page.get_by_role("dialog").wait_for(state="hidden")
     held = page.get_by_role("table", name="Stored credentials").locator("tbody tr")
     held.get_by_text("not used yet").wait_for()
@@ -65,9 +72,24 @@ def test_a_providers_figures_and_the_life_of_its_credential(
     owner.at("OpenAI")
     assert owner.nanos(".figures") == [sum(gateway.call(one)["cost_nanos"] for one in (first, second))]
 
+    provider.expect("GET", "/v1/models", REFUSED)
+    page.get_by_role("button", name="Test default").focus()
+    page.keyboard.press("Enter")
+    result = page.get_by_label("Result")
+    result.get_by_text("OpenAI refuses this key (401).").wait_for()
+    assert "Incorrect API key provided: ***" in result.inner_text()
+    assert "store it again" in result.inner_text()
+    assert SECRET[-4:] not in page.content()
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="hidden")
+
     act(owner, "default", "Replace…")
     page.get_by_label("Value").fill(SECRET + "-next")
+    for answer in (LISTED, LISTED):                                               # to everybody
+        provider.expect("GET", "/v1/models", answer)
     page.get_by_role("dialog").get_by_role("button", name="Replace").click()
+    result.get_by_text("nothing is known of this one").wait_for()
+    page.keyboard.press("Escape")
     held.get_by_text("version 2").wait_for()
     act(owner, "default", "Remove…")
     page.get_by_label("to confirm").fill("default")

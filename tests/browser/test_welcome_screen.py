@@ -130,12 +130,21 @@ def test_a_stored_key_is_tried_and_the_first_prompt_is_real(gateway: RunningGate
 
     page.get_by_role("radio", name="Store it sealed").check()
     page.get_by_label("Its key").fill("sk-wrong")
-    provider.expect("POST", chat.PATH, json_reply({"error": {"message": "Incorrect API key provided."}}, status=401))
+    refused = json_reply({"error": {"message": "Incorrect API key provided."}}, status=401)
+    provider.expect("GET", "/v1/models", refused)
     page.get_by_role("button", name="Store and test").click()
-    page.get_by_role("alert").get_by_text("Incorrect API key provided.").wait_for()
+    page.get_by_label("Result").get_by_text("Incorrect API key provided.").wait_for()
     page.get_by_label("Its key").fill("sk-right")
-    provider.expect("POST", chat.PATH, chat.answers(7)[0])
+    for answer in (json_reply({"data": []}), refused):
+        provider.expect("GET", "/v1/models", answer)
     page.get_by_role("button", name="Store and test").click()
+    page.get_by_text("It works", exact=True).wait_for()
+    assert [call.method for call in provider.calls[-3:]] == ["GET"] * 3              # and nothing that costs
+    # Where the list is open to everybody one small call tells.
+    for _ in range(2):
+        provider.expect("GET", "/v1/models", json_reply({"data": []}))
+    provider.expect("POST", chat.PATH, chat.answers(7)[0])
+    page.get_by_role("button", name="Test", exact=True).click()
     page.get_by_text("Active", exact=True).wait_for()
     sent = {name.decode().lower(): value for name, value in provider.calls[-1].headers}
     assert sent["authorization"] == b"Bearer sk-right"

@@ -63,6 +63,7 @@ DELETE /api/keys/{key_id}                         all   all      -        own_te
 GET    /api/credentials                           all   all      -        -          -     names  -
 PUT    /api/credentials/{provider}/{name}         all   all      -        -          -     -      -
 DELETE /api/credentials/{provider}/{name}         all   all      -        -          -     -      -
+POST   /api/credentials/{provider}/{name}/test    all   all      -        -          -     -      -
 GET    /api/budgets                               all   all      all      own_teams  own   all    -
 POST   /api/budgets                               all   all      all      own_teams  -     -      -
 GET    /api/budgets/lint                          all   all      all      own_teams  own   all    -

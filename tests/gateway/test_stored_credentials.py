@@ -110,6 +110,36 @@ def test_a_provider_that_moved_gets_no_key_until_it_is_set_again(scene: tuple[Ru
         assert within(SEEN_WITHIN_S, lambda: call(moved, evil, key) == (200, SECOND))
 
 
+def test_a_credential_is_tested_by_a_listing_that_costs_nothing(scene: tuple[RunningGateway, MiniUpstream]) -> None:
+    gateway, provider = scene
+    assert gateway.run("credentials", "test", "openai").returncode == 2          # there is none yet
+    assert gateway.run("credentials", "set", "openai", said=FIRST).returncode == 0
+    wrong = json_reply({"error": {"message": f"Incorrect API key provided: {FIRST[:6]}****{FIRST[-4:]}."}}, status=401)
+    with owner(gateway) as client:
+        def tested() -> dict[str, object]:
+            return dict(client.post("/api/credentials/openai/default/test").raise_for_status().json())
+
+        assert within(SEEN_WITHIN_S, lambda: client.get("/api/credentials").json()["items"] != [])
+        for answer in (json_reply({"data": []}), wrong, wrong):
+            provider.expect("GET", "/v1/models", answer)
+        works = tested()
+        assert (works["outcome"], works["status"], works["asked"]) == ("works", 200, f"GET {provider.url}/v1/models")
+        assert type(works["latency_us"]) is int
+        assert provider.calls[0].header(b"authorization") == f"Bearer {FIRST}".encode()
+        refused = tested()
+        assert (refused["outcome"], refused["words"]) == ("refused", "Incorrect API key provided: ***")
+    provider.expect("GET", "/v1/models", wrong)
+    said = gateway.run("credentials", "test", "openai")
+    assert said.returncode == 1
+    assert f"  GET {provider.url}/v1/models: 401, after " in said.stdout
+    assert "OpenAI refuses this key (401)." in said.stdout
+    for answer in (json_reply({"data": []}), wrong):
+        provider.expect("GET", "/v1/models", answer)
+    assert gateway.json("credentials", "test", "openai")["outcome"] == "works"
+    assert gateway.calls(at_least=0) == []                                         # none of it was a call
+    assert not found_in(said.stdout.encode() + said.stderr.encode() + gateway.log.read_bytes())
+
+
 def test_no_value_is_found_again(scene: tuple[RunningGateway, MiniUpstream]) -> None:
     gateway, provider = scene
     key = gateway.key()
@@ -128,6 +158,10 @@ def test_no_value_is_found_again(scene: tuple[RunningGateway, MiniUpstream]) -> 
         provider.expect("POST", f"{chat.PATH}?echo=1", json_reply({"error": {"message": f"Incorrect API key provided: {SECOND}"}}, status=401))
         echoed = httpx.post(f"{gateway.url}{chat.PATH}?echo=1", json=chat.asked(), headers={"X-Tallystick-Key": key}, timeout=PATIENCE_S)
         assert SECOND in echoed.text         # what the provider says is the caller's to read, and is kept nowhere
+        provider.expect("GET", "/v1/models", json_reply({"error": {"message": f"Incorrect API key provided: {SECOND}"}}, status=401))
+        shown.append(("test", client.post("/api/credentials/openai/default/test").content))
+        provider.expect("GET", "/v1/models", json_reply({"error": f"unknown key {SECOND}"}, status=401))
+        shown.append(("credentials test", gateway.run("credentials", "test", "openai").stdout.encode()))
         for request_id in (each["id"] for each in gateway.calls(at_least=2)):
             shown.append((request_id, json.dumps(gateway.call(request_id)).encode()))
         places = {"request_id": "req_" + "0" * 32, "key_id": "x", "provider": "openai", "name": "default"}

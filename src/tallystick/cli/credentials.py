@@ -5,9 +5,10 @@ command prints one.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from getpass import getpass
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -15,6 +16,11 @@ from tallystick.cli.answers import AsJson, Config, Data, Org, fail, print_json, 
 from tallystick.config import BadSettings, Settings
 from tallystick.core.secret import Secret
 
+if TYPE_CHECKING:
+    from tallystick.stores.sql.engine import Database
+    from tallystick.stores.sql.stored_credentials import Place
+
+DEFAULT_SLUG: Final = "default"
 _INPUT_BYTES_MAX: Final = 64 * 1024
 
 Provider = Annotated[str, typer.Argument(metavar="PROVIDER", help="The provider's id, such as openai.")]
@@ -27,6 +33,7 @@ def build() -> typer.Typer:
     app.command("set")(set_)
     app.command("list")(list_)
     app.command("remove")(remove)
+    app.command("test")(try_)
     app.command("assign")(assign)
     app.command("rewrap")(rewrap)
     return app
@@ -94,6 +101,30 @@ def remove(
     print(f"Removed {provider} '{name}'. Revoke the key at the provider too.")
 
 
+def try_(
+    provider: Provider, name: Name = "default", org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None,
+) -> None:
+    """Ask the provider whether it takes a credential, by a listing that costs nothing. Exits with 1 where it surely does not
+    work."""
+    settings = settings_of(data, config)
+    from tallystick.cli import installation
+
+    with installation.opened(settings, make=False, org=org) as here:
+        try:
+            document = asyncio.run(_tested(settings, here.database, (org or DEFAULT_SLUG, provider, name)))
+        except BadSettings as error:
+            fail(str(error))
+    if as_json:
+        print_json(document)
+    else:
+        took = "" if document["latency_us"] is None else f", after {document['latency_us'] // 1000} ms"
+        answered = "" if document["status"] is None else f": {document['status']}{took}"
+        print(*filter(None, (document["says"], document["asked"] and f"  {document['asked']}{answered}",
+                             document["words"] and f"  {document['words']}", document["do"])), sep="\n")
+    if document["outcome"] in ("refused", "unreachable", "unusable"):
+        raise typer.Exit(1)
+
+
 def assign(
     project: Annotated[str, typer.Argument(metavar="PROJECT", help="TEAM/PROJECT, or a project of team `default`.")],
     name: Name = "default", org: Org = None, as_json: AsJson = False, data: Data = None, config: Config = None,
@@ -140,6 +171,24 @@ def rewrap(as_json: AsJson = False, data: Data = None, config: Config = None) ->
         print_json({"rewrapped": count})
         return
     print(f"{count} credentials are wrapped under a new key. Back up {settings.data / 'kek'} again; older backups need the old one.")
+
+
+async def _tested(settings: Settings, database: Database, place: Place) -> dict[str, Any]:
+    from tallystick.app import SystemClock
+    from tallystick.configured import asking_of, credentials_of, origins_of, providers_of
+    from tallystick.control.credential_check import tested
+    from tallystick.stores.secrets import KekFiles
+    from tallystick.stores.sql.stored_credentials import SqlCredentials
+
+    known = providers_of(settings).get(place[1])
+    held = await SqlCredentials(database, KekFiles(settings.data), origins_of(settings), credentials_of(settings)).find(*place)
+    if known is None or held is None:
+        fail("There is no such credential; `tallystick credentials list` shows those that are sealed.")
+    asking = asking_of(settings)
+    try:
+        return await tested(asking, known, place[2], held, SystemClock())
+    finally:
+        await asking.close()
 
 
 def _health(said: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from tallystick.core.dialect import Provider
 from tallystick.core.peers import Network
-from tallystick.ports import Bench, Clock, Keyring
+from tallystick.ports import Bench, Clock, Credentials, Keyring, Upstreams
 from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.live_prices import LivePrices
 from tallystick.stores.sql.vault import Vault
@@ -34,6 +34,10 @@ class PolledKeyring(Keyring, Polled, Protocol):
     """The keyring, of which the same holds."""
 
 
+class PolledCredentials(Credentials, Polled, Protocol):
+    """What the line remembers of the vault, of which the same holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What the API is built from. `secret` is the installation's (the pepper): keys for tokens are
@@ -46,7 +50,7 @@ class Parts:
     new_id: Callable[[], str]                # an opaque, time-ordered id
     trusted_proxies: tuple[Network, ...] = ()
     vault: Vault = field(kw_only=True)
-    credentials: Polled = field(kw_only=True)            # what the line remembers of the vault
+    credentials: PolledCredentials = field(kw_only=True)
     prices: LivePrices = field(kw_only=True)
     currencies: Mapping[str, str] = field(default_factory=dict, kw_only=True)     # dollars for one unit
     session_idle_s: int = field(default=1_800, kw_only=True)
@@ -60,6 +64,7 @@ class Parts:
     ledger_key: bytes | None = field(default=None, kw_only=True)                  # the public one, which checkpoints are signed with
     bench: Bench | None = field(default=None, kw_only=True)                        # where policies are tried on what somebody wrote down
     alert_networks: tuple[Network, ...] = field(default=(), kw_only=True)          # of the operator's own that webhooks may reach
+    asking: Upstreams | None = field(default=None, kw_only=True)                   # the one way out to providers (transport/key_check.py)
 
 
 def build(parts: Parts, *, scope: Literal["all", "aggregations"] = "all") -> FastAPI:

@@ -10,11 +10,11 @@ from fastapi.responses import JSONResponse
 
 from tallystick import __version__
 from tallystick.control import (
-    Parts, adjustments, aggregations, alerts, auth, budget_lint, budgets, call_estimate, channels, code_import, credentials, dimensions,
-    envelopes, explore, exports, invitations, key_sets, keys, ledger, library, litellm_shims, live, lost_password, members, metrics,
-    organization, own_password, personal_tokens, policies, policy_bench, price_effects, price_overrides, prices, problems, projects,
-    prompts, proposals, providers, requests, retention, second_factor, self_check, sessions, setup, spenders, teams, verifications,
-    views,
+    Parts, adjustments, aggregations, alerts, auth, budget_lint, budgets, call_estimate, channels, code_import, credential_check,
+    credentials, dimensions, envelopes, explore, exports, invitations, key_sets, keys, ledger, library, litellm_shims, live,
+    lost_password, members, metrics, organization, own_password, personal_tokens, policies, policy_bench, price_effects,
+    price_overrides, prices, problems, projects, prompts, proposals, providers, requests, retention, second_factor, self_check,
+    sessions, setup, spenders, teams, verifications, views,
 )
 from tallystick.control.bounds import Bounds
 from tallystick.control.callers import admit
@@ -45,6 +45,7 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     app.state.invitations = Invitations(app.state.members, derived(parts.secret, INVITATION), secrets.token_bytes)
     app.state.password_resets = PasswordResets(Sequencer(parts.database), derived(parts.secret, b"password reset"), secrets.token_bytes)
     app.state.checking = self_check.checking(parts)
+    app.state.testing = credential_check.testing(parts)
     app.state.asking = lost_password.asking(parts)
     app.state.proposals = Proposals(Sequencer(parts.database), secrets.token_bytes)
     app.state.calls = Calls(parts.database)
@@ -65,8 +66,8 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
         resources += [auth.routes(), sessions.routes(), second_factor.routes(), own_password.routes(), lost_password.routes(),
                       personal_tokens.routes(), setup.routes(),
                       members.routes(), invitations.routes(), requests.routes(), adjustments.routes(), keys.own_routes(),
-                      key_sets.routes(), keys.routes(), credentials.routes(), budget_lint.routes(), budgets.routes(),
-                      envelopes.routes(), price_overrides.routes(), price_effects.routes(),
+                      key_sets.routes(), keys.routes(), credentials.routes(), credential_check.routes(),
+                      budget_lint.routes(), budgets.routes(), envelopes.routes(), price_overrides.routes(), price_effects.routes(),
                       prices.routes(), providers.routes(), proposals.routes(), teams.routes(), projects.routes(),
                       spenders.routes(), dimensions.routes(),
                       policy_bench.routes(), policies.routes(), metrics.routes(), explore.routes(), live.routes(), prompts.routes(),

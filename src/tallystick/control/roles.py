@@ -125,6 +125,7 @@ GRANTS: Final = (
     Grant("GET", "/api/credentials", CREDENTIALS_READ),
     Grant("PUT", "/api/credentials/{provider}/{name}", CREDENTIALS),
     Grant("DELETE", "/api/credentials/{provider}/{name}", CREDENTIALS),
+    Grant("POST", "/api/credentials/{provider}/{name}/test", CREDENTIALS),
     Grant("GET", "/api/budgets", BUDGETS_READ),
     Grant("POST", "/api/budgets", BUDGETS),
     Grant("GET", "/api/budgets/lint", BUDGETS_READ),

@@ -102,6 +102,15 @@ class Provider:
     """The segment before names that may hold encoded slashes (`model`, before an ARN)."""
     sockets: tuple[Socket, ...] = ()
     signing: Signing | None = None
+    checks_key_at: str | None = None
+    """Path of a GET that costs nothing and says of a key whether it is valid, where its list of models does not."""
+
+    @property
+    def free_check(self) -> str | None:
+        """Path of a GET that costs nothing and asks for a key, to see whether one is taken; None where there is none. Models
+        are listed under every provider's first such route, unless `checks_key_at` says better."""
+        listing = (route.path for route in self.routes if route.method == "GET" and route.kind == "models" and "{" not in route.path)
+        return self.checks_key_at or next(listing, None)
 
     def route_for(self, method: str, path: str) -> tuple[Route, str | None]:
         """The route of a path and the model it names, percent-decoded. An unlisted POST is billable and unmetered;

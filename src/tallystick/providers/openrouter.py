@@ -40,9 +40,11 @@ OPENROUTER: Final = Provider(
         Route("GET", "/api/v1/models/{model}/endpoints", "models", "models", free=True, model_slashes=True),
         *models_routes("/api/v1"),
         Route("GET", "/api/v1/generation", "generations", "object", free=True),
+        Route("GET", "/api/v1/key", "keys", "other", free=True),
         Route("POST", "/api/v1/auth/keys", "keys", "other", free=True),
     ),
     credentials=(BEARER,),
     states_cost=True,
+    checks_key_at="/api/v1/key",             # it lists its models to everybody
     docs_url="https://openrouter.ai/docs/api-reference",
 )

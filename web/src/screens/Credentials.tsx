@@ -1,4 +1,4 @@
-// The provider's keys that are kept, sealed: stored, replaced, removed, and how each stands. A value goes in and never comes out.
+// The provider's keys that are kept, sealed: stored, tested, replaced, removed, and how each stands. A value goes in and never comes out.
 import { Button, Group, Menu, Modal, PasswordInput, Stack, TextInput } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
 import { IconDots } from '@tabler/icons-react'
@@ -15,6 +15,7 @@ import { Coming, Fault } from '../parts/states'
 import { atText, dateText } from '../parts/when'
 import { useZone } from '../session'
 import { useCredentials } from './providerlist'
+import { TestCredential } from './TestCredential'
 
 type Asked = {
   provider: OneProvider
@@ -27,6 +28,7 @@ export function Credentials({ provider, changes, adding, add }: Asked) {
   const { zone } = useZone()
   const [turning, setTurning] = useState<Credential | null>(null)
   const [ending, setEnding] = useState<Credential | null>(null)
+  const [testing, setTesting] = useState<{ name: string; stored?: boolean } | null>(null)
   const { data, error, isPending, refetch } = useCredentials(true)
   const held = data?.filter((one) => one.provider === provider.id) ?? []
   const columns: Column<Credential>[] = [
@@ -78,25 +80,35 @@ export function Credentials({ provider, changes, adding, add }: Asked) {
             unsorted: true,
             value: (one: Credential) => one.name,
             shown: (one: Credential) => (
-              <Menu position="bottom-end">
-                <Menu.Target>
-                  <Button
-                    variant="subtle"
-                    color="gray"
-                    c="var(--ink-quiet)"
-                    size="compact-sm"
-                    aria-label={`Actions for ${one.name}`}
-                  >
-                    <IconDots size={16} />
-                  </Button>
-                </Menu.Target>
-                <Menu.Dropdown>
-                  <Menu.Item onClick={() => setTurning(one)}>Replace…</Menu.Item>
-                  <Menu.Item color="var(--red)" onClick={() => setEnding(one)}>
-                    Remove…
-                  </Menu.Item>
-                </Menu.Dropdown>
-              </Menu>
+              <Group gap="xs" justify="flex-end" wrap="nowrap">
+                <Button
+                  variant="default"
+                  size="compact-sm"
+                  aria-label={`Test ${one.name}`}
+                  onClick={() => setTesting(one)}
+                >
+                  Test
+                </Button>
+                <Menu position="bottom-end">
+                  <Menu.Target>
+                    <Button
+                      variant="subtle"
+                      color="gray"
+                      c="var(--ink-quiet)"
+                      size="compact-sm"
+                      aria-label={`Actions for ${one.name}`}
+                    >
+                      <IconDots size={16} />
+                    </Button>
+                  </Menu.Target>
+                  <Menu.Dropdown>
+                    <Menu.Item onClick={() => setTurning(one)}>Replace…</Menu.Item>
+                    <Menu.Item color="var(--red)" onClick={() => setEnding(one)}>
+                      Remove…
+                    </Menu.Item>
+                  </Menu.Dropdown>
+                </Menu>
+              </Group>
             ),
           },
         ]
@@ -123,10 +135,19 @@ export function Credentials({ provider, changes, adding, add }: Asked) {
         <Store
           provider={provider}
           replaces={turning}
+          stored={(name) => setTesting({ name, stored: true })}
           close={() => {
             add(false)
             setTurning(null)
           }}
+        />
+      )}
+      {testing && (
+        <TestCredential
+          provider={provider.id}
+          name={testing.name}
+          stored={testing.stored}
+          close={() => setTesting(null)}
         />
       )}
       {ending && <Remove credential={ending} close={() => setEnding(null)} />}
@@ -163,10 +184,12 @@ function Standing({ one, zone }: { one: Credential; zone: string }) {
 function Store({
   provider,
   replaces,
+  stored,
   close,
 }: {
   provider: OneProvider
   replaces: Credential | null
+  stored: (name: string) => void
   close: () => void
 }) {
   const queries = useQueryClient()
@@ -181,8 +204,8 @@ function Store({
       }),
     onSuccess: async () => {
       await queries.invalidateQueries({ queryKey: ['credentials'] })
-      notifications.show({ message: `${name.trim()} is stored. Calls use it from now on.` })
       close()
+      stored(name.trim())
     },
   })
   return (

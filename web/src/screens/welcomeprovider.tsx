@@ -4,9 +4,10 @@ import { Button, Group, PasswordInput, Radio, Select } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
-import { getCredentials, putCredentialsProviderName } from '../api/sdk.gen'
-import type { Credential } from '../api/types.gen'
+import { getCredentials, postCredentialsProviderNameTest, putCredentialsProviderName } from '../api/sdk.gen'
+import type { Credential, TestedCredential } from '../api/types.gen'
 import { type Answered, ask, PROVIDERS, type ProviderId, WAYS, type Way } from '../firstcall'
+import { KeyTested } from '../parts/KeyTested'
 import { Fault } from '../parts/states'
 import { may, useSession } from '../session'
 import type { StepProps } from './Welcome'
@@ -14,6 +15,8 @@ import type { WelcomeSearch } from './welcomesearch'
 
 const NAME = 'default'
 const TEST = { prompt: 'Say OK.', limit: 16 }
+/** What a listing that costs nothing says for sure; everything else is left to one small call. */
+const PROVED = new Set<TestedCredential['outcome']>(['works', 'refused', 'unreachable', 'unusable'])
 const ABOUT: { [way in Way]: string } = {
   sandbox: 'Answers in each provider’s own shape without any account, and costs nothing.',
   stored: 'The gateway keeps the provider’s key under AES-256; callers have a key of ours only.',
@@ -30,6 +33,7 @@ export function ProviderStep({ search, held, hold, go }: StepProps) {
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<unknown>(null)
   const [tested, setTested] = useState<Answered | null>(null)
+  const [checked, setChecked] = useState<TestedCredential | null>(null)
   const sealed = useQuery({
     queryKey: ['credentials'],
     queryFn: async () => (await getCredentials({ throwOnError: true })).data.items as Credential[],
@@ -38,6 +42,7 @@ export function ProviderStep({ search, held, hold, go }: StepProps) {
   const there = sealed.data?.find((one) => one.provider === provider && one.name === NAME)
   const choose = (more: { way?: Way; provider?: ProviderId }) => {
     setTested(null)
+    setChecked(null)
     setProblem(null)
     if (more.provider) hold({ credential: '' })
     const { way: wanted = way, provider: whose = provider } = more
@@ -51,6 +56,7 @@ export function ProviderStep({ search, held, hold, go }: StepProps) {
     setBusy(true)
     setProblem(null)
     setTested(null)
+    setChecked(null)
     try {
       if (way === 'stored' && typed.trim()) {
         await putCredentialsProviderName({
@@ -60,6 +66,14 @@ export function ProviderStep({ search, held, hold, go }: StepProps) {
         })
         setTyped('')
         await queries.invalidateQueries({ queryKey: ['credentials'] })
+      }
+      if (way === 'stored') {
+        const path = { provider, name: NAME }
+        const { data } = await postCredentialsProviderNameTest({ path, throwOnError: true })
+        if (PROVED.has(data.outcome)) {
+          setChecked(data)
+          return
+        }
       }
       const credential = way === 'passed' ? typed.trim() || held.credential : ''
       const asked = { provider, model: PROVIDERS[provider].model, key: held.key, way, credential, ...TEST }
@@ -73,7 +87,7 @@ export function ProviderStep({ search, held, hold, go }: StepProps) {
     }
   }
 
-  const ready = way === 'sandbox' || tested?.status === 200
+  const ready = way === 'sandbox' || tested?.status === 200 || checked?.outcome === 'works'
   const can = way === 'stored' ? Boolean(typed.trim() || there) : Boolean(typed.trim() || held.credential)
   return (
     <>
@@ -125,11 +139,15 @@ export function ProviderStep({ search, held, hold, go }: StepProps) {
             <Button type="submit" variant="default" loading={busy} disabled={!can || !held.key}>
               {way === 'stored' && typed.trim() ? 'Store and test' : 'Test'}
             </Button>
-            <Standing tested={tested} there={way === 'stored' && there !== undefined} />
+            {!checked && <Standing tested={tested} there={way === 'stored' && there !== undefined} />}
           </Group>
+          {checked && <KeyTested test={checked} />}
           <p className="label">
-            The test is one real call with at most {TEST.limit} tokens of answer ({PROVIDERS[provider].model}
-            ): a small part of a cent on your account.
+            {way === 'stored' &&
+              'The test asks the provider for its list of models, which costs nothing. Only where that proves nothing it is '}
+            {way === 'passed' && 'The test is '}
+            one real call with at most {TEST.limit} tokens of answer ({PROVIDERS[provider].model}): a small
+            part of a cent on your account.
           </p>
         </form>
       )}
