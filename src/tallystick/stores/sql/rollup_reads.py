@@ -29,8 +29,7 @@ _DAYS: Final[tuple[tuple[int, Mapping[str, str]], ...]] = tuple(
     (code, {} if name == "total" else {"prompt_key": "value", "prompt_version": "part"} if name == "prompt" else {name: "value"})
     for code, name in enumerate(DIMENSIONS) if name not in ("tags", "dimensions"))
 
-_SUMS: Final = ("SELECT {group}, sum(requests), sum(cost_dollars), sum(cost_nanos),"
-                " sum(errors), sum(attempts), sum(latency_us) FROM ")
+_MEASURES: Final = ("requests", "cost_dollars", "cost_nanos", "errors", "attempts", "latency_us")
 
 
 def sums(db: Connection, organization: int, asked: Asked, group: Group = "") -> dict[str | None, Sums]:
@@ -41,9 +40,9 @@ def sums(db: Connection, organization: int, asked: Asked, group: Group = "") -> 
     by_day = next((found for found in _DAYS if whole and wanted <= found[1].keys()), None)
     if by_day is not None:
         dimension, columns = by_day
-        query = _SUMS + f"rollup_day WHERE organization = ? AND dimension = {dimension}"
+        source = f"rollup_day WHERE organization = ? AND dimension = {dimension}"
     elif wanted <= _CUBE.keys() and asked.from_us is None:
-        columns, query = _CUBE, _SUMS + f"rollup_{'cube' if asked.before_us is None else 'hour'} WHERE organization = ?"
+        columns, source = _CUBE, f"rollup_{'cube' if asked.before_us is None else 'hour'} WHERE organization = ?"
     else:
         return facts.sums(db, organization, asked, group)
     names = Names(db, organization)
@@ -53,8 +52,10 @@ def sums(db: Connection, organization: int, asked: Asked, group: Group = "") -> 
     condition, values = where
     kind = KIND_OF_GROUP.get(group, group)
     totals: dict[str | None, Sums] = {}
-    for number, *row in db.execute(query.replace("{group}", columns.get(named, "0")) + condition + " GROUP BY 1", values):
-        totals.setdefault(names.of(kind, number), Sums()).add(row)
+    keys = [columns[named]] if named else []
+    for row in db.added_up(keys, _MEASURES, source + condition, values):
+        number = int(row[0]) if keys else 0
+        totals.setdefault(names.of(kind, number), Sums()).add(row[len(keys):])
     if asked.before_us is not None:
         begun = replace(asked, from_us=asked.before_us // _HOUR_US * _HOUR_US)
         for name, more in facts.sums(db, organization, begun, group).items():
