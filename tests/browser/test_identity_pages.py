@@ -20,7 +20,8 @@ from tests.build.gateway import ADMIN, PATIENCE_S, RunningGateway
 NEW = "a password of mine"
 BARE = {"/": "Overview", "/overview": "Overview", "/explore?group=team": "Explore", "/requests": "Requests", "/admin/llm-proxy": "Live",
         "/keys": "Keys", "/budgets": "Budgets", "/alerts": "Alerts", "/welcome": "Welcome", "/settings/members": "Members",
-        "/settings/tokens": "Access tokens", "/settings/invitations": "Invitations", "/settings/organization": "Organisation"}
+        "/settings/tokens": "Access tokens", "/settings/invitations": "Invitations", "/settings/organization": "Organisation",
+        "/settings/retention": "Retention"}
 
 
 class PostOffice:

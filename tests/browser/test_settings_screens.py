@@ -22,7 +22,7 @@ from tests.browser.conftest import PHONE, Person
 from tests.build.gateway import ADMIN, PATIENCE_S, RunningGateway
 
 PASSWORD = "a password of theirs"
-SCREENS = ("account", "tokens", "members", "invitations", "organization")
+SCREENS = ("account", "tokens", "members", "invitations", "organization", "retention")
 
 
 def joined(gateway: RunningGateway, email: str, role: str, *more: str) -> str:
@@ -315,7 +315,7 @@ def test_every_page_of_the_settings_is_open_to_everybody_it_is_for(gateway: Runn
     joined(gateway, "nia@example.test", "member", "--team", "default")
     gateway.json("members", "invite", "ola@example.test", "--role", "auditor")
     nia = person("nia@example.test", "account", "My account", viewport=PHONE, color_scheme="dark")
-    assert nia.page.get_by_role("navigation", name="Settings").get_by_role("link").all_inner_texts() == ["My account", "Access tokens", "Organisation"]
+    assert nia.page.get_by_role("navigation", name="Settings").get_by_role("link").all_inner_texts() == ["My account", "Access tokens", "Organisation", "Retention"]
     nia.go("/settings/members")
     nia.page.get_by_role("heading", name="This is not open to your role").wait_for()
 

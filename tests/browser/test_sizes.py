@@ -10,7 +10,7 @@ import pytest
 from tallystick.console import UI
 
 FIRST_LOAD_BYTES_MAX = 320_000
-SCREENS = ("Forgot", "Reset", "Invite", "Welcome", "Account", "Tokens", "Members", "Invitations", "Organization",
+SCREENS = ("Forgot", "Reset", "Invite", "Welcome", "Account", "Tokens", "Members", "Invitations", "Organization", "Retention",
            "SignIn", "Setup", "Overview", "Explore", "Live", "Requests", "Request", "Keys", "Budgets", "Budget", "Alerts", "Alert", "Channels",
            "Exports", "Prompts", "Prompt", "Builder", "Library", "Policies", "Policy", "PolicyEditor", "PolicyBench", "Stop", "Envelopes", "Envelope",
            "Audit", "Entry", "Providers", "Provider", "Prices", "PriceModel", "Help",

@@ -27,6 +27,8 @@ from tallystick.exports import ledger_jsonl
 from tallystick.stores.sql import exported, facts, ledger_reading, moving, proofs, pruning, rollup_reads
 from tallystick.stores.sql.adjusting import Correction, adjust
 from tallystick.stores.sql.alerts_ledger import look
+from tallystick.stores.sql.alerts_raised import list_alerts
+from tallystick.stores.sql.alerts_sweep import sweep
 from tallystick.stores.sql.booking import book_admission, book_attempt, book_later_settlement, book_refusal
 from tallystick.stores.sql.breakdown import NAMES, Question, broken_down
 from tallystick.stores.sql.budgets import Budgets, BudgetSpec
@@ -341,24 +343,70 @@ def test_a_month_that_no_entry_seals_is_missing(books: Books) -> None:
 
 def test_a_row_that_was_changed_is_not_sealed(books: Books) -> None:
     """Else nobody could tell afterwards. Nothing is frozen meanwhile, and once it is mended the month goes."""
-    def cost(sign: str) -> None:
-        books.change(f"UPDATE call_fact_202607 SET input_tokens = input_tokens {sign} 1 WHERE organization = 1 AND kind = 1")
-
-    cost("+")
-    with books.database.write() as db:       # whoever does that does not forget the sums
-        for table in ("rollup_hour", "rollup_day"):
-            db.execute(f"DELETE FROM {table} WHERE organization = 1")
-    rebuild(books.database)
+    falsify(books)
     books.prune()
     at = under_way(books)
     assert at is not None and (at.month, at.fault.partition(" entry")[0]) == (202607, "the row of")
     assert books.verified().pruned_months == (202606,)
     books.prune(NOW_US + 1)
     assert books.verified().pruned_months == (202606,)
-    cost("-")
-    rebuild(books.database)
+    mend(books)
     books.prune(NOW_US + pruning.TRY_AGAIN_US)
     assert (books.verified().pruned_months, books.findings()) == (GONE, [])
+
+
+def falsify(books: Books) -> None:
+    """Change July's rows, and the sums with them: whoever does that does not forget those."""
+    books.change("UPDATE call_fact_202607 SET input_tokens = input_tokens + 1 WHERE organization = 1 AND kind = 1")
+    with books.database.write() as db:
+        for table in ("rollup_hour", "rollup_day"):
+            db.execute(f"DELETE FROM {table} WHERE organization = 1")
+    rebuild(books.database)
+
+
+def mend(books: Books) -> None:
+    books.change("UPDATE call_fact_202607 SET input_tokens = input_tokens - 1 WHERE organization = 1 AND kind = 1")
+    rebuild(books.database)
+
+
+def told(books: Books, at_us: int) -> list[tuple[str, bool]]:
+    """What alerts say of months after a look, and whether it is over."""
+    sweep(books.database, at_us, {})
+    with books.database.read() as db:
+        rows = [row for row in list_alerts(db, 1) if row.kind == "retention_stopped"]
+    return [(row.title, row.resolved_us is not None) for row in rows[::-1]]
+
+
+def test_a_month_that_cannot_be_pruned_is_told_once_until_it_goes_on(books: Books) -> None:
+    """Also while it is tried again each day, and no step of that is taken for its end."""
+    stopped = "Pruning of 2026-07 has stopped"
+    falsify(books)
+    books.prune()
+    assert told(books, NOW_US) == [(stopped, False)]
+    assert told(books, NOW_US + 1) == [(stopped, False)]
+    next_day_us = NOW_US + pruning.TRY_AGAIN_US
+    while pruning.step(books.sequencer, KEPT, next_day_us):
+        assert told(books, next_day_us) == [(stopped, False)]
+    mend(books)
+    mended_us = next_day_us + pruning.TRY_AGAIN_US
+    while (at := under_way(books)) is None or at.fault or at.stage <= pruning.COPYING:
+        assert told(books, mended_us) == [(stopped, False)]
+        assert pruning.step(books.sequencer, KEPT, mended_us)
+    assert told(books, mended_us) == [(stopped, True)]
+    books.prune(mended_us)
+    assert told(books, mended_us) == [(stopped, True)]
+
+
+def test_whoever_holds_everything_hears_no_more_of_a_month_that_had_stopped(books: Books) -> None:
+    """Held, it is not tried; released, it is tried at once, and told again if it stops."""
+    falsify(books)
+    books.prune()
+    assert [over for _, over in told(books, NOW_US)] == [False]
+    pruning.hold(books.sequencer, 1, "case 7", NOW_US, "cli")
+    assert [over for _, over in told(books, NOW_US)] == [True]
+    pruning.release(books.sequencer, 1, NOW_US, "cli")
+    books.prune(NOW_US + 1)
+    assert [over for _, over in told(books, NOW_US + 1)] == [True, False]
 
 
 class Killed(BaseException):

@@ -26,7 +26,7 @@ import { NotFound } from './screens/NotFound'
 import { benchOf, editorOf, policiesOf, policyOf, stopOf } from './screens/policysearch'
 import { modelOf, pricesOf } from './screens/pricesearch'
 import { overviewOf, promptOf, promptsOf } from './screens/promptsearch'
-import { invitationsOf, membersOf, tokensOf } from './screens/settingssearch'
+import { invitationsOf, membersOf, retentionOf, tokensOf } from './screens/settingssearch'
 import { dimensionOf, dimensionsOf, spenderOf, spendersOf } from './screens/spendersearch'
 import { welcomeOf } from './screens/welcomesearch'
 import { sessionQuery } from './session'
@@ -345,6 +345,13 @@ const ownOrganization = createRoute({
   component: lazyRouteComponent(() => import('./screens/Organization')),
 })
 
+const retention = createRoute({
+  getParentRoute: () => organization,
+  path: '/settings/retention',
+  validateSearch: retentionOf,
+  component: lazyRouteComponent(() => import('./screens/Retention')),
+})
+
 const help = createRoute({
   getParentRoute: () => organization,
   path: '/help',
@@ -457,6 +464,7 @@ const tree = root.addChildren([
     members,
     invitations,
     ownOrganization,
+    retention,
     overview,
     explore,
     live,

@@ -15,6 +15,7 @@ from tallystick.control.problems import Problem
 from tallystick.core.moments import moment_text
 from tallystick.stores.sql import pruning
 from tallystick.stores.sql.directory import organization
+from tallystick.stores.sql.engine import month_text
 from tallystick.stores.sql.pruned import pruned_months, rows_from
 from tallystick.stores.sql.retention_report import holds
 
@@ -37,15 +38,28 @@ class HoldShown(BaseModel):
     by: str
 
 
+class GoingShown(BaseModel):
+    """The month that is on its way out. `step` of `steps`, and what it is called; `stopped`: since when it is not pruned, because
+    what its rows say is not what was written (null: it goes); the alert `retention_stopped` says what was found."""
+
+    month: str
+    step: int
+    steps: int
+    doing: str
+    stopped: str | None
+
+
 class RetentionShown(BaseModel):
     """`months`: how many whole months stay besides the running one, null for all. `rows_from`: the first day that has the rows of
-    its calls, null where all have. `held_elsewhere`: another organisation of this installation holds everything too."""
+    its calls, null where all have. `held_elsewhere`: another organisation of this installation holds everything too. `going`: the
+    month that is on its way out, or has stopped there."""
 
     months: int | None
     rows_from: date | None
     pruned: list[PrunedShown]
     hold: HoldShown | None
     held_elsewhere: bool
+    going: GoingShown | None
 
 
 class NewHold(BaseModel):
@@ -92,8 +106,12 @@ def _shown(parts: PartsOf, caller: Caller) -> Response:
     here = organization(parts.database, caller.organization)
     with parts.database.read() as db:
         held, begins, gone = holds(db), rows_from(db, here.id), pruned_months(db, here.id)
+        at = pruning.under_way(db)
     own = next((one for one in held if one.organization == here.slug), None)
     return answer({
         "months": parts.months_kept, "rows_from": begins, "pruned": [one.document() for one in gone],
         "hold": None if own is None else {"reason": own.reason, "since": moment_text(own.made_us), "by": own.made_by},
-        "held_elsewhere": any(one.organization != here.slug for one in held)})
+        "held_elsewhere": any(one.organization != here.slug for one in held),
+        "going": None if at is None else {
+            "month": month_text(at.month), "step": at.stage + 1, "steps": len(pruning.STAGES), "doing": pruning.STAGES[at.stage],
+            "stopped": moment_text(at.began_us) if at.fault else None}})

@@ -3,7 +3,7 @@ import { queryOptions, useQuery } from '@tanstack/react-query'
 import { getRetention } from '../api/sdk.gen'
 import { dayText } from '../range'
 
-const retentionQuery = queryOptions({
+export const retentionQuery = queryOptions({
   queryKey: ['retention'],
   queryFn: async () => (await getRetention({ throwOnError: true })).data,
   staleTime: 300_000,

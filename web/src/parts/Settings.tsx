@@ -18,6 +18,7 @@ const PAGES = [
     roles: ['owner', 'admin', 'manager', 'auditor'],
   },
   { to: '/o/$slug/settings/organization', name: 'Organisation' },
+  { to: '/o/$slug/settings/retention', name: 'Retention' },
 ] as const satisfies readonly { to: string; name: string; roles?: readonly Role[] }[]
 
 export function Settings({

@@ -4,7 +4,7 @@ import { notifications } from '@mantine/notifications'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
-import { getOrganizationSignIn, getRetention, patchOrganization, putOrganizationSignIn } from '../api/sdk.gen'
+import { getOrganizationSignIn, patchOrganization, putOrganizationSignIn } from '../api/sdk.gen'
 import type { OrganizationShown, RuleShown } from '../api/types.gen'
 import { Said } from '../parts/Alone'
 import { Fact } from '../parts/Figure'
@@ -28,7 +28,6 @@ export default function Organization() {
         <>
           <Named of={data} edits={may(session, 'owner', 'admin')} />
           {may(session, 'owner', 'admin', 'auditor') && <Rules sets={may(session, 'owner', 'admin')} />}
-          <Kept />
         </>
       )}
     </Settings>
@@ -90,38 +89,6 @@ function Named({ of, edits }: { of: OrganizationShown; edits: boolean }) {
         </form>
       )}
       <Said>{problem?.message}</Said>
-    </Section>
-  )
-}
-
-/** How long rows of calls stand; whoever runs the installation sets it, for its months are everybody's. */
-function Kept() {
-  const { data, error } = useQuery({
-    queryKey: ['retention'],
-    queryFn: async () => (await getRetention({ throwOnError: true })).data,
-  })
-  if (error) return <Fault problem={error} />
-  if (!data) return <Coming rows={2} />
-  return (
-    <Section title="What is kept">
-      <dl className="facts">
-        <Fact name="Rows of calls">
-          {data.months === null
-            ? 'All of them'
-            : `${count(data.months, 'whole month')} besides the running one`}{' '}
-          <span className="soft">
-            {data.months === null ? 'until ' : 'as '}
-            <code>retention.months</code> is set; what months came to stays either way
-          </span>
-        </Fact>
-        <Fact name="There are rows from">{data.rows_from}</Fact>
-        <Fact name="Months without rows">{data.pruned.map((one) => one.month).join(', ')}</Fact>
-        <Fact name="Legal hold">
-          {data.hold
-            ? `${data.hold.reason}: nothing goes`
-            : data.held_elsewhere && 'Another organisation of this installation holds everything'}
-        </Fact>
-      </dl>
     </Section>
   )
 }

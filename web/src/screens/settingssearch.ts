@@ -23,3 +23,10 @@ export const invitationsOf = (search: Record<string, unknown>): InvitationSearch
   ...flagOf(search, 'new'),
   ...flagOf(search, 'over'),
 })
+
+/** `hold`: the dialog that begins a hold, or that ends one, is open. */
+export type RetentionSearch = { sort?: string; hold?: true }
+export const retentionOf = (search: Record<string, unknown>): RetentionSearch => ({
+  ...sortOf(search),
+  ...flagOf(search, 'hold'),
+})

@@ -1,6 +1,6 @@
 """Finds what no transaction of the shipper's can tell: caps that moved, windows that ended, spending that will pass its
-cap, keys that expire, calls without a price. It reads first and writes only what is news, by the same rules and the
-same dedupe keys as everybody else, so any number of instances may sweep.
+cap, keys that expire, calls without a price, months that cannot be pruned. It reads first and writes only what is news, by
+the same rules and the same dedupe keys as everybody else, so any number of instances may sweep.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import date
 from typing import Final
 
 from tallystick.core.alerts import (
-    envelope_expiry, key_expiry, kill_switch, policy_refusals, price_drift, price_release, run_rate, unpriced_model,
+    envelope_expiry, key_expiry, kill_switch, policy_refusals, price_drift, price_release, retention_stopped, run_rate, unpriced_model,
 )
 from tallystick.core.alerts.alert import Alert, scopes_of
 from tallystick.core.alerts.budget_threshold import reached
@@ -24,8 +24,9 @@ from tallystick.stores.sql.alerts_crossings import Watched, record, watched
 from tallystick.stores.sql.alerts_deliveries import forget
 from tallystick.stores.sql.alerts_raised import Place, raise_alert, resolve
 from tallystick.stores.sql.connection import Connection
-from tallystick.stores.sql.engine import DEFAULT, Database, month_sql, months
+from tallystick.stores.sql.engine import DEFAULT, Database, month_sql, month_text, months
 from tallystick.stores.sql.names import Names
+from tallystick.stores.sql.pruning import under_way
 from tallystick.stores.sql.releases import PENDING
 
 LOOK_BACK_US: Final = 300_000_000            # calls that were admitted so long ago are looked at again: they may just have settled
@@ -60,6 +61,7 @@ def sweep(database: Database, now_us: int, forecast_since: dict[str, int]) -> bo
         _envelopes(db, news, now_us)
         _switches(db, news, now_us)
         _releases(db, news)
+        _pruning(db, news)
         _calls(db, news, now_us)
     with database.write() as db:
         for organization, node, percent in news.crossed:
@@ -218,6 +220,27 @@ def _releases(db: Connection, news: _News) -> None:
     for thread, numbers in _open_threads(db, price_release.KIND).items():
         if thread.removeprefix("release/") not in pending:
             news.over.append((numbers, "Somebody has decided about it."))
+
+
+def _pruning(db: Connection, news: _News) -> None:
+    """A month that cannot be pruned, and one that could not: while it is tried again, nothing is over before it has come past
+    where it had stopped."""
+    at = under_way(db)
+    month = month_text(at.month) if at is not None else ""
+    open_threads = _open_threads(db, retention_stopped.KIND)
+    if at is not None and at.fault:
+        alert = retention_stopped.alert(month, at.fault, at.stage, at.began_us)
+        if alert.thread not in open_threads and not _known(db, DEFAULT, alert):
+            news.raised.append((DEFAULT, alert, None))
+    for thread, numbers in open_threads.items():
+        if at is None or thread != retention_stopped.thread_of(month):
+            news.over.append((numbers, "It is not tried any more: the month is gone, or something keeps it."))
+        elif not at.fault and at.stage > max(_stages(db, numbers)):
+            news.over.append((numbers, "It goes on: what had stopped it is no longer so."))
+
+
+def _stages(db: Connection, numbers: list[int]) -> list[int]:
+    return [int(json.loads(db.execute("SELECT facts FROM alert WHERE id = ?", (number,)).fetchone()[0])["stage"]) for number in numbers]
 
 
 def _calls(db: Connection, news: _News, now_us: int) -> None:

@@ -97,8 +97,10 @@ def step(sequencer: Sequencer, months_kept: int | None, now_us: int, *, anew: bo
     with sequencer.database.read() as db:
         at, held = under_way(db), db.execute("SELECT 1 FROM legal_hold").fetchone() is not None
     if at is not None and at.fault and (anew or now_us - at.began_us >= TRY_AGAIN_US):
-        with sequencer.append(now_us) as pen:
+        with sequencer.append(now_us) as pen:        # one transaction: whoever looks meanwhile sees that it is tried again
             pen.db.execute("DELETE FROM pruning WHERE month = ?", (at.month,))
+            if months_kept is not None and not held:
+                _close(pen.db, months_kept, now_us)
         return True
     if held:
         return False
@@ -132,10 +134,15 @@ def _begin(sequencer: Sequencer, months_kept: int, now_us: int) -> bool:
         if not (waiting := due(db, months_kept, now_us)) or waiting[0].why:
             return False
     with sequencer.append(now_us) as pen:
-        again = due(pen.db, months_kept, now_us)
-        if under_way(pen.db) is None and again and not again[0].why:
-            pen.db.execute(_BEGUN, (again[0].month, CHECKING, now_us, ""))
+        if under_way(pen.db) is None:
+            _close(pen.db, months_kept, now_us)
     return True
+
+
+def _close(db: Connection, months_kept: int, now_us: int) -> None:
+    waiting = due(db, months_kept, now_us)
+    if waiting and not waiting[0].why:
+        db.execute(_BEGUN, (waiting[0].month, CHECKING, now_us, ""))
 
 
 def _reasons(db: Connection, month: int, now_us: int) -> Iterator[str]:
