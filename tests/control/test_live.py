@@ -62,6 +62,20 @@ def test_who_is_far_behind_is_moved_on_and_told_so(desk: Desk, monkeypatch: pyte
         assert skipped == tail.newest(db, 1) - 3
 
 
+def test_from_the_first_entry_on_no_month_is_left_out(desk: Desk) -> None:
+    """Also what an old month learns late: a record that a spool had kept has a new number."""
+    now_us, ids = desk.clock.at_us, []
+    for number, days in enumerate((150, 100, 70, 40, 0), 1):
+        desk.clock.at_us = now_us - days * 86_400_000_000
+        ids.append(desk.book(number))
+    stream = following(desk, 0)
+    assert told(stream.more()) == ids
+    desk.clock.at_us = now_us - 120 * 86_400_000_000
+    late = desk.book(6)
+    assert told(stream.more()) == [late]
+    assert told(stream.more()) == []
+
+
 def test_only_what_is_ones_own(desk: Desk) -> None:
     manager = desk.member("manager", "search")
     mine, _ = desk.book(1, labels={"team": "search"}), desk.book(2, labels={"team": "ads"})

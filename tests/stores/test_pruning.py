@@ -24,7 +24,7 @@ from tallystick.core.identity import Attribution
 from tallystick.core.ledger import open_checkpoint
 from tallystick.core.usage import usage_of
 from tallystick.exports import ledger_jsonl
-from tallystick.stores.sql import exported, facts, ledger_reading, moving, proofs, pruning, rollup_reads
+from tallystick.stores.sql import exported, facts, ledger_reading, moving, proofs, pruning, rollup_reads, tail
 from tallystick.stores.sql.adjusting import Correction, adjust
 from tallystick.stores.sql.alerts_ledger import look
 from tallystick.stores.sql.alerts_raised import list_alerts
@@ -38,6 +38,7 @@ from tallystick.stores.sql.facts import ATTEMPTS, DAY_US, REFUSALS, SANDBOX, Ask
 from tallystick.stores.sql.journal import Sequencer
 from tallystick.stores.sql.pruned import RowsPruned, pruned_months, rows_from
 from tallystick.stores.sql.rollup_days import rebuild
+from tallystick.stores.sql.sight import EVERYTHING
 from tallystick.stores.sql.verify import Verification, verify
 from tests.build.databases import both_engines, files_only, open_database
 from tests.build.journal import KEY, admission, key_refusal, settlement
@@ -442,6 +443,35 @@ def test_the_walk_beside_the_calls_goes_over_pruned_months(books: Books) -> None
     with books.database.read() as db:
         assert db.execute("SELECT count(*) FROM alert").fetchone()[0] == 0
         assert db.execute("SELECT min(looked_us) FROM alert_ledger").fetchone()[0] > 0
+
+
+def test_who_follows_from_the_beginning_is_told_what_is_gone(books: Books) -> None:
+    """Every entry of calls is shown or counted, once."""
+    def followed() -> tuple[int, list[int]]:
+        after, gone, shown = -1, 0, []
+        with books.database.read() as db:
+            last = tail.newest(db, 1)
+            while after < last:
+                found, now = tail.learned(db, 1, after, EVERYTHING, 7)
+                gone += tail.pruned_between(db, 1, after, now)
+                shown += [int(entry.row["at_us"]) for entry in found]
+                after = now
+        return gone, shown
+
+    gone, before = followed()
+    assert gone == 0
+    entries = sum(one[0] == 1 for one in of_months(books))
+    books.prune()
+    gone, after = followed()
+    assert gone == entries > 0
+    assert after == [at_us for at_us in before if at_us // DAY_US >= day("2026-09-01")]
+
+
+def of_months(books: Books) -> list[tuple[int, int]]:
+    """The entries of the months that go: whose they are, and their numbers."""
+    with books.database.read() as db:
+        return [(int(organization), int(seq)) for month in GONE
+                for organization, seq in db.execute(f"SELECT organization, seq FROM entry_{month}").fetchall()]
 
 
 def test_a_rebuild_of_roll_ups_leaves_pruned_months_alone(books: Books) -> None:

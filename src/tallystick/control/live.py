@@ -3,7 +3,8 @@ of calls, of a call with several attempts one for each; its id is the number of 
 goes on behind the last one seen (`Last-Event-ID`).
 
 A stream lasts some minutes at most: then the client comes again, and what its proof still opens is looked at anew. A
-client that is further behind than a screen can show is told how many entries it was moved past.
+client that is further behind than a screen can show, or behind a month whose rows are gone, is told how many entries it was
+moved past.
 """
 
 from __future__ import annotations
@@ -89,6 +90,7 @@ class _Following:
             after = newest if self._after is None else min(self._after, newest)
             skipped = max(newest - after - BEHIND_MAX, 0)
             found, self._after = tail.learned(db, self._organization, after + skipped, self._sight, BATCH)
+            skipped += tail.pruned_between(db, self._organization, after + skipped, self._after)
             names = Names(db, self._organization)
             return skipped, [(seq, attempt_item(row, names)) for seq, row in found]
 
