@@ -30,6 +30,9 @@ export type Test = keyof typeof TESTS
 /** As the API has it: null among the values stands for calls that name nothing there. */
 export type Filter = { dimension: string; test: Test; values: (string | null)[] }
 
+/** The calls that count as errors, as the roll-ups count them. */
+export const FAILED: Filter = { dimension: 'outcome', test: 'is', values: ['failed', 'cut', 'unreached'] }
+
 export function titleOf(dimension: string): string {
   return isOne(DIMENSIONS, dimension) ? DIMENSIONS[dimension] : dimension.slice(CUSTOM.length)
 }

@@ -34,7 +34,11 @@ import { Shell } from './shell/Shell'
 
 const root = createRootRouteWithContext<{ queries: QueryClient }>()({
   component: Outlet,
-  notFoundComponent: NotFound,
+  notFoundComponent: () => (
+    <main className="main">
+      <NotFound />
+    </main>
+  ),
 })
 
 const login = createRoute({
@@ -429,6 +433,9 @@ const dimension = createRoute({
   component: lazyRouteComponent(() => import('./screens/Dimension')),
 })
 
+/** Any other page of an organisation: without it, `bare` would lead such an address to itself again and again. */
+const unknown = createRoute({ getParentRoute: () => organization, path: '$', component: NotFound })
+
 // Pages that are elsewhere than their address says.
 const MOVED: Record<string, string> = { '/': '/overview', '/admin/llm-proxy': '/live' }
 
@@ -505,6 +512,7 @@ const tree = root.addChildren([
     policy,
     stop,
     help,
+    unknown,
   ]),
   bare,
 ])

@@ -1,5 +1,6 @@
 // The budgets that are closest to their end, and what alerts say that nobody resolved: shown only where there are any.
 import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
 import { getAlerts, getBudgets } from '../api/sdk.gen'
 import type { Budget, Node } from '../api/types.gen'
 import { inkOf, nameOf } from '../budgets'
@@ -12,7 +13,7 @@ import { dateText } from './when'
 const ALERTS = 3
 const WORST = 5
 
-export function OpenAlerts() {
+export function OpenAlerts({ slug }: { slug: string }) {
   const session = useSession()
   const { data } = useQuery({
     queryKey: ['alerts', 'open'],
@@ -28,16 +29,26 @@ export function OpenAlerts() {
     <ul className="alerts" aria-label="Open alerts">
       {newest.slice(0, ALERTS).map((alert) => (
         <li key={alert.id} className={alert.severity === 'critical' ? 'red' : 'amber'}>
-          <strong>{alert.title}</strong> {alert.text !== alert.title && alert.text}
+          <Link to="/o/$slug/alerts/$id" params={{ slug, id: alert.id }}>
+            <strong>{alert.title}</strong>
+          </Link>{' '}
+          {alert.text !== alert.title && alert.text}
         </li>
       ))}
+      {newest.length > ALERTS && (
+        <li>
+          <Link to="/o/$slug/alerts" params={{ slug }}>
+            {grouped(newest.length - ALERTS)} more open {newest.length - ALERTS === 1 ? 'alert' : 'alerts'}
+          </Link>
+        </li>
+      )}
     </ul>
   )
 }
 
 type Part = { budget: Budget; node: Node }
 
-export function BudgetHealth({ zone }: { zone: string }) {
+export function BudgetHealth({ zone, slug }: { zone: string; slug: string }) {
   const { data } = useQuery({
     queryKey: ['budgets', 'health'],
     queryFn: async () => (await getBudgets({ query: { limit: 200 }, throwOnError: true })).data.items,
@@ -51,7 +62,11 @@ export function BudgetHealth({ zone }: { zone: string }) {
   return (
     <Section
       title="Budgets"
-      end={parts.length > WORST ? `the ${WORST} fullest of ${grouped(parts.length)}` : undefined}
+      end={
+        <Link to="/o/$slug/budgets" params={{ slug }}>
+          {parts.length > WORST ? `All ${grouped(parts.length)}` : 'All budgets'}
+        </Link>
+      }
     >
       <table className="book">
         <thead className="visually-hidden">
@@ -67,7 +82,9 @@ export function BudgetHealth({ zone }: { zone: string }) {
           {worst.map(({ budget, node }) => (
             <tr key={`${budget.id} ${node.subject}`}>
               <td>
-                {nameOf(budget.value === '*' ? { ...budget, value: node.subject } : budget)}{' '}
+                <Link to="/o/$slug/budgets/$id" params={{ slug, id: String(budget.id) }}>
+                  {nameOf(budget.value === '*' ? { ...budget, value: node.subject } : budget)}
+                </Link>{' '}
                 <span className="label">{budget.mode}</span>
               </td>
               <td className="wide-only" style={{ width: '34%' }}>
@@ -80,7 +97,9 @@ export function BudgetHealth({ zone }: { zone: string }) {
                   />
                 </div>
               </td>
-              <td className="number">{node.used_percent === null ? '–' : `${node.used_percent} %`}</td>
+              <td className="number">
+                {node.used_percent === null ? '–' : `${node.used_percent.toFixed(1)} %`}
+              </td>
               <td className="number wide-only">
                 <Amount budget={budget} of={node} name="spent" /> <span className="quiet">of</span>{' '}
                 <Amount budget={budget} of={budget} name="limit" />

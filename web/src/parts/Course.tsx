@@ -19,6 +19,7 @@ import {
 } from 'recharts'
 import { csvOf, download } from '../csv'
 import { percent } from '../money'
+import { topOf } from '../ticks'
 import { savePicture, saveVectors } from './chartfiles'
 
 /** `names`: what a click on it narrows down to; null where it is no single group. */
@@ -121,7 +122,7 @@ export default function Course(asked: Asked) {
             <XAxis xAxisId="ghost" dataKey="bucket" hide padding={{ left: edge, right: edge }} />
             <YAxis
               orientation="right"
-              domain={[0, 'auto']}
+              domain={[0, topOf]}
               tickFormatter={(value: number) => axis(BigInt(Math.round(value)))}
               tickCount={4}
               allowDecimals={false}

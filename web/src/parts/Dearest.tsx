@@ -6,13 +6,14 @@ import { getExplore } from '../api/sdk.gen'
 import type { Filter } from '../filters'
 import { grouped, nanosOf, percent, places } from '../money'
 import type { Days } from '../range'
+import { useKeyNames } from './keynames'
 import { Money } from './Money'
 import { Section } from './Page'
 import { Coming, Fault } from './states'
 
 const ROWS = 6
 
-/** `link`: how a name is shown; it leads to where its calls are. `unit`: what calls are named. `colour`: the name's
+/** `link`: how a name is shown; it leads to where its calls are. `all`: the way to all of the names. `unit`: what calls are named. `colour`: the name's
  * colour on a chart, where one stands beside it. `tips`: whether a bar tells its share of the whole. */
 export function Dearest({
   title,
@@ -21,6 +22,7 @@ export function Dearest({
   filters,
   none,
   link,
+  all,
   unit = 'calls',
   colour,
   tips,
@@ -30,7 +32,8 @@ export function Dearest({
   days: Days
   filters?: readonly Filter[]
   none: string
-  link: (name: string) => ReactNode
+  link: (name: string, said: string) => ReactNode
+  all?: (what: string) => ReactNode
   unit?: 'calls' | 'requests'
   colour?: (name: string | null) => string
   tips?: boolean
@@ -51,13 +54,22 @@ export function Dearest({
         })
       ).data,
   })
+  const keys = group === 'key' ? (data?.series ?? []).flatMap((one) => one.names[0] ?? []) : []
+  const nameOfKey = useKeyNames(keys)
   if (error || !data)
     return <Section title={title}>{error ? <Fault problem={error} /> : <Coming rows={3} />}</Section>
   if (!data.series.some((one) => one.names[0] !== null)) return null
   const decimals = places(data.series.map((one) => one.cost_nanos))
   const dearest = nanosOf(data.series[0]?.cost_nanos ?? 0n)
   return (
-    <Section title={title} end={data.groups > ROWS ? `${ROWS} of ${grouped(data.groups)}` : undefined}>
+    <Section
+      title={title}
+      end={
+        all
+          ? all(data.groups > ROWS ? `All ${grouped(data.groups)}` : 'Explore')
+          : data.groups > ROWS && `${ROWS} of ${grouped(data.groups)}`
+      }
+    >
       <table className="book" aria-label={title}>
         <thead className="visually-hidden">
           <tr>
@@ -80,7 +92,7 @@ export function Dearest({
               <tr key={name ?? ''}>
                 <td>
                   {colour && <i className="dot" style={{ background: colour(name) }} />}
-                  {name === null ? <span className="quiet">{none}</span> : link(name)}
+                  {name === null ? <span className="quiet">{none}</span> : link(name, nameOfKey(name))}
                 </td>
                 <td className="number label wide-only">
                   {grouped(one.requests)} {unit}

@@ -5,6 +5,7 @@ import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { lazy, Suspense } from 'react'
 import { getExplore, getMetricsOverview } from '../api/sdk.gen'
 import { entityColour } from '../entity'
+import { FAILED } from '../filters'
 import { grouped, money, nanosOf, percent } from '../money'
 import { BudgetHealth, OpenAlerts } from '../parts/BudgetHealth'
 import { Dearest } from '../parts/Dearest'
@@ -17,18 +18,27 @@ import { VersionsDialog } from '../parts/Versions'
 import { daysOf, labelOf, type RangeSearch, rangeOf, todayIn } from '../range'
 import { may, useSession, useZone } from '../session'
 import type { FilterName } from './callsearch'
+import type { OverviewSearch } from './promptsearch'
 
 const Trend = lazy(() => import('../parts/Trend'))
 const TOLD = 4
 
-type Split = { group: string; title: string; filter: FilterName; none: string }
+type Split = { group: string; title: string; filter: FilterName | null; none: string }
 const SPLITS: Split[] = [
   { group: 'team', title: 'Teams', filter: 'team', none: 'No team' },
   { group: 'model', title: 'Models', filter: 'served_model', none: 'Unknown model' },
   { group: 'project', title: 'Projects', filter: 'project', none: 'No project' },
   { group: 'user', title: 'Users', filter: 'user', none: 'Nobody named' },
   { group: 'prompt_key', title: 'Prompts', filter: 'prompt_key', none: 'No prompt named' },
+  { group: 'key', title: 'Keys', filter: 'key', none: 'No key' },
+]
+// Asked for only where somebody wants them: a first glance is six lists.
+const MORE: Split[] = [
+  { group: 'agent', title: 'Agents', filter: 'agent', none: 'No agent named' },
   { group: 'environment', title: 'Environments', filter: 'environment', none: 'None named' },
+  { group: 'cost_center', title: 'Cost centres', filter: 'cost_center', none: 'None named' },
+  { group: 'provider', title: 'Providers', filter: 'provider', none: 'Unknown provider' },
+  { group: 'tag', title: 'Tags', filter: null, none: 'No tag' },
 ]
 
 export default function Overview() {
@@ -80,13 +90,20 @@ export default function Overview() {
     const { total, before } = spend.data
     return (
       <>
-        <OpenAlerts />
+        <OpenAlerts slug={slug} />
         <div className="figures">
           <Figure
             label={labelOf(search)}
             note={<Change now={total.cost_nanos} before={before?.cost_nanos} range={search} />}
           >
-            <Money nanos={total.cost_nanos} />
+            <Link
+              className="plain"
+              to="/o/$slug/requests"
+              params={{ slug }}
+              search={{ ...rangeOf(search), kind: 'calls' }}
+            >
+              <Money nanos={total.cost_nanos} />
+            </Link>
           </Figure>
           <Figure label="Requests" note={each(total.cost_nanos, total.requests)}>
             <Link className="plain" to="/o/$slug/requests" params={{ slug }} search={search}>
@@ -97,10 +114,24 @@ export default function Overview() {
             label="Today"
             note={`${grouped(now.data.today.requests)} requests${changed(now.data.today.requests_change_pct)}`}
           >
-            <Money nanos={now.data.today.cost_nanos} />
+            <Link
+              className="plain"
+              to="/o/$slug/requests"
+              params={{ slug }}
+              search={{ range: 'today', kind: 'calls' }}
+            >
+              <Money nanos={now.data.today.cost_nanos} />
+            </Link>
           </Figure>
           <Figure label="This month" note={`${money(now.data.month_to_date.burn_per_day_nanos)} a day`}>
-            <Money nanos={now.data.month_to_date.cost_nanos} />
+            <Link
+              className="plain"
+              to="/o/$slug/requests"
+              params={{ slug }}
+              search={{ range: 'mtd', kind: 'calls' }}
+            >
+              <Money nanos={now.data.month_to_date.cost_nanos} />
+            </Link>
           </Figure>
           <Figure
             label="Failed today"
@@ -114,7 +145,14 @@ export default function Overview() {
               </>
             }
           >
-            {grouped(now.data.today.errors)}
+            <Link
+              className="plain"
+              to="/o/$slug/requests"
+              params={{ slug }}
+              search={{ range: 'today', kind: 'calls', filters: [FAILED] }}
+            >
+              {grouped(now.data.today.errors)}
+            </Link>
           </Figure>
         </div>
         <Unpriced days={days} range={rangeOf(search)} slug={slug} />
@@ -127,12 +165,30 @@ export default function Overview() {
             </Suspense>
           )}
         </Section>
-        <BudgetHealth zone={zone} />
+        <BudgetHealth zone={zone} slug={slug} />
         <div className="two">
-          {SPLITS.map((split) => (
+          {[...SPLITS, ...(search.more ? MORE : [])].map((split) => (
             <Ranking key={split.group} split={split} days={days} slug={slug} search={search} />
           ))}
         </div>
+        {total.requests > 0 && (
+          <Button
+            variant="default"
+            mt="xl"
+            aria-expanded={search.more ?? false}
+            onClick={() =>
+              navigate({
+                search: ({ more, ...before }: OverviewSearch) => (more ? before : { ...before, more: true }),
+              })
+            }
+          >
+            {search.more
+              ? 'Fewer lists'
+              : `By ${MORE.map((split) => split.title.toLowerCase())
+                  .join(', ')
+                  .replace(/, (\w+)$/, ' and $1')} too`}
+          </Button>
+        )}
       </>
     )
   }
@@ -145,7 +201,7 @@ export default function Overview() {
           days={days}
           slug={slug}
           range={rangeOf(search)}
-          close={() => navigate({ search: rangeOf(search) })}
+          close={() => navigate({ search: ({ prompt: _, ...before }: OverviewSearch) => before })}
         />
       )}
     </Page>
@@ -162,8 +218,9 @@ function Ranking({
   split: Split
   days: { start: string; end: string }
   slug: string
-  search: RangeSearch
+  search: RangeSearch & { more?: true }
 }) {
+  const range = rangeOf(search)
   return (
     <Dearest
       title={split.title}
@@ -174,14 +231,29 @@ function Ranking({
       // The models' colours are the chart's; elsewhere one ink is enough.
       colour={split.group === 'model' ? (name) => entityColour('model', name) : undefined}
       tips
-      link={(name) =>
+      all={(what) => (
+        <Link to="/o/$slug/explore" params={{ slug }} search={{ ...range, group: split.group }}>
+          {what}
+        </Link>
+      )}
+      link={(name, said) =>
         split.group === 'prompt_key' ? (
           <Link to="/o/$slug/overview" params={{ slug }} search={{ ...search, prompt: name }}>
-            {name}
+            {said}
           </Link>
         ) : (
-          <Link to="/o/$slug/requests" params={{ slug }} search={{ ...search, [split.filter]: name }}>
-            {name}
+          <Link
+            to="/o/$slug/requests"
+            params={{ slug }}
+            search={{
+              ...range,
+              kind: 'calls',
+              ...(split.filter
+                ? { [split.filter]: name }
+                : { filters: [{ dimension: split.group, test: 'is', values: [name] }] }),
+            }}
+          >
+            {said}
           </Link>
         )
       }

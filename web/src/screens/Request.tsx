@@ -7,6 +7,7 @@ import { full, grouped } from '../money'
 import { Arithmetic } from '../parts/Arithmetic'
 import { Copy, Snippet } from '../parts/Copy'
 import { Fact, Figure } from '../parts/Figure'
+import { useKeyNames } from '../parts/keynames'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
 import { Coming, Fault } from '../parts/states'
@@ -54,6 +55,8 @@ export default function Request() {
 
 function Call({ call, slug }: { call: CallDocument; slug: string }) {
   const { zone } = useZone()
+  const key = call.attribution?.key_id
+  const nameOfKey = useKeyNames(typeof key === 'string' ? [key] : [])
   const named = call.served_model ?? call.requested_model ?? 'no model'
   return (
     <>
@@ -100,7 +103,7 @@ function Call({ call, slug }: { call: CallDocument; slug: string }) {
                 <Money nanos={call.held_nanos} />
               </Fact>
             )}
-            <Fact name="Known from">{call.method && `${call.method}, ${call.basis}`}</Fact>
+            <Fact name="Cost by">{call.method && costBy(call.method, call.basis)}</Fact>
             {call.attempts.map((attempt) => (
               <Fact
                 key={attempt.attempt}
@@ -118,7 +121,7 @@ function Call({ call, slug }: { call: CallDocument; slug: string }) {
               return typeof value === 'string' && value ? (
                 <Fact key={name} name={label}>
                   <Link to="/o/$slug/requests" params={{ slug }} search={{ [filter]: value }}>
-                    {value}
+                    {name === 'key_id' ? nameOfKey(value) : value}
                   </Link>
                   {call.attribution?.claimed.includes(name) && (
                     <span className="label"> said by the caller</span>
@@ -126,6 +129,7 @@ function Call({ call, slug }: { call: CallDocument; slug: string }) {
                 </Fact>
               ) : null
             })}
+            <Session call={call} slug={slug} />
             {call.attribution?.tags.map(([name, value]) => (
               <Fact key={name} name="Tag">
                 {value ? `${name} = ${value}` : name}
@@ -192,6 +196,44 @@ const ATTRIBUTES: [string, string, FilterName][] = [
   ['cost_center', 'Cost centre', 'cost_center'],
   ['prompt_key', 'Prompt', 'prompt_key'],
 ]
+
+// What its cost is, and what that rests on (docs/money.md).
+const METHODS: Record<string, string> = {
+  stated: 'what the provider says it cost',
+  priced: 'the price list',
+  estimated: 'an estimate',
+  unpriced: 'no price: none is known',
+  sandbox: 'the price list, in the sandbox',
+}
+const BASES: Record<string, string> = {
+  usage: 'tokens as the provider counted them',
+  counted: 'tokens counted here',
+  worst_case: 'what was held, the most it can have cost',
+  zero_proven: 'proven to have cost nothing',
+  deferred: 'known later',
+}
+
+function costBy(method: string, basis: string | null | undefined): string {
+  const known = METHODS[method] ?? method
+  return basis ? `${known}; ${BASES[basis] ?? basis}` : known
+}
+
+/** The run it belongs to, and the way to all calls of it. */
+function Session({ call, slug }: { call: CallDocument; slug: string }) {
+  const session = call.attribution?.session
+  if (typeof session !== 'string' || !session) return null
+  return (
+    <Fact name={call.attribution?.agent ? 'Run' : 'Session'}>
+      <Link
+        to="/o/$slug/requests"
+        params={{ slug }}
+        search={{ filters: [{ dimension: 'session', test: 'is', values: [session] }] }}
+      >
+        {session}
+      </Link>
+    </Fact>
+  )
+}
 
 function costNote(call: CallDocument): string {
   if (call.sandbox) return 'what it would have cost; a sandbox call is free'

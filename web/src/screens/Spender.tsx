@@ -6,6 +6,7 @@ import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { lazy, Suspense } from 'react'
 import { getExplore, getSpendersOne } from '../api/sdk.gen'
 import type { OneSpender } from '../api/types.gen'
+import { FAILED } from '../filters'
 import { grouped, money, nanosOf, percent } from '../money'
 import { changeText } from '../parts/Change'
 import { Dearest } from '../parts/Dearest'
@@ -194,7 +195,9 @@ function Shown({ whose, one, days, range, slug }: Part) {
     <>
       <div className="figures">
         <Figure label={labelOf(range)} note={changeText(one.cost_nanos, one.before_cost_nanos)}>
-          <Money nanos={one.cost_nanos} />
+          <Link className="plain" to="/o/$slug/requests" params={{ slug }} search={calls}>
+            <Money nanos={one.cost_nanos} />
+          </Link>
         </Figure>
         <Figure label="Calls" note={each(one)}>
           <Link className="plain" to="/o/$slug/requests" params={{ slug }} search={calls}>
@@ -205,7 +208,14 @@ function Shown({ whose, one, days, range, slug }: Part) {
           label="Errors"
           note={one.requests ? `${percent(BigInt(one.errors), BigInt(one.requests))} of the calls` : ''}
         >
-          {grouped(one.errors)}
+          <Link
+            className="plain"
+            to="/o/$slug/requests"
+            params={{ slug }}
+            search={{ ...calls, filters: [FAILED] }}
+          >
+            {grouped(one.errors)}
+          </Link>
         </Figure>
         <Figure label="Active keys" note="bound to it">
           {grouped(one.keys)}
@@ -217,7 +227,7 @@ function Shown({ whose, one, days, range, slug }: Part) {
         )}
       </div>
       <Course whose={whose} one={one} days={days} range={range} slug={slug} />
-      {kind === 'agent' && <Runs agent={whose.name} one={one} days={days} />}
+      {kind === 'agent' && <Runs agent={whose.name} one={one} days={days} range={range} />}
       <Limits whose={whose} one={one} />
       {kind === 'agent' && <AgentLimits agent={whose.name} />}
       {kind === 'team' && <ProjectsOf team={whose.name} days={days} range={range} />}

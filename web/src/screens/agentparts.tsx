@@ -2,6 +2,7 @@
 import { Button } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
 import { deletePoliciesPolicyId, getExplore, getPolicies } from '../api/sdk.gen'
 import type { OneSpender, Series } from '../api/types.gen'
 import { grouped, money, nanosOf, places } from '../money'
@@ -10,13 +11,24 @@ import { useChange } from '../parts/FormDialog'
 import { Money } from '../parts/Money'
 import { Section } from '../parts/Page'
 import { Coming, Fault } from '../parts/states'
-import type { Days } from '../range'
+import type { Days, RangeSearch } from '../range'
 import { may, useSession } from '../session'
 
 const RUNS = 10
 
 /** Runs are sessions: calls that say so with one `X-Tallystick-Session`. */
-export function Runs({ agent, one, days }: { agent: string; one: OneSpender; days: Days }) {
+export function Runs({
+  agent,
+  one,
+  days,
+  range,
+}: {
+  agent: string
+  one: OneSpender
+  days: Days
+  range: RangeSearch
+}) {
+  const { slug } = useParams({ strict: false }) as { slug: string }
   const { data, error } = useQuery({
     queryKey: ['explore', 'session', agent, days],
     queryFn: async () =>
@@ -56,7 +68,20 @@ export function Runs({ agent, one, days }: { agent: string; one: OneSpender; day
     >
       <Book
         caption="Runs"
-        columns={runColumns(data.series)}
+        columns={runColumns(data.series, (run) => (
+          <Link
+            to="/o/$slug/requests"
+            params={{ slug }}
+            search={{
+              ...range,
+              kind: 'calls',
+              agent,
+              filters: [{ dimension: 'session', test: 'is', values: [run] }],
+            }}
+          >
+            {run}
+          </Link>
+        ))}
         rows={data.series}
         id={(one) => one.names[0] ?? ''}
       />
@@ -70,10 +95,15 @@ export function Runs({ agent, one, days }: { agent: string; one: OneSpender; day
   )
 }
 
-function runColumns(rows: readonly Series[]): Column<Series>[] {
+function runColumns(rows: readonly Series[], calls: (run: string) => ReactNode): Column<Series>[] {
   const decimals = places(rows.map((one) => one.cost_nanos))
   return [
-    { id: 'run', title: 'Dearest runs', value: (one) => one.names[0] ?? null },
+    {
+      id: 'run',
+      title: 'Dearest runs',
+      value: (one) => one.names[0] ?? null,
+      shown: (one) => calls(one.names[0] ?? ''),
+    },
     { id: 'errors', title: 'Errors', value: (one) => one.errors, number: true, wide: true },
     {
       id: 'calls',

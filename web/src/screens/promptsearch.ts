@@ -1,6 +1,7 @@
 // What the addresses of the list of prompts and of one prompt say, and how a key stands in a path. A key is any text:
 // every sign in it is escaped there, and so is what would be another page (`..`, `builder`).
 import { type RangeSearch, rangeOf } from '../range'
+import { flagOf } from '../search'
 
 export type PromptsSearch = RangeSearch & { q?: string; new?: true; sort?: string }
 
@@ -28,9 +29,16 @@ export function promptOf(search: Record<string, unknown>): PromptSearch {
 }
 
 /** The overview's address: its days, and the prompt whose versions are compared over it. */
-export function overviewOf(search: Record<string, unknown>): RangeSearch & { prompt?: string } {
+/** `prompt`: whose versions are open; `more`: the lists that a first glance leaves out. */
+export type OverviewSearch = RangeSearch & { prompt?: string; more?: true }
+
+export function overviewOf(search: Record<string, unknown>): OverviewSearch {
   const { prompt } = search
-  return { ...rangeOf(search), ...(prompt === undefined || prompt === '' ? {} : { prompt: String(prompt) }) }
+  return {
+    ...rangeOf(search),
+    ...(prompt === undefined || prompt === '' ? {} : { prompt: String(prompt) }),
+    ...flagOf(search, 'more'),
+  }
 }
 
 /** A key as the last part of a path. Signs are written `~2F`, not `%2F`, which routers and proxies take for a slash. */
