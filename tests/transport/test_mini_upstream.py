@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tallystick.ports import UpstreamRequest
-from tallystick.transport.http1 import Http1Reply
+from tallystick.transport.reply import Http1Reply
 from tallystick.transport.pool import Http1Upstreams
 from tests.build import corpus
 from tests.mini_upstream import (

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection to a provider, and the reply that is being read from it.
+"""One HTTP/1.1 connection to a provider; the reply that is being read from it stands in reply.py.
 
 Written by hand on httptools and asyncio's Protocols because money hangs on two facts that no client
 library tells: whether any byte of the request was handed to the network (`written`; without it a
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import select
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import cast
@@ -25,12 +24,12 @@ from typing import cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from tallystick.core.errors import FaultKind, UpstreamFault
+from tallystick.transport.reply import Http1Reply
 
 HEAD_BYTES_MAX = 64 * 1024
 HEADERS_MAX = 200
 INTERIM_REPLIES_MAX = 16
 QUEUED_BYTES_HIGH = 256 * 1024
-QUEUED_BYTES_LOW = 64 * 1024
 JOINED_BODY_BYTES_MAX = 64 * 1024
 
 
@@ -50,76 +49,6 @@ class Limits:
 
 class _Refused(Exception):
     """Stops the parser from within one of its callbacks."""
-
-
-class Http1Reply:
-    """A reply whose head has arrived: `ports.UpstreamReply`."""
-
-    __slots__ = ("_ended", "_fault", "_link", "_paused", "_pieces", "_queued_bytes", "_waiter", "headers", "status")
-
-    def __init__(self, link: Link) -> None:
-        self.status = 0
-        self.headers: list[tuple[bytes, bytes]] = []
-        self._link: Link | None = link
-        self._pieces: deque[bytes] = deque()
-        self._queued_bytes = 0
-        self._paused = False
-        self._ended = False
-        self._fault: UpstreamFault | None = None
-        self._waiter: asyncio.Future[None] | None = None
-
-    async def head(self) -> None:
-        """Return once the head is here. Raises UpstreamFault. A caller that gives up cuts the call."""
-        while not self.status:
-            if self._fault is not None:
-                raise self._fault
-            try:
-                await self._signal()
-            except asyncio.CancelledError:
-                self.cut()
-                raise
-
-    async def next(self) -> bytes | None:
-        """The next piece as soon as it is there, None at the proper end. Pieces that came before a
-        fault are handed over first. A cancelled wait loses nothing."""
-        while not self._pieces:
-            if self._ended:
-                return None
-            if self._fault is not None:
-                raise self._fault
-            await self._signal()
-        piece = self._pieces.popleft()
-        self._queued_bytes -= len(piece)
-        if self._paused and self._queued_bytes < QUEUED_BYTES_LOW:
-            self._paused = False
-            if self._link is not None:
-                self._link.resume_reading()
-        return piece
-
-    @property
-    def at_end(self) -> bool:
-        return self._ended and not self._pieces
-
-    async def close(self) -> None:
-        self.cut()
-
-    def cut(self) -> None:
-        """Let go: of a reply that has ended nothing is left to do, any other loses its connection."""
-        if self._link is not None:
-            self._link.fail("cancelled", "given up by the gateway")
-        self._pieces.clear()
-        self._queued_bytes = 0
-
-    def _signal(self) -> asyncio.Future[None]:
-        self._waiter = asyncio.get_running_loop().create_future()
-        return self._waiter
-
-    def _wake(self) -> None:
-        waiter = self._waiter
-        if waiter is not None:
-            self._waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
 
 
 class Link(asyncio.Protocol):

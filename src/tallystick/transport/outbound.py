@@ -25,7 +25,8 @@ from urllib.parse import urlsplit
 
 from tallystick.core.errors import UpstreamFault
 from tallystick.core.peers import Network, is_within
-from tallystick.transport.http1 import Http1Reply, Limits, Link
+from tallystick.transport.http1 import Limits, Link
+from tallystick.transport.reply import Http1Reply
 
 PORTS: Final = (443, 8443)
 REPLY_BYTES_MAX: Final = 64 * 1024

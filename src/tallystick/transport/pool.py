@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 from tallystick.core.errors import Defect, UpstreamFault
 from tallystick.ports import UpstreamRequest
-from tallystick.transport.http1 import Http1Reply, Limits, Link
+from tallystick.transport.http1 import Limits, Link
+from tallystick.transport.reply import Http1Reply
 
 _BODYLESS_METHODS = ("GET", "HEAD", "DELETE", "OPTIONS")
 
