@@ -105,7 +105,7 @@ REFUSED: dict[str, tuple[int, bytes]] = {
     "HTTP/3.7": (400, get(version=b"3.7")),
     "HTTP/0.9": (400, b"GET /v1/models\r\n\r\n"),
     "a WebSocket": (400, get(b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Key: YWJj")),
-    "HTTP/2 by upgrade": (400, get(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk")),
+    "HTTP/2 offered twice": (400, get(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk")),
     "an odd expectation": (400, post(b"{}", b"Content-Length: 2", b"Expect: 200-ok")),
     "a TLS hello": (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
     "a PROXY line": (400, b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n" + get()),
@@ -149,6 +149,8 @@ async def test_what_only_looks_odd_passes():
         get(host=b"Host: [::1]:8000\r\n"), get(host=b"Host: my_service:8000\r\n"), get(host=b"", version=b"1.0"),
         get(b"_aipromptcost: {}"), get(b"x_custom: 1"), get(b"X-A: \xe9"), get(b"X-A:"), get(b"X-Tag: 1", b"X-Tag: 2"),
         get(path=b"/v1/models?a=%2F..//;b"), post(b"ab", b"content-length:2"), post(b"", b"Content-Length: 0", b"Expect: 100-continue"),
+        get(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk"),   # test_offers.py
+        post(b"ab", b"Content-Length: 2", b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk"),
         get(*(b"X-%d: 1" % n for n in range(99))),
     ]
     async with asyncio.timeout(WAIT_S), gate(app, PATIENT) as gateway:
@@ -470,8 +472,10 @@ async def test_no_mutation_of_a_request_harms_the_gate(seed):
     whole = [
         post(b'{"model":"m"}', b"Content-Length: 13", b"Content-Type: application/json", b"Authorization: Bearer sk-x"),
         post(b"6\r\nabcdef\r\n0\r\n\r\n", b"Transfer-Encoding: chunked"), get(b"x-api-key: k", b"Accept-Encoding: gzip"),
+        post(b'{"model":"m"}', b"Connection: Upgrade, HTTP2-Settings", b"Content-Length: 13", b"HTTP2-Settings: AAMAAABk", b"Upgrade: h2c"),
     ]
-    junk = [b"\r\n", b"\n", b"\r", b" ", b"\t", b"\x00", b":", b"0", b"-1", b"chunked", b"Content-Length: 7\r\n", b"Transfer-Encoding: chunked\r\n", b"\xff", b"_", b"Host: b\r\n"]
+    junk = [b"\r\n", b"\n", b"\r", b" ", b"\t", b"\x00", b":", b"0", b"-1", b"chunked", b"Content-Length: 7\r\n", b"Transfer-Encoding: chunked\r\n", b"\xff", b"_", b"Host: b\r\n",
+            b"Upgrade: h2c\r\n", b"Connection: upgrade\r\n"]
     app = Echo()
     async with asyncio.timeout(120), gate(app, GateLimits(linger_s=0)) as gateway:
         for _ in range(500):

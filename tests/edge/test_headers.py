@@ -23,7 +23,7 @@ def test_order_values_and_duplicates_stay():
 
 
 INTERNAL = [
-    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings",
     "host", "content-length", "expect", "cookie", "origin", "referer",
     "x-tallystick-key", "x-tallystick-team", "x-tallystick-anything", "x-tallystick-dimension-a",
     "x-cartie-key", "x-cartie-tenant", "x-cartie-new", "x-aso-api-key", "x-aso-dimension-a", "x-virtual-key", "x-provider-key", "x-project-token",

@@ -8,6 +8,10 @@ pipelined connection it waits for its turn. After it nothing of that connection 
 again. An answer that leaves part of a body unread closes the connection, but lingers long enough
 for the client to read it.
 
+Who offers another protocol beside a whole HTTP/1.1 request (Java's HttpClient and `curl --http2` offer h2c over
+plain HTTP) gets an HTTP/1.1 answer, as RFC 9110 7.8 allows and as providers do. The parser would take the
+request's body for that other protocol, so it reads such a head once more, without the offer.
+
 Applications find a `Cycle` in `scope["extensions"]["tallystick"]`: whether the client is gone, why a
 body broke off, and the way to cut a reply.
 """
@@ -108,6 +112,7 @@ class Gate(HttpToolsProtocol):
         self._head: Head | None = None       # the last that could be read in one way only
         self._line: dict[str, Any] | None = None     # the last request's first line, and its url
         self._line_url = b""
+        self._offering: Head | None = None   # the last that asked for another protocol
         self._idle_since = 0.0
         self._head_fed = 0                   # bytes received for the head so far, an unfinished line included
         self._head_size = 0                  # the same, of complete lines
@@ -146,8 +151,11 @@ class Gate(HttpToolsProtocol):
         if self._in_head:
             self._head_fed += len(data)
         try:
-            self.parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                self._read_past(offer.args[0], data)
+        except httptools.HttpParserError:
             if not self._ended:
                 self._break_off(Denied("bad_request", "The request is not valid HTTP/1.1."))
         else:
@@ -256,6 +264,9 @@ class Gate(HttpToolsProtocol):
         else:
             head = Head(method, url, version, headers)
             denied = judge(method, url, version, headers, fields)
+            if denied is None and b"upgrade" in fields and self.parser.should_upgrade():
+                self._offering, self._in_head = head, True
+                return                       # `_read_past` brings it again
         if denied is None and len(self.connections) > self._limits.connections_max:
             denied = Denied("overloaded", "The gateway has more connections than it can carry.", retry_after_s=1)
         if denied is None and self._seat.crowded:
@@ -276,12 +287,32 @@ class Gate(HttpToolsProtocol):
             self.cycle.message_event.set()
 
     def on_message_complete(self) -> None:
+        if self._in_head:
+            return                           # a head that comes again
         self._disarm()
         self._in_head, self._head_fed = True, 0
         self.cycle.more_body = False
         self.cycle.message_event.set()
 
     # --- within
+
+    def _read_past(self, offset: int, data: bytes) -> None:
+        """Read on in HTTP/1.1 after a head that offers another protocol and ends at `offset`. A parser of its own gets that
+        head again without the offer, and then what follows: the body is framed as any other's."""
+        rest = memoryview(data)
+        while not self._ended:
+            head, rest = self._offering, rest[offset:]
+            assert head is not None
+            lines = [b"%b: %b\r\n" % header for header in head.headers if header[0] != b"upgrade"]
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)      # as uvicorn's
+            self.parser.feed_data(b"%b %b HTTP/%b\r\n%b\r\n" % (head.method.encode(), head.url, head.version.encode(), b"".join(lines)))
+            try:
+                self.parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as offer:
+                offset = offer.args[0]       # pipelined behind the first
+            else:
+                return
 
     @property
     def _newest(self) -> Cycle | None:

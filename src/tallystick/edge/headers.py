@@ -18,7 +18,7 @@ from tallystick.edge.credentials import CREDENTIAL_HEADERS, KEY_HEADERS, PROVIDE
 from tallystick.ports import RawHeaders
 
 HOP_BY_HOP: Final = frozenset({
-    b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te", b"trailer",
+    b"connection", b"http2-settings", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te", b"trailer",
     b"transfer-encoding", b"upgrade",
 })
 # The transport writes these anew.

@@ -49,8 +49,8 @@ def _judge_headers(version: str, headers: RawHeaders, fields: Mapping[bytes, byt
         return _bad("the Host header is missing")
     if host is not None and not _HOST.fullmatch(host):
         return _bad("the Host header is not a host")
-    if b"upgrade" in fields:
-        return _bad("no protocol upgrade is offered here")
+    if b"websocket" in fields.get(b"upgrade", b"").lower():      # any other offer may be passed over, and is: RFC 9110 7.8
+        return Denied("bad_request", "WebSockets are not served here: ask by HTTP, and for a stream where one is wanted.")
     if b"expect" in fields and fields[b"expect"].lower() != b"100-continue":
         return _bad("the only expectation served is 100-continue")
     for name in fields if b"_" in b"".join(fields) else ():
