@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.browser.conftest import ROOT, Person
+from tests.browser.conftest import PHONE, ROOT, Person
 from tests.build import chat
 from tests.build.gateway import PATIENCE_S, RunningGateway
 from tests.mini_upstream import MiniUpstream
@@ -52,6 +52,16 @@ def test_what_was_changed_is_told_with_before_and_after(traffic: list[str], owne
     assert row.locator("ins").first.inner_text() == "$7.00"
     assert "the host’s command line" in row.inner_text()
     assert owner.barriers() == []
+    row.get_by_role("link").first.click()
+    budget = page.locator("dt:text-is('budget') + dd").get_by_role("link")
+    assert re.fullmatch(r"/o/default/budgets/\d+", budget.get_attribute("href") or "")
+    owner.go("/audit")
+    page.set_viewport_size(PHONE)
+    owner.at("Audit")
+    row = page.locator("tbody tr", has_text="Budget on team search was changed: $7.00 a month")
+    box = row.get_by_text("Budget on team search was changed").bounding_box()
+    assert box and box["x"] + 100 < PHONE["width"], "a phone shows what was done without being pushed sideways"
+    row.get_by_text("by the host’s command line").wait_for()
 
 
 def test_a_request_leads_to_its_entry_and_the_entry_to_a_proof_that_holds(
@@ -69,6 +79,9 @@ def test_a_request_leads_to_its_entry_and_the_entry_to_a_proof_that_holds(
     assert sum(legs) == 0
     assert gateway.call(traffic[0])["cost_nanos"] in legs
     assert owner.barriers() == []
+    [said] = page.locator("dl.facts", has=page.get_by_text("latency", exact=True)).all()
+    assert said.get_by_role("link", name="search", exact=True).get_attribute("href") == "/o/default/teams/search"
+    assert re.search(r"[\d,.]+ ms\n", said.inner_text())
     page.get_by_role("link", name="Download the proof").wait_for(timeout=90_000)              # signed within a minute
     with page.expect_download() as coming:
         page.get_by_role("link", name="Download the proof").click()

@@ -55,7 +55,11 @@ def test_the_life_of_a_budget(gateway: RunningGateway, provider: MiniUpstream, o
     assert "tallystick budgets set" in page.locator(".snippet").inner_text()
 
     page.get_by_role("button", name="Set the first budget").click()
-    page.get_by_role("combobox", name="Which").fill("search")
+    which = page.get_by_role("combobox", name="Which")
+    page.wait_for_function("() => document.activeElement?.getAttribute('role') === 'combobox'")
+    assert which.evaluate("field => field === document.activeElement"), "it begins with what it asks first"
+    page.keyboard.type("search")
+    page.locator("[data-evidence]").get_by_text("Last 30 days").wait_for()
     page.get_by_label("Limit").fill("5")
     page.get_by_label("Owner").fill("ann")
     page.get_by_role("dialog").get_by_role("button", name="Set budget").click()

@@ -59,6 +59,9 @@ function Which({ scope, choose, each }: { scope: Scope; choose: (value: string) 
       onChange={choose}
       data={data ?? []}
       limit={50}
+      // A dialog begins with what it asks first; the list of names waits for the first letter or an arrow.
+      {...(scope.value ? {} : { 'data-autofocus': true })}
+      openOnFocus={false}
       placeholder={WHICH[scope.kind] ?? (each ? 'Its name, or * for each' : 'Its name')}
       required
     />

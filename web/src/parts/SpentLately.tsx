@@ -1,4 +1,5 @@
 // What a scope spent in the last thirty days, by day: the evidence behind a request for money, out of the ledger.
+import { useDebouncedValue } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { getExplore } from '../api/sdk.gen'
@@ -11,9 +12,11 @@ import { Spark } from './Spark'
 
 const DAYS = 30
 const WEEK = 7
+const TYPED_MS = 250
 
-export function SpentLately({ kind, value, slug }: { kind: string; value: string; slug: string }) {
+export function SpentLately({ kind, value: typed, slug }: { kind: string; value: string; slug: string }) {
   const { zone, known } = useZone()
+  const [value] = useDebouncedValue(typed, TYPED_MS)
   const filters = filtersOf(kind, value)
   const end = todayIn(zone)
   const start = plus(end, 1 - DAYS)

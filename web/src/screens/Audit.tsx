@@ -198,7 +198,7 @@ function columnsOf(slug: string, zone: string, entries: boolean, found: Entry[])
       value: (one) => one.at,
       shown: (one) => <span className="nowrap">{one.at ? atText(one.at, zone) : '–'}</span>,
     },
-    { id: 'by', title: 'Who', value: (one) => byName(one.by), wide: entries },
+    { id: 'by', title: 'Who', value: (one) => byName(one.by), wide: true },
     {
       id: 'what',
       title: 'What',
@@ -206,6 +206,7 @@ function columnsOf(slug: string, zone: string, entries: boolean, found: Entry[])
       shown: (one) => (
         <div className="lines">
           {one.sentence}
+          {one.by && <span className="label narrow-only">by {byName(one.by)}</span>}
           {one.approved_by && one.approved_by !== one.by && (
             <span className="label"> approved by {byName(one.approved_by)}</span>
           )}

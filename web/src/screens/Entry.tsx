@@ -10,10 +10,12 @@ import { Copy, Snippet } from '../parts/Copy'
 import { Fact } from '../parts/Figure'
 import { FileLink } from '../parts/FileLink'
 import { Page, Section } from '../parts/Page'
+import { SpenderLink } from '../parts/SpenderLink'
 import { Coming, Fault } from '../parts/states'
 import { atText } from '../parts/when'
 import { useZone } from '../session'
-import { byName, kindName } from './auditsearch'
+import { byName, kindName, millis } from './auditsearch'
+import { partOf } from './promptsearch'
 
 const SIGNED_SOON_MS = 15_000
 
@@ -175,7 +177,7 @@ function Told({ entry, slug }: { entry: WholeEntry; slug: string }) {
         <dl className="facts">
           {Object.entries(entry.said).map(([name, value]) => (
             <Fact key={name} name={name.replace(/_(nanos|us)$/, '').replaceAll('_', ' ')}>
-              <Value name={name} value={value} zone={zone} />
+              <Value name={name} value={value} said={entry.said} slug={slug} zone={zone} />
             </Fact>
           ))}
         </dl>
@@ -211,12 +213,45 @@ function Numbered({ seq, slug }: { seq: number; slug: string }) {
 
 const MOMENTS = new Set(['at', 'settled', 'starts', 'ends', 'until'])
 
-function Value({ name, value, zone }: { name: string; value: unknown; zone: string }) {
+type Said = {
+  name: string
+  value: unknown
+  said: Record<string, unknown>
+  slug: string
+  zone: string
+}
+
+function Value({ name, value, said, slug, zone }: Said) {
   if (value === true) return 'yes'
+  if (name === 'starts' && value === 0) return 'with the first call'
   if (MOMENTS.has(name) && typeof value === 'number')
     return `${atText(new Date(value / 1000).toISOString(), zone)} ${zone}`
   if (name.endsWith('_nanos') && typeof value === 'string' && /^-?\d+$/.test(value)) return full(value)
-  if (name.endsWith('_us') && typeof value === 'number') return `${grouped(value)} µs`
+  if (name.endsWith('_us') && typeof value === 'number') return millis(value)
+  if (name === 'budget' && typeof value === 'number')
+    return (
+      <Link to="/o/$slug/budgets/$id" params={{ slug, id: String(value) }}>
+        {value}
+      </Link>
+    )
+  if (name === 'policy' && typeof value === 'number')
+    return (
+      <Link to="/o/$slug/policies/$id" params={{ slug, id: String(value) }}>
+        {value}
+      </Link>
+    )
+  if (typeof value === 'string' && value) {
+    if (name === 'team' || name === 'user' || name === 'agent')
+      return <SpenderLink whose={{ kind: name, name: value }} />
+    if (name === 'project' && typeof said.team === 'string')
+      return <SpenderLink whose={{ kind: name, name: value, team: said.team }} />
+    if (name === 'prompt_key')
+      return (
+        <Link to="/o/$slug/prompts/$key" params={{ slug, key: partOf(value) }}>
+          {value}
+        </Link>
+      )
+  }
   if (typeof value === 'string' || typeof value === 'number') return value
   return <code>{JSON.stringify(value)}</code>
 }

@@ -33,7 +33,8 @@ import { AskForEnvelope } from './envelopeforms'
 import type { EnvelopesSearch } from './envelopesearch'
 
 const AGAIN_MS = 15_000
-const COMMAND = `tallystick envelopes request team:search --amount 20000 --until 2026-12-31 --purpose 'the launch'`
+const COMMAND = `tallystick envelopes request team:search --amount 20000 --until 2026-12-31 \\
+  --purpose 'the launch'`
 const EVERY = 'all'
 
 export default function Envelopes() {

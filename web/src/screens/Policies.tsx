@@ -104,7 +104,7 @@ export default function Policies() {
       {data && <Bypasses bypasses={data.bypasses} policies={data.items} ends={sets} />}
       {data && sets && rows.length > 0 && (
         <p className="footnote">
-          <Button variant="subtle" size="xs" onClick={() => set({ bypass: true }, false)}>
+          <Button variant="default" size="xs" onClick={() => set({ bypass: true }, false)}>
             Let somebody pass by for a while…
           </Button>
         </p>

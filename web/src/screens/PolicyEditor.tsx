@@ -314,7 +314,7 @@ function Words({ words, say, named }: { words: Said; say: (words: Said) => void;
   return (
     <>
       <Group grow align="flex-start">
-        {named && field('name', 'Called', 'Only where several of a kind are on one scope')}
+        {named && field('name', 'Called', 'If there are several')}
         {field('owner', 'Owner', 'Who answers for it')}
       </Group>
       {field('note', 'Note', 'Why it is there')}

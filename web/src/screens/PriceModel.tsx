@@ -220,7 +220,7 @@ function Calculator({ prices }: { prices: ModelPrices }) {
           ))}
           <TextInput
             type="date"
-            label="On the day (empty: now)"
+            label="On the day"
             value={at}
             onChange={(event) => setAt(event.currentTarget.value)}
           />

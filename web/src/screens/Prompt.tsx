@@ -10,6 +10,7 @@ import { Fact, Figure } from '../parts/Figure'
 import { useChange } from '../parts/FormDialog'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
+import { useWho } from '../parts/people'
 import { Coming, Fault } from '../parts/states'
 import { Tags } from '../parts/Tags'
 import { usePrompt, VersionBars, VersionsCsv, versionColumns } from '../parts/Versions'
@@ -107,6 +108,7 @@ type Asked = {
 
 function Shown({ prompt, slug, range, keeps, sort, onSort }: Asked) {
   const { zone } = useZone()
+  const who = useWho()
   return (
     <>
       <div className="figures">
@@ -171,7 +173,7 @@ function Shown({ prompt, slug, range, keeps, sort, onSort }: Asked) {
           <Fact name="Tags">{prompt.tags.length ? <Tags tags={prompt.tags} /> : ''}</Fact>
           <Fact name="Note">{prompt.note}</Fact>
           <Fact name="Registered">
-            {prompt.created_at && `${atText(prompt.created_at, zone)} by ${prompt.created_by}`}
+            {prompt.created_at && `${atText(prompt.created_at, zone)} by ${who(prompt.created_by ?? '')}`}
           </Fact>
         </dl>
       </Section>
@@ -181,6 +183,7 @@ function Shown({ prompt, slug, range, keeps, sort, onSort }: Asked) {
 
 function Registered({ prompt, keeps, zone }: { prompt: OnePrompt; keeps: boolean; zone: string }) {
   const { busy, problem, send } = useChange('prompts')
+  const who = useWho()
   const registered = prompt.version_list.filter((one) => one.registered)
   const activate = (version: string | null) =>
     send(
@@ -201,7 +204,7 @@ function Registered({ prompt, keeps, zone }: { prompt: OnePrompt; keeps: boolean
         <>
           <Book
             caption="What each version stands for"
-            columns={registeredColumns(zone, keeps && !busy ? activate : null)}
+            columns={registeredColumns(zone, who, keeps && !busy ? activate : null)}
             rows={registered}
             id={(one) => one.version ?? ''}
           />
@@ -226,6 +229,7 @@ function Registered({ prompt, keeps, zone }: { prompt: OnePrompt; keeps: boolean
 
 function registeredColumns(
   zone: string,
+  who: (id: string) => string,
   activate: ((version: string) => void) | null,
 ): Column<VersionShown>[] {
   const columns: Column<VersionShown>[] = [
@@ -255,7 +259,7 @@ function registeredColumns(
       id: 'added',
       title: 'Added',
       value: (one) => one.created_at,
-      shown: (one) => one.created_at && `${dateText(one.created_at, zone)} by ${one.created_by}`,
+      shown: (one) => one.created_at && `${dateText(one.created_at, zone)} by ${who(one.created_by ?? '')}`,
       wide: true,
     },
   ]

@@ -1,4 +1,5 @@
 // What the address of the audit says: acts or all entries, of which kind, about what, within which days.
+import { grouped } from '../money'
 import { type RangeSearch, rangeOf } from '../range'
 
 export const ACTS = {
@@ -53,4 +54,12 @@ export function kindName(kind: string): string {
 /** Who did it: a person by e-mail, or what acts without an account. */
 export function byName(by: string | null): string | null {
   return by === 'cli' ? 'the host’s command line' : by === 'gateway' ? 'the gateway' : by
+}
+
+/** A time of so many millionths of a second, in thousandths, exactly: "359.917 ms". */
+export function millis(us: number): string {
+  const part = String(us % 1000)
+    .padStart(3, '0')
+    .replace(/0+$/, '')
+  return `${grouped(Math.trunc(us / 1000))}${part && `.${part}`} ms`
 }

@@ -1,5 +1,6 @@
 // Setting a budget, changing it, raising it for a while, and removing it. What the server warns of is told at once.
 import { Autocomplete, Group, Select, TextInput } from '@mantine/core'
+import { useParams } from '@tanstack/react-router'
 import { useState } from 'react'
 import {
   deleteBudgetsBudgetId,
@@ -12,6 +13,7 @@ import { limitSet, limitText, MODES, nameOf, type Unit } from '../budgets'
 import { Confirm } from '../parts/Confirm'
 import { FormDialog, Reason, useChange } from '../parts/FormDialog'
 import { type Scope, ScopeFields } from '../parts/ScopeFields'
+import { SpentLately } from '../parts/SpentLately'
 import { Fault } from '../parts/states'
 import { useSession, useZone } from '../session'
 
@@ -30,6 +32,7 @@ const ENDS = { '1': 'In an hour', '24': 'In a day', '168': 'In 7 days', '720': '
 const WINDOW_END = 'window'
 
 export function NewBudget({ close, made }: { close: () => void; made: (id: number) => void }) {
+  const { slug = '' } = useParams({ strict: false })
   const session = useSession()
   const { zone } = useZone()
   const { busy, problem, send } = useChange('budgets')
@@ -66,6 +69,7 @@ export function NewBudget({ close, made }: { close: () => void; made: (id: numbe
       submit={submit}
     >
       <ScopeFields scope={scope} choose={setScope} {...(manages ? { kinds: OF_A_MANAGER } : {})} />
+      {unit === 'money' && <SpentLately kind={scope.kind} value={scope.value.trim()} slug={slug} />}
       <Group grow align="flex-start">
         <TextInput
           label="Limit"
