@@ -25,7 +25,7 @@ import pytest
 
 from tallystick.core.identity import Attribution
 from tallystick.stores.sql.booking import book_attempt, book_refusal
-from tallystick.stores.sql.breakdown import NAMES
+from tallystick.stores.sql.breakdown_names import NAMES
 from tallystick.stores.sql.engine import open_database
 from tallystick.stores.sql.journal import Sequencer
 from tests.build import chat

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from tallystick.core.entry import read_pairs
 from tallystick.core.money import NANOS_PER_UNIT
 from tallystick.stores.sql import breakdown, facts
-from tallystick.stores.sql.breakdown import Filter, Group, Question, TooMany, Total, broken_down, charted, matching
+from tallystick.stores.sql.breakdown import Group, Question, Total, broken_down, charted
+from tallystick.stores.sql.breakdown_names import Filter, TooMany, matching
 from tallystick.stores.sql.callfact import OUTCOMES
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.facts import ATTEMPTS, REFUSALS, SANDBOX, Asked

@@ -30,7 +30,8 @@ from tallystick.stores.sql.alerts_ledger import look
 from tallystick.stores.sql.alerts_raised import list_alerts
 from tallystick.stores.sql.alerts_sweep import sweep
 from tallystick.stores.sql.booking import book_admission, book_attempt, book_later_settlement, book_refusal
-from tallystick.stores.sql.breakdown import NAMES, Question, broken_down
+from tallystick.stores.sql.breakdown import Question, broken_down
+from tallystick.stores.sql.breakdown_names import NAMES
 from tallystick.stores.sql.budgets import Budgets, BudgetSpec
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.engine import MonthClosed, ensure_organization

@@ -11,7 +11,8 @@ import pytest
 from tallystick.core.budget import Amount, Scope
 from tallystick.core.identity import Attribution, Claims, attribute, by_first_name
 from tallystick.stores.sql import moving_projects
-from tallystick.stores.sql.breakdown import Filter, Question, broken_down
+from tallystick.stores.sql.breakdown import Question, broken_down
+from tallystick.stores.sql.breakdown_names import Filter
 from tallystick.stores.sql.budget_rows import books, budget_rows
 from tallystick.stores.sql.budgets import Budgets, BudgetSpec
 from tallystick.stores.sql.directory import Refused, find_key, list_projects

@@ -16,7 +16,8 @@ from tallystick.core.money import NANOS_PER_UNIT, decimal_text, from_nanos
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tallystick.stores.sql.breakdown import Filter, Group, Total
+    from tallystick.stores.sql.breakdown import Group, Total
+    from tallystick.stores.sql.breakdown_names import Filter
 
 Where = Annotated[list[str] | None, typer.Option(
     "--where", metavar="DIM=NAME", help="Only these: team=hr, team!=hr, model~mini (contains), team= (names none). Repeatable.")]
@@ -38,7 +39,8 @@ def spend(
     from tallystick.cli import installation
     from tallystick.control.explore_document import left_beside, ranked
     from tallystick.control.figures import day_number, local
-    from tallystick.stores.sql.breakdown import Question, TooMany, Total, broken_down
+    from tallystick.stores.sql.breakdown import Question, Total, broken_down
+    from tallystick.stores.sql.breakdown_names import TooMany
 
     groups = check_dimensions(by or ("model",))
     filters = filters_of(where)
@@ -66,7 +68,7 @@ def spend(
 
 def check_dimensions(names: Sequence[str]) -> tuple[str, ...]:
     """One or two dimensions; ends the command where they are none."""
-    from tallystick.stores.sql.breakdown import NAMES, dimension
+    from tallystick.stores.sql.breakdown_names import NAMES, dimension
 
     if len(names) > 2 or len(set(names)) < len(names) or any(dimension(name) is None for name in names):
         fail(f"One or two of {', '.join(NAMES)} and dimension.NAME.")
@@ -75,7 +77,7 @@ def check_dimensions(names: Sequence[str]) -> tuple[str, ...]:
 
 def filters_of(where: Sequence[str] | None) -> tuple[Filter, ...]:
     """What `--where` says; ends the command where it makes no sense."""
-    from tallystick.stores.sql.breakdown import NAMES, dimension
+    from tallystick.stores.sql.breakdown_names import NAMES, dimension
 
     found = tuple(map(_filter, where or ()))
     if any(dimension(one.dimension) is None for one in found):
@@ -90,7 +92,7 @@ def dollars(amount_nanos: int) -> str:
 
 
 def _filter(text: str) -> Filter:
-    from tallystick.stores.sql.breakdown import Filter
+    from tallystick.stores.sql.breakdown_names import Filter
 
     name, sign, value = text.partition("=")
     if sign and name.endswith("!"):

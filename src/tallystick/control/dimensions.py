@@ -20,7 +20,8 @@ from tallystick.control.spenders import Sum
 from tallystick.core.identity import NAME_CHARS_MAX
 from tallystick.core.money import decimal_text
 from tallystick.stores.sql import dimensions as store
-from tallystick.stores.sql.breakdown import TooMany, Total
+from tallystick.stores.sql.breakdown import Total
+from tallystick.stores.sql.breakdown_names import TooMany
 from tallystick.stores.sql.calls import ERASED
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.dimensions import Known

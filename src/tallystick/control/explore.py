@@ -12,7 +12,7 @@ import calendar
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -22,20 +22,20 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tallystick.control.callers import Caller, CallerOf, PartsOf
 from tallystick.control.explore_document import (
-    QUANTILES, Grain, Metric, csv_lines, days_asked, fold, left_beside, measures, needed, places, ranked, span,
+    QUANTILES, Grain, Metric, csv_lines, days_asked, days_of, fold, hours_asked, left_beside, measures, needed, places, range_of, ranked,
 )
-from tallystick.control.figures import EPOCH, Day, answer, day_number, local
+from tallystick.control.figures import Day, Hour, answer, day_number, local
 from tallystick.control.problems import Problem
 from tallystick.core.identity import VALUE_CHARS_MAX
-from tallystick.stores.sql.breakdown import (
-    NAMES, Chart, Cut, Filter, Group, Question, Step, Test, TooMany, Total, all_calls, broken_down, charted, dimension, matching, only,
-)
+from tallystick.stores.sql.breakdown import Chart, Cut, Group, Question, Step, Total, all_calls, broken_down, charted, only
+from tallystick.stores.sql.breakdown_names import NAMES, Filter, Test, TooMany, dimension, matching
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Organization, organization
-from tallystick.stores.sql.facts import ATTEMPTS, REFUSALS, SANDBOX
+from tallystick.stores.sql.facts import ATTEMPTS, REFUSALS, SANDBOX, days_around
 from tallystick.stores.sql.pruned import rows_from
 
 BUCKETS_MAX: Final = 400
+HOURS_MAX: Final = 24 * 7
 FILTERS_MAX: Final = 12
 VALUES_MAX: Final = 100
 _KINDS: Final = {"calls": ATTEMPTS, "refused": REFUSALS, "sandbox": SANDBOX}
@@ -45,6 +45,10 @@ FiltersText = Annotated[str | None, Field(
     max_length=8_000, description='A JSON list of `{"dimension", "test": "is"|"is_not"|"contains", "values": [text or null]}`.')]
 
 
+Since = Annotated[Hour | None, Field(description="Instead of days: from this whole hour on, as `2026-11-20T15:00:00Z`, as many `hours`.")]
+Hours = Annotated[int, Field(ge=1, le=HOURS_MAX, description="With `since`: how many hours.")]
+
+
 class Asked(BaseModel):
     """What is asked. Days are the organisation's, both included; without them the last 30."""
 
@@ -52,6 +56,8 @@ class Asked(BaseModel):
 
     start: Day | None = None
     end: Day | None = None
+    since: Since = None
+    hours: Hours = 24
     group: Annotated[list[Annotated[str, Field(max_length=80)]], Field(max_length=2)] = []
     filters: FiltersText = None
     kind: Literal["calls", "refused", "sandbox"] = "calls"
@@ -101,10 +107,12 @@ class Series(Measures):
 
 
 class Span(BaseModel):
-    """Days, both included."""
+    """Days, both included; of hours the days that they are in, and from when on and before when."""
 
     start: date
     end: date
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 class Explored(BaseModel):
@@ -146,7 +154,7 @@ def explore(parts: PartsOf, caller: CallerOf, asked: Annotated[Charted, Query()]
     """The metric by group and bucket, the dearest groups first."""
     here, question = _question(parts, caller, asked)
     question = replace(question, latencies=asked.metric in QUANTILES)
-    earlier = _earlier(question, asked.compare, asked.compare_start)
+    earlier = _earlier(question, asked.compare, asked.compare_start, here.zone)
     axis, earlier_axis = _axis(question, asked.grain, here.zone), _axis(earlier, asked.grain, here.zone) if earlier else {}
     with parts.database.read() as db:
         books = _Books(db, here.id, asked.grain)
@@ -158,7 +166,7 @@ def explore(parts: PartsOf, caller: CallerOf, asked: Annotated[Charted, Query()]
     alone = "tag" not in question.groups     # a call is in one group only
     rest = [left_beside(chart.cut.get((place, ()), Total()), told[place]) for place in axis]
     return answer({
-        "range": span(question.first_day, question.last_day), "zone": here.zone, "currency": "USD", "buckets": list(axis.values()),
+        "range": range_of(question, here.zone), "zone": here.zone, "currency": "USD", "buckets": list(axis.values()),
         "metric": asked.metric, "group": list(question.groups), "groups": chart.groups, "overlapping": not alone,
         "total": measures(chart.whole, [chart.cut.get((place, ()), Total()) for place in axis], asked.metric),
         "series": [{
@@ -166,7 +174,7 @@ def explore(parts: PartsOf, caller: CallerOf, asked: Annotated[Charted, Query()]
             "before": measures(before.get(group, Total()), [], asked.metric) if earlier else None} for group, total in chart.top.items()],
         "other": measures(left_beside(chart.whole, chart.top.values()), rest, asked.metric)
         if alone and len(chart.top) < chart.groups else None,
-        "before_range": span(earlier.first_day, earlier.last_day) if earlier else None,
+        "before_range": range_of(earlier, here.zone) if earlier else None,
         "before": measures(before_whole, [before_cut.get((place, ()), Total()) for place in earlier_axis], asked.metric)
         if earlier else None, "rows_from": begin,
     })
@@ -179,8 +187,8 @@ def rows_csv(parts: PartsOf, caller: CallerOf, asked: Annotated[Listed, Query()]
     with parts.database.read() as db:
         books = _Books(db, here.id, asked.grain)
         found = books.cut(question) if axis else {(0, group): total for group, total in books.totals(question).items()}
-    days = span(question.first_day, question.last_day)
-    name = "-".join(("tallystick", days["start"].isoformat(), days["end"].isoformat(), *(group.split(".")[0] for group in question.groups)))
+    days = range_of(question, here.zone)
+    name = "-".join(("tallystick", str(days["start"]), str(days["end"]), *(group.split(".")[0] for group in question.groups)))
     return StreamingResponse(csv_lines(question.groups, axis, found), media_type="text/csv; charset=utf-8",
                              headers={"content-disposition": f'attachment; filename="{name}.csv"'})
 
@@ -209,12 +217,13 @@ def values_of(
 
 def _question(parts: PartsOf, caller: Caller, asked: Asked) -> tuple[Organization, Question]:
     here = organization(parts.database, caller.organization)
-    days = days_asked(asked.start, asked.end, local(parts.clock.now_us(), here.zone).date())
+    hours = hours_asked(asked.since, asked.hours, asked.start, asked.end)
+    days = days_around(hours) if hours else days_asked(asked.start, asked.end, local(parts.clock.now_us(), here.zone).date())
     filters = checked_filters(asked.filters)
     _check_dimensions(asked.group)
     if len(set(asked.group)) < len(asked.group):
         raise Problem(400, "invalid_request", "Both groups are the same.")
-    return here, Question(*days, tuple(asked.group), "", filters, _KINDS[asked.kind], sight=caller.sight)
+    return here, Question(*days, tuple(asked.group), "", filters, _KINDS[asked.kind], sight=caller.sight, hours=hours)
 
 
 class _Said(msgspec.Struct, forbid_unknown_fields=True):
@@ -242,20 +251,25 @@ def _check_dimensions(names: Sequence[str]) -> None:
 
 def _axis(question: Question, grain: Grain, zone: str) -> dict[int, str]:
     """The buckets. Raises Problem 400 for more than a chart can show."""
-    found = places(question.first_day, question.last_day, grain, zone) if question.last_day - question.first_day < _DAYS_MAX else {}
+    found = places(question, grain, zone) if question.last_day - question.first_day < _DAYS_MAX else {}
     if len(found) > BUCKETS_MAX or (not found and grain != "none"):
         raise Problem(400, "too_many_buckets", f"That is more than {BUCKETS_MAX} points; ask for a coarser grain or a shorter range.")
     return found
 
 
-def _earlier(question: Question, compare: Compare, start: date | None) -> Question | None:
+def _earlier(question: Question, compare: Compare, start: date | None, zone: str) -> Question | None:
+    """The question of another period. Hours stay those of the day, but for the ones right before."""
+    if compare == "none":
+        return None
+    first, last = days_of(question, zone)
     if compare == "custom":
         if start is None:
             raise Problem(400, "invalid_request", "`compare=custom` needs the day to begin at: `compare_start`.")
-        return replace(question, first_day=day_number(start), last_day=day_number(start) + question.last_day - question.first_day)
-    first, last = (date.fromordinal(day + EPOCH) for day in (question.first_day, question.last_day))
-    if compare == "none":
-        return None
+        return _moved(question, (first - start).days)
+    if question.hours:
+        months = {"month": 1, "year": 12}.get(compare)
+        day_count = (first - _months_before(first, months)).days if months else 0
+        return _moved(question, day_count, 0 if months else question.hours[1] - question.hours[0])
     if compare == "previous":
         days = question.last_day - question.first_day + 1
         return replace(question, first_day=question.first_day - days, last_day=question.first_day - 1)
@@ -265,6 +279,15 @@ def _earlier(question: Question, compare: Compare, start: date | None) -> Questi
     if whole:                                # whole months stay whole
         ended = ended.replace(day=calendar.monthrange(ended.year, ended.month)[1])
     return replace(question, first_day=day_number(begun), last_day=day_number(ended))
+
+
+def _moved(question: Question, days: int, hours: int = 0) -> Question:
+    """The same so much earlier."""
+    if question.hours is None:
+        return replace(question, first_day=question.first_day - days, last_day=question.last_day - days)
+    first, before = (hour - 24 * days - hours for hour in question.hours)
+    around = days_around((first, before))
+    return replace(question, hours=(first, before), first_day=around[0], last_day=around[1])
 
 
 def _months_before(day: date, months: int) -> date:

@@ -13,7 +13,7 @@ from tallystick.control.figures import EPOCH, day_number, share
 from tallystick.control.problems import Problem
 from tallystick.core.money import decimal_text
 from tallystick.exports.calls_csv import cell, line
-from tallystick.stores.sql.breakdown import Cut, Group, Total
+from tallystick.stores.sql.breakdown import Cut, Group, Question, Total
 from tallystick.stores.sql.rollup_reads import quantile_us
 
 Grain = Literal["none", "hour", "day", "week", "month"]
@@ -42,17 +42,17 @@ def fold(cut: Cut, grain: Grain) -> Cut:
     return folded
 
 
-def places(first_day: int, last_day: int, grain: Grain, zone: str) -> dict[int, str]:
+def places(question: Question, grain: Grain, zone: str) -> dict[int, str]:
     """The places of a range in order, and how each is written."""
     if grain == "none":
         return {}
+    first, last = days_of(question, zone)
     if grain == "hour":
         at = ZoneInfo(zone)
-        begin, end = (int(datetime.combine(date.fromordinal(day + EPOCH), datetime.min.time(), at).timestamp())
-                      for day in (first_day, last_day + 1))
-        hours = range(begin // _HOUR_S, -(-end // _HOUR_S))
+        begin, end = (int(datetime.combine(day, datetime.min.time(), at).timestamp()) for day in (first, last + timedelta(days=1)))
+        hours = range(*question.hours) if question.hours else range(begin // _HOUR_S, -(-end // _HOUR_S))
         return {hour: datetime.fromtimestamp(hour * _HOUR_S, UTC).astimezone(at).isoformat() for hour in hours}
-    folded = dict.fromkeys(_place_of(day, grain) for day in range(first_day, last_day + 1))
+    folded = dict.fromkeys(_place_of(day, grain) for day in range(day_number(first), day_number(last) + 1))
     return {place: date.fromordinal(place + EPOCH).isoformat() for place in folded}
 
 
@@ -77,6 +77,31 @@ def days_asked(start: date | None, end: date | None, today: date) -> tuple[int, 
     if end < start:
         raise Problem(400, "invalid_request", "The end lies before the start.")
     return day_number(start), day_number(end)
+
+
+def hours_asked(since: datetime | None, hours: int, start: date | None, end: date | None) -> tuple[int, int] | None:
+    """The UTC hours of a question, from the first on and before the second; None where it is by days. Raises Problem 400."""
+    if since is None:
+        return None
+    if start or end:
+        raise Problem(400, "invalid_request", "Say either from which hour (`since`) or which days (`start`, `end`).")
+    first = int(since.timestamp()) // _HOUR_S
+    return first, first + hours
+
+
+def days_of(question: Question, zone: str) -> tuple[date, date]:
+    """The organisation's days that a question is about."""
+    if question.hours is None:
+        return date.fromordinal(question.first_day + EPOCH), date.fromordinal(question.last_day + EPOCH)
+    first, last = (datetime.fromtimestamp(hour * _HOUR_S, ZoneInfo(zone)) for hour in (question.hours[0], question.hours[1] - 1))
+    return first.date(), last.date()
+
+
+def range_of(question: Question, zone: str) -> dict[str, date | datetime]:
+    """What a question is about: days, both included, and of hours from when on and before when."""
+    first, last = days_of(question, zone)
+    since, until = (datetime.fromtimestamp(hour * _HOUR_S, ZoneInfo(zone)) for hour in question.hours or (0, 0))
+    return {"start": first, "end": last, **({"since": since, "until": until} if question.hours else {})}
 
 
 def ranked(totals: Totals, metric: Metric) -> list[Group]:

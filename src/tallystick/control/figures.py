@@ -17,6 +17,7 @@ from pydantic import BeforeValidator
 from tallystick.core.money import decimal_text
 
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+_HOUR: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:00:00Z")
 
 
 def _as_day(text: object) -> object:
@@ -27,6 +28,16 @@ def _as_day(text: object) -> object:
 
 Day = Annotated[date, BeforeValidator(_as_day)]
 """A day as callers write it, and nothing that merely could be read as one."""
+
+
+def _as_hour(text: object) -> object:
+    if not isinstance(text, str) or not _HOUR.fullmatch(text):
+        raise ValueError("a whole hour of UTC is YYYY-MM-DDTHH:00:00Z")
+    return text
+
+
+Hour = Annotated[datetime, BeforeValidator(_as_hour)]
+"""The moment at which an hour of UTC begins, as callers write it."""
 
 _ENCODE: Final = msgspec.json.Encoder(decimal_format="number").encode
 EPOCH: Final = date(1970, 1, 1).toordinal()

@@ -23,7 +23,8 @@ from tallystick.control.problems import Problem
 from tallystick.control.prompts import End, Name, Start
 from tallystick.control.roles import APPROVERS
 from tallystick.core.identity import VALUE_CHARS_MAX
-from tallystick.stores.sql.breakdown import Filter, Question, Total, broken_down
+from tallystick.stores.sql.breakdown import Question, Total, broken_down
+from tallystick.stores.sql.breakdown_names import Filter
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import organization
 from tallystick.stores.sql.journal import Appending

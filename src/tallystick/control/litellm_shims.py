@@ -21,7 +21,8 @@ from tallystick.control.problems import Problem
 from tallystick.core.identity import Principal
 from tallystick.stores.sql import directory as store
 from tallystick.stores.sql import facts, rollup_reads
-from tallystick.stores.sql.breakdown import Cut, Filter, Question, TooMany, Total, broken_down
+from tallystick.stores.sql.breakdown import Cut, Question, Total, broken_down
+from tallystick.stores.sql.breakdown_names import Filter, TooMany
 from tallystick.stores.sql.directory import KeyRow, Organization, organization
 from tallystick.stores.sql.names import Names
 from tallystick.stores.sql.sight import EVERYTHING

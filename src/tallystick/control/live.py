@@ -25,7 +25,7 @@ from tallystick.control.problems import Problem
 from tallystick.core.errors import StoreFault
 from tallystick.core.identity import LABELS
 from tallystick.stores.sql import tail
-from tallystick.stores.sql.breakdown import CUSTOM, Filter, says
+from tallystick.stores.sql.breakdown_names import CUSTOM, Filter, says
 from tallystick.stores.sql.directory import organization
 from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.names import Names

@@ -20,7 +20,8 @@ from tallystick.control.figures import Day, answer, local
 from tallystick.control.pages import LIMIT, Cursor, Limit, cursor_of, place_of
 from tallystick.control.problems import Problem
 from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
-from tallystick.stores.sql.breakdown import Filter, Question, Total, broken_down
+from tallystick.stores.sql.breakdown import Question, Total, broken_down
+from tallystick.stores.sql.breakdown_names import Filter
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Organization, organization
 from tallystick.stores.sql.library import list_approved

@@ -19,7 +19,8 @@ from tallystick.control.problems import Problem
 from tallystick.core.dialect import UNLISTED, UNLISTED_POST, Provider
 from tallystick.core.money import decimal_text
 from tallystick.providers import PROVIDERS
-from tallystick.stores.sql.breakdown import Filter, Group, Question, Total, broken_down
+from tallystick.stores.sql.breakdown import Group, Question, Total, broken_down
+from tallystick.stores.sql.breakdown_names import Filter
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Organization, organization
 

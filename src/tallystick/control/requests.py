@@ -18,20 +18,21 @@ from starlette.concurrency import run_in_threadpool
 
 from tallystick.control.call_document import call_document, list_item
 from tallystick.control.callers import CallerOf, CallsOf, PartsOf
-from tallystick.control.explore import FiltersText, checked_filters
+from tallystick.control.explore import FiltersText, Hours, Since, checked_filters
+from tallystick.control.explore_document import hours_asked
 from tallystick.control.figures import Day, answer, day_number
 from tallystick.control.pages import LIMIT, LIMIT_MAX, cursor_of, place_of
 from tallystick.control.problems import Problem
 from tallystick.core.attempt import Basis, Method, Outcome
 from tallystick.core.entry import request_hex
 from tallystick.core.identity import VALUE_CHARS_MAX
-from tallystick.stores.sql.breakdown import Filter, TooMany, narrowed
+from tallystick.stores.sql.breakdown_names import Filter, TooMany, narrowed
 from tallystick.stores.sql.calls import Calls
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import organization
 from tallystick.stores.sql.engine import Database
 from tallystick.stores.sql.facts import (
-    ATTEMPTS, CODED_FILTERS, EVERY_KIND, NAMED_FILTERS, REFUSALS, SANDBOX, Asked, Place, is_seen, listed,
+    ATTEMPTS, CODED_FILTERS, EVERY_KIND, HOUR_US, NAMED_FILTERS, REFUSALS, SANDBOX, Asked, Place, days_around, is_seen, listed,
 )
 from tallystick.stores.sql.names import Names
 from tallystick.stores.sql.pruned import check_call, rows_from
@@ -71,6 +72,8 @@ class CallFilters(BaseModel):
     filters: FiltersText = None
     start: Day | None = None
     end: Day | None = None
+    since: Since = None
+    hours: Hours = 24
     kind: Literal["calls", "refused", "sandbox", "all"] = "all"
 
     def names(self) -> dict[str, str]:
@@ -164,6 +167,10 @@ def rows_asked(db: Connection, organization_id: int, asked: CallFilters, filters
         found = narrowed(db, organization_id, filters)
     except TooMany as many:
         raise Problem(400, "too_many_groups", f"A filter stands for more {many} than one answer holds; say more of the name.") from None
+    hours = hours_asked(asked.since, asked.hours, asked.start, asked.end)
+    if hours is not None:
+        first_us, before_us = (hour * HOUR_US for hour in hours)
+        return Asked(*days_around(hours), KINDS[asked.kind], asked.names(), before_us, first_us, sight, narrowed=found)
     first, last = (day_number(day) if day else None for day in (asked.start, asked.end))
     return Asked(first, last, KINDS[asked.kind], asked.names(), sight=sight, narrowed=found)
 

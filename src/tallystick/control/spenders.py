@@ -25,7 +25,8 @@ from tallystick.control.roles import KEY_IDS, cell_of
 from tallystick.core.identity import VALUE_CHARS_MAX
 from tallystick.core.money import decimal_text
 from tallystick.stores.sql import spenders as store
-from tallystick.stores.sql.breakdown import TooMany, Total
+from tallystick.stores.sql.breakdown import Total
+from tallystick.stores.sql.breakdown_names import TooMany
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Named, Organization, organization
 from tallystick.stores.sql.engine import DEFAULT_TEAM

@@ -15,44 +15,28 @@ from typing import Any, Final, Literal
 
 from tallystick.core.entry import PRIVATE, read_pairs
 from tallystick.core.money import NANOS_PER_UNIT
-from tallystick.stores.sql.callfact import BASES, METHODS, OUTCOMES
+from tallystick.stores.sql.breakdown_names import CUSTOM, Filter, In, TooMany, condition, dimension, labels
 from tallystick.stores.sql.calls import ERASED
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import month_sql
-from tallystick.stores.sql.facts import ATTEMPTS, DAY_US, MODEL, NAMED_FILTERS, ZONES_US, Narrowed, month_of
+from tallystick.stores.sql.facts import ATTEMPTS, DAY_US, HOUR_US, ZONES_US, month_of
 from tallystick.stores.sql.names import Names
 from tallystick.stores.sql.pruned import months_between
 from tallystick.stores.sql.rollups import DIMENSIONS, LATENCIES, MEASURES_IN_SQL
 from tallystick.stores.sql.sight import EVERYTHING, Sight, of_calls
 
 Step = Literal["", "hour", "day"]
-Test = Literal["is", "is_not", "contains"]
 
 GROUPS_MAX: Final = 100_000                  # groups of one answer
 CELLS_HELD_MAX: Final = 300_000              # some 50 MB
-MATCHES_MAX: Final = 20_000                  # names that one filter may stand for
 _NEEDS_ROWS: Final = "Sums by these dimensions together are read from the rows of calls."
-CUSTOM: Final = "dimension."                 # `dimension.region` is what callers said under that name
-
-
-class TooMany(Exception):
-    """The question has more groups, or a filter more names, than one answer can hold; narrow it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """`is`, `is_not`: one of the values; None among them stands for calls that name nothing there. `contains`: one of
-    the texts, in any case."""
-
-    dimension: str
-    test: Test
-    values: tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Days are the organisation's, both included. `step` cuts the answer by its days or by UTC hours. `latencies`: the
-    counts behind quantiles are wanted too. `only`: of the other measures these; the rest of each `Total` stays zero."""
+    """Days are the organisation's, both included. `hours`: of them the UTC hours since 1970 from the first one on and before the
+    second. `step` cuts the answer by its days or by UTC hours. `latencies`: the counts behind quantiles are wanted too. `only`: of
+    the other measures these; the rest of each `Total` stays zero."""
 
     first_day: int
     last_day: int
@@ -63,6 +47,7 @@ class Question:
     latencies: bool = False
     only: frozenset[str] | None = None
     sight: Sight = EVERYTHING
+    hours: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)
@@ -114,45 +99,6 @@ _MEASURES: Final = (
     "cost_nanos", "off_list_dollars", "off_list_nanos", "would_be_dollars", "would_be_nanos", "latency_us")
 
 
-@dataclass(frozen=True, slots=True)
-class Dimension:
-    """Where a dimension stands: its column of the rows, of the cube and of the sums by day (None where it has none), the
-    kind of its names in the dictionary, or the words that its codes stand for."""
-
-    fact: str
-    kind: str = ""
-    cube: str | None = None
-    day: tuple[str, str] | None = None       # which of rollups.DIMENSIONS, and its column
-    words: tuple[str, ...] = ()
-
-
-def _named(name: str, *, cube: bool = False, day: bool = True) -> Dimension:
-    column, kind = NAMED_FILTERS[name]
-    return Dimension(column, kind, column if cube else None, (name, "value") if day else None)
-
-
-_KNOWN: Final[Mapping[str, Dimension]] = {
-    "team": _named("team", cube=True), "project": _named("project", cube=True), "key": _named("key", cube=True),
-    "environment": _named("environment", cube=True), "provider": _named("provider", cube=True),
-    "operation": _named("operation", cube=True), "requested_model": _named("requested_model", cube=True),
-    "model": Dimension(MODEL, "model", MODEL, ("model", "value")),
-    "user": _named("user"), "agent": _named("agent"), "cost_center": _named("cost_center"),
-    "prompt_key": Dimension("prompt_key_id", "prompt_key", None, ("prompt", "value")),
-    "prompt_version": Dimension("prompt_version_id", "prompt_version", None, ("prompt", "part")),
-    "session": _named("session", day=False), "code": _named("code"),
-    "outcome": Dimension("outcome", cube="outcome", words=OUTCOMES),
-    "method": Dimension("method", words=METHODS), "basis": Dimension("basis", words=BASES),
-    "tag": Dimension("tags_id", "tags", None, ("tags", "value")),
-}
-NAMES: Final = tuple(_KNOWN)
-_CUSTOM: Final = Dimension("dimensions_id", "dimensions", None, ("dimensions", "value"))
-
-
-def dimension(name: str) -> Dimension | None:
-    """The dimension of that name; None where there is none."""
-    return _CUSTOM if name.startswith(CUSTOM) and len(name) > len(CUSTOM) else _KNOWN.get(name)
-
-
 Group = tuple[str | None, ...]
 Cut = Mapping[tuple[int, Group], Total]      # by place in time and group
 
@@ -166,10 +112,10 @@ def broken_down(db: Connection, organization: int, question: Question) -> Cut:
 def _broken_down(db: Connection, organization: int, question: Question, tables: Iterable[_Table]) -> Cut:
     names = Names(db, organization)
     totals: dict[tuple[int, Group], Total] = {}
-    labels = [_labels(name, names) for name in question.groups]
+    told = [labels(name, names) for name in question.groups]
     conditions = _conditions(db, organization, names, question)
     for place, numbers, row in _rows(db, question, conditions, tables):
-        for group in _product([label(number) for label, number in zip(labels, numbers, strict=True)]):
+        for group in _product([label(number) for label, number in zip(told, numbers, strict=True)]):
             totals.setdefault((place, group), Total()).add(row)
         if len(totals) > GROUPS_MAX:
             raise TooMany("groups")
@@ -260,26 +206,9 @@ def sets_of_dimensions(db: Connection, organization: int, question: Question) ->
     return totals
 
 
-def narrowed(db: Connection, organization: int, filters: Sequence[Filter]) -> tuple[Narrowed, ...]:
-    """The same filters for lists of rows (`facts.Asked`). Raises TooMany."""
-    names = Names(db, organization)
-    found = (_condition(db, organization, names, one) for one in filters)
-    return tuple(Narrowed(known.fact, within, tuple(numbers)) for name, within, numbers in found if (known := dimension(name)))
-
-
-def matching(db: Connection, organization: int, name: str, text: str, limit: int) -> list[str]:
-    """Names of a dimension that contain a text, in order, at most `limit`."""
-    known = dimension(name)
-    assert known is not None, "the dimension was checked before"
-    words = known.words or {
-        label for _, set_or_name in _dictionary(db, organization, known.kind) for label in _parts(name, set_or_name)}
-    return sorted(word for word in words if text.casefold() in word.casefold())[:limit]
-
-
 # --- where the sums stand -----------------------------------------------------------------------------
 
 _Found = tuple[int, tuple[int, ...], Sequence[Any]]
-_In = tuple[str, bool, list[int]]            # dimension, whether its number is one of these or none of these
 _CELLS: Final = {name: name for name in (*_MEASURES, *LATENCIES)}
 
 
@@ -297,10 +226,11 @@ def _source(question: Question) -> Literal["day", "cube", "hour", "rows"]:
     """The smallest table that knows all the question names: one dimension's sums by day, the cube by day or by hour, or the rows."""
     found = [known for name in _wanted(question) if (known := dimension(name)) is not None]
     tables = {known.day[0] if known.day else "" for known in found} or {"total"}
-    if question.step != "hour" and question.sight.reach == "all" and len(tables) == 1 and "" not in tables:
+    by_hour = question.step == "hour" or question.hours is not None
+    if not by_hour and question.sight.reach == "all" and len(tables) == 1 and "" not in tables:
         return "day"
     if all(known.cube for known in found):
-        return "hour" if question.step == "hour" else "cube"
+        return "hour" if by_hour else "cube"
     return "rows"
 
 
@@ -314,6 +244,8 @@ def _tables(db: Connection, organization: int, question: Question) -> Iterator[_
     seen = of_calls(question.sight, organization)
     which = " AND kind = ? AND day >= ? AND day <= ?" + seen.sql
     values = [question.kind, question.first_day, question.last_day, *seen.values]
+    if question.hours is not None:
+        which, values = which + " AND hour >= ? AND hour < ?", [*values, *question.hours]
     match _source(question):
         case "day":
             columns = {name: found.day[1] for name, found in known.items() if found.day}
@@ -322,13 +254,20 @@ def _tables(db: Connection, organization: int, question: Question) -> Iterator[_
             yield _Table(columns, _CELLS, source + which, [organization, *values])
         case "rows":
             columns = {name: found.fact for name, found in known.items()}
-            between = (question.first_day * DAY_US - ZONES_US, (question.last_day + 1) * DAY_US + ZONES_US)
+            between = _moments(question)
             for month in months_between(db, organization, month_of(question.first_day), month_of(question.last_day), _NEEDS_ROWS):
                 source = month_sql("call_fact_{month} WHERE organization = ? AND at_us >= ? AND at_us < ?", month)
                 yield _Table(columns, MEASURES_IN_SQL, source + which, [organization, *between, *values])
         case cube:
             columns = {name: found.cube for name, found in known.items() if found.cube}
             yield _Table(columns, _CELLS, f"rollup_{cube} WHERE organization = ?" + which, [organization, *values])
+
+
+def _moments(question: Question) -> tuple[int, int]:
+    """Between which moments the rows are found."""
+    if question.hours is not None:
+        return question.hours[0] * HOUR_US, question.hours[1] * HOUR_US
+    return question.first_day * DAY_US - ZONES_US, (question.last_day + 1) * DAY_US + ZONES_US
 
 
 @contextmanager
@@ -362,12 +301,12 @@ def _is_worth_holding(db: Connection, organization: int, question: Question) -> 
     return cells <= CELLS_HELD_MAX
 
 
-def _rows(db: Connection, question: Question, conditions: Sequence[_In], tables: Iterable[_Table]) -> Iterator[_Found]:
+def _rows(db: Connection, question: Question, conditions: Sequence[In], tables: Iterable[_Table]) -> Iterator[_Found]:
     for table in tables:
         yield from _read(db, question, conditions, table)
 
 
-def _read(db: Connection, question: Question, conditions: Sequence[_In], table: _Table) -> Iterator[_Found]:
+def _read(db: Connection, question: Question, conditions: Sequence[In], table: _Table) -> Iterator[_Found]:
     wanted = [question.only is None or name.replace("_dollars", "_nanos") in question.only for name in _MEASURES]
     sums = [table.measures[name] for name, kept in zip(_MEASURES, wanted, strict=True) if kept]
     sums += [table.measures[name] for name in LATENCIES] if question.latencies else []
@@ -378,7 +317,7 @@ def _read(db: Connection, question: Question, conditions: Sequence[_In], table: 
         yield place, tuple(numbers), [*(next(found) if kept else 0 for kept in wanted), *found]
 
 
-def _narrowed(table: _Table, conditions: Sequence[_In]) -> tuple[str, list[Any]]:
+def _narrowed(table: _Table, conditions: Sequence[In]) -> tuple[str, list[Any]]:
     """The table's rows and what is bound in them, under conditions."""
     source, values = table.source, [*table.values]
     for name, within, numbers in conditions:
@@ -387,65 +326,8 @@ def _narrowed(table: _Table, conditions: Sequence[_In]) -> tuple[str, list[Any]]
     return source, values
 
 
-# --- names and numbers ----------------------------------------------------------------------------------
-
-
-def _conditions(db: Connection, organization: int, names: Names, question: Question) -> list[_In]:
-    return [_condition(db, organization, names, one) for one in question.filters]
-
-
-def _condition(db: Connection, organization: int, names: Names, asked: Filter) -> _In:
-    known = dimension(asked.dimension)
-    assert known is not None, "the dimension was checked before"
-    split = known.kind in ("tags", "dimensions")
-    unnamed = [0] if asked.test != "contains" and None in asked.values else []
-    if known.words:
-        numbers = [code for code, word in enumerate(known.words, start=1) if says(asked, (word,))]
-    elif asked.test == "contains" or split:
-        numbers = [number for number, name in _dictionary(db, organization, known.kind) if says(asked, _parts(asked.dimension, name))]
-        if len(numbers) > MATCHES_MAX:
-            raise TooMany("names")
-    else:
-        numbers = [found for value in asked.values if value is not None and (found := names.number(known.kind, value)) is not None]
-    return asked.dimension, asked.test != "is_not", [*unnamed, *numbers] or [-1]      # nothing has number -1
-
-
-def says(asked: Filter, labels: Sequence[str]) -> bool:
-    """Whether what a call says of the dimension is asked for; for `is_not`, whether it is asked against."""
-    if asked.test == "contains":
-        return any(value is not None and value.casefold() in label.casefold() for value in asked.values for label in labels)
-    return any(label in asked.values for label in labels) if labels else None in asked.values
-
-
-def _dictionary(db: Connection, organization: int, kind: str) -> Iterator[tuple[int, str]]:
-    query = ("SELECT id, value FROM dictionary_private WHERE organization = ? AND kind = ?" if kind in PRIVATE
-             else "SELECT id, name FROM dictionary WHERE organization = ? AND kind = ?")
-    return ((int(number), str(name)) for number, name in db.execute(query, (organization, kind)))
-
-
-def _parts(dimension_name: str, name: str) -> tuple[str, ...]:
-    """What a name of the dictionary says of a dimension: itself, the tags of its set, or one dimension's value."""
-    if dimension_name == "tag":
-        return tuple(f"{tag}={value}" if value else tag for tag, value in read_pairs(name))
-    if dimension_name.startswith(CUSTOM):
-        return tuple(value for said, value in read_pairs(name) if said == dimension_name[len(CUSTOM):])
-    return (name,)
-
-
-def _labels(dimension_name: str, names: Names) -> Callable[[int], tuple[str | None, ...]]:
-    """From a number of this dimension to what its calls are counted under."""
-    known = dimension(dimension_name)
-    assert known is not None, "the dimension was checked before"
-
-    def label(number: int) -> tuple[str | None, ...]:
-        if not number:
-            return (None,)
-        if known.words:
-            return (known.words[number - 1],)
-        name = names.of(known.kind, number)
-        return (ERASED,) if name is None else _parts(dimension_name, name) or (None,)
-
-    return label
+def _conditions(db: Connection, organization: int, names: Names, question: Question) -> list[In]:
+    return [condition(db, organization, names, one) for one in question.filters]
 
 
 def _product(labels: Sequence[tuple[str | None, ...]]) -> Iterator[Group]:

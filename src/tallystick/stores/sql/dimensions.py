@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
-from tallystick.stores.sql.breakdown import CUSTOM, Filter, Question, Total, broken_down, sets_of_dimensions
+from tallystick.stores.sql.breakdown import Question, Total, broken_down, sets_of_dimensions
+from tallystick.stores.sql.breakdown_names import CUSTOM, Filter
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.policy_rows import PolicyRow, policy_rows

@@ -22,6 +22,7 @@ from tallystick.stores.sql.pruned import months_between, rows_from
 from tallystick.stores.sql.sight import EVERYTHING, Sight, of_calls
 
 DAY_US: Final = 86_400_000_000
+HOUR_US: Final = 3_600_000_000
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 ZONES_US: Final = 14 * 3_600_000_000        # no zone is further from UTC
 
@@ -318,6 +319,12 @@ def _span(asked: Asked) -> tuple[int, int]:
 
 def _next(month: int) -> int:
     return month + 1 if month % 100 < 12 else month + 89
+
+
+def days_around(hours: tuple[int, int]) -> tuple[int, int]:
+    """The first and the last day on which a zone may count what happens from one UTC hour on and before another."""
+    first, before = hours
+    return (first * HOUR_US - ZONES_US) // DAY_US, (before * HOUR_US - 1 + ZONES_US) // DAY_US
 
 
 def month_of(day: int) -> int:

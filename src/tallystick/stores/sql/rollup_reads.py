@@ -14,12 +14,11 @@ from typing import Any, Final
 
 from tallystick.stores.sql import facts
 from tallystick.stores.sql.connection import Connection
-from tallystick.stores.sql.facts import KIND_OF_GROUP, MODEL, Asked, Group, Sums, number_of
+from tallystick.stores.sql.facts import HOUR_US, KIND_OF_GROUP, MODEL, Asked, Group, Sums, number_of
 from tallystick.stores.sql.names import Names
 from tallystick.stores.sql.rollups import DIMENSIONS, LATENCY_BOUNDS_US
 from tallystick.stores.sql.sight import of_calls
 
-_HOUR_US: Final = 3_600_000_000
 _CUBE: Final[Mapping[str, str]] = {
     "team": "team_id", "project": "project_id", "key": "key_id", "environment": "environment_id", "provider": "provider_id",
     "operation": "operation_id", "requested_model": "model_id", "served_model": "served_id", "model": MODEL, "outcome": "outcome",
@@ -57,7 +56,7 @@ def sums(db: Connection, organization: int, asked: Asked, group: Group = "") -> 
         number = int(row[0]) if keys else 0
         totals.setdefault(names.of(kind, number), Sums()).add(row[len(keys):])
     if asked.before_us is not None:
-        begun = replace(asked, from_us=asked.before_us // _HOUR_US * _HOUR_US)
+        begun = replace(asked, from_us=asked.before_us // HOUR_US * HOUR_US)
         for name, more in facts.sums(db, organization, begun, group).items():
             totals.setdefault(name, Sums()).merge(more)
     return totals
@@ -72,7 +71,7 @@ def _where(names: Names, organization: int, asked: Asked, columns: Mapping[str, 
     """The condition and its values; None when a name was never booked on, so nothing can match."""
     condition = " AND kind IN (" + ", ".join("?" * len(asked.kinds)) + ")"
     values: list[Any] = [organization, *asked.kinds]
-    before = None if asked.before_us is None else asked.before_us // _HOUR_US
+    before = None if asked.before_us is None else asked.before_us // HOUR_US
     for bound, value in (("day >= ?", asked.first_day), ("day <= ?", asked.last_day), ("hour < ?", before)):
         if value is not None:
             condition += f" AND {bound}"

@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from tallystick.core.budget import EACH
-from tallystick.stores.sql.breakdown import Filter, Question, Total, broken_down
+from tallystick.stores.sql.breakdown import Question, Total, broken_down
+from tallystick.stores.sql.breakdown_names import Filter
 from tallystick.stores.sql.budget_rows import NO_ENVELOPES, BudgetRow, rows
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import KeyRow, Named, projects_in, seen_keys, teams_in
