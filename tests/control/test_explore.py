@@ -51,6 +51,36 @@ async def test_two_groups_over_days_add_up_to_the_total(desk: Desk) -> None:
     assert (found["groups"], found["other"], found["overlapping"]) == (3, None, False)
 
 
+async def test_hours_instead_of_days(desk: Desk) -> None:
+    for hours, cost in ((0, 5), (20, 7), (22, 11), (30, 100), (24 * 31, 1_000)):
+        desk.book(cost, at_us=us(NOON - timedelta(hours=hours)), labels={"team": "search"})
+    asked = {"since": "2026-11-19T15:00:00Z", "group": ["team"], "grain": "hour"}
+    found = await explored(desk, compare="previous", **asked)
+    assert found["range"] == {"start": "2026-11-19", "end": "2026-11-20", "since": "2026-11-19T15:00:00Z", "until": "2026-11-20T15:00:00Z"}
+    assert (len(found["buckets"]), found["buckets"][0][:13], found["buckets"][-1][:13]) == (24, "2026-11-19T15", "2026-11-20T14")
+    assert (found["total"]["cost_nanos"], found["before"]["cost_nanos"], found["before_range"]["since"]) == (12, 111, "2026-11-18T15:00:00Z")
+    assert [place for place, cost in enumerate(found["total"]["values"]) if cost] == [1, 21]
+    month = await explored(desk, compare="month", **asked)
+    assert (month["before"]["cost_nanos"], month["before_range"]["since"]) == (1_000, "2026-10-19T15:00:00Z")
+    own = await explored(desk, compare="custom", compare_start="2026-11-17", **asked)
+    assert own["before_range"]["since"] == "2026-11-17T15:00:00Z"
+    short = await explored(desk, hours=1, **asked)
+    assert (short["total"]["cost_nanos"], len(short["buckets"])) == (0, 1)
+    by_day = await explored(desk, **{**asked, "grain": "day"})
+    assert (by_day["buckets"], by_day["total"]["values"]) == (["2026-11-19", "2026-11-20"], [7, 5])
+
+
+@pytest.mark.parametrize("wrong", [
+    {"since": "2026-11-19T15:30:00Z"}, {"since": "2026-11-19T15:00:00"}, {"since": "2026-11-19"}, {"since": "2026-11-39T15:00:00Z"},
+    {"since": "2026-11-19T15:00:00Z", "start": "2026-11-19"}, {"since": "2026-11-19T15:00:00Z", "hours": 0},
+    {"since": "2026-11-19T15:00:00Z", "hours": 169}, {"since": "0001-01-01T00:00:00Z", "compare": "year"}])
+async def test_hours_are_whole_few_and_instead_of_days(desk: Desk, wrong: dict[str, Any]) -> None:
+    async with desk.owner() as client:
+        for path in ("/api/explore", "/api/requests") if "compare" not in wrong else ("/api/explore",):
+            reply = await client.get(path, params=wrong)
+            assert reply.status_code in {400, 422}, reply.text
+
+
 async def test_what_is_not_told_one_by_one_is_other(desk: Desk) -> None:
     for number in range(1, 6):
         desk.book(10**number, labels={"user": f"u{number}"})

@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from itertools import combinations
@@ -183,6 +183,36 @@ def check_explore(scene: Scene) -> None:
     for pair in combinations((*NAMES, CUSTOM), 2):
         check_pair(scene, scene.of(), pair)
     check_grains(scene)
+    check_hours(scene)
+
+
+def days_of_hours() -> Iterator[tuple[datetime, datetime]]:
+    """The last 24 hours, and as many long ago, from the middle of a day on."""
+    now = datetime.fromtimestamp(NOON_US // 10**6, UTC)
+    for since in (now - timedelta(hours=16), now - timedelta(days=9, hours=7), now - timedelta(days=21, hours=1)):
+        yield since, since + timedelta(hours=24)
+
+
+def check_hours(scene: Scene) -> None:
+    """From an hour on: by dimensions of the cube and of the rows, hour by hour, in files, and beside the 24 hours before."""
+    for since, until in days_of_hours():
+        asked = f"since={since:%Y-%m-%dT%H}:00:00Z"
+        rows = [row for row in scene.of() if since <= row.at < until]
+        before = [row for row in scene.of() if since <= row.at + timedelta(hours=24) < until]
+        assert rows, "no call to count"
+        for groups in ((), ("team",), ("user",), ("tag",), ("team", "prompt_key")):
+            query = "&".join((asked, *(f"group={group}" for group in groups)))
+            answer = explored(scene, f"{query}&top=50&grain=hour&compare=previous")
+            truth = {group: counts(totals) for (_, group), totals in grouped(rows, groups).items()}
+            assert (figures(answer["total"]), figures(answer["before"])) == (counts(added(rows)), counts(added(before)))
+            assert (len(answer["buckets"]), sum(answer["total"]["values"])) == (24, added(rows)["cost_nanos"])
+            if groups:
+                assert {tuple(one["names"]): figures(one) for one in answer["series"]} == truth
+            for grain in ("none", "hour"):
+                lines = list(csv.DictReader(io.StringIO(scene.text(f"/api/explore/rows.csv?{query}&grain={grain}"))))
+                if "tag" not in groups:
+                    assert sum(int(line["cost_nanos"]) for line in lines) == added(rows)["cost_nanos"]
+        assert scene.api(f"/api/exports/totals?{asked}&kind=calls")["cost_nanos"] == added(rows)["cost_nanos"]
 
 
 def check_pair(scene: Scene, rows: list[Row], pair: tuple[str, str]) -> None:
@@ -242,6 +272,11 @@ def check_requests(scene: Scene) -> None:
         assert {item["id"]: item["cost_nanos"] for item in found} == truth
         assert len(found) == len(truth)
         assert sum(item["would_be_cost_nanos"] or 0 for item in found) == added(scene.of(kind))["would_be_nanos"]
+    ended = {row.request: row.at for row in sorted(scene.of(), key=lambda row: row.at)}        # a call stands at its last attempt
+    for since, until in days_of_hours():
+        found = pages(scene, f"/api/requests?since={since:%Y-%m-%dT%H}:00:00Z&kind=calls&limit=37")
+        assert {item["id"]: item["cost_nanos"] for item in found} == {
+            request: cost for request, cost in by_request(scene.of()).items() if since <= ended[request] < until}
     for filter_ in ("team", "prompt_key", "session", "served_model"):
         named = "model" if filter_ == "served_model" else filter_
         for (value,), in {(group,) for _, group in grouped(scene.of(), (named,))}:

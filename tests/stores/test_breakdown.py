@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tallystick.core.entry import read_pairs
 from tallystick.core.money import NANOS_PER_UNIT
-from tallystick.stores.sql import breakdown, facts
+from tallystick.stores.sql import breakdown, breakdown_names, facts
 from tallystick.stores.sql.breakdown import Group, Question, Total, broken_down, charted
 from tallystick.stores.sql.breakdown_names import Filter, TooMany, matching
 from tallystick.stores.sql.callfact import OUTCOMES
@@ -56,6 +56,8 @@ def passes(labels: tuple[str | None, ...], asked: Filter) -> bool:
 def one_by_one(db: Connection, organization: int, question: Question) -> dict[tuple[int, tuple[str | None, ...]], Total]:
     names, found = Names(db, organization), dict[tuple[int, tuple[str | None, ...]], Total]()
     asked = Asked(question.first_day, question.last_day, (question.kind,), sight=question.sight)
+    if question.hours is not None:
+        asked = replace(asked, from_us=question.hours[0] * facts.HOUR_US, before_us=question.hours[1] * facts.HOUR_US)
     for row in facts.listed(db, organization, asked, newest_first=True, behind=None, limit=10_000):
         if not all(passes(labels_of(names, row, one.dimension), one) for one in question.filters):
             continue
@@ -94,6 +96,9 @@ def questions() -> Iterator[Question]:
     for group in groups:
         yield Question(DAY, DAY + 1, group, "hour", latencies=True)
         yield Question(DAY - 400, DAY - 300, group)
+    for group, (wanted, step), reach in product(groups, ((filters[0], "hour"), (filters[1], ""), (filters[6], "day")), ("all", "own_teams")):
+        hours = ((DAY + 1) * 24 - 11, (DAY + 1) * 24 + 13)
+        yield Question(*facts.days_around(hours), group, step, wanted, sight=Sight(reach, "ann"), hours=hours)
 
 
 def both_agree(history: list[tuple[str, Any]]) -> None:
@@ -170,7 +175,7 @@ def test_more_groups_than_an_answer_holds_are_refused(books: Books, monkeypatch:
     for number in (1, 2, 3):
         booked(books, number, labels={"team": f"t{number}"})
     monkeypatch.setattr(breakdown, "GROUPS_MAX", 2)
-    monkeypatch.setattr(breakdown, "MATCHES_MAX", 2)
+    monkeypatch.setattr(breakdown_names, "MATCHES_MAX", 2)
     with books.database.read() as db:
         with pytest.raises(TooMany):
             broken_down(db, books.organizations["delhi"], Question(DAY, DAY, ("team",)))

@@ -16,13 +16,13 @@ from pydantic import BeforeValidator
 
 from tallystick.core.money import decimal_text
 
-_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
-_HOUR: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:00:00Z")
+_DAY: Final = re.compile(r"(19[7-9]|2\d\d)\d-\d{2}-\d{2}")        # far from where calendars end
+_HOUR: Final = re.compile(_DAY.pattern + r"T\d{2}:00:00Z")
 
 
 def _as_day(text: object) -> object:
     if not isinstance(text, str) or not _DAY.fullmatch(text):
-        raise ValueError("a day is YYYY-MM-DD")
+        raise ValueError("a day is YYYY-MM-DD, from 1970 to 2999")
     return text
 
 
@@ -32,7 +32,7 @@ Day = Annotated[date, BeforeValidator(_as_day)]
 
 def _as_hour(text: object) -> object:
     if not isinstance(text, str) or not _HOUR.fullmatch(text):
-        raise ValueError("a whole hour of UTC is YYYY-MM-DDTHH:00:00Z")
+        raise ValueError("a whole hour of UTC is YYYY-MM-DDTHH:00:00Z, from 1970 to 2999")
     return text
 
 
