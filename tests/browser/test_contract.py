@@ -163,7 +163,7 @@ def test_one_range_holds_for_all_of_a_page_and_goes_along(traffic: list[dict[str
     page = owner.page
     at(owner, "/overview", "Overview")
     page.get_by_role("button", name=re.compile("Range:")).click()
-    for preset in ("Today", "Last 7 days", "Last 30 days", "This month", "Billing period", "Last month", "This quarter", "This year"):
+    for preset in ("Today", "Last 24 hours", "Last 7 days", "Last 30 days", "This month", "Billing period", "Last month", "This quarter", "This year"):
         page.get_by_role("dialog").get_by_role("button", name=preset, exact=True).wait_for()
     page.get_by_role("dialog").get_by_role("button", name="Last month").click()
     page.wait_for_url(re.compile("range=last_month"))
@@ -176,6 +176,28 @@ def test_one_range_holds_for_all_of_a_page_and_goes_along(traffic: list[dict[str
     if (first + timedelta(days=32)).replace(day=1) - timedelta(days=1) > datetime.now(UTC).date():
         page.get_by_text("to come").wait_for()
     assert owner.nanos(".figures > div:first-child") == [cost(traffic)]
+
+
+def test_the_last_24_hours_are_told_by_the_hour_and_lead_to_their_rows(traffic: list[dict[str, Any]], owner: Person) -> None:
+    page = owner.page
+    at(owner, "/overview", "Overview")
+    page.get_by_role("button", name=re.compile("Range:")).click()
+    page.get_by_role("dialog").get_by_role("button", name="Last 24 hours").click()
+    page.wait_for_url(re.compile("range=24h"))
+    page.get_by_role("button", name=re.compile(r"Range: 24 h, since \d\d:00")).wait_for()
+    page.get_by_text("nothing in the 24 hours before").wait_for()
+    assert owner.nanos(".figures > div:first-child") == [cost(traffic)]
+    page.locator(".figures").get_by_role("link", name=str(CALLS), exact=True).click()
+    owner.at("Requests")
+    assert "range=24h" in page.url
+    page.locator("table.book tfoot").wait_for()
+    assert owner.nanos("table.book tfoot") == [cost(traffic)]
+    at(owner, "/explore?range=24h&compare=previous", "Explore")
+    page.get_by_text(re.compile(r"against \d+ \w+ \d\d:00 – \d+ \w+ \d\d:00")).wait_for()
+    assert page.get_by_label("Each").first.input_value() == "Hour"
+    assert owner.nanos(".figures > div:first-child") == [cost(traffic)]
+    owner.go("/teams?range=24h")                     # counts days: says so
+    page.get_by_role("button", name="Range: Since yesterday").wait_for()
 
 
 def test_a_chart_is_dragged_into_saved_and_read_as_a_table(traffic: list[dict[str, Any]], owner: Person, tmp_path: Path) -> None:

@@ -1,10 +1,21 @@
 import { describe, expect, it } from 'vitest'
-import { beginOf, daysOf, dayText, everyDay, labelOf, type RangeSearch, rangeOf, todayIn } from './range'
+import {
+  beginOf,
+  daysOf,
+  dayText,
+  everyDay,
+  labelOf,
+  periodOf,
+  type RangeSearch,
+  rangeOf,
+  todayIn,
+} from './range'
 
 describe('the days of an address', () => {
   it.each([
     [{}, '2026-10-23', '2026-11-21'],
     [{ range: 'today' }, '2026-11-21', '2026-11-21'],
+    [{ range: '24h' }, '2026-11-20', '2026-11-21'],
     [{ range: '7d' }, '2026-11-15', '2026-11-21'],
     [{ range: 'mtd' }, '2026-11-01', '2026-11-21'],
     [{ range: 'billing' }, '2026-11-01', '2026-11-30'],
@@ -43,6 +54,14 @@ describe('the days of an address', () => {
       '2026-03-02',
     ])
   })
+})
+
+it('the last 24 hours begin at a whole one, and where they cannot be counted their days are', () => {
+  const late = Date.parse('2026-11-21T23:30:00Z')
+  expect(periodOf({ range: '24h' }, '2026-11-21', late)).toEqual({ since: '2026-11-21T00:00:00Z' })
+  expect(periodOf({ range: 'today' }, '2026-11-21', late)).toEqual({ start: '2026-11-21', end: '2026-11-21' })
+  expect(labelOf({ range: '24h' })).toBe('Last 24 hours')
+  expect(labelOf({ range: '24h' }, false)).toBe('Since yesterday')
 })
 
 it('a day is the zone’s', () => {

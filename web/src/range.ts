@@ -1,8 +1,9 @@
 // The days a page is about. They stand in its address (`?range=7d`, or `?from=…&to=…`), are days of the organisation's
-// zone, and both ends belong to them.
+// zone, and both ends belong to them. Where a page can count by the hour, it may be about the last 24 hours too.
 
 export const PRESETS = {
   today: 'Today',
+  '24h': 'Last 24 hours',
   '7d': 'Last 7 days',
   '30d': 'Last 30 days',
   '90d': 'Last 90 days',
@@ -16,6 +17,8 @@ export const PRESETS = {
 export type Preset = keyof typeof PRESETS
 export type RangeSearch = { range?: Preset; from?: string; to?: string }
 export type Days = { start: string; end: string }
+/** What the API is asked for: days, or the 24 hours from one on. */
+export type Period = Days | { since: string }
 
 export const DEFAULT: Preset = '30d'
 const DAY = /^\d{4}-\d{2}-\d{2}$/
@@ -35,6 +38,7 @@ export function daysOf(search: RangeSearch, today: string): Days {
   const { from, to, range = DEFAULT } = rangeOf(search)
   if (from && to) return { start: from, end: to }
   if (range === 'today') return { start: today, end: today }
+  if (range === '24h') return { start: plus(today, -1), end: today }
   if (range === '7d') return { start: plus(today, -6), end: today }
   if (range === '30d') return { start: plus(today, -29), end: today }
   if (range === '90d') return { start: plus(today, -89), end: today }
@@ -54,7 +58,17 @@ export function daysOf(search: RangeSearch, today: string): Days {
   return { start: `${last.slice(0, 8)}01`, end: last }
 }
 
-export function labelOf(search: RangeSearch): string {
+/** The same where hours can be counted: of the last 24 the one under way is the last. */
+export function periodOf(search: RangeSearch, today: string, now: number = Date.now()): Period {
+  if (!isHours(search)) return daysOf(search, today)
+  return { since: `${new Date(now - 23 * 3_600_000).toISOString().slice(0, 13)}:00:00Z` }
+}
+
+export const isHours = (search: RangeSearch) => rangeOf(search).range === '24h'
+
+/** `hours`: whether they can be counted here; where they cannot, the days that they are in are. */
+export function labelOf(search: RangeSearch, hours = true): string {
+  if (!hours && isHours(search)) return 'Since yesterday'
   const { from, to, range = DEFAULT } = rangeOf(search)
   if (!from || !to) return PRESETS[range]
   return from === to ? dayText(from) : `${dayText(from)} – ${dayText(to)}`

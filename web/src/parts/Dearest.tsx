@@ -5,7 +5,7 @@ import type { ReactNode } from 'react'
 import { getExplore } from '../api/sdk.gen'
 import type { Filter } from '../filters'
 import { grouped, nanosOf, percent, places } from '../money'
-import type { Days } from '../range'
+import type { Period } from '../range'
 import { useKeyNames } from './keynames'
 import { Money } from './Money'
 import { Section } from './Page'
@@ -29,7 +29,7 @@ export function Dearest({
 }: {
   title: string
   group: string
-  days: Days
+  days: Period
   filters?: readonly Filter[]
   none: string
   link: (name: string, said: string) => ReactNode

@@ -20,7 +20,7 @@ import {
 } from '../filters'
 import { grouped } from '../money'
 import { Problem } from '../problem'
-import type { Days } from '../range'
+import type { Period } from '../range'
 import { nameOf } from './keynames'
 
 const KEYS_MAX = 200
@@ -39,7 +39,7 @@ export function Filters({
   filters: readonly Filter[]
   set: (filters: Filter[]) => void
   nameOfKey: (id: string) => string
-  days?: Days
+  days?: Period
 }) {
   const said = (one: Filter) => (one.dimension === 'key' ? nameOfKey : undefined)
   return (
@@ -66,7 +66,7 @@ export function Filters({
   )
 }
 
-function AddFilter({ add, days }: { add: (filter: Filter) => void; days: Days | undefined }) {
+function AddFilter({ add, days }: { add: (filter: Filter) => void; days: Period | undefined }) {
   const [open, setOpen] = useState(false)
   const [dimension, setDimension] = useState('team')
   const [way, setWay] = useState<Way>('is')
@@ -146,7 +146,7 @@ function Values({
   dimension: string
   values: string[]
   set: (values: string[]) => void
-  days: Days | undefined
+  days: Period | undefined
 }) {
   const [typed, setTyped] = useState('')
   const [open, setOpen] = useState(false)
@@ -191,7 +191,7 @@ function Values({
   )
 }
 
-async function choices(dimension: string, contains: string, days: Days | undefined): Promise<Choice[]> {
+async function choices(dimension: string, contains: string, days: Period | undefined): Promise<Choice[]> {
   const [all, counts] = await Promise.all([names(dimension, contains), countsOf(dimension, contains, days)])
   const told = new Map(all.map((one) => [one.value, one]))
   for (const [value, calls] of counts) {
@@ -207,7 +207,7 @@ async function choices(dimension: string, contains: string, days: Days | undefin
 async function countsOf(
   dimension: string,
   contains: string,
-  days: Days | undefined,
+  days: Period | undefined,
 ): Promise<Map<string, number>> {
   const filters = contains ? JSON.stringify([{ dimension, test: 'contains', values: [contains] }]) : undefined
   const { series } = (

@@ -5,7 +5,7 @@ import { getExplore } from '../api/sdk.gen'
 import type { GetExploreData } from '../api/types.gen'
 import type { Filter } from '../filters'
 import { grouped } from '../money'
-import type { Days, RangeSearch } from '../range'
+import type { Period, RangeSearch } from '../range'
 import { filteredBy } from '../screens/callsearch'
 
 const UNPRICED: Filter = { dimension: 'method', test: 'is', values: ['unpriced'] }
@@ -16,7 +16,7 @@ export function Unpriced({
   filters = [],
   slug,
 }: {
-  days: Days
+  days: Period
   range: RangeSearch
   filters?: readonly Filter[]
   slug: string

@@ -23,7 +23,19 @@ import { Share } from '../parts/Share'
 import { Coming, Empty, Fault, NoMatch } from '../parts/states'
 import { Unpriced } from '../parts/Unpriced'
 import { Views } from '../parts/Views'
-import { type Days, daysOf, dayText, labelOf, plus, rangeOf, todayIn } from '../range'
+import { spanText } from '../parts/when'
+import {
+  type Days,
+  daysOf,
+  dayText,
+  isHours,
+  labelOf,
+  type Period,
+  periodOf,
+  plus,
+  rangeOf,
+  todayIn,
+} from '../range'
 import { useZone } from '../session'
 import { useShortcuts } from '../shell/shortcuts'
 import './explore.css'
@@ -65,13 +77,13 @@ export default function Explore() {
     [navigate],
   )
   const days = daysOf(search, todayIn(zone))
+  const period = periodOf(search, todayIn(zone))
   const metric = metricOf(search)
   const groups = groupsOf(search)
   const filters = search.filters ?? []
   const grain = grainOf(search, days)
   const asked = {
-    start: days.start,
-    end: days.end,
+    ...period,
     group: groups,
     kind: search.kind ?? 'calls',
     ...(filters.length ? { filters: JSON.stringify(filters) } : {}),
@@ -125,7 +137,12 @@ export default function Explore() {
       <RowsFrom start={days.start} sums />
       <Question {...{ search, metric, grain, days, set }} />
       <div className="chips">
-        <Filters filters={filters} set={(more) => set({ filters: more })} nameOfKey={nameOfKey} days={days} />
+        <Filters
+          filters={filters}
+          set={(more) => set({ filters: more })}
+          nameOfKey={nameOfKey}
+          days={period}
+        />
       </div>
       {body()}
     </Page>
@@ -173,11 +190,11 @@ function Question({
         label="Each"
         words={Object.fromEntries(grainsFor(days).map((one) => [one, GRAINS[one]]))}
         value={grain}
-        set={(one) => set({ grain: one === grainOf({}, days) ? undefined : (one as Grain) })}
+        set={(one) => set({ grain: one === grainOf(rangeOf(search), days) ? undefined : (one as Grain) })}
       />
       <Choice
         label="Compared with"
-        words={COMPARED}
+        words={isHours(search) ? { ...COMPARED, previous: 'The 24 hours before' } : COMPARED}
         value={search.compare ?? 'none'}
         set={(one) =>
           set({ compare: one as Compare, against: one === 'custom' ? plus(days.start, -364) : undefined })
@@ -260,7 +277,7 @@ function Answer({
     before:
       data.before && data.before_range
         ? {
-            name: labelOf({ from: data.before_range.start, to: data.before_range.end }),
+            name: spanText(data.before_range, data.zone),
             values: data.buckets.map((_, place) => pointOf(data.before?.values[place] ?? null, metric)),
           }
         : undefined,
@@ -273,7 +290,12 @@ function Answer({
     <>
       <Figures {...{ data, metric, search, slug }} />
       {!search.kind && (
-        <Unpriced days={days} range={rangeOf(search)} filters={search.filters ?? []} slug={slug} />
+        <Unpriced
+          days={periodOf(search, today)}
+          range={rangeOf(search)}
+          filters={search.filters ?? []}
+          slug={slug}
+        />
       )}
       <Section
         title={`${METRICS[metric].title}${by && ` by ${by}`}`}
@@ -379,8 +401,10 @@ function Figures({
 }) {
   const { total, before_range: earlier } = data
   const compared = earlier
-    ? `${changeText(data, metric)} against ${labelOf({ from: earlier.start, to: earlier.end })}`
-    : labelOf(search)
+    ? `${changeText(data, metric)} against ${spanText(earlier, data.zone)}`
+    : isHours(search)
+      ? spanText(data.range, data.zone)
+      : labelOf(search)
   return (
     <div className="figures">
       <Figure label={METRICS[metric].title} note={compared}>
@@ -442,7 +466,7 @@ function Files({
   grain,
   none,
 }: {
-  asked: { start: string; end: string; group: readonly string[]; kind: string; filters?: string }
+  asked: Period & { group: readonly string[]; kind: string; filters?: string }
   grain: Grain
   none: boolean
 }) {

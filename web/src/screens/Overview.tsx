@@ -15,7 +15,8 @@ import { Page, Section } from '../parts/Page'
 import { Coming, Empty, Fault } from '../parts/states'
 import { Unpriced } from '../parts/Unpriced'
 import { VersionsDialog } from '../parts/Versions'
-import { daysOf, labelOf, type RangeSearch, rangeOf, todayIn } from '../range'
+import { spanText } from '../parts/when'
+import { daysOf, isHours, labelOf, type Period, periodOf, type RangeSearch, rangeOf, todayIn } from '../range'
 import { may, useSession, useZone } from '../session'
 import type { FilterName } from './callsearch'
 import type { OverviewSearch } from './promptsearch'
@@ -47,15 +48,17 @@ export default function Overview() {
   const navigate = useNavigate({ from: '/o/$slug/overview' })
   const { zone, known } = useZone()
   const days = daysOf(search, todayIn(zone))
+  const hours = isHours(search)
+  const period = periodOf(search, todayIn(zone))
   const spend = useQuery({
-    queryKey: ['explore', 'model', days],
+    queryKey: ['explore', 'model', period],
     queryFn: async () =>
       (
         await getExplore({
           query: {
-            ...days,
+            ...period,
             group: ['model'],
-            grain: days.start === days.end ? 'hour' : 'day',
+            grain: hours || days.start === days.end ? 'hour' : 'day',
             top: TOLD,
             compare: 'previous',
           },
@@ -155,10 +158,15 @@ export default function Overview() {
             </Link>
           </Figure>
         </div>
-        <Unpriced days={days} range={rangeOf(search)} slug={slug} />
-        <Section title="Spend by model" end={`days of ${spend.data.zone}`}>
+        <Unpriced days={period} range={rangeOf(search)} slug={slug} />
+        <Section
+          title="Spend by model"
+          end={hours ? spanText(spend.data.range, zone) : `days of ${spend.data.zone}`}
+        >
           {total.requests === 0 ? (
-            <Empty title="Nothing was called in these days">Another range is chosen top right.</Empty>
+            <Empty title={`Nothing was called in these ${hours ? 'hours' : 'days'}`}>
+              Another range is chosen top right.
+            </Empty>
           ) : (
             <Suspense fallback={<div className="chart" />}>
               <Trend explored={spend.data} slug={slug} range={rangeOf(search)} />
@@ -168,7 +176,7 @@ export default function Overview() {
         <BudgetHealth zone={zone} slug={slug} />
         <div className="two">
           {[...SPLITS, ...(search.more ? MORE : [])].map((split) => (
-            <Ranking key={split.group} split={split} days={days} slug={slug} search={search} />
+            <Ranking key={split.group} split={split} period={period} slug={slug} search={search} />
           ))}
         </div>
         {total.requests > 0 && (
@@ -211,12 +219,12 @@ export default function Overview() {
 /** A dimension's dearest names: a prompt leads to its versions, anything else to its calls. */
 function Ranking({
   split,
-  days,
+  period,
   slug,
   search,
 }: {
   split: Split
-  days: { start: string; end: string }
+  period: Period
   slug: string
   search: RangeSearch & { more?: true }
 }) {
@@ -225,7 +233,7 @@ function Ranking({
     <Dearest
       title={split.title}
       group={split.group}
-      days={days}
+      days={period}
       none={split.none}
       unit="requests"
       // The models' colours are the chart's; elsewhere one ink is enough.
@@ -237,7 +245,8 @@ function Ranking({
         </Link>
       )}
       link={(name, said) =>
-        split.group === 'prompt_key' ? (
+        // A prompt's versions are told by days.
+        split.group === 'prompt_key' && !isHours(search) ? (
           <Link to="/o/$slug/overview" params={{ slug }} search={{ ...search, prompt: name }}>
             {said}
           </Link>
@@ -282,14 +291,15 @@ function First({ slug }: { slug: string }) {
 }
 
 function Change({ now, before, range }: { now: string; before: string | undefined; range: RangeSearch }) {
-  if (before === undefined || nanosOf(before) === 0n) return <>nothing in the days before</>
+  const earlier = isHours(range) ? 'the 24 hours before' : 'the days before'
+  if (before === undefined || nanosOf(before) === 0n) return <>nothing in {earlier}</>
   const more = nanosOf(now) - nanosOf(before)
-  if (more === 0n) return <>as much as in the days before</>
+  if (more === 0n) return <>as much as in {earlier}</>
   const share = percent(more < 0n ? -more : more, before)
   return (
     <>
       {money(more < 0n ? -more : more)} {more > 0n ? 'more' : 'less'} ({more > 0n ? '+' : '−'}
-      {share}) than {range.range === 'today' ? 'yesterday' : 'the days before'}
+      {share}) than {range.range === 'today' ? 'yesterday' : earlier}
     </>
   )
 }

@@ -19,7 +19,7 @@ import { RowsFrom } from '../parts/RowsFrom'
 import { Share } from '../parts/Share'
 import { Empty } from '../parts/states'
 import { Views } from '../parts/Views'
-import { daysOf, todayIn } from '../range'
+import { daysOf, periodOf, todayIn } from '../range'
 import { useZone } from '../session'
 import { columnsOf } from './callcolumns'
 import { type CallSearch, filteredBy, filtersOf, KINDS, type Kind } from './callsearch'
@@ -37,8 +37,9 @@ export default function Requests() {
   )
   const filters = useMemo(() => filtersOf(search), [search])
   const days = daysOf(search, todayIn(zone))
+  const period = periodOf(search, todayIn(zone))
   const asked = {
-    ...days,
+    ...period,
     kind: search.kind ?? 'all',
     ...(filters.length ? { filters: JSON.stringify(filters) } : {}),
   }
@@ -122,7 +123,7 @@ export default function Requests() {
               filters={filters}
               set={(more) => change((before) => filteredBy(before, more))}
               nameOfKey={nameOfKey}
-              days={days}
+              days={period}
             />
           </>
         }

@@ -3,7 +3,7 @@
 import { type Filter, filtersIn, isDimension, isOne, narrowed } from '../filters'
 import type { Drawn } from '../parts/Course'
 import { type ColumnsSearch, columnsOf } from '../parts/layout'
-import { type Days, everyDay, isDay, plus, type RangeSearch, rangeOf } from '../range'
+import { type Days, everyDay, isDay, isHours, plus, type RangeSearch, rangeOf } from '../range'
 import { sortOf } from '../search'
 import { type CallSearch, filteredBy, filtersOf } from './callsearch'
 import { isMetric, type Metric } from './exploremetrics'
@@ -83,10 +83,11 @@ export function grainsFor(days: Days): Grain[] {
 }
 
 /** The one that was asked for where it fits, else what suits so many days. */
-export function grainOf({ grain }: ExploreSearch, days: Days): Grain {
+export function grainOf({ grain, range }: ExploreSearch, days: Days): Grain {
   const fitting = grainsFor(days)
   if (grain && fitting.includes(grain)) return grain
-  const wanted = days.start === days.end ? 'hour' : plus(days.start, 92) >= days.end ? 'day' : 'week'
+  const wanted =
+    days.start === days.end || isHours({ range }) ? 'hour' : plus(days.start, 92) >= days.end ? 'day' : 'week'
   return fitting.includes(wanted) ? wanted : 'month'
 }
 

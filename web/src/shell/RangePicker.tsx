@@ -3,16 +3,32 @@ import { Button, Group, Popover, Stack, TextInput, UnstyledButton } from '@manti
 import { IconCalendar } from '@tabler/icons-react'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
-import { daysOf, labelOf, PRESETS, type Preset, type RangeSearch, rangeOf, todayIn } from '../range'
+import { hourText } from '../parts/when'
+import {
+  DEFAULT,
+  daysOf,
+  isHours,
+  labelOf,
+  PRESETS,
+  type Preset,
+  periodOf,
+  type RangeSearch,
+  rangeOf,
+  todayIn,
+} from '../range'
 import { useZone } from '../session'
 import { clockZone } from '../taste'
 
-export function RangePicker() {
+/** `hours`: the page can count by the hour. */
+export function RangePicker({ hours }: { hours: boolean }) {
   const search = rangeOf(useSearch({ strict: false }))
   const navigate = useNavigate()
   const { zone } = useZone()
   const [open, setOpen] = useState(false)
   const days = daysOf(search, todayIn(zone))
+  const period = periodOf(search, todayIn(zone))
+  const since = hours && 'since' in period && `since ${hourText(period.since, zone)}`
+  const presets = (Object.keys(PRESETS) as Preset[]).filter((one) => hours || !isHours({ range: one }))
   const go = (range: RangeSearch) => {
     setOpen(false)
     navigate({
@@ -33,18 +49,25 @@ export function RangePicker() {
           variant="default"
           leftSection={<IconCalendar size={16} />}
           onClick={() => setOpen(!open)}
-          aria-label={`Range: ${labelOf(search)}`}
+          aria-label={`Range: ${since ? `24 h, ${since}` : labelOf(search, hours)}`}
         >
-          {labelOf(search)}
+          {since ? (
+            <>
+              <span className="wide-only">24 h,&nbsp;</span>
+              {since}
+            </>
+          ) : (
+            labelOf(search, hours)
+          )}
         </Button>
       </Popover.Target>
       <Popover.Dropdown w={328}>
         <Stack gap={2}>
-          {(Object.keys(PRESETS) as Preset[]).map((preset) => (
+          {presets.map((preset) => (
             <UnstyledButton
               key={preset}
               className="choice"
-              aria-pressed={labelOf(search) === PRESETS[preset]}
+              aria-pressed={!search.from && (search.range ?? DEFAULT) === preset}
               onClick={() => go(rangeOf({ range: preset }))}
             >
               {PRESETS[preset]}

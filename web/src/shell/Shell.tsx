@@ -114,7 +114,7 @@ export function Shell() {
                 <IconSearch size={18} />
               </ActionIcon>
             </Tooltip>
-            {place?.ranged && session.organization === slug && <RangePicker />}
+            {place?.ranged && session.organization === slug && <RangePicker hours={place.hourly === true} />}
             <Account session={session} showKeys={() => setHelp(true)} />
           </section>
           {session.account.email === DEMO && (

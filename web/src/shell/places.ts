@@ -37,7 +37,7 @@ export const GROUPS = {
   place: 'This place',
 } as const
 
-/** `roles`: whose screen it is where it is not everybody's. `ranged`: the days chosen in the head count for it. */
+/** `roles`: whose screen it is where it is not everybody's. `ranged`: the days chosen in the head count for it; `hourly`: so do hours. */
 type Shape = {
   to: string
   name: string
@@ -46,6 +46,7 @@ type Shape = {
   group: keyof typeof GROUPS
   roles?: readonly Role[]
   ranged?: true
+  hourly?: true
 }
 
 const BUT_FINANCE = ['owner', 'admin', 'manager', 'member', 'auditor'] as const
@@ -60,8 +61,17 @@ export const PLACES = [
     icon: IconLayoutDashboard,
     group: 'spend',
     ranged: true,
+    hourly: true,
   },
-  { to: '/o/$slug/explore', name: 'Explore', keys: 'e', icon: IconChartBar, group: 'spend', ranged: true },
+  {
+    to: '/o/$slug/explore',
+    name: 'Explore',
+    keys: 'e',
+    icon: IconChartBar,
+    group: 'spend',
+    ranged: true,
+    hourly: true,
+  },
   { to: '/o/$slug/live', name: 'Live', keys: 'l', icon: IconActivity, group: 'spend' },
   {
     to: '/o/$slug/requests',
@@ -70,6 +80,7 @@ export const PLACES = [
     icon: IconListDetails,
     group: 'spend',
     ranged: true,
+    hourly: true,
   },
   { to: '/o/$slug/budgets', name: 'Budgets', keys: 'b', icon: IconWallet, group: 'caps' },
   { to: '/o/$slug/envelopes', name: 'Envelopes', keys: 'v', icon: IconMailDollar, group: 'caps' },
