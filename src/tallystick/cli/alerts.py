@@ -92,13 +92,9 @@ def try_channels(here: Installation, rows: Iterable[ChannelRow], *, as_json: boo
     """Send a test to each channel, with a running server or without, and wait for how it went. Ends the command with exit
     code 1 where one was not reached."""
     from tallystick.stores.sql.alerts_deliveries import fire_test
-    from tallystick.stores.sql.directory import Refused
 
-    try:
-        with here.database.write() as db:
-            numbers = [fire_test(db, here.organization, row, "The command line", here.now_us()) for row in rows]
-    except Refused as error:
-        fail(str(error))
+    with here.database.write() as db:
+        numbers = [fire_test(db, here.organization, row, "The command line", here.now_us()) for row in rows]
     found = _sent(here, numbers)
     if as_json:
         print_json({"tests": [{"alert_id": one["id"], **one["deliveries"][0]} for one in found]})
@@ -164,14 +160,9 @@ def acknowledge(
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.stores.sql import alerts_handling
-    from tallystick.stores.sql.directory import Refused
 
-    with installation.opened(settings, make=False, org=org) as here:
-        try:
-            with here.database.write() as db:
-                count = alerts_handling.acknowledge(db, here.organization, alert_id, "cli", note, here.now_us())
-        except Refused as error:
-            fail(str(error))
+    with installation.opened(settings, make=False, org=org) as here, here.database.write() as db:
+        count = alerts_handling.acknowledge(db, here.organization, alert_id, "cli", note, here.now_us())
     if as_json:
         print_json({"acknowledged": count})
         return
@@ -234,14 +225,9 @@ def unmute(
     from tallystick.cli import installation
     from tallystick.control.alert_document import mute_document
     from tallystick.stores.sql import alerts_handling
-    from tallystick.stores.sql.directory import Refused
 
-    with installation.opened(settings, make=False, org=org) as here:
-        try:
-            with here.directory.sequencer.append(here.now_us()) as pen:
-                ended = alerts_handling.unmute(pen, here.organization, mute_id, "cli")
-        except Refused as error:
-            fail(str(error))
+    with installation.opened(settings, make=False, org=org) as here, here.directory.sequencer.append(here.now_us()) as pen:
+        ended = alerts_handling.unmute(pen, here.organization, mute_id, "cli")
     if as_json:
         print_json(mute_document(ended))
         return

@@ -146,14 +146,10 @@ def remove(
     """Remove a policy. Its versions and what it did stay in the ledger."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
-    from tallystick.stores.sql.directory import Refused
     from tallystick.stores.sql.policies import Policies
 
     with installation.opened(settings, make=False, org=org) as here:
-        try:
-            row = Policies(here.directory.sequencer).remove(here.organization, policy_id, here.now_us(), "cli")
-        except Refused as error:
-            fail(str(error))
+        row = Policies(here.directory.sequencer).remove(here.organization, policy_id, here.now_us(), "cli")
         _done(here, row, as_json=as_json)
 
 
@@ -235,14 +231,10 @@ def unbypass(
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.control.policy_document import bypass_document
-    from tallystick.stores.sql.directory import Refused
     from tallystick.stores.sql.policies import Policies
 
     with installation.opened(settings, make=False, org=org) as here:
-        try:
-            row = Policies(here.directory.sequencer).end_bypass(here.organization, bypass_id, here.now_us(), "cli")
-        except Refused as error:
-            fail(str(error))
+        row = Policies(here.directory.sequencer).end_bypass(here.organization, bypass_id, here.now_us(), "cli")
         answer_in_force(here, lambda: bypass_document(row, here.now_us()), as_json=as_json)
 
 

@@ -57,7 +57,6 @@ def set_(
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.control.override_document import override_document
-    from tallystick.stores.sql.directory import Refused
 
     kinds = {"price": price, "percent": percent, "model": means}
     given = [kind for kind, said in kinds.items() if said is not None]
@@ -73,10 +72,7 @@ def set_(
     if since is not None:
         terms["valid_from"] = since
     with installation.opened(settings, org=org) as here:
-        try:
-            stored = _overrides(here, settings).set(here.organization, terms, here.now_us(), "cli", unlisted=unlisted)
-        except Refused as error:
-            fail(str(error))
+        stored = _overrides(here, settings).set(here.organization, terms, here.now_us(), "cli", unlisted=unlisted)
         document = override_document(stored, here.now_us())
     if as_json:
         print_json(document)
@@ -122,13 +118,9 @@ def remove(
     settings = settings_of(data, config)
     from tallystick.cli import installation
     from tallystick.control.override_document import override_document
-    from tallystick.stores.sql.directory import Refused
 
     with installation.opened(settings, make=False, org=org) as here:
-        try:
-            stored = _overrides(here, settings).end(here.organization, override, here.now_us(), "cli", at)
-        except Refused as error:
-            fail(str(error))
+        stored = _overrides(here, settings).end(here.organization, override, here.now_us(), "cli", at)
         if stored is None:
             fail("There is no such override; `tallystick prices overrides list` shows them.")
         document = override_document(stored, here.now_us())

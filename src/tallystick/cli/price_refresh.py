@@ -103,7 +103,6 @@ def apply(
     until `prices reprice`."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
-    from tallystick.stores.sql.directory import Refused
     from tallystick.stores.sql.releases import PENDING, Releases, list_releases
 
     with installation.opened(settings, make=False, org=org) as here:
@@ -114,10 +113,7 @@ def apply(
             _print_review(_review(here, settings, live_prices(here, settings), {one.provider: one.prices for one in due}))
             if not typer.confirm(f"Apply the prices of {', '.join(one.provider for one in due)}?"):
                 fail("Nothing was applied.")
-        try:
-            applied = Releases(here.directory.sequencer, token_bytes).apply(only, here.now_us(), "cli")
-        except Refused as error:
-            fail(str(error))
+        applied = Releases(here.directory.sequencer, token_bytes).apply(only, here.now_us(), "cli")
     if as_json:
         print_json({"applied": [_release_document(one) for one in applied]})
         return
@@ -128,14 +124,10 @@ def reject(only: Only = None, as_json: AsJson = False, data: Data = None, config
     """Put aside what is pending."""
     settings = settings_of(data, config)
     from tallystick.cli import installation
-    from tallystick.stores.sql.directory import Refused
     from tallystick.stores.sql.releases import Releases
 
     with installation.opened(settings, make=False) as here:
-        try:
-            rejected = Releases(here.directory.sequencer, token_bytes).reject(only, here.now_us(), "cli")
-        except Refused as error:
-            fail(str(error))
+        rejected = Releases(here.directory.sequencer, token_bytes).reject(only, here.now_us(), "cli")
     if as_json:
         print_json({"rejected": [_release_document(one) for one in rejected]})
         return

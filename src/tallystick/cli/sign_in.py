@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tallystick.cli.answers import AsJson, Config, Data, Org, fail, print_facts, print_json, settings_of
+from tallystick.cli.answers import AsJson, Config, Data, Org, print_facts, print_json, settings_of
 from tallystick.cli.members import Email, RoleOption, TeamOption, address_of, found_member, members_of, membership_of
 
 
@@ -31,7 +31,6 @@ def invite(
     from tallystick.cli import installation
     from tallystick.control.invitation_document import PATH, invitation_document, mail_fault
     from tallystick.control.tokens import INVITATION, derived
-    from tallystick.stores.sql.directory import Refused
     from tallystick.stores.sql.invitations import Invitations
     from tallystick.stores.sql.members import HOST
     from tallystick.stores.sql.organizations import named
@@ -39,10 +38,7 @@ def invite(
     with installation.opened(settings, org=org) as here:
         invitations = Invitations(members_of(here), derived(here.secrets.pepper, INVITATION), token_bytes)
         membership = membership_of(here, role, team or [])
-        try:
-            made, token = invitations.invite(here.organization, address_of(email), membership, days=days, now_us=here.now_us(), by=HOST)
-        except Refused as error:
-            fail(str(error))
+        made, token = invitations.invite(here.organization, address_of(email), membership, days=days, now_us=here.now_us(), by=HOST)
         with here.database.read() as db:
             place = named(db, here.organization)[1]
         document = invitation_document(made, here.now_us()) | {
