@@ -64,8 +64,32 @@ def test_a_version_is_proposed_approved_and_withdrawn(
     page.get_by_role("link", name="version 2").click()
     owner.at("Library")
 
-    page.get_by_role("button", name="Actions for support/summary 2").click()
-    page.get_by_role("menuitem", name="Withdraw…").click()
+    def act(what: str) -> None:
+        page.get_by_role("button", name="Actions for support/summary 2").click()
+        page.get_by_role("menuitem", name=what).click()
+
+    act("Rate…")
+    page.get_by_role("dialog").get_by_text("4 ★").click()
+    assert owner.barriers() == []
+    page.get_by_role("dialog").get_by_role("button", name="Rate", exact=True).click()
+    row.get_by_text("4.0 ★").wait_for()
+    act("Pin")
+    page.get_by_role("heading", name="Pinned by you").wait_for()
+    assert page.get_by_role("table", name="Pinned").locator("tbody tr").count() == 1
+    assert owner.barriers() == []
+    (mine,) = list(gateway.api("/api/library")["items"])
+    assert (mine["pinned"], mine["stars"], mine["rating_tenths"]) == (True, 4, 40)
+    act("Fork…")
+    page.get_by_label("Key of the new prompt").fill("sales/summary")
+    page.get_by_role("dialog").get_by_role("button", name="Fork", exact=True).click()
+    owner.at("sales/summary")
+    (forked,) = [one for one in gateway.api("/api/prompts/one?prompt_key=sales/summary")["version_list"] if one["registered"]]
+    assert (forked["model"], forked["note"]) == ("gpt-4o-mini", f"Forked from support/summary 2, text {sha256(TEXT.encode()).hexdigest()}")
+    owner.go("/o/default/library")
+    act("Unpin")
+    page.get_by_role("heading", name="Pinned by you").wait_for(state="hidden")
+
+    act("Withdraw…")
     page.get_by_label("to confirm").fill("support/summary")
     page.get_by_role("button", name="Withdraw version").click()
     page.get_by_role("heading", name="Nothing is approved yet").wait_for()

@@ -106,6 +106,32 @@ async def test_what_was_changed_in_the_table_alone_is_found(desk: Desk, change: 
     assert [finding.check for finding in desk.findings()] in (["directory"], ["directory", "directory"])
 
 
+async def test_everybody_pins_for_themselves_and_all_see_what_all_think(desk: Desk) -> None:
+    await registered(desk)
+    place = {"prompt_key": "support/summary", "version": "2"}
+    async with desk.owner() as owner:
+        assert (await owner.put("/api/library/mark", json={**place, "pinned": True})).status_code == 404        # not approved yet
+        await owner.post("/api/library", json=WANTED)
+        assert (await owner.put("/api/library/mark", json={**place, "pinned": True, "stars": 5})).status_code == 204
+        for member in (desk.member("member", "search"), desk.member("auditor")):
+            async with desk.person(member) as client:
+                assert (await client.put("/api/library/mark", json={**place, "stars": 4})).status_code == 204
+                (seen,) = (await client.get("/api/library")).json()["items"]
+                assert (seen["pinned"], seen["stars"]) == (False, 4)
+        assert (await owner.put("/api/library/mark", json={**place, "stars": 6})).status_code == 400
+        (seen,) = (await owner.get("/api/library")).json()["items"]
+        assert (seen["pinned"], seen["stars"], seen["ratings"], seen["rating_tenths"]) == (True, 5, 3, 43)
+        assert (await owner.put("/api/library/mark", json=place)).status_code == 204                            # taken back
+        (seen,) = (await owner.get("/api/library")).json()["items"]
+        assert (seen["pinned"], seen["stars"], seen["ratings"], seen["rating_tenths"]) == (False, None, 2, 40)
+        await owner.delete("/api/library", params=place)
+        await owner.post("/api/library", json=WANTED)
+        (anew,) = (await owner.get("/api/library")).json()["items"]
+        assert anew["ratings"] == 0
+    assert len(chained(desk)) == 3                                                                              # marks are no entries
+    assert desk.findings() == []
+
+
 async def test_of_another_organization_nothing_is_seen(desk: Desk) -> None:
     desk.other_organization()
     desk.member("admin", organization=2)

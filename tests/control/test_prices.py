@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tallystick.control import price_effects
 from tallystick.core.attempt import Line
 from tallystick.providers import PROVIDERS
 from tests.build.control import Desk
@@ -102,6 +103,17 @@ async def test_what_has_no_price_is_a_list_to_work_off(desk: Desk) -> None:
                 "provider": "openai", "model": "house-model", "kind": "price", "unit": unit, "value": "2", "unlisted": True,
                 "valid_from": "2026-01-01"})
     assert (await read(desk, "/api/prices/unpriced"))["items"][0]["priced_now"]
+
+
+async def test_of_many_calls_the_latest_days_are_told_and_that_they_are_not_all(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(price_effects, "CALLS_MAX", 3)
+    for number in range(5):
+        desk.book(150_000, desk.clock.at_us - number * 86_400_000_000, model="gpt-4o-mini", settled={"model": "gpt-4o-mini"})
+    terms = {"kind": "percent", "provider": "openai", "unit": "all", "value": "-50"}
+    async with desk.owner() as owner:
+        told = (await owner.post("/api/prices/effects", json={"terms": terms})).json()
+    assert (told["calls"], told["whole"], told["calls_max"]) == (3, False, 3)
+    assert (told["start"], told["end"]) == ("2026-11-18", "2026-11-20")
 
 
 async def test_what_a_change_would_do_to_the_bill(desk: Desk) -> None:

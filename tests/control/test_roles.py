@@ -168,6 +168,7 @@ GET    /api/organization                          self  self     self     self  
 GET    /api/library                               all   all      all      own_teams  own   all    -
 POST   /api/library                               all   all      -        all        all   -      -
 DELETE /api/library                               all   all      -        all        -     -      -
+PUT    /api/library/mark                          self  self     self     self       self  self   -
 POST   /api/library/{approval_id}/approve         all   all      -        all        -     -      -
 POST   /api/library/{approval_id}/decline         all   all      -        all        own   -      -
 GET    /api/views                                 self  self     self     self       self  self   -

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tallystick.control import Parts
 from tallystick.control.approval import PROPOSED, ProposalShown, alone, proposal_document, proposed
 from tallystick.control.call_document import moment
-from tallystick.control.callers import CallerOf, DirectoryOf, PartsOf, ProposalsOf, actor_of
+from tallystick.control.callers import Caller, CallerOf, DirectoryOf, PartsOf, ProposalsOf, account_of, actor_of
 from tallystick.control.explore_document import days_asked
 from tallystick.control.figures import answer, local, share
 from tallystick.control.problems import Problem
@@ -29,6 +29,7 @@ from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import organization
 from tallystick.stores.sql.journal import Appending
 from tallystick.stores.sql.library import ApprovedPrompt, approve, check_proposable, list_approved, withdraw
+from tallystick.stores.sql.library_marks import Marks, mark, marks_of
 from tallystick.stores.sql.prompts import VersionSpec, find_prompt
 from tallystick.stores.sql.proposals import Proposal, find_proposal, list_proposals
 from tallystick.stores.sql.sight import EVERYTHING, Sight
@@ -54,7 +55,8 @@ class NewApproval(BaseModel):
 
 class Approved(BaseModel):
     """An approved version. `model`, `temperature`, `max_tokens`: as it was registered; `per_1000_nanos`: what a thousand calls cost at the
-    mean of those in the days asked for, as far as one sees them; null where there were none."""
+    mean of those in the days asked for, as far as one sees them; null where there were none. `pinned` and `stars`: those of whoever
+    asks; `rating_tenths`: the mean of all stars in tenths, `ratings`: of how many people."""
 
     prompt_key: str
     version: str
@@ -70,6 +72,21 @@ class Approved(BaseModel):
     requests: int
     cost_nanos: int
     per_1000_nanos: int | None
+    pinned: bool
+    stars: int | None
+    rating_tenths: int | None
+    ratings: int
+
+
+class Mark(BaseModel):
+    """What whoever asks thinks of an approved version: kept at the top for themselves, and 1 to 5 stars. Both are set as said."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt_key: Name
+    version: Name
+    pinned: bool = False
+    stars: Annotated[int | None, Field(ge=1, le=5)] = None
 
 
 class Library(BaseModel):
@@ -85,6 +102,7 @@ def routes() -> APIRouter:
     router.add_api_route("", list_all, methods=["GET"], response_model=Library)
     router.add_api_route("", propose, methods=["POST"], response_model=Library, status_code=201, responses=PROPOSED)
     router.add_api_route("", take_out, methods=["DELETE"], status_code=204)
+    router.add_api_route("/mark", set_mark, methods=["PUT"], status_code=204)
     router.add_api_route("/{approval_id}/approve", approve_one, methods=["POST"], response_model=ProposalShown)
     router.add_api_route("/{approval_id}/decline", decline_one, methods=["POST"], response_model=ProposalShown)
     return router
@@ -94,7 +112,7 @@ def list_all(parts: PartsOf, caller: CallerOf, start: Start = None, end: End = N
     """The library, with what calls of the versions cost in these days; without days the last 30."""
     here = organization(parts.database, caller.organization)
     days = days_asked(start, end, local(parts.clock.now_us(), here.zone).date())
-    return answer(_library(parts, here.id, days, caller.sight))
+    return answer(_library(parts, here.id, days, caller))
 
 
 def propose(
@@ -110,7 +128,7 @@ def propose(
         return proposed(proposals, caller, here.id, KIND, what, now_us)
     with directory.sequencer.append(now_us) as pen:
         put_approved(parts, pen, here.id, what, by, by)
-    reply = answer(_library(parts, here.id, days_asked(None, None, local(now_us, here.zone).date()), caller.sight))
+    reply = answer(_library(parts, here.id, days_asked(None, None, local(now_us, here.zone).date()), caller))
     reply.status_code = 201
     return reply
 
@@ -147,6 +165,14 @@ def take_out(
     return Response(status_code=204)
 
 
+def set_mark(parts: PartsOf, caller: CallerOf, said: Mark) -> Response:
+    """Pin an approved version for oneself, or give it stars."""
+    here = organization(parts.database, caller.organization)
+    with parts.database.write() as db:
+        mark(db, here.id, (said.prompt_key, said.version), account_of(caller).id, pinned=said.pinned, stars=said.stars)
+    return Response(status_code=204)
+
+
 def put_approved(_: Parts, pen: Appending, organization_id: int, what: Mapping[str, Any], proposed_by: str, approved_by: str) -> None:
     """Put a version into the library as it was proposed."""
     approve(pen, organization_id, ApprovedPrompt(
@@ -167,11 +193,17 @@ def _decided(proposal: Proposal | None) -> Response:
     return answer(proposal_document(proposal))
 
 
-def _library(parts: Parts, organization_id: int, days: tuple[int, int], sight: Sight) -> dict[str, Any]:
+def _library(parts: Parts, organization_id: int, days: tuple[int, int], caller: Caller) -> dict[str, Any]:
     open_ones = list_proposals(parts.database, organization_id, "open", limit=WAITING_MAX, kind=KIND)
     with parts.database.read() as db:
-        items = [_document(db, organization_id, one, days, sight) for one in list_approved(db, organization_id)]
+        marks = marks_of(db, organization_id, account_of(caller).id)
+        items = [{**_document(db, organization_id, one, days, caller.sight), **_thought(marks.get((one.prompt, one.version), Marks()))}
+                 for one in list_approved(db, organization_id)]
     return {"items": items, "waiting": [proposal_document(one) for one in open_ones]}
+
+
+def _thought(marks: Marks) -> dict[str, Any]:
+    return {"pinned": marks.pinned, "stars": marks.stars, "rating_tenths": marks.rating_tenths, "ratings": marks.ratings}
 
 
 def _document(db: Connection, organization_id: int, one: ApprovedPrompt, days: tuple[int, int], sight: Sight) -> dict[str, Any]:

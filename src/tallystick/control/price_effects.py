@@ -62,11 +62,13 @@ class ModelEffectShown(BaseModel):
 
 class EffectShown(BaseModel):
     """What these calls cost under the prices of now and under those that would be. `whole`: the days reach back all thirty;
-    where so much was called that they do not, they are the latest. `not_by_price`: calls whose cost no price decides."""
+    where so much was called that they do not, they are the latest, and at most `calls_max` calls of them are priced.
+    `not_by_price`: calls whose cost no price decides."""
 
     start: date
     end: date
     whole: bool
+    calls_max: int
     calls: int
     old_nanos: int
     new_nanos: int
@@ -147,5 +149,6 @@ def _document(before: Effect, after: Effect, first: int, today: int) -> dict[str
     old_nanos, new_nanos = before.total.new_nanos, after.total.new_nanos
     return {
         "start": date.fromordinal(first + EPOCH), "end": date.fromordinal(today + EPOCH), "whole": first <= today - DAYS + 1,
-        "calls": after.total.attempts, "old_nanos": old_nanos, "new_nanos": new_nanos, "delta_nanos": new_nanos - old_nanos,
+        "calls_max": CALLS_MAX, "calls": after.total.attempts,
+        "old_nanos": old_nanos, "new_nanos": new_nanos, "delta_nanos": new_nanos - old_nanos,
         "models": models[:MODELS_MAX], "not_by_price": sum(count for reason, count in after.standing.items() if reason not in BARRED)}

@@ -216,6 +216,7 @@ GRANTS: Final = (
     Grant("GET", "/api/library", MONEY),
     Grant("POST", "/api/library", PROMPTS),
     Grant("DELETE", "/api/library", LIBRARY),
+    Grant("PUT", "/api/library/mark", PEOPLE),           # one's own pins and stars
     Grant("POST", "/api/library/{approval_id}/approve", LIBRARY),
     Grant("POST", "/api/library/{approval_id}/decline", LIBRARY_DECLINE),
     Grant("GET", "/api/views", PEOPLE),

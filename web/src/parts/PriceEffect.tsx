@@ -33,6 +33,12 @@ export function PriceEffect({ change }: { change: ChangeAsked }) {
           </>
         )}
       </p>
+      {!data.whole && (
+        <p className="label">
+          So much was called that not all thirty days are priced anew: the latest alone, and of them at most{' '}
+          {grouped(data.calls_max)} calls.
+        </p>
+      )}
       {data.models.length > 1 && (
         <ul className="changes">
           {data.models.slice(0, 5).map((one) => (

@@ -12,6 +12,7 @@ import {
   postLibrary,
   postLibraryApprovalIdApprove,
   postLibraryApprovalIdDecline,
+  putLibraryMark,
 } from '../api/sdk.gen'
 import type { Approved, ProposalShown } from '../api/types.gen'
 import { grouped, nanosOf, places } from '../money'
@@ -25,11 +26,14 @@ import { Coming, Empty, Fault } from '../parts/states'
 import { dateText } from '../parts/when'
 import { type Days, daysOf, type RangeSearch, rangeOf, todayIn } from '../range'
 import { may, useSession, useZone } from '../session'
+import { Fork, placeOf, Rate } from './libraryforms'
 import { type LibrarySearch, libraryOf } from './librarysearch'
 import { partOf } from './promptsearch'
 
 const PROPOSERS = ['owner', 'admin', 'manager', 'member'] as const
 const APPROVERS = ['owner', 'admin', 'manager'] as const
+
+const ABOUT = ['library', 'prompts']
 
 export default function Library() {
   const search = useSearch({ from: '/o/$slug/library' })
@@ -40,11 +44,43 @@ export default function Library() {
   const proposes = may(session, ...PROPOSERS)
   const approves = may(session, ...APPROVERS)
   const [ending, setEnding] = useState<Approved | null>(null)
+  const [rating, setRating] = useState<Approved | null>(null)
+  const [forking, setForking] = useState<Approved | null>(null)
+  const marking = useChange(...ABOUT)
+  const pin = (one: Approved) =>
+    marking.send(
+      () =>
+        putLibraryMark({
+          body: { ...placeOf(one), stars: one.stars, pinned: !one.pinned },
+          throwOnError: true,
+        }),
+      one.pinned ? 'Not pinned any more.' : 'Pinned: it stands at the top of your library.',
+    )
   const { data, error, refetch } = useLibrary(daysOf(search, todayIn(zone)), known)
   const shown = useMemo(() => data?.items.filter((one) => matches(one, search.q)) ?? [], [data, search.q])
   const columns = useMemo(() => columnsOf(slug, rangeOf(search), zone, shown), [slug, search, zone, shown])
   const set = (more: Partial<Record<keyof LibrarySearch, unknown>>, replace = false) =>
     navigate({ search: (before: LibrarySearch) => libraryOf({ ...before, ...more }), replace })
+  const [pinned, others] = [shown.filter((one) => one.pinned), shown.filter((one) => !one.pinned)]
+  const table = (caption: string, rows: readonly Approved[]) => (
+    <Book
+      caption={caption}
+      columns={columns}
+      rows={rows}
+      id={(one) => JSON.stringify([one.prompt_key, one.version])}
+      sort={search.sort ?? 'prompt'}
+      onSort={(sort) => set({ sort }, true)}
+      named={(one) => `${one.prompt_key} ${one.version}`}
+      menu={(one) => (
+        <>
+          <Menu.Item onClick={() => pin(one)}>{one.pinned ? 'Unpin' : 'Pin'}</Menu.Item>
+          <Menu.Item onClick={() => setRating(one)}>Rate…</Menu.Item>
+          {proposes && <Menu.Item onClick={() => setForking(one)}>Fork…</Menu.Item>}
+          {approves && <Menu.Item onClick={() => setEnding(one)}>Withdraw…</Menu.Item>}
+        </>
+      )}
+    />
+  )
   return (
     <Page
       title="Library"
@@ -103,29 +139,22 @@ export default function Library() {
                 >
                   Nothing has “{search.q}” in its key, owner or purpose.
                 </Empty>
+              ) : pinned.length === 0 ? (
+                table('Library', others)
               ) : (
-                <Book
-                  caption="Library"
-                  columns={columns}
-                  rows={shown}
-                  id={(one) => JSON.stringify([one.prompt_key, one.version])}
-                  sort={search.sort ?? 'prompt'}
-                  onSort={(sort) => set({ sort }, true)}
-                  named={(one) => `${one.prompt_key} ${one.version}`}
-                  {...(approves
-                    ? {
-                        menu: (one: Approved) => (
-                          <Menu.Item onClick={() => setEnding(one)}>Withdraw…</Menu.Item>
-                        ),
-                      }
-                    : {})}
-                />
+                <>
+                  <Section title="Pinned by you">{table('Pinned', pinned)}</Section>
+                  {others.length > 0 && <Section title="All others">{table('Library', others)}</Section>}
+                </>
               )}
             </>
           )}
         </>
       )}
       {search.new && proposes && <Propose close={() => set({ new: undefined })} />}
+      {marking.problem !== null && <Fault problem={marking.problem} />}
+      {rating && <Rate one={rating} close={() => setRating(null)} />}
+      {forking && <Fork one={forking} close={() => setForking(null)} />}
       {ending && <Withdraw one={ending} close={() => setEnding(null)} />}
     </Page>
   )
@@ -138,8 +167,6 @@ function useLibrary(days: Days, known: boolean) {
     enabled: known,
   })
 }
-
-const ABOUT = ['library', 'prompts']
 
 function matches(one: Approved, q?: string): boolean {
   const wanted = q?.trim().toLowerCase()
@@ -193,6 +220,23 @@ function columnsOf(
           <span className="quiet">not called</span>
         ) : (
           <Money nanos={one.per_1000_nanos} decimals={decimals} />
+        ),
+    },
+    {
+      id: 'rating',
+      title: 'Rating',
+      number: true,
+      value: (one) => (one.rating_tenths === null ? null : one.rating_tenths / 10),
+      shown: (one) =>
+        one.rating_tenths === null ? (
+          <span className="quiet">–</span>
+        ) : (
+          <span
+            className="nowrap"
+            title={`by ${grouped(one.ratings)} ${one.ratings === 1 ? 'person' : 'people'}`}
+          >
+            {(one.rating_tenths / 10).toFixed(1)} ★ <span className="label">({grouped(one.ratings)})</span>
+          </span>
         ),
     },
     {

@@ -11,6 +11,7 @@ from tallystick.core.entry import Fields
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.directory import Refused
 from tallystick.stores.sql.journal import Appending
+from tallystick.stores.sql.library_marks import unmark
 from tallystick.stores.sql.prompts import find_prompt
 
 APPROVED_MAX: Final = 500                    # of an organisation
@@ -66,6 +67,7 @@ def withdraw(pen: Appending, organization: int, prompt: str, version: str, by: s
         raise Refused("not_found", "This version is not in the library.")
     _chain(pen, organization, prompt, version, {"event": "withdrawn", "actor": by})
     pen.db.execute("DELETE FROM approved_prompt WHERE organization = ? AND prompt = ? AND version = ?", (organization, prompt, version))
+    unmark(pen.db, organization, (prompt, version))
 
 
 def _chain(pen: Appending, organization: int, prompt: str, version: str, fields: Fields) -> None:

@@ -12,3 +12,14 @@ CREATE TABLE approved_prompt (
   approved_by TEXT NOT NULL,
   PRIMARY KEY (organization, prompt, version)
 );
+-- What people think of an approved version: whether they keep it at the top of their own library, and how many stars they give it. Nothing
+-- of money or rights hangs on it, so the ledger does not know of it.
+CREATE TABLE approved_prompt_mark (
+  organization INTEGER NOT NULL REFERENCES organization (id),
+  prompt TEXT NOT NULL,
+  version TEXT NOT NULL,
+  account TEXT NOT NULL REFERENCES account (id),
+  pinned INTEGER NOT NULL,
+  stars INTEGER,                             -- 1 to 5; null: none given
+  PRIMARY KEY (organization, prompt, version, account)
+);
