@@ -61,13 +61,15 @@ def test_each_session_of_a_team_has_a_cap_that_holds_over_a_start(scene: Scene) 
 
 def test_the_budgets_are_the_policys(scene: Scene) -> None:
     gateway, _ = scene
-    gateway.json("policies", "set", "session_caps", "-p", "calls=2", "-p", "usd=1", "--mode", "observe")
+    policy = gateway.json("policies", "set", "session_caps", "-p", "calls=2", "-p", "usd=1", "--mode", "observe")
     kept = gateway.json("budgets", "list")["budgets"]
     assert [(one["scope"], one["value"], one["unit"], one["mode"]) for one in kept] == [
         ("session", "*", "calls", "observe"), ("session", "*", "money", "observe")]
+    assert {one["policy"] for one in kept} == {one["policy"] for one in gateway.api("/api/budgets")["items"]} == {policy["id"]}
     assert gateway.run("budgets", "remove", str(kept[0]["id"])).returncode == 2
     own = gateway.json("budgets", "set", "--session", "*", "--limit", "9 calls", "--window", "total")
     assert own["id"] not in {one["id"] for one in kept}, "a person's budget is another"
+    assert own["policy"] is None
     key = gateway.key()
     assert runs(gateway, key, "one", 4) == [200] * 4, "it only observes"
 

@@ -29,7 +29,7 @@ def budget_document(row: BudgetRow, nodes: Sequence[NodeStanding], now_us: int) 
     document: dict[str, Any] = {
         "id": row.id, "scope": row.kind, "value": row.value, "name": row.name, "window": row.span, "zone": row.zone, "unit": row.unit,
         "mode": row.mode, "on_exceed": row.on_exceed, **_amounts(row.unit, "limit", limit), "version": row.version, "owner": row.owner,
-        "note": row.note, "starts_at": _moment(row.starts_us), "ends_at": _moment(row.ends_us),
+        "note": row.note, "policy": row.policy or None, "starts_at": _moment(row.starts_us), "ends_at": _moment(row.ends_us),
         "window_start": _moment(start_us), "resets_at": _moment(end_us),
         "raises": [{**_amounts(row.unit, "amount", extra.amount), "until": _moment(extra.until_us)}
                    for extra in row.raises if extra.until_us > now_us],

@@ -122,6 +122,7 @@ class Budget(Figures):
     on_exceed: OnExceed
     version: int
     owner: str
+    policy: Annotated[int | None, Field(description="The policy that keeps it, and by which alone it changes.")]
     note: str
     starts_at: datetime | None
     ends_at: datetime | None

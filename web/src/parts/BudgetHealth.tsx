@@ -54,8 +54,8 @@ export function BudgetHealth({ zone, slug }: { zone: string; slug: string }) {
     queryFn: async () => (await getBudgets({ query: { limit: 200 }, throwOnError: true })).data.items,
     refetchInterval: 30_000,
   })
-  // A cap for each session is no budget that anybody plans with.
-  const planned = (data ?? []).filter((budget) => budget.scope !== 'session')
+  // What a policy keeps, as a cap for each session, is no budget that anybody plans with.
+  const planned = (data ?? []).filter((budget) => budget.policy === null)
   const parts = planned.flatMap((budget): Part[] => budget.nodes.map((node) => ({ budget, node })))
   const worst = parts.sort((a, b) => (b.node.used_percent ?? 0) - (a.node.used_percent ?? 0)).slice(0, WORST)
   if (!worst.length) return null

@@ -3,7 +3,7 @@ import { Button, Menu } from '@mantine/core'
 import { IconDots } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { getBudgetsBudgetId, getBudgetsLint } from '../api/sdk.gen'
+import { getBudgetsBudgetId } from '../api/sdk.gen'
 import type { Node, OneBudget, TurnedAway } from '../api/types.gen'
 import {
   amountOf,
@@ -20,6 +20,7 @@ import {
 import { Book, type Column } from '../parts/Book'
 import { Amount, BudgetBar } from '../parts/BudgetBar'
 import { Fact, Figure } from '../parts/Figure'
+import { Findings, useBudgetFindings } from '../parts/Findings'
 import { Page, Section, Subject } from '../parts/Page'
 import { useWho } from '../parts/people'
 import { Coming, Fault } from '../parts/states'
@@ -35,17 +36,19 @@ export default function Budget() {
   const { slug, id } = useParams({ from: '/o/$slug/budgets/$id' })
   const { act } = useSearch({ from: '/o/$slug/budgets/$id' })
   const navigate = useNavigate({ from: '/o/$slug/budgets/$id' })
-  const sets = may(useSession(), ...SETTERS)
+  const maySet = may(useSession(), ...SETTERS)
   const tells = may(useSession(), 'owner', 'admin', 'finance')
   const { data, error, isPending, refetch } = useQuery({
     queryKey: ['budgets', 'one', id],
     queryFn: async () =>
       (await getBudgetsBudgetId({ path: { budget_id: Number(id) }, throwOnError: true })).data,
     refetchInterval: AGAIN_MS,
-    enabled: act !== 'remove' || !sets,
+    enabled: act !== 'remove' || !maySet,
   })
   const open = (wanted: Act) => navigate({ search: { act: wanted } })
   const close = () => navigate({ search: {} })
+  // One that a policy keeps changes with it alone.
+  const sets = maySet && data?.policy === null
   return (
     <Page
       title="Budget"
@@ -109,13 +112,14 @@ function Said({ budget }: { budget: OneBudget }) {
 function Shown({ budget, slug }: { budget: OneBudget; slug: string }) {
   const { zone } = useZone()
   const who = useWho()
+  const findings = useBudgetFindings()?.find((one) => one.id === budget.id)?.findings ?? []
   const worst = fullest(budget)
   const standing = standingOf(budget, worst)
   const spent = spentBy(budget, worst?.subject || budget.value, zone)
   const whose = worst && budget.nodes.length > 1 ? `of ${worst.subject}, the fullest` : ''
   return (
     <>
-      <Findings id={budget.id} />
+      <Findings findings={findings} />
       <div className="figures">
         <Figure label="Limit" note={budget.window === 'total' ? 'in all' : `each ${budget.window}`}>
           <Amount unit={budget.unit} amount={standing.limit} />
@@ -162,6 +166,13 @@ function Shown({ budget, slug }: { budget: OneBudget; slug: string }) {
               {budget.currency && `${budget.limit_in_currency} ${budget.currency} at ${budget.rate}`}
             </Fact>
             <Fact name="Alerts">{percentsText(budget.alert_percents)}</Fact>
+            <Fact name="Kept by">
+              {budget.policy !== null && (
+                <Link to="/o/$slug/policies/$id" params={{ slug, id: String(budget.policy) }}>
+                  policy {budget.policy}
+                </Link>
+              )}
+            </Fact>
             <Fact name="Owner">{budget.owner}</Fact>
             <Fact name="Note">{budget.note}</Fact>
             <Fact name="Ends for good">{budget.ends_at && atText(budget.ends_at, zone)}</Fact>
@@ -190,24 +201,6 @@ function Shown({ budget, slug }: { budget: OneBudget; slug: string }) {
       </div>
       <History budget={budget} />
     </>
-  )
-}
-
-function Findings({ id }: { id: number }) {
-  const { data } = useQuery({
-    queryKey: ['budgets', 'lint'],
-    queryFn: async () => (await getBudgetsLint({ throwOnError: true })).data.items,
-  })
-  const findings = data?.find((one) => one.id === id)?.findings ?? []
-  if (!findings.length) return null
-  return (
-    <ul className="alerts" aria-label="Worth a look">
-      {findings.map((finding) => (
-        <li key={finding} className="amber">
-          {finding}
-        </li>
-      ))}
-    </ul>
   )
 }
 

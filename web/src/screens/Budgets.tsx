@@ -3,17 +3,18 @@ import { Button, SegmentedControl } from '@mantine/core'
 import { IconPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { type CSSProperties, Fragment, useMemo } from 'react'
-import { getBudgets, getBudgetsLint, getKeys } from '../api/sdk.gen'
+import { type CSSProperties, useMemo } from 'react'
+import { getBudgets, getKeys } from '../api/sdk.gen'
 import type { Budget } from '../api/types.gen'
 import { fullest, nameOf, scopeOf, shareOf, standingOf } from '../budgets'
 import { type Home, type Leaf, treeOf } from '../budgettree'
 import { AsCsv, type Column } from '../parts/Book'
 import { Amount, BudgetBar } from '../parts/BudgetBar'
 import { Snippet } from '../parts/Copy'
+import { useBudgetFindings, WorthALook } from '../parts/Findings'
 import { Listing } from '../parts/Listing'
 import { says, useList } from '../parts/list'
-import { Page, Section } from '../parts/Page'
+import { Page } from '../parts/Page'
 import { Empty } from '../parts/states'
 import { Views } from '../parts/Views'
 import { atText, dateText } from '../parts/when'
@@ -34,6 +35,7 @@ export default function Budgets() {
     navigate({ search: (before: BudgetsSearch) => ({ ...before, ...more }) as BudgetsSearch, replace })
   const { zone } = useZone()
   const sets = may(useSession(), ...SETTERS)
+  const findings = useBudgetFindings()
   const list = useList(
     ['budgets', 'list'],
     async (page) => (await getBudgets({ query: page, throwOnError: true })).data,
@@ -102,7 +104,17 @@ export default function Budgets() {
           </Empty>
         }
       />
-      {list.items.length > 0 && <Odd slug={slug} />}
+      {list.items.length > 0 && (
+        <WorthALook
+          what="Budgets"
+          items={findings}
+          link={(one) => (
+            <Link to="/o/$slug/budgets/$id" params={{ slug, id: String(one.id) }}>
+              {nameOf(one)}
+            </Link>
+          )}
+        />
+      )}
       {search.new && sets && (
         <NewBudget
           close={() => set({ new: undefined })}
@@ -274,6 +286,7 @@ function Named({ budget, slug }: { budget: Budget; slug: string }) {
         {nameOf(budget)}
       </Link>
       {budget.name && budget.nodes.length < 2 && <span className="label wide-only"> {scopeOf(budget)}</span>}
+      {budget.policy !== null && <span className="label wide-only"> kept by policy {budget.policy}</span>}
       {budget.nodes.length > 1 && (
         <span className="label wide-only">
           {' '}
@@ -281,30 +294,5 @@ function Named({ budget, slug }: { budget: Budget; slug: string }) {
         </span>
       )}
     </>
-  )
-}
-
-function Odd({ slug }: { slug: string }) {
-  const { data } = useQuery({
-    queryKey: ['budgets', 'lint'],
-    queryFn: async () => (await getBudgetsLint({ throwOnError: true })).data.items,
-  })
-  const odd = data?.filter((one) => one.findings.length > 0) ?? []
-  if (!odd.length) return null
-  return (
-    <Section title="Worth a look" end="Budgets that may not do what somebody thinks they do">
-      <dl className="facts">
-        {odd.map((one) => (
-          <Fragment key={one.id}>
-            <dt>
-              <Link to="/o/$slug/budgets/$id" params={{ slug, id: String(one.id) }}>
-                {nameOf(one)}
-              </Link>
-            </dt>
-            <dd>{one.findings.join('; ')}</dd>
-          </Fragment>
-        ))}
-      </dl>
-    </Section>
   )
 }

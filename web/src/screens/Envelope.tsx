@@ -11,6 +11,7 @@ import { daysLeft, inkOf, isSigned, nanosIn, SIGNERS, standingOf, stateText, tit
 import { BudgetBar } from '../parts/BudgetBar'
 import { Copy } from '../parts/Copy'
 import { Fact, Figure } from '../parts/Figure'
+import { Findings } from '../parts/Findings'
 import { useChange } from '../parts/FormDialog'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
@@ -129,12 +130,11 @@ function Shown({ envelope, slug }: { envelope: EnvelopeType; slug: string }) {
   return (
     <>
       {envelope.state === 'active' && envelope.warning_days && (
-        <ul className="alerts" aria-label="Worth a look">
-          <li className="amber">
-            It ends {atText(envelope.ends_at, zone)}, in {left === 1 ? 'a day' : `${left} days`}. Top it up
-            with a later end, or ask for the next one.
-          </li>
-        </ul>
+        <Findings
+          findings={[
+            `It ends ${atText(envelope.ends_at, zone)}, in ${left === 1 ? 'a day' : `${left} days`}. Top it up with a later end, or ask for the next one.`,
+          ]}
+        />
       )}
       {signed ? <Drawn envelope={envelope} slug={slug} /> : null}
       <div className="two">

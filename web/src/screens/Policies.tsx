@@ -3,14 +3,15 @@ import { Button } from '@mantine/core'
 import { IconFlask, IconPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { Fragment, useMemo } from 'react'
+import { useMemo } from 'react'
 import { getPolicies } from '../api/sdk.gen'
 import type { Activity, Policy } from '../api/types.gen'
 import { AsCsv, type Column } from '../parts/Book'
 import { Snippet } from '../parts/Copy'
+import { usePolicyFindings, WorthALook } from '../parts/Findings'
 import { Listing } from '../parts/Listing'
 import { says } from '../parts/list'
-import { Page, Section } from '../parts/Page'
+import { Page } from '../parts/Page'
 import { useWho } from '../parts/people'
 import { Empty } from '../parts/states'
 import { STOPPERS } from '../parts/stops'
@@ -19,7 +20,7 @@ import { inOrder, kindOf, onText, saidOf, titleOf } from '../policies'
 import { may, useSession, useZone } from '../session'
 import { Bypasses, NewBypass } from './bypasses'
 import type { PoliciesSearch } from './policysearch'
-import { ModeTag, useActivity, useOdd } from './policystanding'
+import { ModeTag, useActivity } from './policystanding'
 
 const AGAIN_MS = 15_000
 const COMMAND = `tallystick policies set request_size --on team:search -p output_tokens_max=2000 --mode observe`
@@ -40,6 +41,7 @@ export default function Policies() {
     refetchInterval: AGAIN_MS,
   })
   const activity = useActivity()
+  const findings = usePolicyFindings()
   const columns = useColumns(slug)
   const rows = useMemo(() => rowsOf(data?.items ?? [], activity), [data, activity])
   const shown = rows.filter((one) => matches(one, search.q))
@@ -109,7 +111,17 @@ export default function Policies() {
           </Button>
         </p>
       )}
-      {rows.length > 0 && <Odd slug={slug} />}
+      {rows.length > 0 && (
+        <WorthALook
+          what="Policies"
+          items={findings}
+          link={(one) => (
+            <Link to="/o/$slug/policies/$id" params={{ slug, id: String(one.id) }}>
+              {titleOf(one)} on {onText(one.on)}
+            </Link>
+          )}
+        />
+      )}
       {search.bypass && sets && <NewBypass close={() => set({ bypass: undefined })} />}
     </Page>
   )
@@ -195,24 +207,3 @@ const WRITTEN: readonly Column<Row>[] = [
   { id: 'set_at', title: 'Set', value: (one) => one.set_at },
   { id: 'set_by', title: 'By', value: (one) => one.set_by },
 ]
-
-function Odd({ slug }: { slug: string }) {
-  const odd = useOdd() ?? []
-  if (!odd.length) return null
-  return (
-    <Section title="Worth a look" end="Policies that may not do what somebody thinks they do">
-      <dl className="facts">
-        {odd.map((one) => (
-          <Fragment key={one.id}>
-            <dt>
-              <Link to="/o/$slug/policies/$id" params={{ slug, id: String(one.id) }}>
-                {titleOf(one)} on {onText(one.on)}
-              </Link>
-            </dt>
-            <dd>{one.findings.join('; ')}</dd>
-          </Fragment>
-        ))}
-      </dl>
-    </Section>
-  )
-}

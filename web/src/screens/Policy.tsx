@@ -8,6 +8,7 @@ import type { OnePolicy, Policy as PolicyType, RefusedByPolicy } from '../api/ty
 import { Book } from '../parts/Book'
 import { Confirm } from '../parts/Confirm'
 import { Fact } from '../parts/Figure'
+import { Findings, usePolicyFindings } from '../parts/Findings'
 import { useChange } from '../parts/FormDialog'
 import { useKeyNames } from '../parts/keynames'
 import { Page, Section, Subject } from '../parts/Page'
@@ -19,7 +20,7 @@ import { kindOf, onText, POLICY_MODES, type PolicyMode, STOP, saidOf, titleOf } 
 import { may, useSession, useZone } from '../session'
 import { Bypasses, NewBypass } from './bypasses'
 import type { PolicyAct } from './policysearch'
-import { ModeTag, useActivity, useOdd } from './policystanding'
+import { ModeTag, useActivity } from './policystanding'
 
 export default function PolicyScreen() {
   const { slug, id } = useParams({ from: '/o/$slug/policies/$id' })
@@ -102,20 +103,12 @@ export default function PolicyScreen() {
 function Shown({ policy, slug, ends }: { policy: OnePolicy; slug: string; ends: boolean }) {
   const { zone } = useZone()
   const who = useWho()
-  const findings = useOdd()?.find((one) => one.id === policy.id)?.findings ?? []
+  const findings = usePolicyFindings()?.find((one) => one.id === policy.id)?.findings ?? []
   const trail = useActivity()?.items.find((one) => one.id === policy.id)
   const kind = kindOf(policy.kind)
   return (
     <>
-      {findings.length > 0 && (
-        <ul className="alerts" aria-label="Worth a look">
-          {findings.map((finding) => (
-            <li key={finding} className="amber">
-              {finding}
-            </li>
-          ))}
-        </ul>
-      )}
+      <Findings findings={findings} />
       {kind.does && <p className="prose">{kind.does}</p>}
       <div className="two">
         <Section title="What it says">

@@ -1,6 +1,6 @@
 // How policies stand: what they refused lately, what is odd about them, whether they act.
 import { useQuery } from '@tanstack/react-query'
-import { getPoliciesActivity, getPoliciesLint } from '../api/sdk.gen'
+import { getPoliciesActivity } from '../api/sdk.gen'
 import type { Activity } from '../api/types.gen'
 
 const AGAIN_MS = 15_000
@@ -11,13 +11,6 @@ export function useActivity(): Activity | undefined {
     queryFn: async () => (await getPoliciesActivity({ query: { days: 7 }, throwOnError: true })).data,
     refetchInterval: AGAIN_MS,
   }).data
-}
-
-export function useOdd() {
-  return useQuery({
-    queryKey: ['policies', 'lint'],
-    queryFn: async () => (await getPoliciesLint({ throwOnError: true })).data.items,
-  }).data?.filter((one) => one.findings.length > 0)
 }
 
 const STATUS: Record<string, string> = { to_come: 'to come', ended: 'ended' }

@@ -23,7 +23,7 @@ _SELECT: Final = "SELECT " + ", ".join(COLUMNS) + " FROM budget"  # noqa: S608 -
 
 @dataclass(frozen=True, slots=True)
 class BudgetRow:
-    """A budget as it stands, with its raises."""
+    """A budget as it stands, with its raises, and by its number the policy that keeps it (0: people do)."""
 
     id: int
     organization: int
@@ -48,6 +48,7 @@ class BudgetRow:
     created_by: str
     removed_us: int | None
     raises: tuple[Raise, ...] = ()
+    policy: int = 0
 
     @property
     def scope(self) -> Scope:
@@ -74,15 +75,14 @@ def books(db: Connection) -> dict[str, BudgetBook]:
     """Every organisation's budgets, compiled, by the organisation's name in records."""
     slugs = dict(db.execute("SELECT id, slug FROM organization").fetchall())
     granted = _granted(db)
-    kept = {int(budget): int(policy) for budget, policy in db.execute("SELECT budget, policy FROM policy_cap").fetchall()}
     by_slug: dict[str, list[Budget]] = {}
     teams = team_names(db)
     for row in rows(db, " WHERE removed_us IS NULL ORDER BY id", ()):
         budget = row.budget()
         if row.organization in teams:
             budget = replace(budget, scope=teams[row.organization].first_scope(row.scope))
-        if row.id in granted or row.id in kept:
-            budget = replace(budget, except_in=granted.get(row.id, ()), policy=kept.get(row.id, 0))
+        if row.id in granted or row.policy:
+            budget = replace(budget, except_in=granted.get(row.id, ()), policy=row.policy)
         by_slug.setdefault(slugs[row.organization], []).append(budget)
     return {slug: budget_book(budgets) for slug, budgets in by_slug.items()}
 
@@ -101,10 +101,12 @@ def _granted(db: Connection) -> dict[int, tuple[tuple[int, int], ...]]:
 
 
 def rows(db: Connection, condition: str, values: tuple[Any, ...]) -> list[BudgetRow]:
-    """Budgets by a condition of ours, with their raises."""
+    """Budgets by a condition of ours, with their raises and who keeps them."""
     found = [BudgetRow(*row) for row in db.execute(_SELECT + condition, values)]
     raises = _raises(db, [row.id for row in found])
-    return [replace(row, raises=raises[row.id]) if row.id in raises else row for row in found]
+    kept = {int(budget): int(policy) for budget, policy in db.execute("SELECT budget, policy FROM policy_cap").fetchall()}
+    return [replace(row, raises=raises.get(row.id, ()), policy=kept.get(row.id, 0)) if row.id in raises or row.id in kept else row
+            for row in found]
 
 
 def _raises(db: Connection, ids: Iterable[int]) -> Mapping[int, tuple[Raise, ...]]:
