@@ -92,6 +92,7 @@ def test_a_channel_is_added_and_tried_and_a_crossed_budget_is_told_seen_to_and_m
     one = gateway.api(f"/api/alerts/{number}")
     assert one["text"] in page.locator("main").inner_text()
     assert owner.nanos(".facts") == [one["facts"]["limit"], one["facts"]["spent"]]
+    assert page.locator("dt:text-is('Threshold') + dd").inner_text() == f"{one['facts']['threshold_percent']} %"
     page.get_by_role("link", name="The budget as it stands now").click()
     owner.at("Budget")
     assert page.url.endswith(f"/budgets/{one['facts']['budget_id']}")

@@ -74,9 +74,9 @@ export default function AlertScreen() {
             <Section title="Figures" end="as they were then">
               <dl className="facts">
                 {Object.entries(data.facts)
-                  .filter(([, value]) => value !== '' && value !== null)
+                  .filter(([name, value]) => value !== '' && value !== null && !SAID.has(name))
                   .map(([name, value]) => (
-                    <Fact key={name} name={kindText(name)}>
+                    <Fact key={name} name={NAMES[name] ?? kindText(name)}>
                       <Figure name={name} value={value} facts={data.facts} zone={zone} />
                     </Fact>
                   ))}
@@ -100,11 +100,22 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
   )
 }
 
+/** What the title, the scope and the link say already. */
+const SAID = new Set(['budget_id', 'cap_version', 'scope', 'value', 'subject', 'unit'])
+const NAMES: Record<string, string> = {
+  zone: 'Time zone',
+  used_percent: 'Used',
+  threshold_percent: 'Threshold',
+  window_start: 'Window began',
+  resets_at: 'Begins anew',
+}
+
 type Figured = { name: string; value: unknown; facts: Record<string, unknown>; zone: string }
 
 function Figure({ name, value, facts, zone }: Figured) {
   const nanos = nanosOfFact(name, facts)
   if (nanos !== null) return <Money nanos={nanos} />
+  if (typeof value === 'number' && name.endsWith('_percent')) return `${grouped(value)} %`
   if (typeof value === 'number') return name.endsWith('_id') ? value : grouped(value)
   if (/_(at|start)$/.test(name)) return atText(String(value), zone)
   return String(value)

@@ -176,6 +176,7 @@ function columnsOf(slug: string, zone: string, who: (id: string) => string): Col
           <Link to="/o/$slug/alerts/$id" params={{ slug, id: String(alert.id) }}>
             {alert.title}
           </Link>
+          <span className="label narrow-only">{atText(alert.raised_at, zone)}</span>
         </div>
       ),
     },
@@ -184,6 +185,7 @@ function columnsOf(slug: string, zone: string, who: (id: string) => string): Col
       title: 'Raised',
       value: (alert) => alert.raised_at,
       shown: (alert) => atText(alert.raised_at, zone),
+      wide: true,
     },
     { id: 'scope', title: 'Whose', value: (alert) => scopeOf(alert) || null, wide: true },
     { id: 'kind', title: 'Kind', value: (alert) => kindText(alert.kind), wide: true },
