@@ -34,6 +34,7 @@ def traffic(gateway: RunningGateway, provider: MiniUpstream) -> list[str]:
     gateway.calls(CALLS)
     gateway.json("budgets", "set", "--team", "search", "--limit", "5/month")
     gateway.json("budgets", "set", "--team", "search", "--limit", "7/month")
+    gateway.json("budgets", "set", "--org", "--limit", "90/month")
     return made
 
 
@@ -52,6 +53,7 @@ def test_what_was_changed_is_told_with_before_and_after(traffic: list[str], owne
     assert row.locator("ins").first.inner_text() == "$7.00"
     assert "the host’s command line" in row.inner_text()
     assert owner.barriers() == []
+    page.locator("tbody tr", has_text="Budget on the organisation was made: $90.00 a month").wait_for()
     row.get_by_role("link").first.click()
     budget = page.locator("dt:text-is('budget') + dd").get_by_role("link")
     assert re.fullmatch(r"/o/default/budgets/\d+", budget.get_attribute("href") or "")

@@ -186,7 +186,7 @@ def terms(said: Said) -> str:
 
 def _cap(said: Said) -> str:
     amount = _dollars(said.get("limit", 0)) if said.get("unit") == "money" else f"{said.get('limit')} {said.get('unit', '')}"
-    on = said.get("name") or f"{said.get('scope', '')} {said.get('value', '')}".strip()
+    on = said.get("name") or _whom(said.get("scope", ""), said)
     event = said.get("event", "")
     what = f"was {event}" if event in ("ended", "removed", "made", "raised") else "was changed"
     window = "in all" if said.get("window") == "total" else f"a {said.get('window', 'window')}"
@@ -195,13 +195,17 @@ def _cap(said: Said) -> str:
 
 def _policy(said: Said) -> str:
     if said.get("event") == "bypassed":
-        return f"Policies were bypassed on {said.get('on', '')} {said.get('value', '')}: {said.get('reason', '')}"
+        return f"Policies were bypassed on {_whom(said.get('on', ''), said)}: {said.get('reason', '')}"
     if said.get("event") == "bypass_ended":
         return "A bypass was ended"
     name = said.get("name") or str(said.get("rule", "policy")).replace("_", " ")
     event = said.get("event", "")
     what = f"was {event}" if event in ("made", "removed") else "was changed"
-    return f"Policy {name} on {said.get('on', '')} {said.get('value', '')}".rstrip() + f" {what} ({said.get('mode', '')})"
+    return f"Policy {name} on {_whom(said.get('on', ''), said)} {what} ({said.get('mode', '')})"
+
+
+def _whom(scope: object, said: Said) -> str:
+    return "the organisation" if scope == "org" else f"{scope} {said.get('value', '')}".strip()
 
 
 def _written_off(said: Said) -> str:

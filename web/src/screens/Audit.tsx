@@ -167,7 +167,7 @@ function About({ about, set }: { about: string | undefined; set: (about: string 
         w={280}
         maw="100%"
         aria-label="About"
-        placeholder="About: a person, key, team, budget, model …"
+        placeholder="A person, key, team, model …"
         leftSection={<IconSearch size={14} aria-hidden />}
         value={text}
         onChange={(event) => setText(event.currentTarget.value)}

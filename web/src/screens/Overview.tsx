@@ -183,6 +183,10 @@ export default function Overview() {
           <Button
             variant="default"
             mt="xl"
+            h="auto"
+            mih={36}
+            py={6}
+            className="told"
             aria-expanded={search.more ?? false}
             onClick={() =>
               navigate({
