@@ -31,11 +31,12 @@ class PrunedShown(BaseModel):
 
 
 class HoldShown(BaseModel):
-    """The organisation's legal hold."""
+    """The organisation's legal hold. `reason`, `by`: null for whoever sees a part of the organisation only; what a hold is for
+    may be a matter between few."""
 
-    reason: str
+    reason: str | None
     since: str
-    by: str
+    by: str | None
 
 
 class GoingShown(BaseModel):
@@ -108,9 +109,11 @@ def _shown(parts: PartsOf, caller: Caller) -> Response:
         held, begins, gone = holds(db), rows_from(db, here.id), pruned_months(db, here.id)
         at = pruning.under_way(db)
     own = next((one for one in held if one.organization == here.slug), None)
+    whole = caller.cell == "all"
     return answer({
         "months": parts.months_kept, "rows_from": begins, "pruned": [one.document() for one in gone],
-        "hold": None if own is None else {"reason": own.reason, "since": moment_text(own.made_us), "by": own.made_by},
+        "hold": None if own is None else {
+            "reason": own.reason if whole else None, "since": moment_text(own.made_us), "by": own.made_by if whole else None},
         "held_elsewhere": any(one.organization != here.slug for one in held),
         "going": None if at is None else {
             "month": month_text(at.month), "step": at.stage + 1, "steps": len(pruning.STAGES), "doing": pruning.STAGES[at.stage],
