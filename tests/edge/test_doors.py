@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tallystick.core.errors import Denied
 from tallystick.core.identity import Principal
 from tallystick.edge.credentials import Caller, present
-from tallystick.edge.doors import NETWORKS_MAX, Doors, Seat, Shares, Stay
+from tallystick.core.guesses import NETWORKS_MAX
+from tallystick.edge.doors import Doors, Seat, Shares, Stay
 from tallystick.edge.gate import GateHooks, GateLimits
 from tallystick.edge.paths import Target, resolve
 from tests.build.edge import PROVIDERS, Issued, answer
@@ -99,7 +100,7 @@ def test_one_network_of_ipv6_is_one_address_and_memory_is_bounded() -> None:
     assert list(map(code, asked)) == ["invalid_api_key", "rate_limited", "invalid_api_key"]
     for n in range(NETWORKS_MAX + 10):
         ask(doors, keyring, "tsk_x", client=f"11.{n >> 16}.{n >> 8 & 255}.{n & 255}")
-    assert len(doors._wrong) == NETWORKS_MAX
+    assert len(doors._wrong._wrong) == NETWORKS_MAX
 
 
 # --- what is taken is given back

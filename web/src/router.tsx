@@ -22,6 +22,7 @@ import { exploreOf } from './screens/exploresearch'
 import { helpOf } from './screens/helpsearch'
 import { keysOf } from './screens/keysearch'
 import { libraryOf } from './screens/librarysearch'
+import { loginOf } from './screens/loginsearch'
 import { NotFound } from './screens/NotFound'
 import { benchOf, editorOf, policiesOf, policyOf, stopOf } from './screens/policysearch'
 import { modelOf, pricesOf } from './screens/pricesearch'
@@ -44,11 +45,7 @@ const root = createRootRouteWithContext<{ queries: QueryClient }>()({
 const login = createRoute({
   getParentRoute: () => root,
   path: '/login',
-  validateSearch: ({ next, email }: Record<string, unknown>): { next?: string; email?: string } => ({
-    // Only to a page of this console: never to wherever a link says.
-    ...(typeof next === 'string' && /^\/(?![/\\])/.test(next) ? { next } : {}),
-    ...(typeof email === 'string' ? { email } : {}),
-  }),
+  validateSearch: loginOf,
   component: lazyRouteComponent(() => import('./screens/SignIn')),
 })
 

@@ -57,6 +57,7 @@ class Parts:
     session_lifetime_s: int = field(default=43_200, kw_only=True)
     mail: MailServer | None = field(default=None, kw_only=True)
     workers: int = field(default=1, kw_only=True)          # processes that share the port
+    wrong_keys_per_minute_max: int = field(default=30, kw_only=True)               # of an address, as at the gateway
     months_kept: int | None = field(default=None, kw_only=True)                   # whose rows stand besides the running one's; all
     stopping: Callable[[], bool] = field(default=lambda: False, kw_only=True)     # whether open streams are to end
     public_url: str | None = field(default=None, kw_only=True)                     # how people reach this installation

@@ -18,6 +18,7 @@ from tallystick.control import (
 )
 from tallystick.control.bounds import Bounds
 from tallystick.control.callers import admit
+from tallystick.control.guessing import Guessing
 from tallystick.control.login import Login
 from tallystick.control.tokens import INVITATION, Tokens, derived
 from tallystick.stores.sql.calls import Calls
@@ -46,6 +47,7 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
     app.state.password_resets = PasswordResets(Sequencer(parts.database), derived(parts.secret, b"password reset"), secrets.token_bytes)
     app.state.checking = self_check.checking(parts)
     app.state.testing = credential_check.testing(parts)
+    app.state.guessing = Guessing(max(1, parts.wrong_keys_per_minute_max // parts.workers))
     app.state.asking = lost_password.asking(parts)
     app.state.proposals = Proposals(Sequencer(parts.database), secrets.token_bytes)
     app.state.calls = Calls(parts.database)

@@ -16,10 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from tallystick.control import Parts
-from tallystick.control.callers import CallerOf, PartsOf, TokensOf, account_of, parts_of
+from tallystick.control.callers import CallerOf, PartsOf, TokensOf, account_of, peer_of
 from tallystick.control.login import Login
 from tallystick.core.identity import VALUE_CHARS_MAX
-from tallystick.core.peers import peer_address
 from tallystick.control.problems import Problem
 from tallystick.control.tokens import LIFETIME_S
 from tallystick.stores.sql.access_log import note_access
@@ -128,12 +127,6 @@ async def fields_of(request: Request) -> dict[str, str]:
         return {name: values[0] for name, values in parse_qs(body.decode(), max_num_fields=20).items()}
     except (msgspec.DecodeError, ValueError):
         raise Problem(400, "invalid_request", "The body is neither a form nor a JSON object of texts.") from None
-
-
-def peer_of(request: Request) -> str:
-    """The caller's address."""
-    connected = request.client.host if request.client else ""
-    return peer_address(connected, request.headers.getlist("x-forwarded-for"), parts_of(request).trusted_proxies)
 
 
 _FIELDS: Final[dict[str, Any]] = {

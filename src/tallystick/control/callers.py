@@ -17,11 +17,13 @@ from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
 from tallystick.control import Parts, cookies, scopes
+from tallystick.control.guessing import Guessing
 from tallystick.control.problems import Problem
 from tallystick.control.roles import WITHOUT_FACTOR, Cell, RoleName, cell_of
 from tallystick.control.tokens import Claim, Tokens
 from tallystick.core.identity import Principal
 from tallystick.core.keyformat import PERSONAL
+from tallystick.core.peers import peer_address
 from tallystick.stores.sql import accounts
 from tallystick.stores.sql.accounts import Account
 from tallystick.stores.sql.calls import Calls
@@ -146,6 +148,12 @@ CallsOf = Annotated[Calls, Depends(calls_of)]
 CallerOf = Annotated[Caller, Depends(caller_of)]
 
 
+def peer_of(request: Request) -> str:
+    """The caller's address."""
+    connected = request.client.host if request.client else ""
+    return peer_address(connected, request.headers.getlist("x-forwarded-for"), parts_of(request).trusted_proxies)
+
+
 async def admit(request: Request) -> None:
     """Let the caller in or refuse: 401 without proof, 403 with the wrong role."""
     method, path = request.method, request.scope["route"].path
@@ -169,14 +177,17 @@ async def _identify(request: Request) -> Caller:
     if presented is None:
         return await _by_cookie(request)
     parts = parts_of(request)
-    if presented.startswith(PERSONAL.prefix):
-        return await _by_personal_token(request, presented)
     claim = tokens_of(request).read(presented, parts.clock.now_us() // 1_000_000)
     if claim is not None:
         account = await run_in_threadpool(_account, parts, claim)
         return Caller(account.role, account=account) if account else Caller("anyone")
-    principal = await parts.keyring.find(presented)
-    return Caller("key", principal=principal) if principal else Caller("anyone")
+    guessing: Guessing = request.app.state.guessing
+    peer, monotonic_us = peer_of(request), parts.clock.monotonic_us()
+    guessing.check(presented, peer, monotonic_us)
+    is_personal = presented.startswith(PERSONAL.prefix)
+    caller = await _by_personal_token(request, presented) if is_personal else await _by_key(parts, presented)
+    guessing.found(presented, peer, monotonic_us, good=caller.role != "anyone")
+    return caller
 
 
 def _presented(request: Request) -> str | None:
@@ -186,6 +197,11 @@ def _presented(request: Request) -> str | None:
         return key.strip()
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     return value.strip() or None if scheme.lower() == "bearer" else None
+
+
+async def _by_key(parts: Parts, presented: str) -> Caller:
+    principal = await parts.keyring.find(presented)
+    return Caller("key", principal=principal) if principal else Caller("anyone")
 
 
 async def _by_personal_token(request: Request, presented: str) -> Caller:

@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from starlette.concurrency import run_in_threadpool
 
 from tallystick.control import Parts, cookies
-from tallystick.control.auth import LoginOf, peer_of
+from tallystick.control.auth import LoginOf
 from tallystick.control.call_document import moment
-from tallystick.control.callers import Caller, CallerOf, PartsOf, account_of, actor_of
+from tallystick.control.callers import Caller, CallerOf, PartsOf, account_of, actor_of, peer_of
 from tallystick.control.figures import answer
 from tallystick.control.invitation_document import PATH, invitation_document, mail_fault
 from tallystick.control.members import Teams

@@ -17,8 +17,8 @@ from starlette.concurrency import run_in_threadpool
 
 from tallystick.channels.email import recipients
 from tallystick.control import Parts, cookies
-from tallystick.control.auth import LoginOf, peer_of
-from tallystick.control.callers import PartsOf
+from tallystick.control.auth import LoginOf
+from tallystick.control.callers import PartsOf, peer_of
 from tallystick.control.figures import answer
 from tallystick.control.passwords import CHARS_MAX, fault_of
 from tallystick.control.problems import Problem

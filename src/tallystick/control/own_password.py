@@ -10,8 +10,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from starlette.concurrency import run_in_threadpool
 
-from tallystick.control.auth import LoginOf, peer_of
-from tallystick.control.callers import CallerOf, PartsOf, account_of
+from tallystick.control.auth import LoginOf
+from tallystick.control.callers import CallerOf, PartsOf, account_of, peer_of
 from tallystick.control.figures import answer
 from tallystick.control.passwords import CHARS_MAX, fault_of
 from tallystick.control.problems import Problem

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from starlette.concurrency import run_in_threadpool
 
 from tallystick.control import cookies
-from tallystick.control.auth import LoginOf, peer_of
+from tallystick.control.auth import LoginOf
 from tallystick.control.call_document import moment
-from tallystick.control.callers import Caller, CallerOf, PartsOf, SessionsOf, TokensOf, account_of
+from tallystick.control.callers import Caller, CallerOf, PartsOf, SessionsOf, TokensOf, account_of, peer_of
 from tallystick.control.figures import answer
 from tallystick.control.passwords import CHARS_MAX
 from tallystick.control.problems import Problem

@@ -3,8 +3,7 @@ nobody takes the rest of everybody else's (books.md §4, threats 13 and 21).
 
 - *Connections of an address.* Beyond its share a connection's first request is answered 429; beyond twice
   the share connections are closed unread, so that unanswered ones cannot crowd others out either.
-- *Wrong keys of an address.* After some within a minute, keys of that address that are not known yet are
-  not looked up until the minute is over. Keys in use are known, so who shares an address with a
+- *Wrong keys of an address* (core/guesses.py). Keys in use are known, so who shares an address with a
   broken client goes on working.
 - *Calls of a key at once*, and *bytes of request bodies in memory*, of all calls together.
 
@@ -14,19 +13,17 @@ and no address is written anywhere.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from tallystick.core.errors import Denied
+from tallystick.core.guesses import Guesses
 from tallystick.core.identity import Principal
 from tallystick.core.peers import Network, is_within, network_of, peer_address
 from tallystick.edge.credentials import Caller, Presented, identify
 from tallystick.ports import Keyring
 
-WINDOW_S: Final = 60
-NETWORKS_MAX: Final = 10_000
 _WRONG: Final = "invalid_api_key"
 _FORWARDED_FOR: Final = b"x-forwarded-for"
 
@@ -63,7 +60,7 @@ class Doors:
         self._connections: dict[str, int] = {}
         self._calls: dict[str, int] = {}
         self.body_bytes = 0                  # of requests in memory now
-        self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()     # network → how many, until when
+        self._wrong = Guesses(shares.wrong_keys_per_minute_max)
 
     # --- connections of an address
 
@@ -87,14 +84,14 @@ class Doors:
         self, scope: dict[str, Any], presented: Presented, keyring: Keyring, *, anonymous: Principal | None, sandbox: bool,
     ) -> Caller | Denied:
         """`credentials.identify`; `rate_limited` in place of another guess."""
-        if self._wrong and (wait_s := self._wait_s(self._network(scope))):
+        if self._wrong and (wait_s := self._wrong.wait_s(self._network(scope), self._now_s())):
             known = _Known(keyring)
             caller = await identify(presented, known, anonymous=anonymous, sandbox=sandbox)
             guessed = known.asked_more or (isinstance(caller, Denied) and caller.code == _WRONG)
             return _too_many_wrong(wait_s) if guessed else caller
         caller = await identify(presented, keyring, anonymous=anonymous, sandbox=sandbox)
         if isinstance(caller, Denied) and caller.code == _WRONG:
-            self._count_wrong(self._network(scope))
+            self._wrong.count(self._network(scope), self._now_s())
         return caller
 
     # --- calls of a key, bytes of bodies (taken through a `Stay`)
@@ -128,22 +125,6 @@ class Doors:
 
     def _network(self, scope: dict[str, Any]) -> str:
         return network_of(self.address(scope))
-
-    def _wait_s(self, network: str) -> int:
-        """Seconds until guesses from there are looked up again, rounded up; 0 when they are."""
-        count, until_s = self._wrong.get(network, (0, 0.0))
-        left_s = until_s - self._now_s()
-        if left_s <= 0:
-            self._wrong.pop(network, None)
-            return 0
-        return int(left_s) + 1 if count >= self._shares.wrong_keys_per_minute_max else 0
-
-    def _count_wrong(self, network: str) -> None:
-        count, until_s = self._wrong.get(network, (0, 0.0))
-        now_s = self._now_s()
-        self._wrong[network] = (count + 1, until_s) if until_s > now_s else (1, now_s + WINDOW_S)
-        if len(self._wrong) > NETWORKS_MAX:
-            self._wrong.popitem(last=False)
 
 
 class Stay:
