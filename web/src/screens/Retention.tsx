@@ -144,7 +144,7 @@ function Held({ of, zone, holds }: { of: RetentionShown; zone: string; holds: bo
             <span className="tag amber">Nothing goes</span> {of.hold.reason}
           </Fact>
           <Fact name="Since">{atText(of.hold.since, zone)}</Fact>
-          <Fact name="By">{who(of.hold.by)}</Fact>
+          {of.hold.by && <Fact name="By">{who(of.hold.by)}</Fact>}
         </dl>
       ) : (
         <p className="soft">
