@@ -162,6 +162,9 @@ def test_an_agent_has_runs_and_can_be_stopped(books: Books, search: dict[str, An
     assert figure(owner, "Last 30 days") == one + two
     assert nanos_of(owner, "Runs", "run-2") == two
     assert page.get_by_text("2 runs,").count() == 1
+    leads_to_its_calls(owner, "run-2", two)
+    owner.go("/o/default/agents/crawler")
+    owner.at("crawler")
     page.get_by_role("button", name="Actions for crawler").click()
     page.get_by_role("menuitem", name="Stop agent…").click()
     stop = page.get_by_role("button", name="Stop agent")
@@ -174,6 +177,46 @@ def test_an_agent_has_runs_and_can_be_stopped(books: Books, search: dict[str, An
     page.get_by_role("button", name="Let it run again").click()
     page.get_by_text("crawler is stopped.").wait_for(state="hidden")
     books.call(search["key"], 1_400, agent="crawler", session="run-3")
+
+
+def leads_to_its_calls(owner: Person, run: str, nanos: int) -> None:
+    """From a run to its calls, which come to what the run came to; and from one of them back to all of the run."""
+    page = owner.page
+    page.get_by_role("table", name="Runs").get_by_role("link", name=run, exact=True).click()
+    owner.at("Requests")
+    assert f"session={run}" in page.url
+    rows = page.locator("table.book tbody tr")
+    rows.first.wait_for()
+    assert sum(owner.nanos("table.book tbody")) == nanos
+    rows.first.get_by_role("link").first.click()
+    page.get_by_role("heading", name="On whose account").wait_for()
+    page.get_by_role("link", name=run, exact=True).click()
+    owner.at("Requests")
+
+
+def test_a_user_has_runs_that_lead_to_their_calls(books: Books, owner: Person) -> None:
+    key = books.gateway.key(team="research")
+    costs = [books.call(key, 1_600, user="bea", session="chat-1"), books.call(key, 1_601, user="bea", session="chat-1"),
+             books.call(key, 1_602, user="bea", session="chat-2"), books.call(key, 1_603, user="bea")]
+    books.call(key, 1_604, user="cyd", session="chat-1")
+    page = owner.page
+    owner.go("/o/default/users/bea")
+    owner.at("bea")
+    assert nanos_of(owner, "Runs", "chat-1") == costs[0] + costs[1]
+    runs = page.locator("section", has=page.get_by_role("heading", name="Runs"))
+    assert runs.get_by_role("link", name="3 calls").count() == 1
+    runs.get_by_role("link", name="1 more").click()
+    owner.at("Requests")
+    page.locator("table.book tbody tr").first.wait_for()
+    assert sum(owner.nanos("table.book tbody")) == costs[3]
+    owner.go("/o/default/users/bea")
+    owner.at("bea")
+    leads_to_its_calls(owner, "chat-1", costs[0] + costs[1])
+    owner.go("/o/default/users/bea")
+    owner.at("bea")
+    runs.get_by_role("link", name="All runs").click()
+    owner.at("Explore")
+    assert nanos_of(owner, "Cost by Session", "chat-2") == costs[2]
 
 
 def test_a_user_leads_to_calls_and_limits(gateway: RunningGateway, search: dict[str, Any], owner: Person) -> None:

@@ -19,8 +19,9 @@ import { atText } from '../parts/when'
 import { type Days, daysOf, labelOf, type RangeSearch, rangeOf, todayIn } from '../range'
 import { may, useSession, useZone } from '../session'
 import { callsOf, filtersOf, KINDS, type Kind, type Whose } from '../spenders'
-import { AgentLimits, Runs } from './agentparts'
+import { AgentLimits } from './agentparts'
 import { keyOf, partOf } from './promptsearch'
+import { Runs } from './runs'
 import { MoveProject, RenameTeam, StopAgent } from './spenderforms'
 import { Limits, ProjectsOf, TheirKeys, TheirPeople } from './spenderparts'
 import type { Act, SpenderSearch } from './spendersearch'
@@ -227,7 +228,7 @@ function Shown({ whose, one, days, range, slug }: Part) {
         )}
       </div>
       <Course whose={whose} one={one} days={days} range={range} slug={slug} />
-      {kind === 'agent' && <Runs agent={whose.name} one={one} days={days} range={range} />}
+      {(kind === 'agent' || kind === 'user') && <Runs {...{ whose, one, days, range, slug }} />}
       <Limits whose={whose} one={one} />
       {kind === 'agent' && <AgentLimits agent={whose.name} />}
       {kind === 'team' && <ProjectsOf team={whose.name} days={days} range={range} />}

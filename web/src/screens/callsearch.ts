@@ -10,6 +10,7 @@ export const FILTERS = {
   project: 'project',
   user: 'user',
   agent: 'agent',
+  session: 'session',
   environment: 'environment',
   cost_center: 'cost_center',
   key: 'key',
