@@ -244,6 +244,7 @@ def _run(installation: Installation, worker: Worker) -> int:
         mail=mail_server_of(settings), workers=settings.server.workers,
         wrong_keys_per_minute_max=settings.gateway.limits.wrong_keys_per_minute_max, months_kept=settings.retention.months,
         session_idle_s=settings.sessions.idle_s, session_lifetime_s=settings.sessions.lifetime_s,
+        waiting=installation.spool.waiting,
         stopping=lambda: listening.should_exit, ledger_key=installation.secrets.ledger_key.public_key,
         bench=partial(try_out, line, installation.keyring),
         providers=providers_of(settings), asking=asking,

@@ -330,6 +330,14 @@ def test_every_state_says_what_to_do(gateway: RunningGateway, traffic: list[dict
     page.route("**/readyz", lambda route: route.fulfill(json={"status": "degraded", "reasons": {"ledger": "cannot be written"}}))
     page.reload()
     page.get_by_role("status", name=re.compile("ledger: cannot be written")).wait_for()
+    page.unroute("**/readyz")
+    page.reload()
+    page.get_by_role("status", name=re.compile(r"newest entry is from .* ago\. Nothing waits to be booked")).wait_for()
+    books = {"at": "2026-11-21T12:01:30Z", "newest_at": "2026-11-21T12:00:00Z", "age_s": 90, "waiting_bytes": 49_152, "behind_s": 90}
+    page.route("**/api/freshness", lambda route: route.fulfill(json=books))
+    page.reload()
+    page.get_by_role("status", name=re.compile("48 KiB of calls wait to be booked, the oldest for 1 min")).wait_for()
+    page.locator("output.lag").get_by_text("1 min behind").wait_for()
 
 
 def test_a_form_says_what_the_api_says_of_it(gateway: RunningGateway, traffic: list[dict[str, Any]], owner: Person) -> None:

@@ -165,6 +165,7 @@ GET    /api/explore/rows.csv                      all   all      all      own_te
 GET    /api/explore/values                        all   all      all      own_teams  own   all    -
 PATCH  /api/organization                          all   all      -        -          -     -      -
 GET    /api/organization                          self  self     self     self       self  self   -
+GET    /api/freshness                             self  self     self     self       self  self   -
 GET    /api/library                               all   all      all      own_teams  own   all    -
 POST   /api/library                               all   all      -        all        all   -      -
 DELETE /api/library                               all   all      -        all        -     -      -

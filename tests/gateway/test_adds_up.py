@@ -564,7 +564,7 @@ SHOW_NONE: Final = frozenset((
     "/api/budgets/{budget_id}/history", "/api/ledger/verifications", "/api/ledger/verifications/{run_id}", "/api/prices", "/api/prices/model",
     "/api/prices/unpriced", "/api/alerts", "/api/alerts/mutes", "/api/alerts/{alert_id}", "/api/auth/me", "/api/auth/session", "/api/auth/sessions",
     "/api/auth/totp", "/api/budgets/lint", "/api/channels", "/api/credentials", "/api/envelopes", "/api/envelopes/headroom",
-    "/api/envelopes/{envelope_id}", "/api/explore/values", "/api/invitations", "/api/keys", "/api/keys/self", "/api/keys/{key_id}",
+    "/api/envelopes/{envelope_id}", "/api/explore/values", "/api/freshness", "/api/invitations", "/api/keys", "/api/keys/self", "/api/keys/{key_id}",
     "/api/ledger/entries/{seq}/proof", "/api/members", "/api/organization", "/api/organization/sign-in", "/api/policies",
     "/api/policies/activity", "/api/policies/lint", "/api/policies/{policy_id}", "/api/prices/overrides", "/api/projects", "/api/proposals",
     "/api/retention", "/api/teams", "/api/tokens", "/api/views"))

@@ -31,6 +31,19 @@ def said(spool: Spool) -> tuple[list[Admission], list[Settlement]]:
     return [x for x in found if isinstance(x, Admission)], [x for x in found if isinstance(x, Settlement)]
 
 
+def test_it_says_what_waits_and_for_how_long() -> None:
+    clock = HandClock()
+    spool = opened(SimDisk(), clock=clock)
+    assert spool.waiting() == (0, 0)
+    run(spool.admit(admission(1, at_us=clock.us)))
+    clock.us += 3_000_000
+    waiting_bytes, behind_us = spool.waiting()
+    assert waiting_bytes > 0 and behind_us == 3_000_000
+    last = all_records(spool)[-1].after
+    spool.shipped(last, last)
+    assert spool.waiting() == (0, 0)
+
+
 def test_what_was_written_is_read_in_order() -> None:
     spool = opened(SimDisk())
     run(spool.admit(admission(1)))

@@ -59,6 +59,7 @@ class Parts:
     workers: int = field(default=1, kw_only=True)          # processes that share the port
     wrong_keys_per_minute_max: int = field(default=30, kw_only=True)               # of an address, as at the gateway
     months_kept: int | None = field(default=None, kw_only=True)                   # whose rows stand besides the running one's; all
+    waiting: Callable[[], tuple[int, int]] = field(default=lambda: (0, 0), kw_only=True)      # bytes not booked yet; since how many µs
     stopping: Callable[[], bool] = field(default=lambda: False, kw_only=True)     # whether open streams are to end
     public_url: str | None = field(default=None, kw_only=True)                     # how people reach this installation
     providers: Mapping[str, Provider] = field(default_factory=dict, kw_only=True)  # those that can be called, by id

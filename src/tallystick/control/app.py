@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from tallystick import __version__
 from tallystick.control import (
     Parts, adjustments, aggregations, alerts, auth, budget_lint, budgets, call_estimate, channels, code_import, credential_check,
-    credentials, dimensions, envelopes, explore, exports, invitations, key_sets, keys, ledger, library, litellm_shims, live,
+    credentials, dimensions, envelopes, explore, exports, freshness, invitations, key_sets, keys, ledger, library, litellm_shims, live,
     lost_password, members, metrics, organization, own_password, personal_tokens, policies, policy_bench, price_effects,
     price_overrides, prices, problems, projects, prompts, proposals, providers, requests, retention, second_factor, self_check,
     sessions, setup, spenders, teams, verifications, views,
@@ -74,7 +74,7 @@ def build(parts: Parts, scope: Literal["all", "aggregations"]) -> FastAPI:
                       spenders.routes(), dimensions.routes(),
                       policy_bench.routes(), policies.routes(), metrics.routes(), explore.routes(), live.routes(), prompts.routes(),
                       code_import.routes(), call_estimate.routes(), library.routes(), views.routes(), organization.routes(),
-                      retention.routes(), exports.routes(), ledger.routes(), verifications.routes(), alerts.routes(),
+                      freshness.routes(), retention.routes(), exports.routes(), ledger.routes(), verifications.routes(), alerts.routes(),
                       channels.routes(), litellm_shims.routes(), self_check.routes()]
         app.add_api_route("/api/openapi.json", openapi, methods=["GET"], include_in_schema=False)
     for resource in resources:

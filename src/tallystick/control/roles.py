@@ -237,6 +237,7 @@ GRANTS: Final = (
     Grant("GET", "/api/exports/calls.jsonl", MONEY),
     Grant("GET", "/api/exports/ledger.jsonl", LEDGER),
     Grant("GET", "/api/organization", PEOPLE),
+    Grant("GET", "/api/freshness", PEOPLE),
     Grant("GET", "/api/retention", MONEY),
     Grant("PUT", "/api/retention/hold", SETTINGS),
     Grant("DELETE", "/api/retention/hold", SETTINGS),

@@ -195,6 +195,15 @@ class Spool:
         """Whether there are durable records that no shipment has reached. Raises StoreFault."""
         return bool(self.read(self._read_upto, 1))
 
+    def waiting(self) -> tuple[int, int]:
+        """What no shipment has reached: its bytes, counting whole segments between, and how old its oldest record is, in
+        microseconds. Raises StoreFault."""
+        found, read, written = self.read(self._read_upto, 1), self._read_upto, self._written
+        if not found:
+            return 0, 0
+        waiting_bytes = (written.segment - read.segment) * self._bounds.segment_bytes + written.offset - read.offset
+        return waiting_bytes, max(0, self._clock.now_us() - records.decode(found[0].kind, found[0].payload).at_us)
+
     @property
     def backlog_bytes(self) -> int:
         """Bytes written and not shipped, counting whole segments between."""

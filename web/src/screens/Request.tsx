@@ -192,7 +192,6 @@ const ATTRIBUTES: [string, string, FilterName][] = [
   ['project', 'Project', 'project'],
   ['user', 'User', 'user'],
   ['agent', 'Agent', 'agent'],
-  ['session', 'Run', 'session'],
   ['environment', 'Environment', 'environment'],
   ['cost_center', 'Cost centre', 'cost_center'],
   ['prompt_key', 'Prompt', 'prompt_key'],

@@ -1,8 +1,10 @@
-// How fresh what is shown is: when it was asked for last, and whether the gateway says that its books follow. A page that
-// could not be asked for anew goes on showing what it had, and this light says so.
+// How fresh what is shown is: when it was asked for last, how old the newest entry of the ledger is, and what waits to be
+// booked. A page that could not be asked for anew goes on showing what it had, and this light says so.
 import { Tooltip } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useCallback, useSyncExternalStore } from 'react'
+import { getFreshness } from '../api/sdk.gen'
+import { ageText, freshText, lagging } from '../freshness'
 import { clockText } from '../parts/when'
 import { useZone } from '../session'
 
@@ -18,15 +20,27 @@ export function Lag() {
     refetchInterval: AGAIN_MS,
     retry: false,
   })
+  const books = useQuery({
+    queryKey: ['ready', 'books'],
+    queryFn: async () => (await getFreshness({ throwOnError: true })).data,
+    refetchInterval: AGAIN_MS,
+    retry: false,
+  }).data
   if (!at) return null
   const reasons = Object.entries(data?.reasons ?? {}).map(([part, reason]) => `${part}: ${reason}`)
-  const behind = failing || isError || (data && data.status !== 'ready')
-  const note =
-    failing || isError
-      ? 'The gateway does not answer; these figures are from then. It is tried again.'
-      : reasons.length
-        ? `The books fall behind. ${reasons.join('; ')}`
-        : 'When this page was asked for last. The books follow calls within a second.'
+  const away = failing || isError
+  const late = lagging(books)
+  const behind = away || late || (data && data.status !== 'ready')
+  const note = away
+    ? 'The gateway does not answer; these figures are from then. It is tried again.'
+    : [
+        reasons.length
+          ? `The books fall behind. ${reasons.join('; ')}.`
+          : 'When this page was asked for last.',
+        books && freshText(books, zone),
+      ]
+        .filter(Boolean)
+        .join(' ')
   return (
     <Tooltip label={note} multiline maw={320}>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what it says is in its tooltip */}
@@ -34,6 +48,7 @@ export function Lag() {
         <i className={behind ? 'live-dot amber' : 'live-dot still'} aria-hidden />
         <span className="wide-only">
           {behind ? 'Stale, as of' : 'As of'} {clockText(at, zone)}
+          {late && books && `, ${ageText(books.behind_s)} behind`}
         </span>
       </output>
     </Tooltip>
