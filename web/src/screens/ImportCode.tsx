@@ -5,6 +5,7 @@ import { postPromptsImport } from '../api/sdk.gen'
 import type { ImportedCode } from '../api/types.gen'
 import { CopyThis } from '../parts/Copy'
 import { Fault } from '../parts/states'
+import { useDoing } from '../parts/useDoing'
 import type { BuilderSearch } from './buildersearch'
 
 const LANGUAGES = { python: 'Python', javascript: 'JavaScript or TypeScript', shell: 'Shell (curl)' } as const
@@ -25,12 +26,9 @@ export function ImportCode({ search, close }: { search: BuilderSearch; close: ()
   const [code, setCode] = useState('')
   const [language, setLanguage] = useState<string>(AUTO)
   const [found, setFound] = useState<ImportedCode | null>(null)
-  const [busy, setBusy] = useState(false)
-  const [problem, setProblem] = useState<unknown>(null)
+  const { busy, problem, act } = useDoing()
   const go = async () => {
-    setBusy(true)
-    setProblem(null)
-    try {
+    await act(async () => {
       const { data } = await postPromptsImport({
         body: {
           code,
@@ -46,10 +44,7 @@ export function ImportCode({ search, close }: { search: BuilderSearch; close: ()
         throwOnError: true,
       })
       setFound(data)
-    } catch (refused) {
-      setProblem(refused)
-    }
-    setBusy(false)
+    })
   }
   return (
     <Modal opened onClose={close} title="Import code" size="xl">

@@ -6,6 +6,7 @@ import { putChannelsName } from '../api/sdk.gen'
 import type { NamedChannel, NewChannel as Wanted } from '../api/types.gen'
 import { CopyThis } from '../parts/Copy'
 import { Fault } from '../parts/states'
+import { useDoing } from '../parts/useDoing'
 import { useZone } from '../session'
 import { CHANNELS, type ChannelField, type ChannelKind, scopesOf, valuesOf } from './channelform'
 
@@ -33,16 +34,13 @@ export function NewChannel({ taken, close, made }: Asked) {
   const [severity, setSeverity] = useState<Severity>('info')
   const [quiet, setQuiet] = useState('')
   const [breaks, setBreaks] = useState<Breaks>('critical')
-  const [busy, setBusy] = useState(false)
-  const [problem, setProblem] = useState<unknown>(null)
+  const { busy, problem, act } = useDoing()
   const twice = taken.includes(name.trim())
 
   const submit = async (form: HTMLFormElement) => {
     const said = new FormData(form)
     const text = (field: string) => String(said.get(field) ?? '').trim()
-    setBusy(true)
-    setProblem(null)
-    try {
+    await act(async () => {
       const channel = (
         await putChannelsName({
           path: { name: name.trim() },
@@ -58,10 +56,7 @@ export function NewChannel({ taken, close, made }: Asked) {
       ).data
       await queries.invalidateQueries({ queryKey: ['channels'] })
       made(channel)
-    } catch (found) {
-      setProblem(found)
-      setBusy(false)
-    }
+    })
   }
 
   return (

@@ -8,6 +8,7 @@ import { clientOf, filled } from '../connect'
 import { Copy, CopyThis, Snippet } from '../parts/Copy'
 import { useProjectNames, useTeamNames } from '../parts/directory'
 import { Fault } from '../parts/states'
+import { useDoing } from '../parts/useDoing'
 import { may, useSession } from '../session'
 
 export type Issued = { key: Fresh; replaces: string | null }
@@ -27,8 +28,7 @@ export function NewKey({ close, made }: { close: () => void; made: (key: Fresh) 
   const [team, setTeam] = useState(session.teams.length === 1 ? (session.teams[0] as string) : '')
   const [project, setProject] = useState('')
   const [ends, setEnds] = useState('')
-  const [busy, setBusy] = useState(false)
-  const [problem, setProblem] = useState<unknown>(null)
+  const { busy, problem, act } = useDoing()
   const books = may(session, 'owner', 'admin', 'manager')
   const teams = useTeamNames()
   const projects = useProjectNames(team)
@@ -47,16 +47,11 @@ export function NewKey({ close, made }: { close: () => void; made: (key: Fresh) 
       ...(books ? defined({ user: text('user'), cost_center: text('cost_center') }) : {}),
       ...(ends ? { expires_at: new Date(Date.now() + Number(ends) * DAY_MS).toISOString() } : {}),
     }
-    setBusy(true)
-    setProblem(null)
-    try {
+    await act(async () => {
       const fresh = (await postKeys({ body: wanted, throwOnError: true })).data
       await queries.invalidateQueries({ queryKey: ['keys'] })
       made(fresh)
-    } catch (found) {
-      setProblem(found)
-      setBusy(false)
-    }
+    })
   }
 
   return (

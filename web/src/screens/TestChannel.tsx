@@ -6,14 +6,14 @@ import { getAlertsAlertId, postChannelsNameTest } from '../api/sdk.gen'
 import { grouped } from '../money'
 import { Outcome } from '../parts/Severity'
 import { Coming, Fault } from '../parts/states'
+import { useDoing } from '../parts/useDoing'
 
 const LOOKS_MS = 500
 
 export function TestChannel({ name, close }: { name: string; close: () => void }) {
   const queries = useQueryClient()
   const [sent, setSent] = useState<number | null>(null)
-  const [busy, setBusy] = useState(false)
-  const [problem, setProblem] = useState<unknown>(null)
+  const { busy, problem, act } = useDoing()
   const test = useQuery({
     queryKey: ['alerts', 'one', String(sent)],
     queryFn: async () =>
@@ -28,14 +28,9 @@ export function TestChannel({ name, close }: { name: string; close: () => void }
     if (state) queries.invalidateQueries({ queryKey: ['channels'] })
   }, [state, queries])
   const go = async () => {
-    setBusy(true)
-    setProblem(null)
-    try {
+    await act(async () => {
       setSent((await postChannelsNameTest({ path: { name }, throwOnError: true })).data.alert_id)
-    } catch (found) {
-      setProblem(found)
-    }
-    setBusy(false)
+    })
   }
   return (
     <Modal opened onClose={close} title={`Test ${name}`}>
