@@ -53,10 +53,10 @@ def write_everywhere(hand: Hand, gateway: RunningGateway, provider: MiniUpstream
         hand.write("POST", "/api/teams", {"name": team})
     hand.write("POST", "/api/projects", {"team": MARKUP, "name": MARKUP})
     key = hand.write("POST", "/api/keys", {"team": MARKUP, "project": MARKUP, "name": MARKUP})
+    said = {f"x-tallystick-{name}": MARKUP for name in SAID} | {
+        "x-tallystick-tags": quote(MARKUP, safe=""), "x-tallystick-dimension-feature": MARKUP}
     calls = ((key, chat.MODEL), (hand.write("POST", "/api/keys", {"team": FORMULA}), chat.MODEL), (key, MARKUP))
     for number, (made, model) in enumerate(calls):
-        said = {f"x-tallystick-{name}": MARKUP for name in SAID} | {
-            "x-tallystick-tags": quote(MARKUP, safe=""), "x-tallystick-dimension-feature": MARKUP}
         provider.expect("POST", chat.PATH, chat.answers(number)[0])
         called = httpx.post(gateway.url + chat.PATH, json=chat.asked(model=model), headers=chat.headers(made["key"]) | said, timeout=PATIENCE_S)
         assert called.status_code == 200, called.text
@@ -70,8 +70,8 @@ def write_everywhere(hand: Hand, gateway: RunningGateway, provider: MiniUpstream
     hand.write("POST", "/api/policies/bypasses", {"on": f"team:{MARKUP}", "reason": MARKUP, "until": END})
     hand.write("POST", "/api/alerts/mutes", {"until": END, "reason": MARKUP, "kind": "run_rate"})
     hand.write("POST", "/api/prices/overrides", {"kind": "percent", "provider": "*", "unit": "all", "value": "-5", "note": MARKUP})
-    for number in ("1", "2"):
-        hand.write("POST", "/api/prompts/versions", {"prompt_key": MARKUP, "version": number, "note": MARKUP})
+    for version in ("1", "2"):
+        hand.write("POST", "/api/prompts/versions", {"prompt_key": MARKUP, "version": version, "note": MARKUP})
     hand.write("POST", "/api/library", {"prompt_key": MARKUP, "version": "1", "owner": MARKUP, "purpose": MARKUP})
     hand.write("PUT", "/api/retention/hold", {"reason": MARKUP})
     hand.write("POST", "/api/tokens", {"scopes": ["read"], "name": MARKUP})

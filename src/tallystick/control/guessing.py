@@ -15,7 +15,6 @@ from tallystick.core.guesses import Guesses
 from tallystick.core.peers import network_of
 
 KNOWN_MAX: Final = 10_000
-_US: Final = 1_000_000
 
 
 class Guessing:
@@ -27,7 +26,7 @@ class Guessing:
 
     def check(self, presented: str, peer: str, now_us: int) -> None:
         """Raises Problem 429 in place of another guess."""
-        wait_s = self._guesses.wait_s(network_of(peer), now_us / _US) if self._guesses else 0
+        wait_s = self._guesses.wait_s(network_of(peer), now_us) if self._guesses else 0
         if wait_s and _digest(presented) not in self._known:
             says = "Too many wrong keys or tokens came from this address; wait."
             raise Problem(429, "too_many_attempts", says, {"retry-after": str(wait_s)})
@@ -37,7 +36,7 @@ class Guessing:
         digest = _digest(presented)
         self._known.pop(digest, None)
         if not good:
-            self._guesses.count(network_of(peer), now_us / _US)
+            self._guesses.count(network_of(peer), now_us)
             return
         self._known[digest] = None
         if len(self._known) > KNOWN_MAX:

@@ -84,14 +84,14 @@ class Doors:
         self, scope: dict[str, Any], presented: Presented, keyring: Keyring, *, anonymous: Principal | None, sandbox: bool,
     ) -> Caller | Denied:
         """`credentials.identify`; `rate_limited` in place of another guess."""
-        if self._wrong and (wait_s := self._wrong.wait_s(self._network(scope), self._now_s())):
+        if self._wrong and (wait_s := self._wrong.wait_s(self._network(scope), self._now_us())):
             known = _Known(keyring)
             caller = await identify(presented, known, anonymous=anonymous, sandbox=sandbox)
             guessed = known.asked_more or (isinstance(caller, Denied) and caller.code == _WRONG)
             return _too_many_wrong(wait_s) if guessed else caller
         caller = await identify(presented, keyring, anonymous=anonymous, sandbox=sandbox)
         if isinstance(caller, Denied) and caller.code == _WRONG:
-            self._wrong.count(self._network(scope), self._now_s())
+            self._wrong.count(self._network(scope), self._now_us())
         return caller
 
     # --- calls of a key, bytes of bodies (taken through a `Stay`)
@@ -122,6 +122,9 @@ class Doors:
         client = scope.get("client")
         forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == _FORWARDED_FOR] if self._shares.trusted else ()
         return peer_address(client[0], forwarded, self._shares.trusted) if client else ""
+
+    def _now_us(self) -> int:
+        return int(self._now_s() * 1_000_000)
 
     def _network(self, scope: dict[str, Any]) -> str:
         return network_of(self.address(scope))
