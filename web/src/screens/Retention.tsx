@@ -119,7 +119,7 @@ function Kept({ of, zone }: { of: RetentionShown; zone: string }) {
       </dl>
       {of.going?.stopped && (
         <>
-          <p className="soft">
+          <p className="nothing">
             Nothing of the month is dropped, and no younger one before it. It is tried again each day; what
             was found stands in{' '}
             <Link to="/o/$slug/alerts" params={{ slug }} search={{ q: 'retention' }}>
@@ -147,14 +147,14 @@ function Held({ of, zone, holds }: { of: RetentionShown; zone: string; holds: bo
           {of.hold.by && <Fact name="By">{who(of.hold.by)}</Fact>}
         </dl>
       ) : (
-        <p className="soft">
+        <p className="nothing">
           None of yours. A hold keeps every row of every month from now on, for an audit or a case, until
           somebody releases it; the ledger names who and why.
           {!holds && ' An owner or an admin begins one.'}
         </p>
       )}
       {of.held_elsewhere && (
-        <p className="soft">
+        <p className="nothing">
           Another organisation of this installation holds everything{of.hold && ' too'}. Months are shared, so
           none of yours goes either.
         </p>
@@ -178,7 +178,7 @@ function Hold({ close }: { close: () => void }) {
         )
       }
     >
-      <p className="soft">
+      <p className="nothing">
         No month of this installation is pruned until the hold is released. A month that is on its way and not
         sealed yet stays.
       </p>
