@@ -56,7 +56,7 @@ def test_lists_name_keys_lead_to_all_and_more_of_them_are_a_click_away(traffic: 
     keys = page.get_by_role("table", name="Keys")
     keys.get_by_role("link", name="checkout-assistant production").wait_for()
     assert page.get_by_role("table", name="Tags").count() == 0
-    page.get_by_role("button", name="By agents, environments").click()
+    page.get_by_role("button", name="More lists").click()
     tags = page.get_by_role("table", name="Tags")
     tags.get_by_role("link", name="release").click()
     owner.at("Requests")
@@ -105,6 +105,8 @@ def test_a_small_laptop_holds_every_column_of_the_calls_and_a_phone_its_days(
     phone = visit(gateway, storage_state=session, viewport=PHONE, has_touch=True, is_mobile=True)
     phone.go("/o/default/overview")
     phone.at("Overview")
+    phone.page.get_by_role("button", name="More lists").wait_for()
+    assert phone.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert phone.page.evaluate(
         "() => { const at = document.querySelector('[aria-label^=Range] .mantine-Button-label'); return at.scrollWidth - at.clientWidth }") <= 0
     assert phone.barriers() == []

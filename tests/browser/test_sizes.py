@@ -11,7 +11,7 @@ from tallystick.console import UI
 
 FIRST_LOAD_BYTES_MAX = 320_000
 SCREENS = ("Forgot", "Reset", "Invite", "Welcome", "Account", "Tokens", "Members", "Invitations", "Organization", "Retention",
-           "SignIn", "Setup", "Overview", "Explore", "Live", "Requests", "Request", "Keys", "Budgets", "Budget", "Alerts", "Alert", "Channels",
+           "SignIn", "Setup", "Overview", "Explore", "Live", "Requests", "Request", "Keys", "Key", "Budgets", "Budget", "Alerts", "Alert", "Channels",
            "Exports", "Prompts", "Prompt", "Builder", "Library", "Policies", "Policy", "PolicyEditor", "PolicyBench", "Stop", "Envelopes", "Envelope",
            "Audit", "Entry", "Providers", "Provider", "Prices", "PriceModel", "Help",
            "Spenders", "Spender", "Dimensions", "Dimension")

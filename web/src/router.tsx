@@ -143,6 +143,13 @@ const keys = createRoute({
   component: lazyRouteComponent(() => import('./screens/Keys')),
 })
 
+const key = createRoute({
+  getParentRoute: () => organization,
+  path: '/keys/$id',
+  validateSearch: rangeOf,
+  component: lazyRouteComponent(() => import('./screens/Key')),
+})
+
 const budgets = createRoute({
   getParentRoute: () => organization,
   path: '/budgets',
@@ -475,6 +482,7 @@ const tree = root.addChildren([
     requests,
     request,
     keys,
+    key,
     teams,
     team,
     projects,

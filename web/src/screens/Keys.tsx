@@ -1,24 +1,27 @@
 // The keys calls are made with: what each is for, what it cost lately, and its end.
 import { Button, Menu, Switch } from '@mantine/core'
-import { notifications } from '@mantine/notifications'
 import { IconPlus } from '@tabler/icons-react'
-import { useQueryClient } from '@tanstack/react-query'
-import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
-import { deleteKeysKeyId, getKeys } from '../api/sdk.gen'
+import { getKeys } from '../api/sdk.gen'
 import type { Key } from '../api/types.gen'
+import { inkOf } from '../budgets'
+import { grouped, nanosOf, places, sum } from '../money'
 import { AsCsv, type Column } from '../parts/Book'
-import { Confirm } from '../parts/Confirm'
 import { nameOf } from '../parts/keynames'
+import { type SpentKey, withSpend } from '../parts/keyspend'
 import { Listing } from '../parts/Listing'
 import { says, useList } from '../parts/list'
+import { Money } from '../parts/Money'
 import { Page } from '../parts/Page'
-import { Empty, Fault } from '../parts/states'
+import { Empty } from '../parts/states'
 import { Views } from '../parts/Views'
 import { dateText } from '../parts/when'
+import { daysOf, type RangeSearch, rangeOf, todayIn } from '../range'
 import { may, useSession, useZone } from '../session'
 import type { KeySearch } from './keysearch'
 import { type Issued, IssuedKey, NewKey } from './NewKey'
+import { Revoke } from './RevokeKey'
 import { Rotate } from './RotateKey'
 
 export default function Keys() {
@@ -27,20 +30,26 @@ export default function Keys() {
   const navigate = useNavigate({ from: '/o/$slug/keys' })
   const set = (more: { [name in keyof KeySearch]: KeySearch[name] | undefined }, replace = true) =>
     navigate({ search: (before: KeySearch) => ({ ...before, ...more }) as KeySearch, replace })
-  const { zone } = useZone()
+  const { zone, known } = useZone()
+  const days = daysOf(search, todayIn(zone))
+  const range = rangeOf(search)
   const makes = may(useSession(), 'owner', 'admin', 'manager', 'member')
   const [issued, setIssued] = useState<Issued | null>(null)
   const [ending, setEnding] = useState<readonly Key[]>([])
   const [turning, setTurning] = useState<Key | null>(null)
-  const list = useList(['keys'], async (page) => {
-    const { items, next_cursor } = (await getKeys({ query: page, throwOnError: true })).data
-    return { items: items as Key[], next_cursor }
-  })
+  const list = useList(
+    ['keys', 'spent', days],
+    async (page) => {
+      const { items, next_cursor } = (await getKeys({ query: page, throwOnError: true })).data
+      return { items: await withSpend(items as Key[], days), next_cursor }
+    },
+    { enabled: known },
+  )
   const shown = list.items.filter(
     (key) => (search.ended || key.status === 'active') && matches(key, search.q),
   )
   const ended = list.items.filter((key) => key.status !== 'active').length
-  const columns = useMemo(() => columnsOf(zone), [zone])
+  const columns = useMemo(() => columnsOf(zone, slug, range, shown), [zone, slug, range, shown])
   const create = () => set({ new: true }, false)
 
   return (
@@ -76,7 +85,7 @@ export default function Keys() {
         columns={columns}
         id={(key) => key.id}
         named={nameOf}
-        sort={search.sort ?? '-created'}
+        sort={search.sort ?? '-cost'}
         onSort={(sort) => set({ sort })}
         ended={(key) => key.status !== 'active'}
         search={{ text: search.q, of: 'name, team, project, user', set: (q) => set({ q }) }}
@@ -89,7 +98,7 @@ export default function Keys() {
             />
           )
         }
-        clear={() => navigate({ search: { ended: true } })}
+        clear={() => navigate({ search: { ...range, ended: true } })}
         none={
           search.q
             ? `Nothing ${search.ended ? '' : 'active '}has “${search.q}” in its name, team, project or user.`
@@ -104,7 +113,13 @@ export default function Keys() {
         menu={(key) => (
           <>
             <Menu.Item
-              onClick={() => navigate({ to: '/o/$slug/requests', params: { slug }, search: { key: key.id } })}
+              onClick={() =>
+                navigate({
+                  to: '/o/$slug/requests',
+                  params: { slug },
+                  search: { ...range, key: key.id },
+                })
+              }
             >
               Show its requests
             </Menu.Item>
@@ -143,13 +158,13 @@ export default function Keys() {
       {search.new && makes && (
         <NewKey
           close={() => set({ new: undefined })}
-          made={(key) => {
-            setIssued({ key, replaces: null })
+          made={(key, uncapped) => {
+            setIssued({ key, replaces: null, uncapped })
             set({ new: undefined })
           }}
         />
       )}
-      {ending.length > 0 && <End keys={ending} close={() => setEnding([])} />}
+      {ending.length > 0 && <Revoke keys={ending} close={() => setEnding([])} />}
       {turning && (
         <Rotate
           apiKey={turning}
@@ -168,9 +183,25 @@ function matches(key: Key, q?: string): boolean {
   return says(q, [key.name, key.id, key.preview, key.team, key.project, key.user])
 }
 
-function columnsOf(zone: string): Column<Key>[] {
+function columnsOf(
+  zone: string,
+  slug: string,
+  range: RangeSearch,
+  keys: readonly SpentKey[],
+): Column<SpentKey>[] {
+  const decimals = places(keys.map((key) => key.cost_nanos))
   return [
-    { id: 'name', title: 'Name', value: nameOf, shown: (key) => <Named apiKey={key} /> },
+    {
+      id: 'name',
+      title: 'Name',
+      value: nameOf,
+      shown: (key) => (
+        <Link className="name" to="/o/$slug/keys/$id" params={{ slug, id: key.id }} search={range}>
+          {nameOf(key)}
+        </Link>
+      ),
+      total: 'Total of these',
+    },
     {
       id: 'key',
       title: 'Key',
@@ -178,23 +209,58 @@ function columnsOf(zone: string): Column<Key>[] {
       shown: (key) => <code>{key.preview}</code>,
       wide: true,
     },
-    { id: 'team', title: 'Team', value: (key) => key.team ?? null },
+    { id: 'team', title: 'Team', value: (key) => key.team ?? null, wide: true },
     { id: 'project', title: 'Project', value: (key) => key.project ?? null, wide: true },
-    { id: 'user', title: 'User', value: (key) => key.user ?? null, wide: true },
-    { id: 'environment', title: 'Environment', value: (key) => key.environment ?? null, wide: true },
+    { id: 'user', title: 'User', value: (key) => key.user ?? null, hidden: true },
+    { id: 'environment', title: 'Environment', value: (key) => key.environment ?? null, hidden: true },
+    { id: 'agent', title: 'Agent', value: (key) => key.agent ?? null, hidden: true },
     { id: 'cost_center', title: 'Cost centre', value: (key) => key.cost_center ?? null, hidden: true },
+    {
+      id: 'cost',
+      title: 'Cost',
+      number: true,
+      value: (key) => nanosOf(key.cost_nanos),
+      shown: (key) => <Money nanos={key.cost_nanos} decimals={decimals} />,
+      total: <Money nanos={sum(keys.map((key) => key.cost_nanos))} decimals={decimals} />,
+    },
+    {
+      id: 'calls',
+      title: 'Calls',
+      number: true,
+      wide: true,
+      value: (key) => key.requests,
+      shown: (key) => (
+        <Link
+          className="plain"
+          to="/o/$slug/requests"
+          params={{ slug }}
+          search={{ ...range, key: key.id, kind: 'calls' }}
+        >
+          {grouped(key.requests)}
+        </Link>
+      ),
+    },
+    {
+      id: 'cap',
+      title: 'Cap used',
+      value: (key) => key.cap?.used_percent ?? null,
+      shown: (key) => <Cap of={key} slug={slug} />,
+      wide: true,
+    },
     {
       id: 'created',
       title: 'Created',
       value: (key) => key.created_at,
       shown: (key) => dateText(key.created_at, zone),
-      wide: true,
+      hidden: true,
+      written: true,
     },
     {
       id: 'status',
       title: 'Status',
       value: (key) => key.status,
       shown: (key) => <Status apiKey={key} zone={zone} />,
+      wide: true,
     },
     {
       id: 'id',
@@ -207,8 +273,17 @@ function columnsOf(zone: string): Column<Key>[] {
   ]
 }
 
-function Named({ apiKey: key }: { apiKey: Key }) {
-  return <span className="name">{key.name || <span className="quiet">{key.id}</span>}</span>
+function Cap({ of: { cap }, slug }: { of: SpentKey; slug: string }) {
+  if (!cap) return <span className="quiet">no cap</span>
+  const percent = cap.used_percent ?? 0
+  return (
+    <Link className="plain used" to="/o/$slug/budgets/$id" params={{ slug, id: cap.budget }}>
+      <span className="meter" aria-hidden>
+        <i style={{ width: `${Math.min(100, percent)}%`, background: inkOf(percent) }} />
+      </span>
+      <span>{percent.toFixed(0)} %</span>
+    </Link>
+  )
 }
 
 function Status({ apiKey: key, zone }: { apiKey: Key; zone: string }) {
@@ -227,51 +302,5 @@ function Status({ apiKey: key, zone }: { apiKey: Key; zone: string }) {
         <span className="label"> {dateText((key.revoked_at ?? key.expires_at) as string, zone)}</span>
       )}
     </>
-  )
-}
-
-/** One, or several at once: what is typed to confirm is the name of the one, or how many they are. */
-function End({ keys, close }: { keys: readonly Key[]; close: () => void }) {
-  const queries = useQueryClient()
-  const [busy, setBusy] = useState(false)
-  const [problem, setProblem] = useState<unknown>(null)
-  const [only] = keys
-  const one = keys.length === 1 && only
-  const name = one ? nameOf(one) : `revoke ${keys.length}`
-  const go = async () => {
-    setBusy(true)
-    try {
-      for (const key of keys) await deleteKeysKeyId({ path: { key_id: key.id }, throwOnError: true })
-      notifications.show({
-        message: `${one ? `${name} is` : `${keys.length} keys are`} revoked. Calls with ${one ? 'it' : 'them'} are refused from now on.`,
-      })
-      close()
-    } catch (found) {
-      setProblem(found)
-      setBusy(false)
-    }
-    await queries.invalidateQueries({ queryKey: ['keys'] })
-  }
-  return (
-    <Confirm
-      title={one ? 'Revoke this key' : `Revoke ${keys.length} keys`}
-      name={name}
-      verb={one ? 'Revoke key' : `Revoke ${keys.length} keys`}
-      busy={busy}
-      close={close}
-      go={go}
-      fault={problem !== null && <Fault problem={problem} />}
-    >
-      {one ? (
-        <>
-          Every call with <code>{one.preview}</code> is refused within a second, everywhere, and for good. To
-          replace it without a gap, rotate it instead.
-        </>
-      ) : (
-        <>
-          Every call with {keys.map(nameOf).join(', ')} is refused within a second, everywhere, and for good.
-        </>
-      )}
-    </Confirm>
   )
 }

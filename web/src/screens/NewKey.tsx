@@ -2,16 +2,19 @@
 import { Autocomplete, Button, Group, Modal, Select, Stack, Tabs, TextInput } from '@mantine/core'
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { postKeys } from '../api/sdk.gen'
+import { postBudgets, postKeys } from '../api/sdk.gen'
 import type { IssuedKey as Fresh, NewKey as Wanted } from '../api/types.gen'
+import { limitText } from '../budgets'
 import { clientOf, filled } from '../connect'
+import { Said } from '../parts/Alone'
 import { Copy, CopyThis, Snippet } from '../parts/Copy'
 import { useProjectNames, useTeamNames } from '../parts/directory'
 import { Fault } from '../parts/states'
 import { useDoing } from '../parts/useDoing'
 import { may, useSession } from '../session'
 
-export type Issued = { key: Fresh; replaces: string | null }
+/** `uncapped`: why the cap that was asked for is not set. */
+export type Issued = { key: Fresh; replaces: string | null; uncapped?: unknown }
 
 const ENDS = [
   { value: '', label: 'Never' },
@@ -22,7 +25,13 @@ const ENDS = [
 ]
 const DAY_MS = 86_400_000
 
-export function NewKey({ close, made }: { close: () => void; made: (key: Fresh) => void }) {
+export function NewKey({
+  close,
+  made,
+}: {
+  close: () => void
+  made: (key: Fresh, uncapped: unknown) => void
+}) {
   const session = useSession()
   const queries = useQueryClient()
   const [team, setTeam] = useState(session.teams.length === 1 ? (session.teams[0] as string) : '')
@@ -49,8 +58,9 @@ export function NewKey({ close, made }: { close: () => void; made: (key: Fresh) 
     }
     await act(async () => {
       const fresh = (await postKeys({ body: wanted, throwOnError: true })).data
+      const uncapped = text('cap') ? await capped(fresh.id, text('cap') as string) : null
       await queries.invalidateQueries({ queryKey: ['keys'] })
-      made(fresh)
+      made(fresh, uncapped)
     })
   }
 
@@ -97,13 +107,24 @@ export function NewKey({ close, made }: { close: () => void; made: (key: Fresh) 
               <TextInput label="Cost centre" name="cost_center" />
             </Group>
           )}
-          <Select
-            label="Ends"
-            data={ENDS}
-            value={ends}
-            onChange={(value) => setEnds(value ?? '')}
-            allowDeselect={false}
-          />
+          <Group grow align="flex-end">
+            {books && (
+              <TextInput
+                label="Hard cap a month"
+                name="cap"
+                description="In dollars, or like “50 EUR”. What would go past it is refused."
+                placeholder="No cap"
+                maxLength={48}
+              />
+            )}
+            <Select
+              label="Ends"
+              data={ENDS}
+              value={ends}
+              onChange={(value) => setEnds(value ?? '')}
+              allowDeselect={false}
+            />
+          </Group>
           {problem !== null && <Fault problem={problem} />}
           <Group justify="flex-end" gap="xs">
             <Button variant="default" onClick={close}>
@@ -119,9 +140,28 @@ export function NewKey({ close, made }: { close: () => void; made: (key: Fresh) 
   )
 }
 
+/** Sets a key's hard cap. The key is there either way, so what went wrong is returned, to be said beside it; null is well. */
+export async function capped(key: string, amount: string): Promise<unknown> {
+  try {
+    await postBudgets({
+      body: { scope: 'key', value: key, limit: limitText(amount, 'money'), window: 'month' },
+      throwOnError: true,
+    })
+    return null
+  } catch (found) {
+    return found
+  }
+}
+
 const FIRST = ['curl', 'openai-python', 'openai-js', 'anthropic-python', 'go']
 
-export function IssuedKey({ issued: { key, replaces }, close }: { issued: Issued; close: () => void }) {
+export function IssuedKey({
+  issued: { key, replaces, uncapped = null },
+  close,
+}: {
+  issued: Issued
+  close: () => void
+}) {
   const codes = firstCalls(window.location.origin, key.key)
   return (
     <Modal
@@ -137,6 +177,11 @@ export function IssuedKey({ issued: { key, replaces }, close }: { issued: Issued
           <code data-key>{key.key}</code>
           <CopyThis text={key.key}>Copy key</CopyThis>
         </div>
+        {uncapped !== null && (
+          <Said>
+            The key is made, but its cap is not: {(uncapped as Error).message} It can be set under Budgets.
+          </Said>
+        )}
         <p className="soft">This is the only time it is shown: what is kept of it is a hash. It works now.</p>
         <Tabs defaultValue={codes[0]?.name ?? ''} keepMounted={false}>
           <Tabs.List>

@@ -194,11 +194,7 @@ export default function Overview() {
               })
             }
           >
-            {search.more
-              ? 'Fewer lists'
-              : `By ${MORE.map((split) => split.title.toLowerCase())
-                  .join(', ')
-                  .replace(/, (\w+)$/, ' and $1')} too`}
+            {search.more ? 'Fewer lists' : 'More lists'}
           </Button>
         )}
       </>

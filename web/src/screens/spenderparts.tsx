@@ -194,7 +194,7 @@ export function TheirKeys({ whose, one }: { whose: Whose; one: OneSpender }) {
       title: 'Key',
       value: (key) => key.name || key.id,
       shown: (key) => (
-        <Link className="key-name" to="/o/$slug/keys" params={{ slug }} search={{ q: key.id, ended: true }}>
+        <Link className="key-name" to="/o/$slug/keys/$id" params={{ slug, id: key.id }}>
           {key.name || key.id}
         </Link>
       ),

@@ -2,15 +2,15 @@
 import { Autocomplete, Button, Group, PasswordInput, TextInput } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { getKeys, postBudgets, postKeys } from '../api/sdk.gen'
+import { getKeys, postKeys } from '../api/sdk.gen'
 import type { IssuedKey, Key } from '../api/types.gen'
-import { limitText } from '../budgets'
 import { Said } from '../parts/Alone'
 import { CopyThis } from '../parts/Copy'
 import { useProjectNames, useTeamNames } from '../parts/directory'
 import { nameOf } from '../parts/keynames'
 import { Fault } from '../parts/states'
 import { may, useSession } from '../session'
+import { capped } from './NewKey'
 import type { StepProps } from './Welcome'
 
 export function KeyStep({ search, held, hold, go }: StepProps) {
@@ -109,18 +109,7 @@ function Create({ made }: { made: (key: IssuedKey, uncapped: unknown) => void })
           throwOnError: true,
         })
       ).data
-      let uncapped: unknown = null
-      if (text('cap')) {
-        // The key is there either way: that its cap is not is said beside it.
-        try {
-          await postBudgets({
-            body: { scope: 'key', value: key.id, limit: limitText(text('cap'), 'money'), window: 'month' },
-            throwOnError: true,
-          })
-        } catch (found) {
-          uncapped = found
-        }
-      }
+      const uncapped = text('cap') ? await capped(key.id, text('cap')) : null
       await queries.invalidateQueries({ queryKey: ['keys'] })
       made(key, uncapped)
     } catch (found) {
