@@ -17,7 +17,7 @@ from tallystick.stores.sql.engine import month_sql, months
 from tallystick.stores.sql.entries import StoredEntry, hashes_between
 from tallystick.stores.sql.names import Names
 from tallystick.stores.sql.policy_rows import value_kind
-from tallystick.stores.sql.verify import NAMED
+from tallystick.stores.sql.verify_names import NAMED
 
 PIECE: Final = 500
 LATE_US: Final = 3_600_000_000               # a call is chained within it, unless the ledger was away for longer

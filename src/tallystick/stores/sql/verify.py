@@ -9,35 +9,33 @@ this proves without one is that the ledger agrees with itself and with what this
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
 from tallystick.core import merkle
-from tallystick.core.entry import PRIVATE
 from tallystick.core.errors import StoreFault
 from tallystick.core.ledger import CALL_KINDS, GENESIS, KINDS, LedgerFault, leaf_of, open_checkpoint, postings
-from tallystick.core.money import EXACT, to_nanos
 from tallystick.stores.secrets import signature_holds
 from tallystick.stores.sql.booking import ended
 from tallystick.stores.sql.callfact import COLUMNS, Calendar, fact_of
 from tallystick.stores.sql.connection import Connection
 from tallystick.stores.sql.engine import Database, month_sql, months
 from tallystick.stores.sql.entries import STANDING, stored_entries
-from tallystick.stores.sql.journal import origin_of, private_mac
+from tallystick.stores.sql.journal import origin_of
 from tallystick.stores.sql.packing import Packer
 from tallystick.stores.sql.rollup_days import differences
 from tallystick.stores.sql.verify_access import Access
 from tallystick.stores.sql.verify_adjustments import Adjustments
 from tallystick.stores.sql.verify_budgets import Budgets
+from tallystick.stores.sql.verify_costs import Costs
 from tallystick.stores.sql.verify_directory import Directory
 from tallystick.stores.sql.verify_library import Library
 from tallystick.stores.sql.verify_policies import Policies
-from tallystick.stores.sql.verify_prices import ListRates, Prices
+from tallystick.stores.sql.verify_names import Definitions
+from tallystick.stores.sql.verify_prices import Prices
 from tallystick.stores.sql.verify_scopes import RENAMED, Scopes
 from tallystick.stores.sql.verify_facts import SEQ, Facts
 from tallystick.stores.sql.verify_retention import Retention
@@ -46,11 +44,6 @@ FINDINGS_MAX: Final = 20
 PROGRESS_EVERY: Final = 5_000
 UNSIGNED_US_MAX: Final = 600_000_000         # a server that books calls signs every minute
 
-# Members that are numbers of names, with the kind they are numbers of.
-NAMED: Final = {**{kind: kind for kind in (
-    "key", "team", "project", "user", "agent", "environment", "cost_center", "prompt_key", "prompt_version", "session",
-    "tags", "dimensions", "provider", "operation", "model", "dialect", "credential", "route", "price_version", "end_user", "code",
-)}, "served": "model"}
 _ADJUSTED = COLUMNS.index("adjusted_nanos")
 _VAULT: Final = """
 SELECT p.id, n.id, c.version, c.origin, CASE WHEN c.removed_us IS NULL AND length(c.sealed) > 0 THEN 1 ELSE 0 END
@@ -171,8 +164,8 @@ class _Check:
         self._sizes = {0}                    # of the checkpoints that are there; over nothing there is none
         self._decode = msgspec.json.Decoder(float_hook=_no_float).decode
         self._unpack = Packer().unpack
-        self._defined: dict[str, set[int]] = {}
-        self._rates: dict[int, tuple[Decimal, Decimal]] = {}
+        self._definitions = Definitions(db, organization)
+        self._costs = Costs()
         self._open: dict[int, tuple[dict[str, Any], tuple[Any, ...] | None]] = {}
         self._adjustments = Adjustments(db, organization)
         self._credentials: dict[tuple[int, int], tuple[int, str, int, int]] = {}
@@ -184,7 +177,6 @@ class _Check:
         self._library = Library(db, organization)
         self._policies = Policies(db, organization)
         self.retention = Retention(db, organization)
-        self._list_rates = ListRates()
         self._notes: dict[int, str] = {}
         self._good_size = 0
         self._tree_holds = True
@@ -251,9 +243,10 @@ class _Check:
             elif (kind in CALL_KINDS) != (month != STANDING):
                 self._found("bytes", seq, "the entry stands in the wrong table")
             elif kind == "DEFINE":
-                self._check_define(seq, fields)
+                self._define(seq, fields)
             else:
-                self._check_names(seq, fields)
+                for message in self._definitions.undefined(fields):
+                    self._found("define", seq, message)
                 self._directory.gather(seq, fields)
                 if kind in ("ACCESS", "MEMBER"):
                     self._access.gather(seq, fields)
@@ -287,48 +280,12 @@ class _Check:
         elif self._began_us is None:
             self._began_us = fields["at"]
 
-    # --- names ---------------------------------------------------------------------------------
-
-    def _check_define(self, seq: int, fields: Mapping[str, Any]) -> None:
-        kind, number = fields["of"], fields["id"]
-        numbers = self._defined.setdefault(kind, set())
-        if number in numbers:
-            self._found("define", seq, f"{kind} {number} is defined twice")
-        numbers.add(number)
-        shown, content = fields["mac" if kind in PRIVATE else "name"], fields.get("content", {})
-        if kind == "price_row":
-            self._rates[number] = Decimal(content["price"]), Decimal(content["per"])
-        self._list_rates.define(kind, number, content)
-        row = self._db.execute("SELECT name, content, seq FROM dictionary WHERE organization = ? AND kind = ? AND id = ?",
-                               (self._organization, kind, number)).fetchone()
-        if kind in RENAMED:
-            self._scopes.define(kind, number, shown, seq)
-            row = row and (shown, *row[1:])
-        if row is None or (row[0], json.loads(row[1]), row[2]) != (shown, content, seq):
-            self._found("dictionary", seq, f"{kind} {number} stands otherwise in the dictionary than in its DEFINE")
-        if kind in PRIVATE:
-            secret = self._db.execute("SELECT salt, value FROM dictionary_private WHERE organization = ? AND kind = ? AND id = ?",
-                                      (self._organization, kind, number)).fetchone()
-            if secret is not None and private_mac(*secret) != shown:
-                self._found("dictionary", seq, f"the private value of {kind} {number} is not the one that was defined")
-
-    def _check_names(self, seq: int, fields: Mapping[str, Any]) -> None:
-        defined = self._defined
-        for member, number in fields.items():
-            kind = NAMED.get(member)
-            if kind is not None and number not in defined.get(kind, ()):
-                self._found("define", seq, f"{member} {number} is used before it is defined")
-        for team in fields.get("teams", ()):
-            if team not in defined.get("team", ()):
-                self._found("define", seq, f"team {team} is used before it is defined")
-        for line in fields.get("lines", ()):
-            if len(line) > 2 and line[2] and line[2] not in self._rates:
-                self._found("define", seq, f"price row {line[2]} is used before it is defined")
-            if len(line) > 4 and line[4] and line[4] not in defined.get("factor", ()):
-                self._found("define", seq, f"factor {line[4]} is used before it is defined")
-        for part in fields.get("parts", ()):
-            if part[1] not in defined.get("model", ()):
-                self._found("define", seq, f"model {part[1]} is used before it is defined")
+    def _define(self, seq: int, fields: Mapping[str, Any]) -> None:
+        for check, message in self._definitions.define(seq, fields):
+            self._found(check, seq, message)
+        self._costs.define(fields["of"], fields["id"], fields.get("content", {}))
+        if fields["of"] in RENAMED:
+            self._scopes.define(fields["of"], fields["id"], fields["name"], seq)
 
     # --- calls ---------------------------------------------------------------------------------
 
@@ -385,46 +342,12 @@ class _Check:
         self._check_postings(seq, fields, None)
         for check, message in self._adjustments.judge(fields, month, self._calendar, self._unpack):
             self._found(check, seq, message)
-        if fields["reason"] == "reprice" and int(fields["cost_nanos"]) != self._computed(fields):
+        if fields["reason"] == "reprice" and int(fields["cost_nanos"]) != self._costs.computed(fields):
             self._found("cost", seq, "the new cost is not the sum of its lines")
 
     def _check_cost(self, seq: int, fields: Mapping[str, Any], hold: int) -> None:
-        """The booked cost from what the entry itself says it rests on (core/settlement.py)."""
-        method, basis, cost = fields["method"], fields["basis"], int(fields["cost_nanos"])
-        if method == "sandbox":
-            if cost:
-                self._found("cost", seq, "a sandbox call has a cost")
-            cost = int(fields.get("would_be_nanos", 0))
-        if basis == "zero_proven":
-            proper = [0]
-        elif basis == "worst_case":
-            proper = [hold]
-        elif method == "stated" or (method == "unpriced" and "stated_nanos" in fields):
-            proper = [int(fields["stated_nanos"])]
-        elif method == "sandbox":            # which of the two it would have been is not said
-            proper = [self._computed(fields), int(fields.get("stated_nanos", 0))]
-        else:
-            proper = [self._computed(fields)]
-        if cost not in proper:
-            self._found("cost", seq, f"the cost is {cost} nanos, what it rests on gives {proper[0]}")
-        if fields.get("computed_nanos") and int(fields["computed_nanos"]) != self._computed(fields):
-            self._found("cost", seq, "the computed cost is not the sum of its lines")
-        if "list_nanos" in fields and int(fields["list_nanos"]) != self._list_rates.nanos(fields["lines"], self._rates):
-            self._found("cost", seq, "the list cost is not the sum of its lines at list prices")
-
-    def _computed(self, fields: Mapping[str, Any]) -> int:
-        """Σ quantity × rate × factor ÷ per over the lines, rounded once: the book's arithmetic, by the
-        rates that were DEFINEd."""
-        total = Decimal(0)
-        for line in fields.get("lines", ()):
-            if len(line) < 3 or not line[2]:
-                continue
-            price, per = self._rates[line[2]]
-            product = EXACT.multiply(Decimal(line[1]), price)
-            if len(line) > 3 and line[3] != "1":
-                product = EXACT.multiply(product, Decimal(line[3]))
-            total = EXACT.add(total, EXACT.divide(product, per))
-        return to_nanos(total)
+        for message in self._costs.differences(fields, hold):
+            self._found("cost", seq, message)
 
     def _check_fact(self, seq: int, fields: Mapping[str, Any], fact: tuple[Any, ...] | None) -> None:
         if fact is None:
@@ -484,27 +407,14 @@ class _Check:
         self._check_credentials()
         for seq, message in self._adjustments.differences(self.retention.is_pruned):
             self._found("columns", seq, message)
-        for seq_of, message in self._scopes.differences():
-            self._found("dictionary", seq_of, message)
-        for seq_of, message in self._directory.differences():
-            self._found("directory", seq_of, message)
-        for seq_of, message in self._access.differences():
-            self._found("directory", seq_of, message)
-        for seq_of, message in self._library.differences():
-            self._found("directory", seq_of, message)
-        for seq_of, message in self._prices.differences():
-            self._found("prices", seq_of, message)
-        for seq_of, message in self._policies.differences():
-            self._found("policies", seq_of, message)
-        for seq_of, message in self._budgets.differences():
-            self._found("budgets", seq_of, message)
-        for seq_of, message in self.retention.differences():
-            self._found("retention", seq_of, message)
-        for kind, count in self._db.execute("SELECT kind, count(*) FROM dictionary WHERE organization = ? GROUP BY kind",
-                                            (self._organization,)).fetchall():
-            defined = len(self._defined.get(kind, ()))
-            if count != defined:
-                self._found("dictionary", None, f"the dictionary has {count} of kind {kind}, the entries define {defined}")
+        for check, gathered in (
+            ("dictionary", self._scopes), ("directory", self._directory), ("directory", self._access), ("directory", self._library),
+            ("prices", self._prices), ("policies", self._policies), ("budgets", self._budgets), ("retention", self.retention),
+        ):
+            for seq_of, message in gathered.differences():
+                self._found(check, seq_of, message)
+        for message in self._definitions.differences():
+            self._found("dictionary", None, message)
         for month in months(self._db):
             twice = self._db.execute(month_sql(
                 "SELECT max(seq) FROM call_fact_{month} WHERE organization = ? GROUP BY request_id, attempt HAVING count(*) > 1", month),
