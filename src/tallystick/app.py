@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import ipaddress
 import os
 import signal
 import socket
@@ -31,7 +30,8 @@ import uvicorn
 from msgspec.structs import replace as replace_struct
 
 from tallystick import control, logs
-from tallystick.config import BadSettings, Server, Settings, alert_networks, first_admin, rates_of, trusted_networks
+from tallystick.config import Settings, alert_networks, first_admin, rates_of, trusted_networks
+from tallystick.config_sources import BadSettings
 from tallystick.configured import (
     anonymous_of, asking_of, credentials_of, gate_limits_of, mail_server_of, open_prices, origins_of, providers_of, shares_of,
     upstreams_of,
@@ -57,6 +57,8 @@ from tallystick.jobs.keeping import Keeping
 from tallystick.jobs.retention import PERIOD_S as PRUNE_PERIOD_S, Retention
 from tallystick.jobs.runner import Job, Runner
 from tallystick.jobs.shipper import Shipper, cursor_segment
+from tallystick.listeners import check_listener, in_url, is_loopback, listen
+from tallystick.ports import Upstreams
 from tallystick.stores.budget_keeper import BudgetKeeper
 from tallystick.stores.disk import PosixDisk
 from tallystick.stores.lending import Lending
@@ -89,7 +91,6 @@ BREATH_S: Final = 0.0001                     # the shipper's, so that calls get 
 WATCH_PERIOD_S: Final = 0.25
 EXIT_CANNOT: Final = 2
 EXIT_BUSY: Final = 73
-BACKLOG: Final = 2048
 OTHERS_SHIP_WITHIN_S: Final = 0.3            # what another process made is in the database by then, unless it hangs
 FIRST_CALL: Final = """
 A first call, priced and journaled, without any provider account:
@@ -175,25 +176,6 @@ def answered(run: Callable[[], int]) -> int:
         return EXIT_CANNOT
 
 
-def check_listener(server: Server) -> None:
-    """Refuse to carry keys over an open network in the clear. Raises BadSettings saying why."""
-    if is_loopback(server.host) or server.tls_cert or server.trusted_proxies or server.role == "gateway":
-        return
-    raise BadSettings(
-        f"{server.host} is not loopback. Console and API off loopback need TLS (server.tls_cert, server.tls_key), "
-        "a proxy that ends it (server.trusted_proxies), or --role gateway.")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a listener on this address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def open_installation(settings: Settings, number: int = 0) -> Installation:
     """Open the data directory, making what is missing, and recover the spool of this worker. Raises StoreFault,
     BadSecret, SpoolBusy."""
@@ -222,11 +204,6 @@ def _spool(settings: Settings, database: Database, clock: SystemClock, folder: P
                       ledger_segment=partial(cursor_segment, database))
 
 
-def listen(server: Server) -> socket.socket:
-    """The port, open. Raises OSError."""
-    return socket.create_server((server.host, server.port), backlog=BACKLOG)
-
-
 def _run(installation: Installation, worker: Worker) -> int:
     settings, server = installation.settings, installation.settings.server
     listener = worker.listener or listen(server)
@@ -237,18 +214,7 @@ def _run(installation: Installation, worker: Worker) -> int:
     keeper = _keeper(installation)
     keeping = Keeping(keeper)
     line = _setup(installation, keeper)
-    parts = control.Parts(
-        installation.database, installation.keyring, installation.clock, installation.secrets.pepper, lambda: uuid_utils.uuid7().hex,
-        trusted_networks(server), credentials=installation.credentials, prices=installation.prices, currencies=rates_of(settings),
-        alert_networks=alert_networks(settings), public_url=settings.server.public_url,
-        mail=mail_server_of(settings), workers=settings.server.workers,
-        wrong_keys_per_minute_max=settings.gateway.limits.wrong_keys_per_minute_max, months_kept=settings.retention.months,
-        session_idle_s=settings.sessions.idle_s, session_lifetime_s=settings.sessions.lifetime_s,
-        waiting=installation.spool.waiting,
-        stopping=lambda: listening.should_exit, ledger_key=installation.secrets.ledger_key.public_key,
-        bench=partial(try_out, line, installation.keyring),
-        providers=providers_of(settings), asking=asking,
-        vault=Vault(Sequencer(installation.database), KekFiles(settings.data), origins_of(settings), os.urandom))
+    parts = _parts(installation, line, asking, lambda: listening.should_exit)
     setup = None if worker.number else setup_path(parts, first_admin())
     loader = _ControlLoader(parts, "aggregations" if server.role == "gateway" else "all")
 
@@ -263,7 +229,7 @@ def _run(installation: Installation, worker: Worker) -> int:
         installation.policies.within = gateway.throttle.within
         installation.policies.changed = lambda: loop.call_soon_threadsafe(gateway.cut_killed)
         if not worker.number:
-            _announce(installation, f"{'https' if server.tls_cert else 'http'}://{_host(server.host)}:{port}", setup)
+            _announce(installation, f"{'https' if server.tls_cert else 'http'}://{in_url(server.host)}:{port}", setup)
         worker.ready()
 
     async def stop() -> None:
@@ -294,6 +260,21 @@ def _run(installation: Installation, worker: Worker) -> int:
     listening = uvicorn.Server(config)
     listening.run(sockets=[listener, *_own_listener(settings, worker)])
     return 0
+
+
+def _parts(installation: Installation, line: Setup, asking: Upstreams, stopping: Callable[[], bool]) -> control.Parts:
+    """What the control plane works with."""
+    settings, secrets = installation.settings, installation.secrets
+    return control.Parts(
+        installation.database, installation.keyring, installation.clock, secrets.pepper, lambda: uuid_utils.uuid7().hex,
+        trusted_networks(settings.server), credentials=installation.credentials, prices=installation.prices, currencies=rates_of(settings),
+        alert_networks=alert_networks(settings), public_url=settings.server.public_url,
+        mail=mail_server_of(settings), workers=settings.server.workers,
+        wrong_keys_per_minute_max=settings.gateway.limits.wrong_keys_per_minute_max, months_kept=settings.retention.months,
+        session_idle_s=settings.sessions.idle_s, session_lifetime_s=settings.sessions.lifetime_s,
+        waiting=installation.spool.waiting, stopping=stopping, ledger_key=secrets.ledger_key.public_key,
+        bench=partial(try_out, line, installation.keyring), providers=providers_of(settings), asking=asking,
+        vault=Vault(Sequencer(installation.database), KekFiles(settings.data), origins_of(settings), os.urandom))
 
 
 def _show(telemetry: Telemetry, installation: Installation, keeper: BudgetKeeper, health: Health, worker: Worker) -> None:
@@ -440,9 +421,6 @@ def _setup(installation: Installation, keeper: BudgetKeeper) -> Setup:
         drain=DrainSlots(settings.gateway.drain.at_once_max, float(settings.gateway.drain.timeout_s)),
     )
 
-
-def _host(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _announce(installation: Installation, url: str, setup: str | None) -> None:

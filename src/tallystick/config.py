@@ -12,12 +12,9 @@ This is the only file that reads the environment.
 from __future__ import annotations
 
 import ast
-import difflib
 import inspect
 import os
 import re
-import tomllib
-import typing
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -26,6 +23,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
+from tallystick.config_sources import BadSettings, check_known, is_list, nested, put, read_file, split, who_said
 from tallystick.core.currencies import rate_fault
 
 Role = Literal["gateway", "console", "all"]
@@ -34,12 +32,7 @@ Positive = Annotated[int, Meta(ge=1)]
 
 _PREFIX = "TALLYSTICK_"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_PLACE = re.compile(r"`\$\.([^`]*)`")        # msgspec's path of a wrong value
 _DEFAULT_DATA = Path("~/.local/share/tallystick")
-
-
-class BadSettings(ValueError):
-    """The settings cannot be used. The message is for the operator and names the key."""
 
 
 class Server(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -304,24 +297,24 @@ def load(
     folder = Path(data or env.get("TALLYSTICK_DATA") or _DEFAULT_DATA).expanduser().absolute()
     named = config or env.get("TALLYSTICK_CONFIG")
     path = Path(named).expanduser() if named else folder / "tallystick.toml"
-    raw = _read_file(path) if named or path.is_file() else {}
-    _check_known(raw, Settings, f"{path}: ")
+    raw = read_file(path) if named or path.is_file() else {}
+    check_known(raw, Settings, f"{path}: ")
     given_by: dict[str, str] = {}
     for name, text in env.items():
         if name.startswith(_PREFIX) and "__" in name:
             keys = name.removeprefix(_PREFIX).lower().split("__")
-            _check_known(_nested(keys, text), Settings, f"{name}: ")
-            _put(raw, keys, _split(text) if _is_list(keys) else text, name)
+            check_known(nested(keys, text), Settings, f"{name}: ")
+            put(raw, keys, split(text) if is_list(Settings, keys) else text, name)
             given_by[".".join(keys)] = name
     for section, given in (flags or {}).items():
         for key, value in given.items():
             if value is not None:
-                _put(raw, [section, key], value, f"--{key}")
+                put(raw, [section, key], value, f"--{key}")
                 given_by[f"{section}.{key}"] = f"--{key}"
     try:
         settings = msgspec.convert({**raw, "data": str(folder)}, Settings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
-        raise BadSettings(f"{_who_said(str(error), given_by, path)}: {error}") from None
+        raise BadSettings(f"{who_said(str(error), given_by, path)}: {error}") from None
     _check_sense(settings)
     return settings
 
@@ -370,81 +363,6 @@ def first_admin(environ: Mapping[str, str] | None = None) -> FirstAdmin | None:
     if bool(email) != bool(password):
         raise BadSettings("TALLYSTICK_ADMIN_EMAIL and TALLYSTICK_ADMIN_PASSWORD belong together; one is missing.")
     return FirstAdmin(email, password) if email and password else None
-
-
-def _read_file(path: Path) -> dict[str, Any]:
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadSettings(f"{path}: cannot be read ({error.strerror}).") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadSettings(f"{path}: is not TOML ({error}).") from None
-    if "data" in raw:
-        raise BadSettings(f"{path}: 'data' is not a key of the file; use --data or TALLYSTICK_DATA.")
-    return raw
-
-
-def _check_known(raw: Mapping[str, Any], shape: Any, where: str, path: str = "") -> None:
-    """Refuse a key that no section has. Wrong types are left to the conversion."""
-    fields = _fields(shape)
-    for key, value in raw.items():
-        if fields is not None and key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)
-            raise BadSettings(f"{where}unknown key '{path}{key}'; the nearest known one is '{path}{near[0]}'.")
-        inner = _value_of(shape) if fields is None else fields[key]
-        if isinstance(value, Mapping) and inner is not None:
-            _check_known(value, inner, where, f"{path}{key}.")
-
-
-def _fields(shape: Any) -> dict[str, Any] | None:
-    """The keys of a section and their types without documentation; None for a free table."""
-    if isinstance(shape, type) and issubclass(shape, Struct):
-        return {name: hint for name, hint in typing.get_type_hints(shape).items() if name != "data"}
-    return None
-
-
-def _value_of(shape: Any) -> Any:
-    """What a free table holds (`dict[str, ProviderSettings]` holds ProviderSettings)."""
-    arguments = typing.get_args(shape)
-    return arguments[1] if typing.get_origin(shape) is dict else None
-
-
-def _who_said(error: str, given_by: Mapping[str, str], file: Path) -> str:
-    """The variable or flag that gave the wrong value, else the file. msgspec hides the keys of free tables as `[...]`
-    and numbers the places of a list."""
-    found = _PLACE.search(error)
-    place = re.escape(found[1]).replace(re.escape("[...]"), r"\.[^.]+") if found else ""
-    place = re.sub(r"\\\[\d+\\\]$", "", place)
-    return next((name for keys, name in given_by.items() if re.fullmatch(place, keys)), str(file))
-
-
-def _is_list(keys: list[str]) -> bool:
-    """Whether the setting at this path is a list, which a variable gives separated by commas."""
-    shape: Any = Settings
-    for key in keys:
-        fields = _fields(shape)
-        shape = _value_of(shape) if fields is None else fields.get(key)
-    return typing.get_origin(shape) is tuple
-
-
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _nested(keys: list[str], value: Any) -> dict[str, Any]:
-    for key in reversed(keys):
-        value = {key: value}
-    return typing.cast("dict[str, Any]", value)
-
-
-def _put(raw: dict[str, Any], keys: list[str], value: Any, where: str) -> None:
-    """Set a value at a path, making the tables on the way."""
-    table: Any = raw
-    for key in keys[:-1]:
-        table = table.setdefault(key, {})
-        if not isinstance(table, dict):
-            raise BadSettings(f"{where}: '{key}' is a value, not a section.")
-    table[keys[-1]] = value
 
 
 def _decode(kind: type, value: Any) -> Any:

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import structlog
 
-from tallystick.config import BadSettings, Settings, secret_from_env, trusted_networks
+from tallystick.config import Settings, secret_from_env, trusted_networks
+from tallystick.config_sources import BadSettings
 from tallystick.core.dialect import Provider
 from tallystick.core.identity import Principal
 from tallystick.core.secret import Secret

@@ -31,6 +31,7 @@ from msgspec.structs import replace
 
 from tallystick import app
 from tallystick.config import Settings, decoded, encoded
+from tallystick.listeners import check_listener, listen
 from tallystick.stores.secrets import open_secrets
 
 log = structlog.get_logger(__name__)
@@ -139,9 +140,9 @@ def serve(settings: Settings) -> int:
     """Run `server.workers` workers until told to stop. Returns the exit code, as `app.serve` does."""
 
     def run() -> int:
-        app.check_listener(settings.server)
+        check_listener(settings.server)
         app.open_stores(settings, open_secrets(settings.data)).close()       # made once, before several look for it
-        with app.listen(settings.server) as listener:
+        with listen(settings.server) as listener:
             places = [_Place(number) for number in range(settings.server.workers)]
             return _Parent(encoded(settings), listener, places).run()
 

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from tallystick.app import check_listener, is_loopback
-from tallystick.config import BadSettings, Role, Server
+from tallystick.listeners import check_listener, is_loopback
+from tallystick.config import Role, Server
+from tallystick.config_sources import BadSettings
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "8.8.8.8", "costs.example"])

@@ -12,7 +12,8 @@ import httpx
 import pytest
 from argon2 import PasswordHasher
 
-from tallystick.config import BadSettings, FirstAdmin
+from tallystick.config import FirstAdmin
+from tallystick.config_sources import BadSettings
 from tallystick.control import build
 from tallystick.control.first_start import setup_path
 from tallystick.core.peers import network_of, peer_address

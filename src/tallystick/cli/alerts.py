@@ -240,7 +240,7 @@ def _sent(here: Installation, numbers: list[int], before: int = 0) -> list[dict[
     import time
 
     from tallystick.app import alerts_of
-    from tallystick.config import BadSettings
+    from tallystick.config_sources import BadSettings
 
     try:
         job = alerts_of(here.settings, here.database)

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from tallystick.config import BadSettings, Settings, load
+from tallystick.config import Settings, load
+from tallystick.config_sources import BadSettings
 
 FOUND_WRONG: Final = 1
 CANNOT_JUDGE: Final = 2

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, Org, fail, print_json, print_table, settings_of
-from tallystick.config import BadSettings
+from tallystick.config_sources import BadSettings
 
 if TYPE_CHECKING:
     from tallystick.cli.installation import Installation

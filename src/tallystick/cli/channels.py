@@ -48,7 +48,8 @@ def add(
     settings = settings_of(data, config)
     from tallystick.channels import CHANNELS, channel_of
     from tallystick.cli import installation
-    from tallystick.config import BadSettings, alert_networks
+    from tallystick.config import alert_networks
+    from tallystick.config_sources import BadSettings
     from tallystick.control.channel_form import Asked, channel_document, spec_of
     from tallystick.stores.secrets import KekFiles
     from tallystick.stores.sql.alerts_channels import Channels

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from tallystick.cli.answers import AsJson, Config, Data, Org, fail, print_json, print_table, settings_of
-from tallystick.config import BadSettings, Settings
+from tallystick.config import Settings
+from tallystick.config_sources import BadSettings
 from tallystick.core.secret import Secret
 
 if TYPE_CHECKING:

@@ -42,7 +42,8 @@ class Found(NamedTuple):
 
 def doctor(as_json: AsJson = False, data: Data = None, config: Config = None) -> None:
     """Look for what keeps an installation from running well: settings, files, disk, port, clock, prices."""
-    from tallystick.config import BadSettings, load
+    from tallystick.config import load
+    from tallystick.config_sources import BadSettings
 
     try:
         settings = load(data=data, config=config)
@@ -73,7 +74,8 @@ def _looked(settings: Settings) -> Iterator[Found]:
 
 def _providers(settings: Settings) -> tuple[State, str]:
     from tallystick.configured import origins_of
-    from tallystick.config import BadSettings, secret_from_env
+    from tallystick.config import secret_from_env
+    from tallystick.config_sources import BadSettings
 
     try:
         known = origins_of(settings)

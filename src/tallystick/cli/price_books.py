@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tallystick.cli.answers import fail
-from tallystick.config import BadSettings, Settings
+from tallystick.config import Settings
+from tallystick.config_sources import BadSettings
 
 if TYPE_CHECKING:
     from tallystick.cli.installation import Installation

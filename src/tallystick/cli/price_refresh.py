@@ -13,7 +13,8 @@ import typer
 
 from tallystick.cli.answers import AsJson, Config, Data, Org, fail, print_json, print_table, settings_of
 from tallystick.cli.price_books import live_prices
-from tallystick.config import BadSettings, Settings
+from tallystick.config import Settings
+from tallystick.config_sources import BadSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

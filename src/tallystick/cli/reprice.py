@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from tallystick.cli.answers import FOUND_WRONG, AsJson, Config, Data, Org, fail, print_json, print_table, settings_of
-from tallystick.config import BadSettings, Settings
+from tallystick.config import Settings
+from tallystick.config_sources import BadSettings
 
 if TYPE_CHECKING:
     from tallystick.stores.sql.connection import Connection

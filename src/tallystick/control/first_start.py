@@ -4,7 +4,8 @@ the setup link. There are no default credentials.
 
 from __future__ import annotations
 
-from tallystick.config import BadSettings, FirstAdmin
+from tallystick.config import FirstAdmin
+from tallystick.config_sources import BadSettings
 from tallystick.control import Parts
 from tallystick.control.passwords import fault_of, hash_password
 from tallystick.control.tokens import Tokens
