@@ -5,6 +5,7 @@ active one is booked, and the versions' comparison is what the aggregation API s
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,9 +57,20 @@ def test_what_calls_name_is_there_and_its_comparison_ties_out(
     page.keyboard.press("p")
     owner.at("Prompts")
     assert [row[0] for row in rows_of(owner, "Prompts")] == ["support/summary", ODD]
+    page.get_by_role("row").filter(has_text="support/summary").locator("a:has([data-nanos])").click()
+    owner.at("Requests")
+    page.locator(f'tfoot [data-nanos="{sum(map(sum, named.values()))}"]').wait_for()
+    page.go_back()
+    owner.at("Prompts")
     page.get_by_role("link", name="support/summary").click()
     owner.at("support/summary")
     assert owner.nanos(".figures")[0] == sum(map(sum, named.values()))
+    page.get_by_role("table", name="Versions compared").get_by_role("link", name="0 (0.0 %)").first.click()
+    owner.at("Requests")
+    page.get_by_role("button", name=re.compile("Outcome is failed")).wait_for()
+    page.get_by_role("heading", name="No requests match").wait_for()
+    page.go_back()
+    owner.at("support/summary")
     with page.expect_download() as coming:
         page.get_by_role("button", name="CSV").click()
     coming.value.save_as(tmp_path / "versions.csv")

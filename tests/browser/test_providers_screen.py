@@ -70,7 +70,19 @@ def test_a_providers_figures_and_the_life_of_its_credential(
     assert gateway.call(second)["attempts"][0]["credential"] == "default"
     page.reload()
     owner.at("OpenAI")
-    assert owner.nanos(".figures") == [sum(gateway.call(one)["cost_nanos"] for one in (first, second))]
+    spent_nanos = sum(gateway.call(one)["cost_nanos"] for one in (first, second))
+    assert owner.nanos(".figures") == [spent_nanos]
+    for part in (page.locator(".figures"), page.get_by_role("table", name="By model"), page.get_by_role("table", name="By operation")):
+        part.locator(f'a [data-nanos="{spent_nanos}"]').first.click()
+        owner.at("Requests")
+        page.locator(f'tfoot [data-nanos="{spent_nanos}"]').wait_for()
+        page.go_back()
+        owner.at("OpenAI")
+    page.locator(".figures").get_by_role("link", name="0.0 %").click()
+    owner.at("Requests")
+    page.get_by_role("heading", name="No requests match").wait_for()
+    page.go_back()
+    owner.at("OpenAI")
 
     provider.expect("GET", "/v1/models", REFUSED)
     page.get_by_role("button", name="Test default").focus()

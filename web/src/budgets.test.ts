@@ -8,6 +8,7 @@ import {
   limitSet,
   limitText,
   nameOf,
+  paceOf,
   shareOf,
   spentBy,
   standingOf,
@@ -28,6 +29,21 @@ const budget = (more: object) =>
     nodes: [],
     ...more,
   }) as unknown as Budget
+
+describe('how fast a budget goes', () => {
+  const day = (of: number) => new Date(Date.UTC(2026, 10, of)).toISOString()
+  const month = budget({ window_start: day(1), resets_at: day(31) })
+  const stands = { limit: 100n, spent: 40n, held: 50n, free: 10n }
+  it('is 1 where it lasts just to the end, and held money is not gone', () => {
+    expect(paceOf(month, stands, Date.parse(day(13)))).toEqual({ times: 1, spent: 40, over: 40 })
+    expect(paceOf(month, stands, Date.parse(day(7)))?.times).toBe(2)
+    expect(paceOf(month, { ...stands, spent: 0n }, Date.parse(day(13)))?.times).toBe(0)
+  })
+  it('is not told of a window that began a moment ago, or of none', () => {
+    expect(paceOf(month, stands, Date.parse(day(2)))).toBeNull()
+    expect(paceOf(budget({ window_start: day(1), resets_at: null }), stands)).toBeNull()
+  })
+})
 
 describe('how a budget stands', () => {
   it('is exact beyond what a number holds', () => {

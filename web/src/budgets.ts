@@ -1,6 +1,6 @@
 // Budgets as pages speak of them. An amount is nano-dollars, tokens or calls, by the budget's unit, always as a bigint; it
 // is never added up over budgets, for they count the same calls from several sides.
-import type { Budget, Node, OneBudget } from './api/types.gen'
+import type { Budget, Node } from './api/types.gen'
 import { nanosOf, nanosOfDollars } from './money'
 import { todayIn } from './range'
 import type { CallSearch } from './screens/callsearch'
@@ -76,6 +76,22 @@ export function barOf({ limit, spent, held }: Standing): { spent: number; held: 
   return { spent: part, held: Math.min(100 - part, Math.max(0, shareOf(held, limit))) }
 }
 
+/** Less of a window says nothing yet of how the rest will go. */
+const TELLING = 0.05
+
+export type Pace = { times: number; spent: number; over: number }
+
+/** How fast it goes: by the percent that are spent and those of its window that are over; once lasts just to the end. Null
+ * where a budget never begins anew, or began a moment ago. */
+export function paceOf(budget: Budget, { spent, limit }: Standing, now: number = Date.now()): Pace | null {
+  if (budget.window_start === null || budget.resets_at === null) return null
+  const [start, end] = [Date.parse(budget.window_start), Date.parse(budget.resets_at)]
+  const over = Math.min(1, (now - start) / (end - start))
+  if (over < TELLING) return null
+  const share = shareOf(spent, limit)
+  return { times: share / (100 * over), spent: share, over: 100 * over }
+}
+
 /** Amber is for pace, red for a limit that is reached. */
 export function inkOf(percent: number): string {
   return percent >= 100 ? 'var(--red)' : percent >= PACE_PERCENT ? 'var(--amber)' : 'var(--bar)'
@@ -136,7 +152,7 @@ export function callsOf(scope: string, subject: string): CallSearch | null {
 const OF_WHOLE_DAYS = new Set(['day', 'week', 'month', 'quarter', 'year'])
 
 /** The calls behind what a subject spent in the window that runs; of no certain days where the window is not made of ours. */
-export function spentBy(budget: OneBudget, subject: string, zone: string): CallSearch | null {
+export function spentBy(budget: Budget, subject: string, zone: string): CallSearch | null {
   const calls = callsOf(budget.scope, subject)
   if (!calls) return null
   const days =

@@ -11,6 +11,8 @@ export type Field = {
   help?: string
   placeholder?: string
   choices?: string[]
+  /** Names to choose from, where others may be written too. */
+  offers?: 'model' | 'provider'
   needed?: boolean
 }
 export type PolicyKind = { kind: string; name: string; does: string; fields: Field[] }

@@ -3,9 +3,11 @@
 import { Modal } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
 import { getPromptsOne } from '../api/sdk.gen'
 import type { VersionShown } from '../api/types.gen'
 import { entityColour } from '../entity'
+import { FAILED, type Filter } from '../filters'
 import { grouped, length, nanosOf, percent, places } from '../money'
 import type { Days, RangeSearch } from '../range'
 import { partOf } from '../screens/promptsearch'
@@ -101,6 +103,20 @@ export function versionColumns(
 ): Column<VersionShown>[] {
   const decimals = places(versions.map((one) => one.cost_nanos))
   const perCall = places(versions.map((one) => one.cost_per_request_nanos ?? '0'))
+  const filtersOf = (one: VersionShown): Filter[] => [
+    { dimension: 'prompt_key', test: 'is', values: [promptKey] },
+    { dimension: 'prompt_version', test: 'is', values: [one.version] },
+  ]
+  const toCalls = (filters: Filter[], shown: ReactNode) => (
+    <Link
+      className="plain"
+      to="/o/$slug/requests"
+      params={{ slug }}
+      search={{ ...range, kind: 'calls', filters }}
+    >
+      {shown}
+    </Link>
+  )
   const counted = (
     id: string,
     title: string,
@@ -140,14 +156,7 @@ export function versionColumns(
           className="plain"
           to="/o/$slug/explore"
           params={{ slug }}
-          search={{
-            ...range,
-            group: 'model',
-            filters: [
-              { dimension: 'prompt_key', test: 'is', values: [promptKey] },
-              { dimension: 'prompt_version', test: 'is', values: [one.version] },
-            ],
-          }}
+          search={{ ...range, group: 'model', filters: filtersOf(one) }}
         >
           {grouped(one.requests)}
         </Link>
@@ -158,7 +167,7 @@ export function versionColumns(
       title: 'Cost',
       number: true,
       value: (one) => nanosOf(one.cost_nanos),
-      shown: (one) => <Money nanos={one.cost_nanos} decimals={decimals} />,
+      shown: (one) => toCalls(filtersOf(one), <Money nanos={one.cost_nanos} decimals={decimals} />),
     },
     {
       id: 'cost_per_call_nanos',
@@ -188,10 +197,13 @@ export function versionColumns(
       value: (one) => one.errors,
       shown: (one) =>
         one.attempts ? (
-          <>
-            {grouped(one.errors)}{' '}
-            <span className="quiet">({percent(BigInt(one.errors), BigInt(one.attempts))})</span>
-          </>
+          toCalls(
+            [FAILED, ...filtersOf(one)],
+            <>
+              {grouped(one.errors)}{' '}
+              <span className="quiet">({percent(BigInt(one.errors), BigInt(one.attempts))})</span>
+            </>,
+          )
         ) : (
           <span className="quiet">–</span>
         ),

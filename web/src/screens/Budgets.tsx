@@ -1,12 +1,12 @@
 // The budgets: how much each scope may spend, how much of it is gone or held, and when it begins anew.
-import { Button, SegmentedControl } from '@mantine/core'
+import { Button, SegmentedControl, Tooltip } from '@mantine/core'
 import { IconPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { type CSSProperties, useMemo } from 'react'
 import { getBudgets, getKeys } from '../api/sdk.gen'
 import type { Budget } from '../api/types.gen'
-import { fullest, nameOf, scopeOf, shareOf, standingOf } from '../budgets'
+import { fullest, nameOf, paceOf, scopeOf, shareOf, spentBy, standingOf } from '../budgets'
 import { type Home, type Leaf, treeOf } from '../budgettree'
 import { AsCsv, type Column } from '../parts/Book'
 import { Amount, BudgetBar } from '../parts/BudgetBar'
@@ -44,7 +44,11 @@ export default function Budgets() {
   const shown = list.items.filter((budget) => matches(budget, search.q))
   const homes = useHomes(search.tree === true && list.items.some((budget) => budget.scope === 'key'))
   const leaves = search.tree ? treeOf(shown, homes) : shown.map(leafOf)
-  const columns = useMemo(() => leafColumns(slug, zone, search.tree === true), [slug, zone, search.tree])
+  const owned = list.items.some((budget) => budget.owner)
+  const columns = useMemo(
+    () => leafColumns(slug, zone, search.tree === true).filter((column) => owned || column.id !== 'owner'),
+    [slug, zone, search.tree, owned],
+  )
   const open = () => set({ new: true }, false)
 
   return (
@@ -238,7 +242,28 @@ function columnsOf(slug: string, zone: string): Column<Budget>[] {
         </span>
       ),
     },
-    amount('spent', 'Spent'),
+    {
+      id: 'pace',
+      title: 'Pace',
+      value: (budget) => paceOf(budget, standing(budget))?.times ?? null,
+      shown: (budget) => <Paced budget={budget} />,
+      number: true,
+      wide: true,
+    },
+    {
+      ...amount('spent', 'Spent'),
+      shown: (budget) => {
+        const spent = <Amount unit={budget.unit} amount={standing(budget).spent} bare />
+        const calls = spentBy(budget, fullest(budget)?.subject || budget.value, zone)
+        return calls ? (
+          <Link className="plain" to="/o/$slug/requests" params={{ slug }} search={calls}>
+            {spent}
+          </Link>
+        ) : (
+          spent
+        )
+      },
+    },
     amount('held', 'Held'),
     amount('free', 'Free'),
     {
@@ -273,10 +298,28 @@ const WRITTEN: readonly Column<Budget>[] = [
   { id: 'spent', title: 'Spent', value: (budget) => standing(budget).spent },
   { id: 'held', title: 'Held', value: (budget) => standing(budget).held },
   { id: 'free', title: 'Free', value: (budget) => standing(budget).free },
+  { id: 'pace', title: 'Pace', value: (budget) => paceOf(budget, standing(budget))?.times.toFixed(2) ?? '' },
   { id: 'resets_at', title: 'Resets', value: (budget) => budget.resets_at },
   { id: 'owner', title: 'Owner', value: (budget) => budget.owner },
   { id: 'note', title: 'Note', value: (budget) => budget.note },
 ]
+
+/** Faster than it lasts is amber. */
+function Paced({ budget }: { budget: Budget }) {
+  const pace = paceOf(budget, standing(budget))
+  if (pace === null) return <span className="quiet">–</span>
+  const fast = pace.times > 1.05
+  const said = fast ? 'Ends before its time, as it goes' : 'Lasts to its end, as it goes'
+  return (
+    <Tooltip
+      label={`${said}: ${pace.spent.toFixed(1)} % is spent, ${pace.over.toFixed(1)} % of the ${budget.window} is over`}
+    >
+      <span className={fast ? 'tag amber' : undefined} data-pace={pace.times.toFixed(2)}>
+        {pace.times.toFixed(1)}×
+      </span>
+    </Tooltip>
+  )
+}
 
 /** Of a budget for each of something the figures are those of who has least left, who is named. */
 function Named({ budget, slug }: { budget: Budget; slug: string }) {

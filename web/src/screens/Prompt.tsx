@@ -2,8 +2,10 @@
 import { Button, Menu } from '@mantine/core'
 import { IconDots, IconPlus } from '@tabler/icons-react'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
 import { putPromptsActive } from '../api/sdk.gen'
 import type { OnePrompt, VersionShown } from '../api/types.gen'
+import { FAILED } from '../filters'
 import { grouped, money, percent } from '../money'
 import { Book, type Column } from '../parts/Book'
 import { Fact, Figure } from '../parts/Figure'
@@ -109,21 +111,24 @@ type Asked = {
 function Shown({ prompt, slug, range, keeps, sort, onSort }: Asked) {
   const { zone } = useZone()
   const who = useWho()
+  const toCalls = (more: object, shown: ReactNode) => (
+    <Link
+      className="plain"
+      to="/o/$slug/requests"
+      params={{ slug }}
+      search={{ ...range, kind: 'calls', prompt_key: prompt.prompt_key, ...more }}
+    >
+      {shown}
+    </Link>
+  )
   return (
     <>
       <div className="figures">
         <Figure label={labelOf(range)} note={each(prompt)}>
-          <Money nanos={prompt.cost_nanos} />
+          {toCalls({}, <Money nanos={prompt.cost_nanos} />)}
         </Figure>
         <Figure label="Calls" note={`${grouped(prompt.input_tokens + prompt.output_tokens)} tokens`}>
-          <Link
-            className="plain"
-            to="/o/$slug/requests"
-            params={{ slug }}
-            search={{ ...range, kind: 'calls', prompt_key: prompt.prompt_key }}
-          >
-            {grouped(prompt.requests)}
-          </Link>
+          {toCalls({}, grouped(prompt.requests))}
         </Figure>
         <Figure label="Latency" note="of an attempt, on average">
           {prompt.latency_mean_us === null ? '–' : `${grouped(Math.round(prompt.latency_mean_us / 1000))} ms`}
@@ -132,7 +137,9 @@ function Shown({ prompt, slug, range, keeps, sort, onSort }: Asked) {
           label="Errors"
           note={prompt.attempts ? `${grouped(prompt.errors)} of ${grouped(prompt.attempts)} attempts` : ''}
         >
-          {percent(BigInt(prompt.errors), BigInt(prompt.attempts)) ?? '–'}
+          {prompt.attempts
+            ? toCalls({ filters: [FAILED] }, percent(BigInt(prompt.errors), BigInt(prompt.attempts)))
+            : '–'}
         </Figure>
       </div>
 

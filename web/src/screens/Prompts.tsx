@@ -4,7 +4,7 @@ import { useDebouncedCallback } from '@mantine/hooks'
 import { IconPlus, IconSearch } from '@tabler/icons-react'
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { useMemo, useState } from 'react'
+import { type ReactNode, useMemo, useState } from 'react'
 import { getPrompts } from '../api/sdk.gen'
 import type { PromptListed } from '../api/types.gen'
 import { grouped, nanosOf, places } from '../money'
@@ -177,6 +177,16 @@ function columnsOf(
 ): Column<PromptListed>[] {
   const decimals = places(prompts.map((one) => one.cost_nanos))
   const each = places(prompts.map((one) => one.cost_per_request_nanos ?? '0'))
+  const toCalls = (one: PromptListed, shown: ReactNode) => (
+    <Link
+      className="plain"
+      to="/o/$slug/requests"
+      params={{ slug }}
+      search={{ ...range, kind: 'calls', prompt_key: one.prompt_key }}
+    >
+      {shown}
+    </Link>
+  )
   return [
     {
       id: 'prompt',
@@ -196,23 +206,14 @@ function columnsOf(
       number: true,
       wide: true,
       value: (one) => one.requests,
-      shown: (one) => (
-        <Link
-          className="plain"
-          to="/o/$slug/requests"
-          params={{ slug }}
-          search={{ ...range, kind: 'calls', prompt_key: one.prompt_key }}
-        >
-          {grouped(one.requests)}
-        </Link>
-      ),
+      shown: (one) => toCalls(one, grouped(one.requests)),
     },
     {
       id: 'cost',
       title: 'Cost',
       number: true,
       value: (one) => nanosOf(one.cost_nanos),
-      shown: (one) => <Money nanos={one.cost_nanos} decimals={decimals} />,
+      shown: (one) => toCalls(one, <Money nanos={one.cost_nanos} decimals={decimals} />),
     },
     {
       id: 'cost_per_call',

@@ -3,9 +3,10 @@ import { Button, Switch } from '@mantine/core'
 import { IconPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useParams, useSearch } from '@tanstack/react-router'
-import { useMemo, useState } from 'react'
+import { type ReactNode, useMemo, useState } from 'react'
 import { getProvidersProvider } from '../api/sdk.gen'
 import type { ModelFigures, OneProvider, OperationFigures, RouteShown } from '../api/types.gen'
+import { FAILED } from '../filters'
 import { grouped } from '../money'
 import { AsCsv, Book, type Column } from '../parts/Book'
 import { Copy } from '../parts/Copy'
@@ -15,9 +16,10 @@ import { Page, Section } from '../parts/Page'
 import { msText } from '../parts/Rate'
 import { Coming, Fault } from '../parts/states'
 import { trafficOf } from '../parts/traffic'
-import { daysOf, todayIn } from '../range'
+import { daysOf, labelOf, type RangeSearch, rangeOf, todayIn } from '../range'
 import { may, useSession, useZone } from '../session'
 import { Credentials } from './Credentials'
+import type { CallSearch } from './callsearch'
 
 export default function Provider() {
   const search = useSearch({ from: '/o/$slug/providers/$id' })
@@ -25,6 +27,7 @@ export default function Provider() {
   const session = useSession()
   const { zone, known } = useZone()
   const [adding, setAdding] = useState(false)
+  const range = rangeOf(search)
   const { start, end } = daysOf(search, todayIn(zone))
   const { data, error, isPending, refetch } = useQuery({
     queryKey: ['providers', id, start, end],
@@ -61,12 +64,12 @@ export default function Provider() {
         <Coming rows={10} />
       ) : (
         <>
-          <Told one={data} slug={slug} />
+          <Told one={data} slug={slug} range={range} />
           {may(session, 'owner', 'admin', 'auditor') && (
             <Credentials provider={data} changes={keeps} adding={adding} add={setAdding} />
           )}
-          <Models one={data} slug={slug} />
-          <Operations one={data} slug={slug} />
+          <Models one={data} slug={slug} range={range} />
+          <Operations one={data} slug={slug} range={range} />
           <Routes one={data} />
         </>
       )}
@@ -74,7 +77,19 @@ export default function Provider() {
   )
 }
 
-function Told({ one, slug }: { one: OneProvider; slug: string }) {
+type Part = { one: OneProvider; slug: string; range: RangeSearch }
+
+function Told({ one, slug, range }: Part) {
+  const toCalls = (more: object, shown: ReactNode) => (
+    <Link
+      className="plain"
+      to="/o/$slug/requests"
+      params={{ slug }}
+      search={{ ...range, kind: 'calls', provider: one.id, ...more }}
+    >
+      {shown}
+    </Link>
+  )
   return (
     <div className="figures">
       <Figure
@@ -83,20 +98,15 @@ function Told({ one, slug }: { one: OneProvider; slug: string }) {
           one.states_cost ? 'as the provider states it' : one.free ? 'self-hosted: free' : 'by the price book'
         }
       >
-        <Money nanos={one.cost_nanos as never} />
+        {toCalls({}, <Money nanos={one.cost_nanos as never} />)}
       </Figure>
-      <Figure
-        label="Calls"
-        note={
-          <Link to="/o/$slug/requests" params={{ slug }} search={{ provider: one.id }}>
-            show them
-          </Link>
-        }
-      >
-        {grouped(one.requests)}
+      <Figure label="Calls" note={labelOf(range)}>
+        {toCalls({}, grouped(one.requests))}
       </Figure>
       <Figure label="Errors" note={one.errors ? `${grouped(one.errors)} attempts failed` : ''}>
-        {one.error_rate === null ? '–' : `${(100 * one.error_rate).toFixed(1)} %`}
+        {one.error_rate === null
+          ? '–'
+          : toCalls({ filters: [FAILED] }, `${(100 * one.error_rate).toFixed(1)} %`)}
       </Figure>
       <Figure
         label="Latency, median"
@@ -120,9 +130,13 @@ function Told({ one, slug }: { one: OneProvider; slug: string }) {
 
 type Counted = Omit<ModelFigures, 'model'>
 
-function counted<Row extends Counted>(rows: readonly Row[]): Column<Row>[] {
+function counted<Row extends Counted>(
+  rows: readonly Row[],
+  slug: string,
+  callsOf: (row: Row) => CallSearch,
+): Column<Row>[] {
   return [
-    ...trafficOf(rows),
+    ...trafficOf(rows, slug, callsOf),
     {
       id: 'median_us',
       title: 'Median',
@@ -142,7 +156,7 @@ function counted<Row extends Counted>(rows: readonly Row[]): Column<Row>[] {
   ]
 }
 
-function Models({ one, slug }: { one: OneProvider; slug: string }) {
+function Models({ one, slug, range }: Part) {
   const columns: Column<ModelFigures>[] = [
     {
       id: 'model',
@@ -157,7 +171,11 @@ function Models({ one, slug }: { one: OneProvider; slug: string }) {
           <span className="quiet">none named</span>
         ),
     },
-    ...counted(one.models),
+    ...counted(one.models, slug, ({ model }) => ({
+      ...range,
+      provider: one.id,
+      filters: [{ dimension: 'model', test: 'is', values: [model] }],
+    })),
   ]
   return one.models.length === 0 ? null : (
     <Section title="By model" end={<AsCsv name={`${one.id}-models`} columns={columns} rows={one.models} />}>
@@ -166,7 +184,12 @@ function Models({ one, slug }: { one: OneProvider; slug: string }) {
   )
 }
 
-function Operations({ one, slug }: { one: OneProvider; slug: string }) {
+function Operations({ one, slug, range }: Part) {
+  const callsOf = ({ operation }: OperationFigures): CallSearch => ({
+    ...range,
+    provider: one.id,
+    filters: [{ dimension: 'operation', test: 'is', values: [operation] }],
+  })
   const columns: Column<OperationFigures>[] = [
     {
       id: 'operation',
@@ -180,7 +203,7 @@ function Operations({ one, slug }: { one: OneProvider; slug: string }) {
             <Link
               to="/o/$slug/requests"
               params={{ slug }}
-              search={{ provider: one.id, kind: 'calls' }}
+              search={{ ...callsOf(row), kind: 'calls' }}
               className="name"
             >
               routes that are not known
@@ -189,7 +212,7 @@ function Operations({ one, slug }: { one: OneProvider; slug: string }) {
           </>
         ),
     },
-    ...counted(one.operations),
+    ...counted(one.operations, slug, callsOf),
   ]
   return one.operations.length === 0 ? null : (
     <Section

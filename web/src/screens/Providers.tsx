@@ -11,7 +11,7 @@ import { Page, Section } from '../parts/Page'
 import { msText } from '../parts/Rate'
 import { Coming, Fault } from '../parts/states'
 import { trafficOf } from '../parts/traffic'
-import { daysOf, type RangeSearch, todayIn } from '../range'
+import { daysOf, type RangeSearch, rangeOf, todayIn } from '../range'
 import { may, useSession, useZone } from '../session'
 import { useCredentials } from './providerlist'
 
@@ -33,8 +33,8 @@ export default function Providers() {
   const providers = useMemo(() => data?.filter((one) => one.base_url !== null) ?? [], [data])
   const away = data?.filter((one) => one.base_url === null) ?? []
   const columns = useMemo(
-    () => columnsOf(slug, providers, credentials.data),
-    [slug, providers, credentials.data],
+    () => columnsOf(slug, rangeOf(search), providers, credentials.data),
+    [slug, search, providers, credentials.data],
   )
   return (
     <Page
@@ -74,6 +74,7 @@ export default function Providers() {
 
 function columnsOf(
   slug: string,
+  range: RangeSearch,
   providers: readonly ProviderShown[],
   credentials: readonly Credential[] | undefined,
 ): Column<ProviderShown>[] {
@@ -83,12 +84,12 @@ function columnsOf(
       title: 'Provider',
       value: (one) => one.name,
       shown: (one) => (
-        <Link to="/o/$slug/providers/$id" params={{ slug, id: one.id }}>
+        <Link to="/o/$slug/providers/$id" params={{ slug, id: one.id }} search={range}>
           {one.name}
         </Link>
       ),
     },
-    ...trafficOf(providers),
+    ...trafficOf(providers, slug, (one) => ({ ...range, provider: one.id })),
     quantile('latency_p50_us', 'Median'),
     quantile('latency_p95_us', '95 %'),
     {

@@ -1,6 +1,10 @@
 // The fields of a policy, out of the table of kinds: one component for each type of value, none for a kind.
 import { Checkbox, MultiSelect, Select, TagsInput, Textarea, TextInput } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { getExploreValues, getProviders } from '../api/sdk.gen'
 import type { Field, Filled, PolicyKind } from '../policies'
+
+const OFFERED = 50
 
 export function PolicyFields({
   kind,
@@ -35,6 +39,7 @@ function PolicyField({
   const { type, label, help, placeholder, unit, choices } = field
   const said = { label, description: help, withAsterisk: field.needed === true }
   const text = typeof value === 'string' ? value : ''
+  const offered = useOffered(field.offers)
   switch (type) {
     case 'flag':
       return (
@@ -61,6 +66,8 @@ function PolicyField({
       ) : (
         <TagsInput
           {...said}
+          data={offered}
+          limit={OFFERED}
           value={asList(value)}
           onChange={set}
           placeholder={asList(value).length ? '' : `${placeholder ?? ''}, then Enter`}
@@ -95,6 +102,21 @@ function PolicyField({
         />
       )
   }
+}
+
+/** Every provider, and the models that were asked for so far. */
+function useOffered(offers: Field['offers']): string[] {
+  const { data } = useQuery({
+    queryKey: ['policies', 'offered', offers],
+    queryFn: async () =>
+      offers === 'provider'
+        ? (await getProviders({ throwOnError: true })).data.items.map((one) => one.id).sort()
+        : (await getExploreValues({ query: { dimension: 'requested_model' }, throwOnError: true })).data
+            .values,
+    enabled: offers !== undefined,
+    staleTime: 60_000,
+  })
+  return data ?? []
 }
 
 const asList = (value: Value | undefined): string[] => (Array.isArray(value) ? value : [])
