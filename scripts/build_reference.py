@@ -435,9 +435,9 @@ def clients_document() -> str:
 
 
 def manual_document() -> str:
-    """What the console's help shows of the manual: headings, paragraphs, tables and lines of code of three pages."""
-    pages = {"troubleshooting": (FOLDER.parent / "troubleshooting.md").read_text(encoding="utf-8"), "headers": headers_page(),
-             "refusals": errors_page()}
+    """What the console's help shows of the manual: headings, paragraphs, tables and lines of code of four pages."""
+    written = {name: (FOLDER.parent / f"{name}.md").read_text(encoding="utf-8") for name in ("practices", "troubleshooting")}
+    pages = {**written, "headers": headers_page(), "refusals": errors_page()}
     return json.dumps({name: list(_sections(text)) for name, text in pages.items()}, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -16,7 +16,7 @@ import pytest
 from tests.browser.conftest import AXE, PHONE, Person
 from tests.build.gateway import PATIENCE_S, RunningGateway
 
-PARTS = ("", "?part=connect", "?part=connect&client=claude-code", "?part=headers", "?part=trouble", "?part=check")
+PARTS = ("", "?part=connect", "?part=connect&client=claude-code", "?part=headers", "?part=practices", "?part=trouble", "?part=check")
 
 
 def said(person: Person, heading: str) -> str:
@@ -57,6 +57,15 @@ def test_a_clients_lines_run_as_they_are_shown(gateway: RunningGateway, owner: P
     assert "YOUR_KEY" in said(owner, "In the code"), "the key stayed in the page"
     assert "it'\\''s growth" in said(owner, "In the code")
     assert "tallystick connect curl" in said(owner, "In a terminal")
+
+
+def test_good_practice_and_how_the_gateway_stands(owner: Person) -> None:
+    owner.go("/o/default/help")
+    owner.at("Help")
+    owner.page.get_by_role("tab", name="Good practice").click()
+    owner.page.get_by_role("heading", name="The gateway itself").wait_for()
+    owner.page.get_by_role("tab", name="Check", exact=True).click()
+    owner.page.get_by_text("It takes calls, and books them.").wait_for()
 
 
 def test_what_no_client_can_send_is_said(owner: Person) -> None:
@@ -102,6 +111,7 @@ def test_a_key_is_told_apart_and_tried(gateway: RunningGateway, owner: Person) -
     page.get_by_label("Key", exact=True).fill("sk-ant-something")
     page.get_by_role("button", name="Check key").click()
     page.get_by_text("By its form it is of Anthropic").wait_for()
+    page.get_by_role("main").get_by_role("link", name="Providers").wait_for()
     assert made["key"] not in gateway.log.read_text()
 
 

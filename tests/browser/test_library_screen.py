@@ -80,7 +80,10 @@ def test_a_version_is_proposed_approved_and_withdrawn(
     (mine,) = list(gateway.api("/api/library")["items"])
     assert (mine["pinned"], mine["stars"], mine["rating_tenths"]) == (True, 4, 40)
     act("Fork…")
+    page.get_by_label("Key of the new prompt").fill("support/summary")
+    page.get_by_text("is there already").wait_for()
     page.get_by_label("Key of the new prompt").fill("sales/summary")
+    page.get_by_text("is there already").wait_for(state="hidden")
     page.get_by_role("dialog").get_by_role("button", name="Fork", exact=True).click()
     owner.at("sales/summary")
     (forked,) = [one for one in gateway.api("/api/prompts/one?prompt_key=sales/summary")["version_list"] if one["registered"]]

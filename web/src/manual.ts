@@ -1,5 +1,5 @@
 // The pages of the manual that help shows, and what of them speaks of an error that somebody pastes. They are made from
-// docs/troubleshooting.md and from the gateway's own tables (docs/reference/manual.json), so that nothing is said twice.
+// docs/practices.md, docs/troubleshooting.md and from the gateway's own tables (docs/reference/manual.json), so that nothing is said twice.
 import document from '../../docs/reference/manual.json'
 
 export type Block = { text?: string; code?: string; table?: string[][] }
@@ -7,7 +7,7 @@ export type Section = { level: number; title: string; blocks: Block[] }
 export type Hit = { section: string; code: string | null; block: Block }
 
 export const MANUAL = document as unknown as {
-  [page in 'troubleshooting' | 'headers' | 'refusals']: Section[]
+  [page in 'practices' | 'troubleshooting' | 'headers' | 'refusals']: Section[]
 }
 
 /** A text of the manual in pieces: plain, code, strong; links are their words, for the manual is no part of the console. */

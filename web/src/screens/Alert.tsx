@@ -173,7 +173,7 @@ function About({ path, slug }: { path: string | null; slug: string }) {
           The policy
         </Link>
       ) : at.screen === 'keys' ? (
-        <Link to="/o/$slug/keys" params={{ slug }} search={{ q: at.key }}>
+        <Link to="/o/$slug/keys/$id" params={{ slug, id: at.id }}>
           The key
         </Link>
       ) : at.screen === 'prices' ? (

@@ -50,6 +50,9 @@ export default function Help() {
         <Tabs.Panel value="headers" pt="md">
           <Manual sections={MANUAL.headers.filter(({ level }) => level > 1)} />
         </Tabs.Panel>
+        <Tabs.Panel value="practices" pt="md">
+          <Manual sections={MANUAL.practices.filter(({ level }) => level > 1)} />
+        </Tabs.Panel>
         <Tabs.Panel value="trouble" pt="md">
           <p className="soft">
             By what you see. An error can also be <PartLink part="check">pasted</PartLink>, and the page says

@@ -1,15 +1,11 @@
 // The library: versions of prompts that are approved for everybody's use, whom to ask about each, and what a thousand runs cost.
-import { Autocomplete, Button, Group, Menu, Textarea, TextInput } from '@mantine/core'
+import { Button, Group, Menu, TextInput } from '@mantine/core'
 import { IconPlus, IconSearch } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
 import {
-  deleteLibrary,
   getLibrary,
-  getPrompts,
-  getPromptsOne,
-  postLibrary,
   postLibraryApprovalIdApprove,
   postLibraryApprovalIdDecline,
   putLibraryMark,
@@ -17,23 +13,20 @@ import {
 import type { Approved, ProposalShown } from '../api/types.gen'
 import { grouped, nanosOf, places } from '../money'
 import { AsCsv, Book, type Column } from '../parts/Book'
-import { Confirm } from '../parts/Confirm'
 import { Copy } from '../parts/Copy'
-import { FormDialog, useChange } from '../parts/FormDialog'
+import { useChange } from '../parts/FormDialog'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
 import { Coming, Empty, Fault } from '../parts/states'
 import { dateText } from '../parts/when'
 import { type Days, daysOf, type RangeSearch, rangeOf, todayIn } from '../range'
 import { may, useSession, useZone } from '../session'
-import { Fork, placeOf, Rate } from './libraryforms'
+import { ABOUT, Fork, Propose, placeOf, Rate, Withdraw } from './libraryforms'
 import { type LibrarySearch, libraryOf } from './librarysearch'
 import { partOf } from './promptsearch'
 
 const PROPOSERS = ['owner', 'admin', 'manager', 'member'] as const
 const APPROVERS = ['owner', 'admin', 'manager'] as const
-
-const ABOUT = ['library', 'prompts']
 
 export default function Library() {
   const search = useSearch({ from: '/o/$slug/library' })
@@ -325,112 +318,5 @@ function Waiting({
         })}
       </ul>
     </Section>
-  )
-}
-
-function Propose({ close }: { close: () => void }) {
-  const { busy, problem, send } = useChange(...ABOUT)
-  const [key, setKey] = useState('')
-  const [version, setVersion] = useState('')
-  const prompts = useQuery({
-    queryKey: ['prompts', 'keys', key],
-    queryFn: async () =>
-      (await getPrompts({ query: { contains: key, limit: 20 }, throwOnError: true })).data.items
-        .filter((one) => one.versions > 0)
-        .map((one) => one.prompt_key),
-  })
-  const versions = useQuery({
-    queryKey: ['prompts', 'versions', key],
-    queryFn: async () =>
-      (await getPromptsOne({ query: { prompt_key: key }, throwOnError: true })).data.version_list.flatMap(
-        (one) => (one.registered && one.version !== null ? [one.version] : []),
-      ),
-    enabled: prompts.data?.includes(key) ?? false,
-    retry: false,
-  })
-  const submit = (text: (name: string) => string, filled: FormData) =>
-    send(
-      () =>
-        postLibrary({
-          body: {
-            prompt_key: key.trim(),
-            version: version.trim(),
-            owner: text('owner'),
-            purpose: text('purpose'),
-            text: String(filled.get('text') ?? ''), // the hash is of exactly this, spaces and all
-          },
-          throwOnError: true,
-        }),
-      (status) =>
-        status === 202
-          ? 'Proposed. An owner, an admin or a manager approves it.'
-          : 'It stands in the library: nobody else could have approved it.',
-      close,
-    )
-  return (
-    <FormDialog
-      title="Propose a version for the library"
-      verb="Propose"
-      size="md"
-      {...{ busy, problem, close, submit }}
-    >
-      <Group grow align="flex-start">
-        <Autocomplete
-          label="Prompt"
-          value={key}
-          onChange={setKey}
-          data={prompts.data ?? []}
-          required
-          maxLength={256}
-        />
-        <Autocomplete
-          label="Version"
-          value={version}
-          onChange={setVersion}
-          data={versions.data ?? []}
-          required
-          maxLength={256}
-        />
-      </Group>
-      <TextInput label="Owner" name="owner" placeholder="Whom to ask about it" required maxLength={256} />
-      <TextInput label="For" name="purpose" placeholder="What others may use it for" maxLength={2000} />
-      <Textarea
-        label="Text"
-        name="text"
-        description="Only its SHA-256 is kept: by it anybody can tell that a text is this one."
-        autosize
-        minRows={3}
-        maxRows={10}
-        maxLength={40_000}
-      />
-    </FormDialog>
-  )
-}
-
-function Withdraw({ one, close }: { one: Approved; close: () => void }) {
-  const { busy, problem, send } = useChange(...ABOUT)
-  return (
-    <Confirm
-      title="Withdraw from the library"
-      name={one.prompt_key}
-      verb="Withdraw version"
-      busy={busy}
-      close={close}
-      go={() =>
-        send(
-          () =>
-            deleteLibrary({
-              query: { prompt_key: one.prompt_key, version: one.version },
-              throwOnError: true,
-            }),
-          'Withdrawn. Its calls go on.',
-          close,
-        )
-      }
-      fault={problem !== null && <Fault problem={problem} />}
-    >
-      Version {one.version} stands in the library no longer. Nothing stops its calls; the ledger says who
-      withdrew it.
-    </Confirm>
   )
 }

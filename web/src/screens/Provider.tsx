@@ -261,6 +261,15 @@ function Routes({ one }: { one: OneProvider }) {
         </div>
       )}
       <Book caption="Known routes" columns={columns} rows={rows} id={(row) => `${row.method} ${row.path}`} />
+      {one.docs_url !== '' && (
+        <p className="label below">
+          As{' '}
+          <a href={one.docs_url} target="_blank" rel="noreferrer">
+            its documentation
+          </a>{' '}
+          has them.{one.regions.length > 0 && ` Regions: ${one.regions.join(', ')}.`}
+        </p>
+      )}
     </Section>
   )
 }

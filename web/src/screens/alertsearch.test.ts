@@ -53,7 +53,7 @@ describe('an alert', () => {
 
   it('leads to what it is about', () => {
     expect(pointedAt(alert.path)).toEqual({ screen: 'budgets', id: '3' })
-    expect(pointedAt('/api/keys/CzqC3i1o9Fo')).toEqual({ screen: 'keys', key: 'CzqC3i1o9Fo' })
+    expect(pointedAt('/api/keys/CzqC3i1o9Fo')).toEqual({ screen: 'keys', id: 'CzqC3i1o9Fo' })
     expect(pointedAt('/api/prices/overrides')).toEqual({ screen: 'prices' })
     expect(pointedAt('/api/requests?kind=refused')).toEqual({ screen: 'requests', refused: true })
     expect(pointedAt('/api/requests')).toEqual({ screen: 'requests', refused: false })

@@ -64,7 +64,7 @@ export type Pointed =
   | { screen: 'budgets'; id: string }
   | { screen: 'envelopes'; id: string }
   | { screen: 'policies'; id: string }
-  | { screen: 'keys'; key: string }
+  | { screen: 'keys'; id: string }
   | { screen: 'prices' }
   | { screen: 'requests'; refused: boolean }
 
@@ -74,9 +74,8 @@ export function pointedAt(path: string | null): Pointed | null {
     case 'budgets':
     case 'envelopes':
     case 'policies':
-      return id ? { screen: area, id } : null
     case 'keys':
-      return id ? { screen: area, key: id } : null
+      return id ? { screen: area, id } : null
     case 'prices':
       return { screen: area }
     case 'requests':

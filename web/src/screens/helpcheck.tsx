@@ -8,12 +8,14 @@ import { postHelpKey } from '../api/sdk.gen'
 import { judged } from '../baseurl'
 import { CLIENTS, clientOf } from '../connect'
 import { ask } from '../firstcall'
+import { freshText, lagging } from '../freshness'
 import { hitsOf, requestsIn } from '../manual'
 import { Snippet } from '../parts/Copy'
 import { ManualBlock, Said } from '../parts/Manual'
 import { Section } from '../parts/Page'
+import { useStanding } from '../parts/standing'
 import { Fault } from '../parts/states'
-import { may, useSession } from '../session'
+import { may, useSession, useZone } from '../session'
 import type { HelpProps } from './Help'
 
 export function Check({ search, say, slug }: HelpProps & { slug: string }) {
@@ -23,6 +25,7 @@ export function Check({ search, say, slug }: HelpProps & { slug: string }) {
       <PastedError slug={slug} />
       {may(session, 'owner', 'admin', 'manager', 'member') && <KeyCheck slug={slug} />}
       <AddressCheck search={search} say={say} />
+      <GatewayCheck />
       <Section title="On the host">
         <p className="soft">
           Settings, files, disk, database, port, clock and prices of the installation; it looks and changes
@@ -31,6 +34,31 @@ export function Check({ search, say, slug }: HelpProps & { slug: string }) {
         <Snippet text="tallystick doctor" what="the command" />
       </Section>
     </div>
+  )
+}
+
+/** What the gateway says of itself to everybody; what its machine is like is for who holds that. */
+function GatewayCheck() {
+  const { zone } = useZone()
+  const { status, reasons, away, books } = useStanding()
+  if (!status && !away) return null
+  const right = status === 'ready' && !away && !lagging(books)
+  return (
+    <Section title="The gateway">
+      <div className="verdict" data-right={right || undefined} role="status">
+        <h3>
+          {away
+            ? 'It does not answer.'
+            : status === 'not ready'
+              ? 'It takes no calls.'
+              : right
+                ? 'It takes calls, and books them.'
+                : 'It takes calls, and its books fall behind.'}
+        </h3>
+        {reasons.length > 0 && <p>{reasons.join('; ')}.</p>}
+        {books && <p>{freshText(books, zone)}</p>}
+      </div>
+    </Section>
   )
 }
 
@@ -80,6 +108,7 @@ function PastedError({ slug }: { slug: string }) {
 }
 
 function KeyCheck({ slug }: { slug: string }) {
+  const session = useSession()
   const [text, setText] = useState('')
   const key = text.trim()
   const check = useMutation({
@@ -126,6 +155,15 @@ function KeyCheck({ slug }: { slug: string }) {
               <Said text={found.do} />
             </p>
             {found.provider && <p>By its form it is of {found.provider}.</p>}
+            {found.verdict === 'provider_key' && may(session, 'owner', 'admin') && (
+              <p>
+                Stored under{' '}
+                <Link to="/o/$slug/providers" params={{ slug }}>
+                  Providers
+                </Link>
+                , it is tried at once: whether its provider takes it, by a request that costs nothing.
+              </p>
+            )}
             {found.key && (
               <p>
                 It is{' '}

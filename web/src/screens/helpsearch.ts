@@ -5,6 +5,7 @@ export const PARTS = {
   start: 'Quick start',
   connect: 'Connect',
   headers: 'Headers',
+  practices: 'Good practice',
   trouble: 'Troubleshooting',
   check: 'Check',
 } as const

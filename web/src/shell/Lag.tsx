@@ -1,36 +1,21 @@
 // How fresh what is shown is: when it was asked for last, how old the newest entry of the ledger is, and what waits to be
 // booked. A page that could not be asked for anew goes on showing what it had, and this light says so.
 import { Tooltip } from '@mantine/core'
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQueryClient } from '@tanstack/react-query'
 import { useCallback, useSyncExternalStore } from 'react'
-import { getFreshness } from '../api/sdk.gen'
 import { ageText, freshText, lagging } from '../freshness'
+import { useStanding } from '../parts/standing'
 import { clockText } from '../parts/when'
 import { useZone } from '../session'
-
-const AGAIN_MS = 15_000
-type Ready = { status: 'ready' | 'degraded' | 'not ready'; reasons: Record<string, string> }
 
 export function Lag() {
   const { zone } = useZone()
   const { at, failing } = useFreshness()
-  const { data, isError } = useQuery({
-    queryKey: ['ready'],
-    queryFn: async (): Promise<Ready> => (await fetch('/readyz')).json(),
-    refetchInterval: AGAIN_MS,
-    retry: false,
-  })
-  const books = useQuery({
-    queryKey: ['ready', 'books'],
-    queryFn: async () => (await getFreshness({ throwOnError: true })).data,
-    refetchInterval: AGAIN_MS,
-    retry: false,
-  }).data
+  const { status, reasons, away: silent, books } = useStanding()
   if (!at) return null
-  const reasons = Object.entries(data?.reasons ?? {}).map(([part, reason]) => `${part}: ${reason}`)
-  const away = failing || isError
+  const away = failing || silent
   const late = lagging(books)
-  const behind = away || late || (data && data.status !== 'ready')
+  const behind = away || late || (status && status !== 'ready')
   const note = away
     ? 'The gateway does not answer; these figures are from then. It is tried again.'
     : [
