@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 _SPACE: Final = b" \t\r\n"
-_TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
-_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*"|[\[\]{}]', re.DOTALL)
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*"', re.DOTALL)
 _SCALAR: Final = re.compile(rb"[^\s,\]}]+")
 _GAP: Final = re.compile(rb"[ \t\r\n]*")
 

@@ -67,11 +67,11 @@ _BARE: Final[tuple[tuple[str, str], ...]] = (
 # of the escapes none that stands for a slash, a backslash or a control character.
 _PLAIN: Final = re.compile(
     rb"(?:/(?!(?:\.|%2[eE]){1,2}(?:/|\Z))"
-    rb"(?:[A-Za-z0-9\-._~!$&'()*+,=:@]++|%(?!2[fF]|5[cC]|[01]|7[fF])[0-9A-Fa-f]{2})++)++/?"
+    rb"(?:[A-Za-z0-9\-._~!$&'()*+,=:@]++|%(?!2[fF]|5[cC]|[01]|7[fF])[0-9A-Fa-f]{2})+)+/?"
 )
 # A name with encoded slashes: pieces that begin with no dot, so that none is `..` to whoever decodes it.
-_NAME: Final = rb"(?:[A-Za-z0-9:_\-]|%3[aA])(?:[A-Za-z0-9:_.\-]|%3[aA])*+"
-_SLASHED_NAME: Final = _NAME + rb"(?:%2[fF]" + _NAME + rb")++"
+_NAME: Final = rb"(?:[A-Za-z0-9:_\-]|%3[aA])(?:[A-Za-z0-9:_.\-]++|%3[aA])*"
+_SLASHED_NAME: Final = _NAME + rb"(?:%2[fF]" + _NAME + rb")+"
 _NAMED: Final = re.compile(rb"/(?:proxy|v1|api/proxy/v1)/([a-z0-9_-]{1,32})/")
 _ID: Final = re.compile(r"[a-z0-9_-]{1,32}")
 _GEMINI_VERB: Final = re.compile(r"/v1/(?:models|tunedModels)/[^/:]+:[A-Za-z]+")
