@@ -198,6 +198,8 @@ def test_the_last_24_hours_are_told_by_the_hour_and_lead_to_their_rows(traffic: 
     assert owner.nanos(".figures > div:first-child") == [cost(traffic)]
     owner.go("/teams?range=24h")                     # counts days: says so
     page.get_by_role("button", name="Range: Since yesterday").wait_for()
+    calls = page.locator("table.book tbody a:has([data-nanos])").first
+    assert re.search("from=.*to=", calls.get_attribute("href") or ""), "and leads to the calls of those"
 
 
 def test_a_chart_is_dragged_into_saved_and_read_as_a_table(traffic: list[dict[str, Any]], owner: Person, tmp_path: Path) -> None:

@@ -110,7 +110,9 @@ def test_a_team_is_found_renamed_and_keeps_what_it_cost(
     owner.at("people")
     assert figure(owner, "Last 30 days") == first + second
     assert page.get_by_role("table", name="Keys").locator("tbody tr").count() == 2
-    page.get_by_role("link", name="2", exact=True).click()
+    page.get_by_role("link", name="All teams").click()
+    owner.at("Teams")
+    page.get_by_role("table", name="Teams").locator(f'a [data-nanos="{first + second}"]').click()
     owner.at("Requests")
     assert "team=people" in page.url
     assert page.locator("tbody tr").count() == 2
@@ -249,6 +251,12 @@ def test_what_lacks_a_dimension_is_mended_on_its_key(gateway: RunningGateway, bo
     assert total >= cost
     rows = page.get_by_role("table", name="Whose calls lack it").locator("tbody tr")
     (mine,) = [one for one in gateway.api("/api/spenders/one?kind=project&name=ads&team=search")["keys_listed"] if one["bound"]]
+    for part, nanos in ((page.locator(".figures"), total), (rows.filter(has_text=mine["id"]), cost)):
+        part.locator("a:has([data-nanos])").click()
+        owner.at("Requests")
+        page.locator(f'tfoot [data-nanos="{nanos}"]').wait_for()
+        page.go_back()
+        owner.at("site")
     rows.filter(has_text=mine["id"]).get_by_role("button", name="Set on").click()
     page.get_by_role("textbox", name="site").fill("eu")
     page.get_by_role("button", name="Set on key", exact=True).click()
@@ -257,6 +265,11 @@ def test_what_lacks_a_dimension_is_mended_on_its_key(gateway: RunningGateway, bo
     page.reload()
     owner.at("site")
     assert nanos_of(owner, "Values", "eu") == after
+    page.get_by_role("table", name="Values").locator(f'a [data-nanos="{after}"]').click()
+    owner.at("Requests")
+    assert owner.nanos("tbody") == [after]
+    page.go_back()
+    owner.at("site")
     assert figure(owner, "Unattributed") == total
 
 

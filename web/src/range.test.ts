@@ -9,6 +9,7 @@ import {
   type RangeSearch,
   rangeOf,
   todayIn,
+  wholeDays,
 } from './range'
 
 describe('the days of an address', () => {
@@ -58,6 +59,8 @@ describe('the days of an address', () => {
 
 it('the last 24 hours begin at a whole one, and where they cannot be counted their days are', () => {
   const late = Date.parse('2026-11-21T23:30:00Z')
+  expect(wholeDays({ range: '24h' }, '2026-11-21')).toEqual({ from: '2026-11-20', to: '2026-11-21' })
+  expect(wholeDays({ range: '7d' }, '2026-11-21')).toEqual({ range: '7d' })
   expect(periodOf({ range: '24h' }, '2026-11-21', late)).toEqual({ since: '2026-11-21T00:00:00Z' })
   expect(periodOf({ range: 'today' }, '2026-11-21', late)).toEqual({ start: '2026-11-21', end: '2026-11-21' })
   expect(labelOf({ range: '24h' })).toBe('Last 24 hours')

@@ -66,6 +66,13 @@ export function periodOf(search: RangeSearch, today: string, now: number = Date.
 
 export const isHours = (search: RangeSearch) => rangeOf(search).range === '24h'
 
+/** The same where days alone are counted: for 24 hours the two days they are in, so that links lead to what was counted. */
+export function wholeDays(search: RangeSearch, today: string): RangeSearch {
+  if (!isHours(search)) return rangeOf(search)
+  const { start, end } = daysOf(search, today)
+  return { from: start, to: end }
+}
+
 /** `hours`: whether they can be counted here; where they cannot, the days that they are in are. */
 export function labelOf(search: RangeSearch, hours = true): string {
   if (!hours && isHours(search)) return 'Since yesterday'

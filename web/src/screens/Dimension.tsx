@@ -2,9 +2,11 @@
 import { Button } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
 import { getDimensionsOne } from '../api/sdk.gen'
 import type { DimensionRule, LackingKey, OneDimension, ValueShown } from '../api/types.gen'
 import { headerOf, OWN, shareText, titleOf } from '../dimensions'
+import type { Filter } from '../filters'
 import { grouped, nanosOf, places } from '../money'
 import { AsCsv, Book, type Column } from '../parts/Book'
 import { Snippet } from '../parts/Copy'
@@ -13,7 +15,7 @@ import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
 import { SpenderLink } from '../parts/SpenderLink'
 import { Coming, Fault } from '../parts/states'
-import { daysOf, type RangeSearch, rangeOf, todayIn } from '../range'
+import { daysOf, type RangeSearch, todayIn, wholeDays } from '../range'
 import { may, useSession, useZone } from '../session'
 import { Describe, SetOnKey } from './dimensionforms'
 import { keyOf } from './promptsearch'
@@ -35,7 +37,7 @@ export default function Dimension() {
     queryFn: async () => (await getDimensionsOne({ query: { name, ...days }, throwOnError: true })).data,
     enabled: known,
   })
-  const range = rangeOf(search)
+  const range = wholeDays(search, todayIn(zone))
   const open = (on: string) => navigate({ search: (before: DimensionSearch) => ({ ...before, on }) })
   const close = () => navigate({ search: ({ on: _, ...before }: DimensionSearch) => before })
   const key = data?.lacking_keys.find((one) => one.key_id === search.on)
@@ -109,7 +111,9 @@ function Shown({
             </Link>
           }
         >
-          <Money nanos={one.unattributed.cost_nanos} />
+          <NamedSo one={one} value={null} range={range} slug={slug}>
+            <Money nanos={one.unattributed.cost_nanos} />
+          </NamedSo>
         </Figure>
         <Figure label="Fixed on keys" note="active ones">
           {grouped(one.keys)}
@@ -166,6 +170,11 @@ function Worklist({
       </Section>
     )
   const decimals = places(one.lacking_keys.map((key) => key.cost_nanos))
+  const toCalls = ({ key_id }: LackingKey, shown: ReactNode) => (
+    <NamedSo one={one} value={null} range={range} slug={slug} {...(key_id ? { apiKey: key_id } : {})}>
+      {shown}
+    </NamedSo>
+  )
   const columns: Column<LackingKey>[] = [
     {
       id: 'key',
@@ -177,9 +186,9 @@ function Worklist({
         ) : (
           <Link
             className="key-name"
-            to="/o/$slug/keys"
-            params={{ slug }}
-            search={{ q: key.key_id ?? '', ended: true }}
+            to="/o/$slug/keys/$id"
+            params={{ slug, id: key.key_id ?? '' }}
+            search={range}
           >
             {key.name || key.key_id}
           </Link>
@@ -203,26 +212,14 @@ function Worklist({
       number: true,
       wide: true,
       value: (key) => key.requests,
-      shown: (key) =>
-        key.key_id ? (
-          <Link
-            className="plain"
-            to="/o/$slug/requests"
-            params={{ slug }}
-            search={{ ...range, key: key.key_id, kind: 'calls' }}
-          >
-            {grouped(key.requests)}
-          </Link>
-        ) : (
-          grouped(key.requests)
-        ),
+      shown: (key) => toCalls(key, grouped(key.requests)),
     },
     {
       id: 'cost',
       title: 'Cost',
       number: true,
       value: (key) => nanosOf(key.cost_nanos),
-      shown: (key) => <Money nanos={key.cost_nanos} decimals={decimals} />,
+      shown: (key) => toCalls(key, <Money nanos={key.cost_nanos} decimals={decimals} />),
     },
     {
       id: 'next',
@@ -276,6 +273,11 @@ function Next({ lacking, fix }: { lacking: LackingKey; fix: ((id: string) => voi
 
 function valueColumns(one: OneDimension, range: RangeSearch, slug: string): Column<ValueShown>[] {
   const decimals = places(one.top_values.map((value) => value.cost_nanos))
+  const toCalls = ({ value }: ValueShown, shown: ReactNode) => (
+    <NamedSo one={one} value={value} range={range} slug={slug}>
+      {shown}
+    </NamedSo>
+  )
   const columns: Column<ValueShown>[] = [
     {
       id: 'value',
@@ -307,17 +309,46 @@ function valueColumns(one: OneDimension, range: RangeSearch, slug: string): Colu
       number: true,
       wide: true,
       value: (value) => value.requests,
-      shown: (value) => grouped(value.requests),
+      shown: (value) => toCalls(value, grouped(value.requests)),
     },
     {
       id: 'cost',
       title: 'Cost',
       number: true,
       value: (value) => nanosOf(value.cost_nanos),
-      shown: (value) => <Money nanos={value.cost_nanos} decimals={decimals} />,
+      shown: (value) => toCalls(value, <Money nanos={value.cost_nanos} decimals={decimals} />),
     },
   )
   return columns
+}
+
+/** The calls that name this value of it, or with null none at all; of one key, or of all. */
+function NamedSo({
+  one,
+  value,
+  range,
+  slug,
+  apiKey,
+  children,
+}: {
+  one: OneDimension
+  value: string | null
+  range: RangeSearch
+  slug: string
+  apiKey?: string
+  children: ReactNode
+}) {
+  const filters: Filter[] = [{ dimension: one.group, test: 'is', values: [value] }]
+  return (
+    <Link
+      className="plain"
+      to="/o/$slug/requests"
+      params={{ slug }}
+      search={{ ...range, kind: 'calls', filters, ...(apiKey ? { key: apiKey } : {}) }}
+    >
+      {children}
+    </Link>
+  )
 }
 
 function Rules({ one }: { one: OneDimension }) {

@@ -12,7 +12,7 @@ import { AsCsv, Book, type Column } from '../parts/Book'
 import { Money } from '../parts/Money'
 import { Page } from '../parts/Page'
 import { Coming, Fault } from '../parts/states'
-import { daysOf, type RangeSearch, rangeOf, todayIn } from '../range'
+import { daysOf, type RangeSearch, todayIn, wholeDays } from '../range'
 import { may, useSession, useZone } from '../session'
 import { Describe } from './dimensionforms'
 import { partOf } from './promptsearch'
@@ -35,7 +35,7 @@ export default function Dimensions() {
     replace = true,
   ) =>
     navigate({ search: (before: DimensionsSearch) => ({ ...before, ...more }) as DimensionsSearch, replace })
-  const columns = useMemo(() => columnsOf(slug, rangeOf(search)), [slug, search])
+  const columns = useMemo(() => columnsOf(slug, wholeDays(search, todayIn(zone))), [slug, search, zone])
   return (
     <Page
       title="Dimensions"

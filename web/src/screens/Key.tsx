@@ -20,7 +20,7 @@ import { Page, Section } from '../parts/Page'
 import { SpenderLink } from '../parts/SpenderLink'
 import { Coming, Empty, Fault } from '../parts/states'
 import { atText, dateText } from '../parts/when'
-import { type Days, daysOf, labelOf, type RangeSearch, rangeOf, todayIn } from '../range'
+import { type Days, daysOf, labelOf, type RangeSearch, todayIn, wholeDays } from '../range'
 import { may, useSession, useZone } from '../session'
 import { type Issued, IssuedKey } from './NewKey'
 import { Revoke } from './RevokeKey'
@@ -34,8 +34,8 @@ type Asked = { id: string; slug: string; days: Days; range: RangeSearch }
 
 export default function Key() {
   const { slug, id } = useParams({ from: '/o/$slug/keys/$id' })
-  const range = rangeOf(useSearch({ from: '/o/$slug/keys/$id' }))
   const { zone } = useZone()
+  const range = wholeDays(useSearch({ from: '/o/$slug/keys/$id' }), todayIn(zone))
   const makes = may(useSession(), 'owner', 'admin', 'manager', 'member')
   const stops = may(useSession(), 'owner', 'admin')
   const [act, setAct] = useState<'rotate' | 'revoke' | null>(null)

@@ -2,7 +2,7 @@
 import { Button, Menu, Switch } from '@mantine/core'
 import { IconPlus } from '@tabler/icons-react'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { useMemo, useState } from 'react'
+import { type ReactNode, useMemo, useState } from 'react'
 import { getKeys } from '../api/sdk.gen'
 import type { Key } from '../api/types.gen'
 import { inkOf } from '../budgets'
@@ -17,7 +17,7 @@ import { Page } from '../parts/Page'
 import { Empty } from '../parts/states'
 import { Views } from '../parts/Views'
 import { dateText } from '../parts/when'
-import { daysOf, type RangeSearch, rangeOf, todayIn } from '../range'
+import { daysOf, type RangeSearch, todayIn, wholeDays } from '../range'
 import { may, useSession, useZone } from '../session'
 import type { KeySearch } from './keysearch'
 import { type Issued, IssuedKey, NewKey } from './NewKey'
@@ -32,7 +32,7 @@ export default function Keys() {
     navigate({ search: (before: KeySearch) => ({ ...before, ...more }) as KeySearch, replace })
   const { zone, known } = useZone()
   const days = daysOf(search, todayIn(zone))
-  const range = rangeOf(search)
+  const range = wholeDays(search, todayIn(zone))
   const makes = may(useSession(), 'owner', 'admin', 'manager', 'member')
   const [issued, setIssued] = useState<Issued | null>(null)
   const [ending, setEnding] = useState<readonly Key[]>([])
@@ -190,6 +190,16 @@ function columnsOf(
   keys: readonly SpentKey[],
 ): Column<SpentKey>[] {
   const decimals = places(keys.map((key) => key.cost_nanos))
+  const toCalls = (key: SpentKey, shown: ReactNode) => (
+    <Link
+      className="plain"
+      to="/o/$slug/requests"
+      params={{ slug }}
+      search={{ ...range, key: key.id, kind: 'calls' }}
+    >
+      {shown}
+    </Link>
+  )
   return [
     {
       id: 'name',
@@ -220,7 +230,7 @@ function columnsOf(
       title: 'Cost',
       number: true,
       value: (key) => nanosOf(key.cost_nanos),
-      shown: (key) => <Money nanos={key.cost_nanos} decimals={decimals} />,
+      shown: (key) => toCalls(key, <Money nanos={key.cost_nanos} decimals={decimals} />),
       total: <Money nanos={sum(keys.map((key) => key.cost_nanos))} decimals={decimals} />,
     },
     {
@@ -229,16 +239,7 @@ function columnsOf(
       number: true,
       wide: true,
       value: (key) => key.requests,
-      shown: (key) => (
-        <Link
-          className="plain"
-          to="/o/$slug/requests"
-          params={{ slug }}
-          search={{ ...range, key: key.id, kind: 'calls' }}
-        >
-          {grouped(key.requests)}
-        </Link>
-      ),
+      shown: (key) => toCalls(key, grouped(key.requests)),
     },
     {
       id: 'cap',

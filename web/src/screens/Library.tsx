@@ -19,7 +19,7 @@ import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
 import { Coming, Empty, Fault } from '../parts/states'
 import { dateText } from '../parts/when'
-import { type Days, daysOf, type RangeSearch, rangeOf, todayIn } from '../range'
+import { type Days, daysOf, type RangeSearch, todayIn, wholeDays } from '../range'
 import { may, useSession, useZone } from '../session'
 import { ABOUT, Fork, Propose, placeOf, Rate, Withdraw } from './libraryforms'
 import { type LibrarySearch, libraryOf } from './librarysearch'
@@ -51,7 +51,10 @@ export default function Library() {
     )
   const { data, error, refetch } = useLibrary(daysOf(search, todayIn(zone)), known)
   const shown = useMemo(() => data?.items.filter((one) => matches(one, search.q)) ?? [], [data, search.q])
-  const columns = useMemo(() => columnsOf(slug, rangeOf(search), zone, shown), [slug, search, zone, shown])
+  const columns = useMemo(
+    () => columnsOf(slug, wholeDays(search, todayIn(zone)), zone, shown),
+    [slug, search, zone, shown],
+  )
   const set = (more: Partial<Record<keyof LibrarySearch, unknown>>, replace = false) =>
     navigate({ search: (before: LibrarySearch) => libraryOf({ ...before, ...more }), replace })
   const [pinned, others] = [shown.filter((one) => one.pinned), shown.filter((one) => !one.pinned)]

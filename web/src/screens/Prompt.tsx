@@ -17,7 +17,7 @@ import { Coming, Fault } from '../parts/states'
 import { Tags } from '../parts/Tags'
 import { usePrompt, VersionBars, VersionsCsv, versionColumns } from '../parts/Versions'
 import { atText, dateText } from '../parts/when'
-import { daysOf, labelOf, type RangeSearch, rangeOf, todayIn } from '../range'
+import { daysOf, labelOf, type RangeSearch, todayIn, wholeDays } from '../range'
 import { may, useSession, useZone } from '../session'
 import { AddVersion, ChangeWords, ForgetPrompt, KEEPERS } from './promptforms'
 import { type Act, keyOf, type PromptSearch } from './promptsearch'
@@ -29,7 +29,7 @@ export default function Prompt() {
   const { zone, known } = useZone()
   const keeps = may(useSession(), ...KEEPERS)
   const key = keyOf(part)
-  const range = rangeOf(search)
+  const range = wholeDays(search, todayIn(zone))
   const { data, error, refetch } = usePrompt(key, daysOf(search, todayIn(zone)), known)
   const open = (act: Act) => navigate({ search: (before: PromptSearch) => ({ ...before, act }) })
   const close = () => navigate({ search: ({ act: _, ...before }: PromptSearch) => before })

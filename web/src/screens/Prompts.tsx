@@ -16,7 +16,7 @@ import { Page } from '../parts/Page'
 import { Spark } from '../parts/Spark'
 import { Coming, Empty, Fault } from '../parts/states'
 import { Tags } from '../parts/Tags'
-import { type Days, daysOf, type RangeSearch, rangeOf, todayIn } from '../range'
+import { type Days, daysOf, type RangeSearch, todayIn, wholeDays } from '../range'
 import { may, useSession, useZone } from '../session'
 import { KEEPERS, RegisterPrompt } from './promptforms'
 import { type PromptsSearch, partOf } from './promptsearch'
@@ -38,7 +38,10 @@ export default function Prompts() {
     known,
   )
   const prompts = useMemo(() => data?.pages.flatMap((page) => page.items) ?? [], [data])
-  const columns = useMemo(() => columnsOf(slug, rangeOf(search), prompts), [slug, search, prompts])
+  const columns = useMemo(
+    () => columnsOf(slug, wholeDays(search, todayIn(zone)), prompts),
+    [slug, search, zone, prompts],
+  )
   const set = (more: Partial<PromptsSearch>, replace = false) =>
     navigate({ search: (before: PromptsSearch) => without({ ...before, ...more }), replace })
   const seek = useDebouncedCallback((q: string) => set({ q }, true), SEARCH_MS)

@@ -16,7 +16,7 @@ import { Page, Section } from '../parts/Page'
 import { msText } from '../parts/Rate'
 import { Coming, Fault } from '../parts/states'
 import { trafficOf } from '../parts/traffic'
-import { daysOf, labelOf, type RangeSearch, rangeOf, todayIn } from '../range'
+import { daysOf, labelOf, type RangeSearch, todayIn, wholeDays } from '../range'
 import { may, useSession, useZone } from '../session'
 import { Credentials } from './Credentials'
 import type { CallSearch } from './callsearch'
@@ -27,7 +27,7 @@ export default function Provider() {
   const session = useSession()
   const { zone, known } = useZone()
   const [adding, setAdding] = useState(false)
-  const range = rangeOf(search)
+  const range = wholeDays(search, todayIn(zone))
   const { start, end } = daysOf(search, todayIn(zone))
   const { data, error, isPending, refetch } = useQuery({
     queryKey: ['providers', id, start, end],

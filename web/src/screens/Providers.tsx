@@ -11,7 +11,7 @@ import { Page, Section } from '../parts/Page'
 import { msText } from '../parts/Rate'
 import { Coming, Fault } from '../parts/states'
 import { trafficOf } from '../parts/traffic'
-import { daysOf, type RangeSearch, rangeOf, todayIn } from '../range'
+import { daysOf, type RangeSearch, todayIn, wholeDays } from '../range'
 import { may, useSession, useZone } from '../session'
 import { useCredentials } from './providerlist'
 
@@ -33,8 +33,8 @@ export default function Providers() {
   const providers = useMemo(() => data?.filter((one) => one.base_url !== null) ?? [], [data])
   const away = data?.filter((one) => one.base_url === null) ?? []
   const columns = useMemo(
-    () => columnsOf(slug, rangeOf(search), providers, credentials.data),
-    [slug, search, providers, credentials.data],
+    () => columnsOf(slug, wholeDays(search, todayIn(zone)), providers, credentials.data),
+    [slug, search, zone, providers, credentials.data],
   )
   return (
     <Page

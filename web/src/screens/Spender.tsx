@@ -16,7 +16,7 @@ import { Page, Section } from '../parts/Page'
 import { SpenderLink } from '../parts/SpenderLink'
 import { Coming, Empty, Fault } from '../parts/states'
 import { atText } from '../parts/when'
-import { type Days, daysOf, labelOf, type RangeSearch, rangeOf, todayIn } from '../range'
+import { type Days, daysOf, labelOf, type RangeSearch, todayIn, wholeDays } from '../range'
 import { may, useSession, useZone } from '../session'
 import { callsOf, filtersOf, KINDS, type Kind, type Whose } from '../spenders'
 import { AgentLimits } from './agentparts'
@@ -57,7 +57,7 @@ function Spender({ kind }: { kind: Kind }) {
   })
   // A team is found by a name that it had, and shown under the one it has.
   const whose: Whose = data ? { kind, name: data.name, team: data.team ?? undefined } : asked
-  const range = rangeOf(search)
+  const range = wholeDays(search, todayIn(zone))
   const open = (act: Act) =>
     navigate({ to: '.', search: ((before: SpenderSearch) => ({ ...before, act })) as never })
   const close = () =>

@@ -4,10 +4,11 @@ import { Button, Menu } from '@mantine/core'
 import { useDebouncedCallback } from '@mantine/hooks'
 import { IconPlus } from '@tabler/icons-react'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { useMemo, useState } from 'react'
+import { type ReactNode, useMemo, useState } from 'react'
 import { getSpenders } from '../api/sdk.gen'
 import type { Spenders as Answer, SpenderShown as Spender } from '../api/types.gen'
 import { inkOf } from '../budgets'
+import { FAILED, type Filter } from '../filters'
 import { grouped, nanosOf, places, sum } from '../money'
 import { AsCsv, type Column } from '../parts/Book'
 import { Change } from '../parts/Change'
@@ -18,7 +19,7 @@ import { Money } from '../parts/Money'
 import { Page } from '../parts/Page'
 import { SpenderLink } from '../parts/SpenderLink'
 import { Empty } from '../parts/states'
-import { daysOf, dayText, type RangeSearch, rangeOf, todayIn } from '../range'
+import { daysOf, dayText, type RangeSearch, todayIn, wholeDays } from '../range'
 import { may, type Role, useSession, useZone } from '../session'
 import { callsOf, filtersOf, KINDS, type Kind, whoseOf } from '../spenders'
 import { MoveProject, NewProject, NewTeam, RenameTeam } from './spenderforms'
@@ -61,7 +62,7 @@ function Spenders({ kind }: { kind: Kind }) {
     },
     { enabled: known },
   )
-  const range = rangeOf(search)
+  const range = wholeDays(search, todayIn(zone))
   const columns = useMemo(() => columnsOf(kind, range, list.items), [kind, range, list.items])
   const { one, many, question } = KINDS[kind]
   const open = () => set({ new: true }, false)
@@ -192,7 +193,11 @@ function columnsOf(kind: Kind, range: RangeSearch, rows: readonly Spender[]): Co
       title: 'Cost',
       number: true,
       value: (row) => nanosOf(row.cost_nanos),
-      shown: (row) => <Money nanos={row.cost_nanos} decimals={decimals} />,
+      shown: (row) => (
+        <Calls kind={kind} row={row} range={range}>
+          <Money nanos={row.cost_nanos} decimals={decimals} />
+        </Calls>
+      ),
       total: <Money nanos={sum(rows.map((row) => row.cost_nanos))} decimals={decimals} />,
     },
     {
@@ -209,7 +214,11 @@ function columnsOf(kind: Kind, range: RangeSearch, rows: readonly Spender[]): Co
       number: true,
       wide: true,
       value: (row) => row.requests,
-      shown: (row) => <Calls kind={kind} row={row} range={range} />,
+      shown: (row) => (
+        <Calls kind={kind} row={row} range={range}>
+          {grouped(row.requests)}
+        </Calls>
+      ),
     },
     { id: 'keys', title: 'Keys', number: true, wide: true, value: (row) => row.keys },
   )
@@ -227,6 +236,11 @@ function columnsOf(kind: Kind, range: RangeSearch, rows: readonly Spender[]): Co
       title: 'Errors',
       number: true,
       value: (row) => row.errors,
+      shown: (row) => (
+        <Calls kind={kind} row={row} range={range} filters={[FAILED]}>
+          {grouped(row.errors)}
+        </Calls>
+      ),
       hidden: true,
     },
     {
@@ -241,16 +255,28 @@ function columnsOf(kind: Kind, range: RangeSearch, rows: readonly Spender[]): Co
   return columns
 }
 
-function Calls({ kind, row, range }: { kind: Kind; row: Spender; range: RangeSearch }) {
+function Calls({
+  kind,
+  row,
+  range,
+  filters,
+  children,
+}: {
+  kind: Kind
+  row: Spender
+  range: RangeSearch
+  filters?: Filter[]
+  children: ReactNode
+}) {
   const { slug } = useParams({ strict: false }) as { slug: string }
   return (
     <Link
       className="plain"
       to="/o/$slug/requests"
       params={{ slug }}
-      search={{ ...range, ...callsOf(whoseOf(kind, row)) }}
+      search={{ ...range, ...callsOf(whoseOf(kind, row)), ...(filters ? { filters } : {}) }}
     >
-      {grouped(row.requests)}
+      {children}
     </Link>
   )
 }
