@@ -38,6 +38,8 @@ def test_every_figure_of_the_overview_leads_to_its_calls(gateway: RunningGateway
     page = owner.page
     owner.go("/o/default/overview")
     owner.at("Overview")
+    per_day = int(gateway.api("/api/metrics/overview")["month_to_date"]["burn_per_day_nanos"])
+    assert f"${7 * per_day / 10**9:.6f} a week" in page.locator(".figures > div:nth-child(4)").inner_text()
     for place in (1, 2, 3, 4):
         page.locator(f".figures > div:nth-child({place}) .value a").click()
         owner.at("Requests")

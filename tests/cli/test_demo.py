@@ -63,6 +63,7 @@ def test_its_calls_are_marked_and_its_ledger_verifies(demo: Demo) -> None:
 
 
 def test_its_login_and_its_key_work(demo: Demo) -> None:
+    assert f"{demo.url}/login?email=admin@local" in demo.said
     form = {"username": "admin@local", "password": demo.password}
     assert httpx.post(f"{demo.url}/api/auth/token", data=form, timeout=30).status_code == 200
     assert httpx.post(f"{demo.url}/api/auth/token", data={**form, "password": "admin123"}, timeout=30).status_code == 401

@@ -28,6 +28,7 @@ _WELCOME: Final = """
 Tallystick demo: {calls:,} invented calls of the past 90 days, each with the tag and dimension `sample`. Providers are the sandbox only.
 
   Address   {url}
+  Sign in   {url}/login?email={email}
   Login     {email}
   Password  {password}          (made for this run)
   Data      {data}          (removed when the demo stops)

@@ -126,7 +126,7 @@ export default function Overview() {
               <Money nanos={now.data.today.cost_nanos} />
             </Link>
           </Figure>
-          <Figure label="This month" note={`${money(now.data.month_to_date.burn_per_day_nanos)} a day`}>
+          <Figure label="This month" note={burnText(now.data.month_to_date.burn_per_day_nanos)}>
             <Link
               className="plain"
               to="/o/$slug/requests"
@@ -308,3 +308,8 @@ const each = (cost: string, requests: number) =>
   requests ? `${money(nanosOf(cost) / BigInt(requests))} each` : ''
 const changed = (pct: number | null) =>
   pct === null ? '' : `, ${pct > 0 ? '+' : pct < 0 ? '−' : ''}${Math.abs(pct)} % to yesterday`
+
+/** What a day and a week come to, at the mean of this month's days. */
+function burnText(perDay: string): string {
+  return `${money(perDay)} a day, ${money(7n * nanosOf(perDay))} a week`
+}
