@@ -5,6 +5,7 @@ small refuses the next call, a raise lets one through, and its removal asks for 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,6 +96,10 @@ def test_the_life_of_a_budget(gateway: RunningGateway, provider: MiniUpstream, o
     last.wait_for()
     assert str(100_000) in [found.get_attribute("data-nanos") for found in last.locator("[data-nanos]").all()]
     assert last.get_by_role("link").get_attribute("href") == f"/o/default/requests/{refused.headers['x-tallystick-request-id']}"
+    last.get_by_role("link").click()
+    owner.at("Request")
+    page.get_by_role("link", name=re.compile(r"^budget \d+$")).click()
+    owner.at("Budget")
 
     page.get_by_role("button", name="Raise limit").click()
     page.get_by_label("By").fill("1")

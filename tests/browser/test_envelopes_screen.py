@@ -5,6 +5,7 @@ than that, calls draw on it until it refuses them, a top-up lets them through, a
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -82,6 +83,10 @@ def test_the_life_of_an_envelope(gateway: RunningGateway, provider: MiniUpstream
     page.locator("[data-hash]").wait_for()
     stands = gateway.api(f"/api/envelopes/{number}")
     assert page.locator("[data-hash]").inner_text() == stands["signature"]["hash"]
+    page.get_by_role("link", name=f"number {stands['signature']['entry']}").click()
+    page.get_by_role("heading", name=re.compile("^Entry "), level=1).wait_for()
+    page.go_back()
+    owner.at("Envelope")
     assert (figure(owner, "Granted"), figure(owner, "Spent")) == (100_000, 0)
     assert (asked(gateway, key).status_code, gateway.calls(1, kind="refused")[0]["code"]) == (402, "budget_exceeded")
 

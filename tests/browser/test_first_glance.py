@@ -91,6 +91,11 @@ def test_a_run_leads_to_its_calls_and_a_call_to_its_run(traffic: dict[str, Any],
     # A key is told by its name, and what the cost rests on in words.
     page.get_by_role("link", name="checkout-assistant production").wait_for()
     page.get_by_text("the price list; tokens as the provider counted them").wait_for()
+    page.get_by_role("link", name="release = 9").click()
+    owner.at("Requests")
+    assert len(owner.nanos("table.book tbody")) == 2
+    page.go_back()
+    owner.at("Request")
     page.get_by_role("link", name="run-7").click()
     owner.at("Requests")
     assert len(owner.nanos("table.book tbody")) == 2

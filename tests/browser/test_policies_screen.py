@@ -5,6 +5,7 @@ is changed and removed; somebody passes by; and a written request is judged with
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,6 +74,10 @@ def test_the_life_of_a_policy(gateway: RunningGateway, provider: MiniUpstream, o
     last = page.get_by_role("table", name="Refused last").locator("tbody tr")
     last.wait_for()
     assert last.get_by_role("link").get_attribute("href") == f"/o/default/requests/{refused.headers['x-tallystick-request-id']}"
+    last.get_by_role("link").click()
+    owner.at("Request")
+    page.get_by_role("link", name=re.compile(r"^policy \d+$")).click()
+    owner.at("Policy")
 
     page.get_by_role("button", name="Change…").click()
     owner.at("Change a policy")
@@ -82,7 +87,13 @@ def test_the_life_of_a_policy(gateway: RunningGateway, provider: MiniUpstream, o
     page.get_by_role("button", name="Save changes without trying").click()
     owner.at("Policy")
     assert page.get_by_role("table", name="Versions").locator("tbody tr").count() == 2
-    called(gateway, provider, key, 1_112)
+    watched = called(gateway, provider, key, 1_112).headers["x-tallystick-request-id"]
+    gateway.calls(2)
+    owner.go(f"/o/default/requests/{watched}")
+    owner.at("Request")
+    page.get_by_text("would have acted, and only observes").wait_for()
+    page.get_by_role("link", name=re.compile(r"^policy \d+$")).click()
+    owner.at("Policy")
 
     act(owner, "Remove…")
     page.get_by_label("to confirm").fill("Models and providers")

@@ -87,6 +87,8 @@ export type CallDocument = Omit<CallItem, 'attempts' | 'key_id' | 'state' | 'tag
   computed_cost_nanos?: string | null
   list_cost_nanos?: string | null
   drift?: boolean
+  /** The one that refused it. */
+  policy_id?: number | null
   policies?: { id: number; did: string }[]
   adjustments: {
     entry: number

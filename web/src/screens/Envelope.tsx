@@ -19,6 +19,7 @@ import { useWho } from '../parts/people'
 import { SpentLately } from '../parts/SpentLately'
 import { Coming, Fault } from '../parts/states'
 import { atText, lastDayText } from '../parts/when'
+import { todayIn } from '../range'
 import { may, useSession, useZone } from '../session'
 import {
   DeclineEnvelope,
@@ -150,7 +151,7 @@ function Shown({ envelope, slug }: { envelope: EnvelopeType; slug: string }) {
             <Asked envelope={envelope} />
           </dl>
         </Section>
-        <Decided envelope={envelope} />
+        <Decided envelope={envelope} slug={slug} />
       </div>
       {!signed && envelope.state === 'requested' && (
         <Section title="What it spends" end="out of the ledger">
@@ -171,7 +172,7 @@ function Asked({ envelope }: { envelope: EnvelopeType }) {
   )
 }
 
-function Decided({ envelope }: { envelope: EnvelopeType }) {
+function Decided({ envelope, slug }: { envelope: EnvelopeType; slug: string }) {
   const { zone } = useZone()
   const who = useWho()
   const { signature } = envelope
@@ -192,7 +193,11 @@ function Decided({ envelope }: { envelope: EnvelopeType }) {
         <Fact name="Comment">{envelope.comment}</Fact>
         {signature && (
           <>
-            <Fact name="Entry of the ledger">number {signature.entry}</Fact>
+            <Fact name="Entry of the ledger">
+              <Link to="/o/$slug/audit/$seq" params={{ slug, seq: String(signature.entry) }}>
+                number {signature.entry}
+              </Link>
+            </Fact>
             <Fact name="Hash">
               <code data-hash>{signature.hash}</code> <Copy text={signature.hash} what="the hash" />
             </Fact>
@@ -212,6 +217,9 @@ function Drawn({ envelope, slug }: { envelope: EnvelopeType; slug: string }) {
   const { zone } = useZone()
   const standing = standingOf(envelope)
   const calls = callsOf(envelope.scope, envelope.value)
+  const day = (at: string | number) => todayIn(zone, new Date(at))
+  const began = String(envelope.starts_at ?? envelope.decided_at ?? '')
+  const days = began ? { from: day(began), to: day(Math.min(Date.now(), Date.parse(envelope.ends_at))) } : {}
   const figure = (label: string, nanos: bigint, note: ReactNode) => (
     <Figure label={label} note={note}>
       <Money nanos={nanos} />
@@ -226,7 +234,7 @@ function Drawn({ envelope, slug }: { envelope: EnvelopeType; slug: string }) {
           'Spent',
           standing.spent,
           calls ? (
-            <Link to="/o/$slug/requests" params={{ slug }} search={calls}>
+            <Link to="/o/$slug/requests" params={{ slug }} search={{ ...calls, ...days, kind: 'calls' }}>
               by these calls
             </Link>
           ) : (

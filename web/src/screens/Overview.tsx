@@ -109,7 +109,12 @@ export default function Overview() {
             </Link>
           </Figure>
           <Figure label="Requests" note={each(total.cost_nanos, total.requests)}>
-            <Link className="plain" to="/o/$slug/requests" params={{ slug }} search={search}>
+            <Link
+              className="plain"
+              to="/o/$slug/requests"
+              params={{ slug }}
+              search={{ ...rangeOf(search), kind: 'calls' }}
+            >
               {grouped(total.requests)}
             </Link>
           </Figure>

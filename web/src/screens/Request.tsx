@@ -7,15 +7,14 @@ import { full, grouped } from '../money'
 import { Arithmetic } from '../parts/Arithmetic'
 import { Copy, Snippet } from '../parts/Copy'
 import { Fact, Figure } from '../parts/Figure'
-import { useKeyNames } from '../parts/keynames'
 import { Money } from '../parts/Money'
 import { Page, Section } from '../parts/Page'
 import { Coming, Fault } from '../parts/states'
 import { atText } from '../parts/when'
 import { useZone } from '../session'
+import { Account, PolicyFacts, Refusal } from './callaccount'
 import { Verdict } from './callcolumns'
 import { Course, InLedger } from './callcourse'
-import type { FilterName } from './callsearch'
 
 const STILL_OPEN_MS = 1000
 
@@ -55,8 +54,6 @@ export default function Request() {
 
 function Call({ call, slug }: { call: CallDocument; slug: string }) {
   const { zone } = useZone()
-  const key = call.attribution?.key_id
-  const nameOfKey = useKeyNames(typeof key === 'string' ? [key] : [])
   const named = call.served_model ?? call.requested_model ?? 'no model'
   return (
     <>
@@ -81,7 +78,7 @@ function Call({ call, slug }: { call: CallDocument; slug: string }) {
         </Figure>
       </div>
 
-      {call.state === 'refused' ? <Refusal call={call} /> : <Arithmetic call={call} />}
+      {call.state === 'refused' ? <Refusal call={call} slug={slug} /> : <Arithmetic call={call} />}
 
       <div className="two">
         <Section title="The call">
@@ -104,6 +101,7 @@ function Call({ call, slug }: { call: CallDocument; slug: string }) {
               </Fact>
             )}
             <Fact name="Cost by">{call.method && costBy(call.method, call.basis)}</Fact>
+            {call.state !== 'refused' && <PolicyFacts call={call} slug={slug} />}
             {call.attempts.map((attempt) => (
               <Fact
                 key={attempt.attempt}
@@ -114,29 +112,7 @@ function Call({ call, slug }: { call: CallDocument; slug: string }) {
             ))}
           </dl>
         </Section>
-        <Section title="On whose account">
-          <dl className="facts">
-            {ATTRIBUTES.map(([name, label, filter]) => {
-              const value = call.attribution?.[name]
-              return typeof value === 'string' && value ? (
-                <Fact key={name} name={label}>
-                  <Link to="/o/$slug/requests" params={{ slug }} search={{ [filter]: value }}>
-                    {name === 'key_id' ? nameOfKey(value) : value}
-                  </Link>
-                  {call.attribution?.claimed.includes(name) && (
-                    <span className="label"> said by the caller</span>
-                  )}
-                </Fact>
-              ) : null
-            })}
-            <Session call={call} slug={slug} />
-            {call.attribution?.tags.map(([name, value]) => (
-              <Fact key={name} name="Tag">
-                {value ? `${name} = ${value}` : name}
-              </Fact>
-            ))}
-          </dl>
-        </Section>
+        <Account call={call} slug={slug} />
       </div>
 
       {call.adjustments.length > 0 && (
@@ -160,7 +136,11 @@ function Call({ call, slug }: { call: CallDocument; slug: string }) {
                 <tr key={one.entry}>
                   <td>{atText(one.at, zone)}</td>
                   <td>{one.text || one.reason}</td>
-                  <td>{one.entry}</td>
+                  <td>
+                    <Link to="/o/$slug/audit/$seq" params={{ slug, seq: String(one.entry) }}>
+                      {one.entry}
+                    </Link>
+                  </td>
                   <td className="number">
                     <Money nanos={one.delta_nanos} />
                   </td>
@@ -186,17 +166,6 @@ function Call({ call, slug }: { call: CallDocument; slug: string }) {
   )
 }
 
-const ATTRIBUTES: [string, string, FilterName][] = [
-  ['key_id', 'Key', 'key'],
-  ['team', 'Team', 'team'],
-  ['project', 'Project', 'project'],
-  ['user', 'User', 'user'],
-  ['agent', 'Agent', 'agent'],
-  ['environment', 'Environment', 'environment'],
-  ['cost_center', 'Cost centre', 'cost_center'],
-  ['prompt_key', 'Prompt', 'prompt_key'],
-]
-
 // What its cost is, and what that rests on (docs/money.md).
 const METHODS: Record<string, string> = {
   stated: 'what the provider says it cost',
@@ -218,23 +187,6 @@ function costBy(method: string, basis: string | null | undefined): string {
   return basis ? `${known}; ${BASES[basis] ?? basis}` : known
 }
 
-/** The run it belongs to, and the way to all calls of it. */
-function Session({ call, slug }: { call: CallDocument; slug: string }) {
-  const session = call.attribution?.session
-  if (typeof session !== 'string' || !session) return null
-  return (
-    <Fact name={call.attribution?.agent ? 'Run' : 'Session'}>
-      <Link
-        to="/o/$slug/requests"
-        params={{ slug }}
-        search={{ filters: [{ dimension: 'session', test: 'is', values: [session] }] }}
-      >
-        {session}
-      </Link>
-    </Fact>
-  )
-}
-
 function costNote(call: CallDocument): string {
   if (call.sandbox) return 'what it would have cost; a sandbox call is free'
   if (call.state === 'refused') return 'refused before anything was sent'
@@ -244,20 +196,3 @@ function costNote(call: CallDocument): string {
 
 const cachedNote = (call: CallDocument) =>
   call.usage?.cached_read ? `${grouped(Number(call.usage.cached_read))} of them from the cache` : ''
-
-function Refusal({ call }: { call: CallDocument }) {
-  return (
-    <Section title="Why it was refused">
-      <dl className="facts">
-        <Fact name="Code">
-          <code>{call.code}</code>
-        </Fact>
-        {Object.entries(call.budget ?? {}).map(([name, value]) => (
-          <Fact key={name} name={name.replaceAll('_', ' ')}>
-            {value}
-          </Fact>
-        ))}
-      </dl>
-    </Section>
-  )
-}
