@@ -4,7 +4,7 @@ import { Button, Menu, SegmentedControl, Select, TextInput } from '@mantine/core
 import { IconDownload } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { lazy, Suspense, useCallback, useMemo } from 'react'
+import { lazy, type ReactNode, Suspense, useCallback, useMemo } from 'react'
 import { getBudgets, getExplore } from '../api/sdk.gen'
 import type { Explored } from '../api/types.gen'
 import { amountOf as amountOfBudget, nameOf } from '../budgets'
@@ -405,25 +405,26 @@ function Figures({
     : isHours(search)
       ? spanText(data.range, data.zone)
       : labelOf(search)
+  const toCalls = (shown: ReactNode) => (
+    <Link className="plain" to="/o/$slug/requests" params={{ slug }} search={requestsOf(search)}>
+      {shown}
+    </Link>
+  )
   return (
     <div className="figures">
       <Figure label={METRICS[metric].title} note={compared}>
-        {METRICS[metric].unit === 'money' ? (
-          <Money nanos={amountOf(total, metric) ?? 0n} />
-        ) : (
-          shown(amountOf(total, metric), metric)
-        )}
+        {METRICS[metric].unit === 'money'
+          ? toCalls(<Money nanos={amountOf(total, metric) ?? 0n} />)
+          : shown(amountOf(total, metric), metric)}
       </Figure>
       {metric !== 'cost' && (
         <Figure label="Cost" note={each(total)}>
-          <Money nanos={cost(total)} />
+          {toCalls(<Money nanos={cost(total)} />)}
         </Figure>
       )}
       {metric !== 'requests' && (
         <Figure label="Requests" note={metric === 'cost' ? each(total) : ''}>
-          <Link className="plain" to="/o/$slug/requests" params={{ slug }} search={requestsOf(search)}>
-            {grouped(total.requests)}
-          </Link>
+          {toCalls(grouped(total.requests))}
         </Figure>
       )}
       {metric !== 'tokens' && (
