@@ -56,6 +56,21 @@ async def test_set_shown_changed_raised_and_removed(desk: Desk) -> None:
     assert [(cap["event"], cap["actor"]) for cap in caps(desk)] == [(event, "acc_1") for event in ("made", "changed", "raised", "removed")]
 
 
+async def test_what_a_budget_would_have_refused_is_said_before_it_is_set(desk: Desk) -> None:
+    async with desk.owner() as client:
+        desk.clock.at_us += 60_000_000       # its calls are over
+        body = {"scope": "team", "value": "*", "limit": "$0.001/month"}
+        told = (await client.post("/api/budgets/dry-run?days=30", json=body)).json()
+        assert (told["days"], told["until"]) == (30, None)
+        assert (told["refused"]["calls"], told["refused"]["cost_nanos"]) == (told["calls"], sum(one["cost_nanos"] for one in told["subjects"]))
+        assert [one["subject"] for one in told["subjects"]] == ["search"]
+        assert (await client.post("/api/budgets/dry-run", json={**body, "limit": "$500"})).json()["refused"]["calls"] == 0
+        wrong = await client.post("/api/budgets/dry-run", json={**body, "window": "fortnight"})
+        assert (wrong.status_code, "is no window" in wrong.text) == (400, True)
+        assert (await client.get("/api/budgets")).json()["items"] == []
+    assert caps(desk) == []
+
+
 async def test_setting_it_again_is_no_second_budget(desk: Desk) -> None:
     async with desk.owner() as client:
         body = {"scope": "org", "limit": "5m tokens/day"}

@@ -67,6 +67,7 @@ POST   /api/credentials/{provider}/{name}/test    all   all      -        -     
 GET    /api/budgets                               all   all      all      own_teams  own   all    -
 POST   /api/budgets                               all   all      all      own_teams  -     -      -
 GET    /api/budgets/lint                          all   all      all      own_teams  own   all    -
+POST   /api/budgets/dry-run                       all   all      all      own_teams  -     -      -
 GET    /api/budgets/{budget_id}                   all   all      all      own_teams  own   all    -
 GET    /api/budgets/{budget_id}/history           all   all      all      own_teams  own   all    -
 PUT    /api/budgets/{budget_id}                   all   all      all      own_teams  -     -      -

@@ -84,11 +84,11 @@ class Team:
         return [(call.header(b"authorization") or b"").decode().removeprefix(f"Bearer sk-{self.name}-") for call in self.seen]
 
     def calls(self, at_least: int, kind: str = "calls") -> list[dict[str, Any]]:
-        """Its calls in the API's list, newest first, once there are so many."""
+        """Its calls in the API's list, newest first, once there are so many, with every attempt that the provider has seen."""
         deadline = monotonic() + PATIENCE_S
         while True:
             found: list[dict[str, Any]] = self.get(f"/api/requests?team={self.name}&kind={kind}")["items"]
-            if len(found) >= at_least:
+            if len(found) >= at_least and (kind != "calls" or sum(call["attempts"] for call in found) >= len(self.seen)):
                 return found
             assert monotonic() < deadline, f"{found} is not {at_least}"
             sleep(0.05)

@@ -5,7 +5,7 @@ running gateway that does not follow within a second is named, and the exit code
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from tallystick.cli.installation import Installation
     from tallystick.core.budget import Scope
     from tallystick.stores.sql.budget_rows import BudgetRow
+    from tallystick.stores.sql.budgets import BudgetSpec
 
+_TRIED_DAYS: Final = 7
 BudgetId = Annotated[int, typer.Argument(metavar="ID", help="The budget's number, as `budgets list` shows it.")]
 
 
@@ -62,6 +64,7 @@ def set_(
     name: Annotated[str | None, typer.Option(help="What it is called.")] = None,
     owner: Annotated[str | None, typer.Option(help="Who answers for it.")] = None,
     note: Annotated[str | None, typer.Option(help="Why it is there.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Set nothing: say what it would have refused in the last 7 days.")] = False,
     organization: OrgOnly = None,
     as_json: AsJson = False,
     data: Data = None,
@@ -87,6 +90,9 @@ def set_(
             modes[0] if modes else "hard", "clamp" if clamp else "reject",  # type: ignore[arg-type]  # the three modes
             name=name, owner=owner, note=note, limit=read.value, rate=read.rate,
             ends_us=None if ends is None else expiry_us(ends, now_us))
+        if dry_run:
+            _try(here, spec, as_json=as_json)
+            return
         row = Budgets(here.directory.sequencer).set(here.organization, spec, now_us, "cli")
         _done(here, row, as_json=as_json, warnings=warnings_of(here, settings, row))
 
@@ -256,6 +262,24 @@ def _scope(given: dict[str, str | None]) -> Scope:
     if kind == "project" and "/" not in value and value != "*":
         value = f"default/{value}"
     return Scope(kind, value)  # type: ignore[arg-type]  # each option's name is a kind
+
+
+def _try(here: Installation, spec: BudgetSpec, *, as_json: bool) -> None:
+    from tallystick.control.dry_run_document import trial_document
+    from tallystick.stores.sql.budget_dry_run import try_budget
+    from tallystick.stores.sql.budgets import proposed
+
+    with here.database.read() as db:
+        trial = try_budget(db, here.organization, proposed(db, here.organization, spec), _TRIED_DAYS, here.now_us())
+    document = trial_document(trial, _TRIED_DAYS)
+    if as_json:
+        print_json(document)
+        return
+    print(f"In the last {_TRIED_DAYS} days it would have refused {trial.refused.calls:,} of {trial.calls:,} calls, "
+          f"${document['refused']['cost_usd']}.")
+    if document["subjects"]:
+        print_table("Of whom", ("subject", "calls", "cost"), ([one["subject"], one["calls"], f"${one['cost_usd']}"]
+                                                             for one in document["subjects"]), right=("calls", "cost"))
 
 
 def _done(here: Installation, row: BudgetRow, *, as_json: bool, warnings: Sequence[str] = ()) -> None:

@@ -9,13 +9,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from tallystick.control import Parts
 from tallystick.control.budget_lint import warnings_of
 from tallystick.control.budget_document import budget_document, history_document, trail_document
 from tallystick.control.callers import Caller, CallerOf, DirectoryOf, PartsOf, actor_of, within_teams
+from tallystick.control.dry_run_document import trial_document
 from tallystick.control.figures import answer
 from tallystick.control.pages import LIMIT, Cursor, Limit, cursor_of, place_of
 from tallystick.control.problems import Problem
@@ -25,9 +26,10 @@ from tallystick.core.moments import us_of
 from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
 from tallystick.core.windows import BadWindow, parse_window
 from tallystick.stores.sql.alerts_thresholds import percents_of
+from tallystick.stores.sql.budget_dry_run import try_budget
 from tallystick.stores.sql.budget_history import history_of
 from tallystick.stores.sql.budget_rows import BudgetRow, find_budget, rows
-from tallystick.stores.sql.budgets import Budgets, BudgetSpec, spec_of
+from tallystick.stores.sql.budgets import Budgets, BudgetSpec, proposed, spec_of
 from tallystick.stores.sql.directory import find_key, organization
 from tallystick.stores.sql.sight import of_budgets
 from tallystick.stores.sql.standing import not_in_force, standing
@@ -35,6 +37,7 @@ from tallystick.stores.sql.standing import not_in_force, standing
 BudgetId = Annotated[int, Path(ge=1, lt=1 << 62)]
 LimitText = Annotated[str, Field(min_length=1, max_length=64, description="`$500/month`, `500 EUR`, `2m tokens/day`, `10k calls/hour`")]
 Text = Annotated[str, Field(max_length=VALUE_CHARS_MAX)]
+Days = Annotated[int, Query(ge=1, le=31)]
 OnExceed = Literal["reject", "clamp"]
 
 
@@ -209,11 +212,33 @@ class BudgetPage(BaseModel):
     next_cursor: str | None
 
 
+class WouldRefuse(BaseModel):
+    """What a budget would have refused: of whom, where it is one for each."""
+
+    subject: str
+    calls: int
+    cost_nanos: int
+    cost_usd: str
+    first_at: datetime | None
+
+
+class BudgetTrial(BaseModel):
+    """What a budget would have refused in the last days, each call held for what it came to: a running gateway, which holds the
+    worst case, refuses no less. `until`: where counting stopped, as an answer judges so many calls at most."""
+
+    days: int
+    calls: int
+    refused: WouldRefuse
+    subjects: list[WouldRefuse]
+    until: datetime | None
+
+
 def routes() -> APIRouter:
     """The routes of this resource."""
     router = APIRouter(prefix="/api/budgets", tags=["budgets"])
     router.add_api_route("", list_budgets, methods=["GET"], response_model=BudgetPage)
     router.add_api_route("", set_budget, methods=["POST"], response_model=ChangedBudget, status_code=201)
+    router.add_api_route("/dry-run", dry_run_budget, methods=["POST"], response_model=BudgetTrial)
     router.add_api_route("/{budget_id}", read_budget, methods=["GET"], response_model=OneBudget)
     router.add_api_route("/{budget_id}/history", read_history, methods=["GET"], response_model=BudgetHistory)
     router.add_api_route("/{budget_id}", change_budget, methods=["PUT"], response_model=ChangedBudget)
@@ -235,13 +260,18 @@ def list_budgets(parts: PartsOf, caller: CallerOf, limit: Limit = LIMIT, cursor:
 def set_budget(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, new: NewBudget) -> Response:
     """Make a budget: 201; or set the one that stands for this scope, window and unit anew: 200."""
     here, now_us = organization(parts.database, caller.organization), parts.clock.now_us()
-    read = _limit(new.limit, parts.currencies)
-    spec = BudgetSpec(
-        Scope(new.scope, new.value), read.amount, new.window or (str(read.window) if read.window else "month"), new.zone, new.mode,
-        new.on_exceed, new.name, new.owner, new.note, _us(new.ends_at), read.value, read.rate)
+    spec = _spec(parts, new)
     _within(parts, caller, here.id, spec)
     row = Budgets(directory.sequencer).set(here.id, spec, now_us, actor_of(caller))
     return _changed(parts, row, 201 if row.version == 1 and row.created_us == now_us else 200, warnings_of(parts, row))
+
+
+def dry_run_budget(parts: PartsOf, caller: CallerOf, new: NewBudget, days: Days = 7) -> Response:
+    """What a budget that is not set yet would have refused in the last days."""
+    here, now_us, spec = organization(parts.database, caller.organization), parts.clock.now_us(), _spec(parts, new)
+    _within(parts, caller, here.id, spec)
+    with parts.database.read() as db:
+        return answer(trial_document(try_budget(db, here.id, proposed(db, here.id, spec), days, now_us), days))
 
 
 def read_budget(parts: PartsOf, caller: CallerOf, budget_id: BudgetId) -> Response:
@@ -297,6 +327,13 @@ def raise_budget(parts: PartsOf, caller: CallerOf, directory: DirectoryOf, budge
     _within(parts, caller, here.id, replace(spec_of(row), limit=row.budget().cap(parts.clock.now_us()) + extra))
     row = Budgets(directory.sequencer).raise_for(here.id, budget_id, extra, until_us, new.reason, parts.clock.now_us(), actor_of(caller))
     return _changed(parts, row, 201)
+
+
+def _spec(parts: Parts, new: NewBudget) -> BudgetSpec:
+    read = _limit(new.limit, parts.currencies)
+    return BudgetSpec(
+        Scope(new.scope, new.value), read.amount, new.window or (str(read.window) if read.window else "month"), new.zone, new.mode,
+        new.on_exceed, new.name, new.owner, new.note, _us(new.ends_at), read.value, read.rate)
 
 
 def _within(parts: Parts, caller: Caller, organization_id: int, spec: BudgetSpec) -> None:

@@ -9,10 +9,25 @@ from tallystick.control.call_document import moment
 from tallystick.core.money import decimal_text
 from tallystick.core.policies.book import PolicyBook
 from tallystick.core.policies.dry_run import SIMULATED, DryRun, Tally
+from tallystick.stores.sql.budget_dry_run import Refused, Trial
 from tallystick.stores.sql.budget_lint import LintedBudget
 from tallystick.stores.sql.policy_lint import Linted
 
 WHO_MAX: Final = 100
+
+
+def trial_document(trial: Trial, days: int) -> dict[str, Any]:
+    """What a budget would have refused; of whom, the most first."""
+    whose = sorted(trial.by_subject.items(), key=lambda one: (-one[1].cost_nanos, -one[1].calls, one[0]))
+    return {
+        "days": days, "calls": trial.calls, "refused": _refused("", trial.refused),
+        "subjects": [_refused(subject, refused) for subject, refused in whose if subject][:WHO_MAX],
+        "until": moment(trial.until_us)}
+
+
+def _refused(subject: str, refused: Refused) -> dict[str, Any]:
+    return {"subject": subject, "calls": refused.calls, "cost_nanos": refused.cost_nanos, "cost_usd": decimal_text(refused.cost_nanos),
+            "first_at": moment(refused.first_us)}
 
 
 def dry_run_document(run: DryRun, book: PolicyBook, days: int, unjudged: int) -> dict[str, Any]:

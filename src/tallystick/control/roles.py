@@ -129,6 +129,7 @@ GRANTS: Final = (
     Grant("GET", "/api/budgets", BUDGETS_READ),
     Grant("POST", "/api/budgets", BUDGETS),
     Grant("GET", "/api/budgets/lint", BUDGETS_READ),
+    Grant("POST", "/api/budgets/dry-run", BUDGETS),
     Grant("GET", "/api/budgets/{budget_id}", BUDGETS_READ),
     Grant("GET", "/api/budgets/{budget_id}/history", BUDGETS_READ),
     Grant("PUT", "/api/budgets/{budget_id}", BUDGETS),

@@ -8,13 +8,14 @@ import {
   postBudgetsBudgetIdRaises,
   putBudgetsBudgetId,
 } from '../api/sdk.gen'
-import type { Budget } from '../api/types.gen'
+import type { NewBudget as Body, Budget } from '../api/types.gen'
 import { limitSet, limitText, MODES, nameOf, type Unit } from '../budgets'
 import { Confirm } from '../parts/Confirm'
 import { FormDialog, Reason, useChange } from '../parts/FormDialog'
 import { type Scope, ScopeFields } from '../parts/ScopeFields'
 import { SpentLately } from '../parts/SpentLately'
 import { Fault } from '../parts/states'
+import { WouldRefuse } from '../parts/WouldRefuse'
 import { useSession, useZone } from '../session'
 
 export const SETTERS = ['owner', 'admin', 'finance', 'manager'] as const
@@ -41,16 +42,21 @@ export function NewBudget({ close, made }: { close: () => void; made: (id: numbe
   const [unit, setUnit] = useState<Unit>('money')
   const [window, setWindow] = useState('month')
   const [mode, setMode] = useState<Budget['mode']>('hard')
+  const [limit, setLimit] = useState('')
+  const value = scope.kind === 'org' ? '' : scope.value.trim()
+  const body: Body = {
+    scope: scope.kind,
+    value,
+    limit: limitText(limit.trim(), unit),
+    window: window.trim(),
+    mode,
+  }
   const submit = (text: (name: string) => string) =>
     send(
       () =>
         postBudgets({
           body: {
-            scope: scope.kind,
-            value: scope.kind === 'org' ? '' : scope.value.trim(),
-            limit: limitText(text('limit'), unit),
-            window: window.trim(),
-            mode,
+            ...body,
             ...said({ zone: text('zone'), name: text('name'), owner: text('owner'), note: text('note') }),
           },
           throwOnError: true,
@@ -74,6 +80,8 @@ export function NewBudget({ close, made }: { close: () => void; made: (id: numbe
         <TextInput
           label="Limit"
           name="limit"
+          value={limit}
+          onChange={(event) => setLimit(event.currentTarget.value)}
           placeholder={unit === 'money' ? '500, or 500 EUR' : '10k'}
           required
           maxLength={48}
@@ -91,6 +99,7 @@ export function NewBudget({ close, made }: { close: () => void; made: (id: numbe
         <Autocomplete label="Each" value={window} onChange={setWindow} data={WINDOWS} required />
         <TextInput label="Time zone" name="zone" placeholder={zone} />
       </Group>
+      <WouldRefuse budget={limit.trim() && body.window && (value || scope.kind === 'org') ? body : null} />
       <ModeChoice mode={mode} choose={setMode} />
       <Words />
     </FormDialog>

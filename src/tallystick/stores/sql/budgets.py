@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tallystick.core.budget import EACH, KINDS, Amount, Mode, Raise, Scope
+from tallystick.core.budget import EACH, KINDS, Amount, Budget, Mode, Raise, Scope
 from tallystick.core.currencies import Rates, in_dollars, same_rate
 from tallystick.core.entry import Fields
 from tallystick.core.identity import NAME_CHARS_MAX, VALUE_CHARS_MAX
@@ -249,6 +249,13 @@ def _begin_with_what_is_booked(pen: Appending, row: BudgetRow) -> None:
 
 def _zone_of(db: Connection, organization: int) -> str:
     return str(db.execute("SELECT zone FROM organization WHERE id = ?", (organization,)).fetchone()[0])
+
+
+def proposed(db: Connection, organization: int, spec: BudgetSpec) -> Budget:
+    """The budget as it would be, without a number. Raises Refused for what cannot stand."""
+    span, zone = checked(spec)
+    return Budget(0, scope_now(db, organization, spec.scope), parse_window(span), ZoneInfo(zone or _zone_of(db, organization)),
+                  spec.limit, spec.amount.unit, spec.mode)
 
 
 def checked(spec: BudgetSpec) -> tuple[str, str | None]:

@@ -46,7 +46,7 @@ def spent(db: Connection, organization: int, scope: Scope, unit: Unit, start_us:
 
     Raises RowsPruned where the span has some calls of a month whose rows are gone, and not all of them."""
     names, totals, teams = Names(db, organization), defaultdict[str, int](int), names_in(db, organization)
-    column, kind, other = _grouping(scope.kind)
+    column, kind, other = grouping(scope.kind)
     query = _QUERY.replace("{column}", column).replace("{other}", other).replace("{measure}", _MEASURES[unit])
     bound = (organization, ATTEMPTS, start_us, end_us, FREE | OPEN, DEFERRED)
     sources = [db.execute(month_sql(query, month), bound) for month in months(db)]
@@ -55,7 +55,7 @@ def spent(db: Connection, organization: int, scope: Scope, unit: Unit, start_us:
     for rows in sources:
         for number, second, dollars, rest in rows:
             amount = int(dollars or 0) * NANOS_PER_UNIT + int(rest or 0)
-            for subject in _subjects(scope, names, kind, number, second):
+            for subject in subjects(scope, names, kind, number, second):
                 totals[teams.first_subject(scope, subject)] += amount
     return dict(totals)
 
@@ -63,7 +63,7 @@ def spent(db: Connection, organization: int, scope: Scope, unit: Unit, start_us:
 def spent_by(db: Connection, organization: int, kind: str, month: int) -> Iterator[tuple[int, ...]]:
     """What a month's calls count in every unit, by the numbers of one kind of scope: two numbers, dollars, nanos, tokens and
     calls; what `month_spend` keeps of them."""
-    column, _, other = _grouping(next(one for one in SCOPES if one == kind))
+    column, _, other = grouping(next(one for one in SCOPES if one == kind))
     measure = ", ".join((_MEASURES["money"], _MEASURES["tokens"].partition(", ")[2], _MEASURES["calls"].partition(", ")[2]))
     query = _QUERY.replace("{column}", column).replace("{other}", other).replace("{measure}", measure)
     for row in db.stream(month_sql(query, month), (organization, ATTEMPTS, 0, END_OF_TIME_US, FREE | OPEN, DEFERRED)):
@@ -84,7 +84,7 @@ def _sealed_kind(kind: Kind) -> str:
     return "project" if kind == "header" else kind
 
 
-def _grouping(kind: Kind) -> tuple[str, str, str]:
+def grouping(kind: Kind) -> tuple[str, str, str]:
     if kind == "org":
         return "0", "", "0"
     if kind in ("project", "header"):
@@ -92,7 +92,7 @@ def _grouping(kind: Kind) -> tuple[str, str, str]:
     return *_COLUMNS[kind], "0"
 
 
-def _subjects(scope: Scope, names: Names, kind: str, number: int, second: int) -> Iterator[str]:
+def subjects(scope: Scope, names: Names, kind: str, number: int, second: int) -> Iterator[str]:
     """Under which subjects a group of rows counts in the scope."""
     if scope.kind == "org":
         yield ""
