@@ -63,6 +63,7 @@ def test_the_life_of_a_budget(gateway: RunningGateway, provider: MiniUpstream, o
     page.keyboard.type("search")
     page.locator("[data-evidence]").get_by_text("Last 30 days").wait_for()
     page.get_by_label("Limit").fill("5")
+    page.locator("[data-would-refuse]").get_by_text("No call of the last 7 days would have counted in it.").wait_for()
     page.get_by_label("Owner").fill("ann")
     page.get_by_role("dialog").get_by_role("button", name="Set budget").click()
     owner.at("Budget")
@@ -237,3 +238,20 @@ def test_a_phone_shows_it_without_scrolling_sideways(gateway: RunningGateway, wa
         wide = somebody.page.evaluate(
             "() => Math.max(document.documentElement.scrollWidth, ...[...document.querySelectorAll('.table-scroll')].map((one) => one.scrollWidth))")
         assert wide <= PHONE["width"], path
+
+
+def test_what_it_would_have_refused_is_said_while_it_is_written(gateway: RunningGateway, provider: MiniUpstream, owner: Person) -> None:
+    before = len(gateway.calls(0))
+    called(gateway, provider, gateway.key(team="written"), 77)
+    call = gateway.calls(before + 1)[0]
+    page = owner.page
+    owner.go("/o/default/budgets?new=true")
+    page.get_by_role("combobox", name="Which").fill("written")
+    page.get_by_label("Limit").fill("0.000000001")
+    said = page.locator("[data-would-refuse]")
+    said.get_by_text("would have refused").wait_for()
+    assert "1 call of 1" in said.inner_text()
+    assert said.locator(f"[data-nanos='{call['cost_nanos']}']").count() == 1
+    page.get_by_label("Limit").fill("5")
+    said.get_by_text("it would have held all 1 call").wait_for()
+    assert owner.barriers() == []

@@ -58,7 +58,8 @@ async def test_set_shown_changed_raised_and_removed(desk: Desk) -> None:
 
 async def test_what_a_budget_would_have_refused_is_said_before_it_is_set(desk: Desk) -> None:
     async with desk.owner() as client:
-        desk.clock.at_us += 60_000_000       # its calls are over
+        desk.book(cost_nanos=1_500_000, labels={"team": "search"})
+        desk.clock.at_us += 60_000_000
         body = {"scope": "team", "value": "*", "limit": "$0.001/month"}
         told = (await client.post("/api/budgets/dry-run?days=30", json=body)).json()
         assert (told["days"], told["until"]) == (30, None)
