@@ -124,6 +124,8 @@ def test_a_prompt_is_registered_and_its_active_version_is_booked(
         dialog.get_by_label("Note").fill(note)
         dialog.get_by_role("button", name="Add version").click()
         dialog.wait_for(state="hidden")
+    owner.page.get_by_role("cell", name="shorter").wait_for()
+    owner.page.get_by_role("row").filter(has_text="shorter").filter(has_text="2").get_by_text("2", exact=True).first.wait_for()
     registered = rows_of(owner, "What each version stands for")
     assert [row[:5] for row in registered] == [["2", "gpt-4o-mini", "0.7", "400", "shorter"], ["1active", "gpt-4o", "0.7", "400", "first"]]
 
