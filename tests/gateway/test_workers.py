@@ -156,7 +156,8 @@ def test_killed_at_random_they_never_pass_the_cap_together(tmp_path: Path, provi
         assert billed_nanos <= standing["spent_nanos"] <= cap_nanos
         assert standing["spent_nanos"] == booked_nanos(gateway)
         assert standing["held_nanos"] == 0
-        assert {0, 200, 402} <= answers.keys() <= {0, 200, 402, 503}, answers        # 503: a grant waited too long for the lock
+        # Which calls lose their worker is chance; all that fit may. 503: a grant waited too long for the lock.
+        assert 402 in answers and answers.keys() <= {0, 200, 402, 503}, answers
         assert answers[200] <= len(provider.bill)
         done = gateway.run("verify")
         assert done.returncode == 0, done.stdout
