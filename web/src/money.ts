@@ -110,3 +110,6 @@ export function exactSum(texts: Iterable<string>): string {
   const part = scale ? size.slice(-scale).replace(/0+$/, '') : ''
   return `${total < 0n ? '-' : ''}${scale ? size.slice(0, -scale) : size}${part ? `.${part}` : ''}`
 }
+
+/** So many calls, in words. */
+export const calls = (count: number) => `${grouped(count)} ${count === 1 ? 'call' : 'calls'}`

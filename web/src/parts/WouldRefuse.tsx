@@ -3,13 +3,12 @@ import { useDebouncedValue } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { postBudgetsDryRun } from '../api/sdk.gen'
 import type { NewBudget } from '../api/types.gen'
-import { grouped } from '../money'
+import { calls, grouped } from '../money'
 import { Money } from './Money'
 
 const DAYS = 7
 const TYPED_MS = 400
 const SHOWN = 3
-const calls = (count: number) => `${grouped(count)} ${count === 1 ? 'call' : 'calls'}`
 
 export function WouldRefuse({ budget }: { budget: NewBudget | null }) {
   const [asked] = useDebouncedValue(budget, TYPED_MS)

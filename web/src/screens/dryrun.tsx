@@ -1,7 +1,7 @@
 // What a policy would have done to the calls of the last days: in one sentence, by whom, and call by call.
 import { Link } from '@tanstack/react-router'
 import type { DryRun } from '../api/types.gen'
-import { grouped, money, places } from '../money'
+import { calls, grouped, money, places } from '../money'
 import { AsCsv, Book, type Column } from '../parts/Book'
 import { useKeyNames } from '../parts/keynames'
 import { Money } from '../parts/Money'
@@ -20,7 +20,6 @@ type Whom = {
 type Stopped = { id: string; code: string; cost_nanos: string }
 
 const EXAMPLES = 10
-const calls = (count: number) => `${grouped(count)} ${count === 1 ? 'call' : 'calls'}`
 const UNJUDGED: Record<string, string> = {
   addresses: 'their addresses are not kept',
   downgrade: 'how budgets stood is not kept',

@@ -151,10 +151,9 @@ def _charted(
     read: Callable[[Question], Cut], question: Question, step: Step, rank: Callable[[Mapping[Group, Total]], Sequence[Group]],
     needs: frozenset[str],
 ) -> Chart:
-    cut = read(replace(question, groups=(), step=step))
-    whole = _added(cut.values())
+    whole, cut = _all_calls(read, question, step)
     if not question.groups:
-        return Chart(0, {}, {}, whole, cut if step else {})
+        return Chart(0, {}, {}, whole, cut)
     # Adding up wide cells is what costs where there are many, so ranks first, by few measures, then the rest of a few.
     totals = {group: total for (_, group), total in read(replace(question, only=needs)).items()}
     top = {group: Total() for group in rank(totals)}
@@ -162,12 +161,16 @@ def _charted(
     for (_, group), total in told.items():
         if group in top:
             top[group].merge(total)
-    return Chart(len(totals), top, told if step else {}, whole, cut if step else {})
+    return Chart(len(totals), top, told if step else {}, whole, cut)
 
 
 def all_calls(db: Connection, organization: int, question: Question, step: Step) -> tuple[Total, Cut]:
     """Whatever the groups: over the whole range and, with a step, by place."""
-    cut = broken_down(db, organization, replace(question, groups=(), step=step))
+    return _all_calls(lambda one: broken_down(db, organization, one), question, step)
+
+
+def _all_calls(read: Callable[[Question], Cut], question: Question, step: Step) -> tuple[Total, Cut]:
+    cut = read(replace(question, groups=(), step=step))
     return _added(cut.values()), cut if step else {}
 
 
